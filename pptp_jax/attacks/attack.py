@@ -1,0 +1,57 @@
+"""What every attack is, and running one against several targets."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+
+class Attack(Protocol):
+    """A pure function from signals and membership to one score an example."""
+
+    def __call__(
+        self,
+        signals: Float[Array, "models queries examples"],
+        membership: Bool[Array, "models examples"],
+        target: Int[Array, ""] | int,
+    ) -> Float[Array, " examples"]:
+        """The scores of one target."""
+        ...
+
+
+def attack_targets(
+    attack: Attack,
+    signals: Float[np.ndarray, "models queries examples"],
+    membership: Bool[np.ndarray, "models examples"],
+    targets: Sequence[int],
+    shadows: Sequence[int] | None = None,
+) -> Float[np.ndarray, "targets examples"]:
+    """Attacks several models in turn.
+
+    Args:
+        attack: the attack.
+        signals: φ.
+        membership: who trained on what.
+        targets: the models under attack.
+        shadows: the models that may help; None means all. A target never helps against itself, and
+            targets that are not among the shadows do not help against each other.
+
+    Raises:
+        ValueError: if the attack refuses, for example because of too few shadows.
+
+    Examples:
+        >>> from pptp_jax import attacks
+        >>> membership = np.array([[True, False], [False, True]])
+        >>> signals = np.array([[[4.0, 1.0]], [[0.0, 5.0]]], np.float32)
+        >>> attack_targets(attacks.loss, signals, membership, targets=[0, 1]).argmax(axis=1)
+        array([0, 1])
+    """
+    every = list(range(len(signals)) if shadows is None else shadows)
+    scores = []
+    for target in targets:
+        rows = every if target in every else [target, *every]
+        own = jnp.asarray(signals[rows]), jnp.asarray(membership[rows])
+        scores.append(attack(*own, rows.index(target)))
+    return np.asarray(jnp.stack(scores))

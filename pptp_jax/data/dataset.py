@@ -1,0 +1,101 @@
+"""A data set in memory, checked once, with identities that never change."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Examples, labels and identities; refuses data that no model should see.
+
+    Attributes:
+        name: the data set's name, with its version where it has one.
+        x: the inputs, as they are stored: booleans, integers or floats.
+        y: the labels, from 0 to `num_classes` − 1.
+        ids: one identity an example, each once, stable from run to run.
+        num_classes: the number of classes.
+        scale: what the inputs are multiplied by before a model sees them.
+
+    Raises:
+        ValueError: naming what is wrong with the data, and what would be right.
+
+    Examples:
+        >>> data = Dataset("two", np.ones((2, 3)), np.array([0, 1]), np.array(["a", "b"]), 2)
+        >>> data.fingerprint[:8]
+        '6f297f64'
+    """
+
+    name: str
+    x: Shaped[np.ndarray, "examples ..."]
+    y: Int[np.ndarray, " examples"]
+    ids: Shaped[np.ndarray, " examples"]
+    num_classes: int
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_inputs(self.name, self.x)
+        _check_labels(self.name, self.x, self.y, self.num_classes)
+        if self.ids.shape != self.y.shape:
+            raise ValueError(
+                f"{self.name}: ids must have one entry an example, shape {self.y.shape}, "
+                f"got {self.ids.shape}"
+            )
+        if len(np.unique(self.ids)) != len(self.ids):
+            raise ValueError(f"{self.name}: ids must differ from example to example, some repeat")
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that a model or an attack can see, in hexadecimal."""
+        digest = hashlib.sha256(f"{self.num_classes} {self.scale}".encode())
+        for array in (self.x, self.y, self.ids.astype(str)):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def inputs(self) -> Float[np.ndarray, "examples ..."]:
+        """The inputs as a model sees them: float32, scaled."""
+        return self.x.astype(np.float32) * np.float32(self.scale)
+
+
+def _check_inputs(name: str, x: np.ndarray) -> None:
+    if x.dtype.kind not in "buif":
+        raise ValueError(
+            f"{name}: x must hold booleans, integers or floats, got an array of {x.dtype} "
+            "(an array of objects is no data set: store one rectangular numeric array)"
+        )
+    if x.ndim < 2:
+        raise ValueError(
+            f"{name}: x must have shape (examples, ...) with at least two axes, got {x.shape}"
+        )
+    if x.size == 0:
+        raise ValueError(f"{name}: x is empty, its shape is {x.shape}; it must hold examples")
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        rows = np.unique(np.argwhere(~np.isfinite(x))[:, 0])
+        raise ValueError(
+            f"{name}: x must be finite; {len(rows)} examples hold NaN or infinity, "
+            f"the first at row {rows[0]}"
+        )
+
+
+def _check_labels(name: str, x: np.ndarray, y: np.ndarray, num_classes: int) -> None:
+    if y.dtype.kind not in "iu":
+        raise ValueError(f"{name}: y must hold integer class labels, got an array of {y.dtype}")
+    if y.shape != x.shape[:1]:
+        raise ValueError(
+            f"{name}: y must have shape ({x.shape[0]},), one label an example of x with shape "
+            f"{x.shape}; got {y.shape}"
+        )
+    if num_classes < 2:
+        raise ValueError(f"{name}: a data set needs at least 2 classes, got {num_classes}")
+    bad = np.flatnonzero((y < 0) | (y >= num_classes))
+    if bad.size:
+        raise ValueError(
+            f"{name}: labels must lie between 0 and {num_classes - 1}; {bad.size} do not, "
+            f"the first is {y[bad[0]]} at row {bad[0]}"
+        )

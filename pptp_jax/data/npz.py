@@ -1,0 +1,87 @@
+"""A data set of the user's own, from one `.npz` file."""
+
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from pptp_jax.data.dataset import Dataset
+from pptp_jax.data.source import Select
+from pptp_jax.validation import positive
+
+
+@dataclass(frozen=True)
+class Npz:
+    """A file of arrays `x` (examples, ...), integer `y` (examples,) and, if given, `ids`.
+
+    The file is read without pickle, so it can hold nothing that runs. Without `ids`, examples are
+    known by their row.
+
+    Attributes:
+        path: the file; None if it is to be given on the command line.
+        num_classes: the number of classes; None counts up to the largest label, and then every
+            class must have an example.
+        scale: what the inputs are multiplied by before a model sees them.
+    """
+
+    path: str | None = None
+    num_classes: int | None = None
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(scale=self.scale)
+
+    def load(self, select: Select = np.arange) -> Dataset:
+        """Reads and checks the file.
+
+        Raises:
+            ValueError: if there is no such file, or it holds no data set.
+        """
+        if self.path is None:
+            raise ValueError("this study's data are a .npz file: say where with --data FILE.npz")
+        path = Path(self.path)
+        arrays = _read(path)
+        for key in ("x", "y"):
+            if key not in arrays:
+                held = ", ".join(arrays) or "nothing"
+                raise ValueError(f"{path}: there must be arrays x and y; the file holds {held}")
+        x, y = arrays["x"], arrays["y"]
+        ids = arrays.get("ids", np.arange(len(np.atleast_1d(y))).astype(str))
+        num_classes = self.num_classes
+        if num_classes is None:
+            num_classes = _count_classes(path, y)
+        whole = Dataset(path.name, x, y, ids.astype(str), num_classes, self.scale)
+        rows = select(len(whole))
+        return replace(whole, x=x[rows], y=y[rows].astype(np.int32), ids=whole.ids[rows])
+
+    def at(self, path: Path) -> Self:
+        """The same source with another file."""
+        return replace(self, path=str(path))
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if isinstance(stored, np.ndarray):
+                raise ValueError("it is a single array: store x and y with numpy.savez")
+            return {key: stored[key] for key in stored.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: this is no .npz file of plain arrays: {error}") from error
+
+
+def _count_classes(path: Path, y: np.ndarray) -> int:
+    if y.dtype.kind not in "iu" or y.size == 0 or y.min() < 0:
+        return 2  # what is wrong with these labels, the data set's own check says best
+    counts = np.bincount(y.reshape(-1)) if y.max() < 10 * y.size else np.zeros(y.max() + 1)
+    empty = np.flatnonzero(counts == 0)
+    if empty.size:
+        raise ValueError(
+            f"{path}: labels must run from 0 without gaps; the largest is {y.max()}, and "
+            f"{empty.size} classes below it have no example, the first is {empty[0]}. Renumber "
+            "them, or give Npz(num_classes=...)"
+        )
+    return len(counts)

@@ -1,0 +1,54 @@
+"""A multi-layer perceptron, the classic target of membership inference on tables."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from pptp_jax.models.model import Model, from_linen
+from pptp_jax.validation import at_least, one_of
+
+ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
+
+
+def _names(depth: int) -> list[str]:
+    return ["stem", *(f"stage{i}" for i in range(1, depth - 1)), "head"]
+
+
+class _MLP(nn.Module):
+    widths: tuple[int, ...]
+    activation: str
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch ..."], *, train: bool) -> Float[Array, "batch _"]:
+        x = x.reshape(x.shape[0], -1)
+        *hidden, head = zip(_names(len(self.widths)), self.widths, strict=True)
+        for name, width in hidden:
+            x = ACTIVATIONS[self.activation](nn.Dense(width, name=name)(x))
+        return nn.Dense(head[1], name=head[0])(x)
+
+
+def mlp(hidden: Sequence[int], num_classes: int, activation: str = "tanh") -> Model:
+    """A multi-layer perceptron on flattened inputs.
+
+    Args:
+        hidden: the widths of the hidden layers, at least one.
+        num_classes: the number of outputs.
+        activation: `tanh` (the field's habit on tables) or `relu`.
+
+    Returns:
+        A model with one block a layer: `stem`, `stage1` ..., `head`.
+
+    Raises:
+        ValueError: if a width is below 1 or the activation is unknown.
+
+    Examples:
+        >>> [block.name for block in mlp([512, 256, 128], num_classes=30).blocks]
+        ['stem', 'stage1', 'stage2', 'head']
+    """
+    at_least(1, hidden_layers=len(hidden), **{f"hidden[{i}]": w for i, w in enumerate(hidden)})
+    at_least(2, num_classes=num_classes)
+    one_of(ACTIVATIONS, activation=activation)
+    widths = (*hidden, num_classes)
+    config = {"name": "mlp", "widths": list(widths), "activation": activation}
+    return from_linen(_MLP(widths, activation), _names(len(widths)), config)
