@@ -1,1 +1,40 @@
-"""pptp_jax."""
+"""Training that protects the parts of a network that leak membership, and attacks to test it."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pptp_jax import (
+        attacks,
+        data,
+        metrics,
+        models,
+        objectives,
+        regions,
+        signals,
+        study,
+        training,
+        transforms,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "attacks",
+    "data",
+    "metrics",
+    "models",
+    "objectives",
+    "regions",
+    "signals",
+    "study",
+    "training",
+    "transforms",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first asked for, so that the command line answers at once.
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """Who is a member of what: the matrix that is drawn first, from the seed, and never changes."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -24,89 +25,125 @@ class Membership(NamedTuple):
     evaluated: Int[np.ndarray, " evaluated"]
 
 
-def balanced(models: int, examples: int, seed: int) -> Membership:
+@dataclass(frozen=True)
+class Balanced:
     """Every example in exactly half of the models, every model with half of the examples.
 
     Every model is a target in turn, with all the others as its shadows. The matrix is drawn by
     trades: two models exchange a random part of the examples that only one of them holds, which
     keeps both sums and, repeated, approaches the uniform distribution over all such matrices.
 
-    Args:
+    Attributes:
         models: the number of models, even.
-        examples: the number of examples, even.
-        seed: what the draw depends on.
 
     Raises:
-        ValueError: if a number is odd or too small.
+        ValueError: if the number is odd or too small.
 
     References:
         Carstens, "Proof of uniform sampling of binary matrices with fixed row sums and column sums
         for the fast Curveball algorithm", Physical Review E 91, 2015.
 
     Examples:
-        >>> balanced(4, 6, seed=0).matrix.sum(axis=1)
+        >>> Balanced(models=4).draw(examples=6, seed=0).matrix.sum(axis=1)
         array([3, 3, 3, 3])
     """
-    at_least(2, models=models, examples=examples)
-    if models % 2 or examples % 2:
-        raise ValueError(
-            "a balanced membership matrix needs an even number of models and of examples, "
-            f"got {models} models and {examples} examples"
-        )
-    rng = np.random.default_rng(seed)
-    start = rng.permuted(np.tile(np.arange(examples) % 2 == 0, (models // 2, 1)), axis=1)
-    matrix = np.concatenate([start, ~start])
-    for _ in range(8 * models):
-        first, second = rng.choice(models, 2, replace=False)
-        differing = np.flatnonzero(matrix[first] != matrix[second])
-        matrix[first, differing] = rng.permutation(matrix[first, differing])
-        matrix[second, differing] = ~matrix[first, differing]
-    every = tuple(range(models))
-    return Membership(matrix, every, every, np.arange(examples))
+
+    models: int
+    multiple: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        at_least(2, models=self.models)
+        if self.models % 2:
+            raise ValueError(
+                f"a balanced membership matrix needs an even number of models, got {self.models}"
+            )
+
+    def draw(self, examples: int, seed: int) -> Membership:
+        """Draws the matrix; the same for the same seed.
+
+        Raises:
+            ValueError: if the number of examples is odd or too small.
+        """
+        _check_examples(examples, self.multiple)
+        rng = np.random.default_rng(seed)
+        halves = np.tile(np.arange(examples) % 2 == 0, (self.models // 2, 1))
+        start = rng.permuted(halves, axis=1)
+        matrix = np.concatenate([start, ~start])
+        for _ in range(8 * self.models):
+            first, second = rng.choice(self.models, 2, replace=False)
+            differing = np.flatnonzero(matrix[first] != matrix[second])
+            matrix[first, differing] = rng.permutation(matrix[first, differing])
+            matrix[second, differing] = ~matrix[first, differing]
+        every = tuple(range(self.models))
+        return Membership(matrix, every, every, np.arange(examples))
 
 
-def quarters(targets: int, shadows: int, examples: int, seed: int) -> Membership:
+@dataclass(frozen=True)
+class Quarters:
     """The four-quarter split: targets and shadows never share an example.
 
     One quarter of the examples are the members of every target, one quarter are its non-members;
     the other two are the shadow pool, of which each shadow trains on a half of its own. No shadow
     knows an example under attack, so online attacks have nothing to go by here.
 
-    Args:
+    Attributes:
         targets: the number of models under attack, the first ones.
         shadows: the number of shadow models, the others.
-        examples: the number of examples, a multiple of four.
-        seed: what the draw depends on.
 
     Raises:
-        ValueError: if a number is too small or `examples` no multiple of four.
+        ValueError: if a number is too small.
 
     References:
         Fang and Kim, "Decoupling Generalizability and Membership Privacy Risks in Neural Networks",
         arXiv 2602.02296, and the authors' other published code.
 
     Examples:
-        >>> quarters(1, 2, 8, seed=0).matrix.sum(axis=1)
+        >>> Quarters(targets=1, shadows=2).draw(examples=8, seed=0).matrix.sum(axis=1)
         array([2, 2, 2])
     """
-    at_least(1, targets=targets, shadows=shadows)
-    at_least(4, examples=examples)
-    if examples % 4:
-        raise ValueError(f"four quarters need a multiple of four examples, got {examples}")
-    quarter = examples // 4
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(examples)
-    pool = order[2 * quarter :]
-    matrix = np.zeros((targets + shadows, examples), bool)
-    matrix[:targets, order[:quarter]] = True
-    for shadow in range(targets, targets + shadows):
-        matrix[shadow, rng.permutation(pool)[:quarter]] = True
-    return Membership(
-        matrix,
-        tuple(range(targets)),
-        tuple(range(targets, targets + shadows)),
-        np.sort(order[: 2 * quarter]),
-    )
+
+    targets: int
+    shadows: int
+    multiple: ClassVar[int] = 4
+
+    def __post_init__(self) -> None:
+        at_least(1, targets=self.targets, shadows=self.shadows)
+
+    @property
+    def models(self) -> int:
+        """The number of models, targets and shadows."""
+        return self.targets + self.shadows
+
+    def draw(self, examples: int, seed: int) -> Membership:
+        """Draws the quarters and each shadow's half of the pool; the same for the same seed.
+
+        Raises:
+            ValueError: if the number of examples is no multiple of four.
+        """
+        _check_examples(examples, self.multiple)
+        quarter = examples // 4
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(examples)
+        pool = order[2 * quarter :]
+        matrix = np.zeros((self.models, examples), bool)
+        matrix[: self.targets, order[:quarter]] = True
+        for shadow in range(self.targets, self.models):
+            matrix[shadow, rng.permutation(pool)[:quarter]] = True
+        return Membership(
+            matrix,
+            tuple(range(self.targets)),
+            tuple(range(self.targets, self.models)),
+            np.sort(order[: 2 * quarter]),
+        )
+
+
+def _check_examples(examples: int, multiple: int) -> None:
+    at_least(multiple, examples=examples)
+    if examples % multiple:
+        raise ValueError(
+            f"this split needs a multiple of {multiple} examples, got {examples}; "
+            f"the nearest below is {examples // multiple * multiple}"
+        )
 
 
 def member_indices(

@@ -1,0 +1,49 @@
+"""The `pptp` command; what is slow to import is imported when a command needs it."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pptp-jax")
+def main() -> None:
+    """Train by regions, attack, and see what membership privacy costs."""
+
+
+@main.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="Where the study's data lie.")
+@click.option("--out", type=click.Path(path_type=Path), help="Default: runs/NAME of the study.")
+@click.option("--recipe", "recipes", multiple=True, help="Only this recipe; may be repeated.")
+@click.option(
+    "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
+)
+def run(
+    study: Path, data: Path | None, out: Path | None, recipes: tuple[str, ...], resume: bool
+) -> None:
+    """Train, attack and report STUDY, a Python file that defines `study`.
+
+    Prints a table; writes results.json, table.txt, two figures, signals/ and scores/ into OUT.
+    """
+    from pptp_jax import report, study as studies
+    from pptp_jax.progress import progress_bar
+    from pptp_jax.study.files import write
+
+    try:
+        chosen = studies.load_study(study)
+        chosen = studies.narrowed(chosen, data, recipes)
+        directory = out or Path("runs") / chosen.name
+        with progress_bar(chosen) as on_progress:
+            results = studies.run(chosen, directory, resume=resume, on_progress=on_progress)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("interrupted; the same command goes on from here", err=True)
+        sys.exit(130)
+    table = report.render_table(results)
+    write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n") and None)
+    report.draw_figures(results, directory)
+    click.echo(table)
+    click.echo(f"{results['seconds']:.0f} s on {results['device']}; results in {directory}")

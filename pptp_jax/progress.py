@@ -1,0 +1,52 @@
+"""The progress of a run on a terminal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pptp_jax.study import Study
+from pptp_jax.study.run import OnProgress
+from pptp_jax.training import Progress as FleetProgress
+from pptp_jax.training import Recipe
+
+
+@contextmanager
+def progress_bar(study: Study, console: Console | None = None) -> Iterator[OnProgress]:
+    """A bar of all epochs of all models, with the fleet at work, its loss and the time left.
+
+    Args:
+        study: what is run.
+        console: where the bar is drawn; by default the standard error, if that is a terminal.
+            Elsewhere nothing is written.
+    """
+    console = console or Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("model epochs"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    epochs = [sum(int(phase.epochs) for phase in recipe.phases) for recipe in study.recipes]
+    before = {
+        recipe.slug: sum(epochs[:i]) * study.split.models for i, recipe in enumerate(study.recipes)
+    }
+    length = dict(zip(before, epochs, strict=True))
+    with bar:
+        task = bar.add_task("starting", total=sum(epochs) * study.split.models)
+
+        def told(recipe: Recipe, now: FleetProgress) -> None:
+            done = now.models * length[recipe.slug] + now.training * now.epoch
+            bar.update(
+                task,
+                completed=before[recipe.slug] + done,
+                description=f"{recipe.slug}: models {now.models + now.training}"
+                f"/{study.split.models}, loss {now.loss:.3f}",
+            )
+
+        yield told
+        bar.update(task, completed=bar.tasks[0].total)

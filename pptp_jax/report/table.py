@@ -1,0 +1,76 @@
+"""The table of a run, for a terminal."""
+
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+COLUMNS = {
+    "LOSS": ("loss", "auc"),
+    "LiRA": ("lira_online", "auc"),
+    "LiRA offline": ("lira_offline", "auc"),
+    "RMIA": ("rmia_online", "auc"),
+    "LiRA TPR@1%": ("lira_online", "tpr@0.01"),
+    "TPR@0.1%": ("lira_online", "tpr@0.001"),
+}
+
+
+def render_table(results: Mapping[str, Any]) -> str:
+    """One line a recipe: accuracy, what the attacks achieve, and what has to be known of it.
+
+    Args:
+        results: the content of `results.json`.
+
+    Returns:
+        The table with a heading and notes, as plain text.
+    """
+    data = results["data"]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("recipe", "region", "defence", "epochs"):
+        table.add_column(column, no_wrap=True)
+    columns = {
+        title: place
+        for title, place in COLUMNS.items()
+        if any(place[0] in row["attacks"] for row in results["rows"])
+    }
+    for column in ("test accuracy", *columns):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in results["rows"]:
+        cells = [row["test_accuracy"]]
+        cells += [row["attacks"][attack][metric] for attack, metric in columns.values()]
+        strength = "" if row["strength"] is None else f" {row['strength']:g}"
+        table.add_row(
+            row["recipe"],
+            row["region"],
+            row["defence"] + strength if row["defence"] != "none" else "-",
+            row["epochs"],
+            *map(_cell, cells),
+        )
+    notes = {f"{row['slug']}: models {row['diverged']} diverged and are left out"
+             for row in results["rows"] if row["diverged"]}
+    notes |= {note for row in results["rows"] for note in row["notes"]}
+    text = StringIO()
+    console = Console(file=text, width=200, color_system=None)
+    console.print(
+        f"{results['study']}: {data['name']}, {data['examples']} examples in {data['classes']} "
+        f"classes; {results['models']} models a recipe, {results['members']} members each, "
+        f"{results['targets']} of them attacked in turn"
+    )
+    console.print(table)
+    console.print(
+        "LOSS, LiRA, RMIA: AUC of the attack; TPR: of LiRA online at that false-positive rate; "
+        "±: the wider side of the 95 % interval; n/a: more than the sample can tell"
+    )
+    for note in sorted(notes):
+        console.print(f"note: {note}", markup=False)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _cell(estimate: Mapping[str, float | None]) -> str:
+    value, low, high = estimate["value"], estimate["low"], estimate["high"]
+    if value is None or low is None or high is None:
+        return "n/a"
+    return f"{value:.3f} ±{max(high - value, value - low):.3f}"

@@ -1,0 +1,6 @@
+"""Studies: a frozen description of an experiment, and running it to a directory of results."""
+
+from pptp_jax.study.config import Study, load_study, narrowed
+from pptp_jax.study.run import run
+
+__all__ = ["Study", "load_study", "narrowed", "run"]

@@ -1,0 +1,154 @@
+"""What a study is, and reading one from a Python file."""
+
+import runpy
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from pptp_jax.attacks import ATTACKS
+from pptp_jax.data import Balanced, Dataset, Quarters, Source, sample
+from pptp_jax.models import Model
+from pptp_jax.training import SGD, Optimizer, Recipe, check_members
+from pptp_jax.validation import at_least, one_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """An experiment as plain frozen data: what is trained, how, and how it is attacked.
+
+    Attributes:
+        name: what the run directory is called by default.
+        data: where the examples come from.
+        model: what is trained.
+        recipes: the methods that are compared.
+        split: who is a member of what.
+        examples: how many examples take part; None takes as many as the split allows.
+        optimizer: makes an optax transform from the number of steps of a phase's schedule.
+        batch_size: the members in a step.
+        seed: what every draw derives from: examples, split, initial values, batches, bootstrap.
+        attacks: the names of the attacks.
+        resamples: the number of bootstrap resamples behind every interval.
+
+    Raises:
+        ValueError: if a recipe stands there twice, its region does not fit the model, or an attack
+            is unknown.
+    """
+
+    name: str
+    data: Source
+    model: Model
+    recipes: tuple[Recipe, ...]
+    split: Balanced | Quarters = Balanced(models=16)  # noqa: RUF009 - frozen
+    examples: int | None = None
+    optimizer: Optimizer = SGD()  # noqa: RUF009 - frozen
+    batch_size: int = 64
+    seed: int = 0
+    attacks: tuple[str, ...] = tuple(ATTACKS)
+    resamples: int = 500
+
+    def __post_init__(self) -> None:
+        at_least(1, recipes=len(self.recipes), resamples=self.resamples)
+        at_least(0, seed=self.seed)
+        for attack in self.attacks:
+            one_of(ATTACKS, attack=attack)
+        for recipe in self.recipes:
+            recipe.regions(self.model)
+        twice = [s for s, n in Counter(r.slug for r in self.recipes).items() if n > 1]
+        if twice:
+            raise ValueError(f"the study has the recipe {twice[0]} more than once")
+
+    def load(self) -> Dataset:
+        """Reads the examples that take part, and checks that model and data fit together.
+
+        Raises:
+            ValueError: naming what does not fit.
+        """
+        select = partial(
+            sample, examples=self.examples, multiple=self.split.multiple, seed=self.seed
+        )
+        data = self.data.load(select)
+        members = int(self.split.draw(len(data), self.seed).matrix[0].sum())
+        check_members(members, self.batch_size)
+        x = jax.ShapeDtypeStruct((self.batch_size, *data.x.shape[1:]), "float32")
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        try:
+            variables = jax.eval_shape(self.model.init, key, x)
+            forward = partial(self.model.apply, train=False, key=None)
+            logits, _ = jax.eval_shape(forward, *variables, x)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"the model does not take inputs of shape {x.shape}, a batch of {data.name}: {error}"
+            ) from error
+        if logits.shape != (self.batch_size, data.num_classes):
+            raise ValueError(
+                f"{data.name} has {data.num_classes} classes, so the model must return logits of "
+                f"shape {(self.batch_size, data.num_classes)}; it returns {logits.shape}"
+            )
+        return data
+
+
+def describe(thing: Any) -> Any:
+    """A configuration as plain data: what JSON can hold.
+
+    Examples:
+        >>> describe(Balanced(models=4))
+        {'type': 'Balanced', 'models': 4}
+    """
+    if isinstance(thing, Model):
+        return dict(thing.config) or {"type": "Model"}
+    if is_dataclass(thing) and not isinstance(thing, type):
+        parts = {f.name: describe(getattr(thing, f.name)) for f in fields(thing)}
+        return {"type": type(thing).__name__, **parts}
+    if isinstance(thing, Mapping):
+        return {str(key): describe(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [describe(part) for part in thing]
+    if thing is None or isinstance(thing, bool | int | float | str):
+        return thing
+    return getattr(thing, "__qualname__", type(thing).__qualname__)
+
+
+def load_study(path: Path) -> Study:
+    """Runs a Python file and takes its `study`.
+
+    Raises:
+        ValueError: if there is no such file or it has no study.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file; a study is a Python file")
+    if path.suffix != ".py":
+        raise ValueError(f"{path}: a study is a Python file, its name ends in .py")
+    study = runpy.run_path(str(path)).get("study")
+    if not isinstance(study, Study):
+        raise ValueError(
+            f"{path}: the file must define `study`, a pptp_jax.study.Study, "
+            f"got {type(study).__name__}"
+        )
+    return study
+
+
+def narrowed(study: Study, data: Path | None, recipes: Sequence[str]) -> Study:
+    """A study with its data at another place, or with some of its recipes alone.
+
+    Args:
+        study: the study.
+        data: where the data lie; None leaves them where they are.
+        recipes: names or slugs of recipes; none leaves them all.
+
+    Raises:
+        ValueError: if the data take no path, or the study has no such recipe.
+    """
+    if data is not None:
+        study = replace(study, data=study.data.at(data))
+    if recipes:
+        known = dict.fromkeys(part for r in study.recipes for part in (r.name, r.slug))
+        for recipe in recipes:
+            one_of(known, recipe=recipe)
+        chosen = tuple(r for r in study.recipes if r.name in recipes or r.slug in recipes)
+        study = replace(study, recipes=chosen)
+    return study

@@ -1,0 +1,27 @@
+"""Writing files whole or not at all."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def write(path: Path, fill: Callable[[BinaryIO], None]) -> None:
+    """Lets `fill` write a file aside and puts it in its place when it is whole and on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes plain data as JSON; NaN is refused, since JSON has none."""
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    write(path, lambda file: file.write(text.encode()) and None)

@@ -1,0 +1,120 @@
+"""The fleets of a run: trained once, their signals kept, and taken up where they stopped."""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pptp_jax.data import Dataset, Membership, member_indices
+from pptp_jax.signals import collect
+from pptp_jax.study.config import Study
+from pptp_jax.study.files import write, write_json
+from pptp_jax.study.fingerprint import fingerprint
+from pptp_jax.training import (
+    Arrays,
+    Checkpoint,
+    Progress,
+    Recipe,
+    chunks,
+    fitting_chunk,
+    train_fleet,
+)
+
+
+class Fleet(NamedTuple):
+    """What is left of a fleet once its models are gone.
+
+    Attributes:
+        confidence: φ.
+        correct: whether the prediction is the label.
+        loss: the mean cross-entropy over the batches of each epoch.
+        finite: whether the model stayed finite.
+    """
+
+    confidence: Float[np.ndarray, "models queries examples"]
+    correct: Bool[np.ndarray, "models examples"]
+    loss: Float[np.ndarray, "models epochs"]
+    finite: Bool[np.ndarray, " models"]
+
+
+def fleet(
+    study: Study,
+    recipe: Recipe,
+    data: Dataset,
+    membership: Membership,
+    directory: Path,
+    *,
+    resume: bool,
+    on_progress: Callable[[Progress], None],
+) -> Fleet:
+    """Trains a fleet, or reads as much of it as an earlier run has left.
+
+    A fleet lives in a directory named after its recipe and its fingerprint. Whatever it depends on
+    may change: the fleet is then another one, and the old one stays for those who change it back.
+
+    Args:
+        study: the study.
+        recipe: which of its recipes.
+        data: the examples.
+        membership: who trains on what.
+        directory: where the fleets of the run live.
+        resume: whether what an earlier run has left is used.
+        on_progress: is told after each epoch.
+    """
+    arrays = Arrays.of(data)
+    mark = fingerprint(study, recipe, data, membership)
+    home = directory / f"{recipe.slug}-{mark[:8]}"
+    if not resume:
+        shutil.rmtree(home, ignore_errors=True)
+    groups = _groups(home, mark, study, arrays)
+    parts = [_read(home / f"group-{i}.npz") for i in range(len(groups))]
+    missing = [i for i, part in enumerate(parts) if part is None]
+    take = jax.jit(jax.vmap(partial(collect, study.model), in_axes=(0, None)))
+    trained = train_fleet(
+        study.model,
+        recipe,
+        arrays,
+        member_indices(membership.matrix),
+        optimizer=study.optimizer,
+        batch_size=study.batch_size,
+        seed=study.seed,
+        groups=[groups[i] for i in missing],
+        checkpoint=lambda group: Checkpoint(home / f"checkpoint-{groups.index(group)}"),
+        on_progress=on_progress,
+    )
+    for i, group in zip(missing, trained, strict=True):
+        signals = take(group.variables, arrays)
+        part = Fleet(*map(np.asarray, signals), group.loss, group.finite)
+        write(home / f"group-{i}.npz", lambda file, part=part: np.savez(file, **part._asdict()))
+        shutil.rmtree(home / f"checkpoint-{i}", ignore_errors=True)
+        parts[i] = part
+    return Fleet(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _groups(home: Path, mark: str, study: Study, arrays: Arrays) -> list[tuple[int, ...]]:
+    # A fleet keeps its grouping even where memory has changed: it decides over the last bits.
+    path = home / "fleet.json"
+    if path.is_file():
+        stored = json.loads(path.read_text())
+        if stored["fingerprint"] == mark:
+            return [tuple(group) for group in stored["groups"]]
+    size = fitting_chunk(study.model, arrays, study.batch_size, study.split.models)
+    groups = chunks(study.split.models, size)
+    write_json(path, {"fingerprint": mark, "groups": groups})
+    return groups
+
+
+def _read(path: Path) -> Fleet | None:
+    """A finished group; None if it is not there or was damaged, to be trained anew."""
+    try:
+        with np.load(path) as stored:
+            return Fleet(**stored)
+    except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
+        return None

@@ -1,0 +1,234 @@
+"""Fleets: models of one recipe that differ only in key and members, trained side by side."""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from pptp_jax.models import Model, Variables
+from pptp_jax.training.arrays import Arrays
+from pptp_jax.training.checkpoint import Checkpoint
+from pptp_jax.training.optimizer import SGD
+from pptp_jax.training.recipe import Phase, Recipe
+from pptp_jax.training.train import Optimizer, Trainer, TrainState, all_finite, check_members
+from pptp_jax.validation import at_least
+
+# What a fleet may take of a device's memory; the rest is the data's and the compiler's.
+_MEMORY_SHARE = 0.5
+
+
+class Progress(NamedTuple):
+    """How far a fleet is.
+
+    Attributes:
+        models: the models whose training has ended.
+        training: the models that are being trained.
+        epoch: the epochs that these have behind them.
+        loss: their mean cross-entropy in the last epoch.
+    """
+
+    models: int
+    training: int
+    epoch: int
+    loss: float
+
+
+class Trained(NamedTuple):
+    """Some models of a fleet, stacked along a leading axis.
+
+    Attributes:
+        models: which ones.
+        variables: their parameters and state.
+        loss: each one's mean cross-entropy over the batches of each epoch.
+        finite: whether each one stayed finite; one that did not has diverged.
+    """
+
+    models: tuple[int, ...]
+    variables: Variables
+    loss: Float[np.ndarray, "models epochs"]
+    finite: Bool[np.ndarray, " models"]
+
+
+def chunks(models: int, size: int) -> list[tuple[int, ...]]:
+    """The models in groups of at most `size`, as even as can be.
+
+    Examples:
+        >>> chunks(5, 2)
+        [(0, 1), (2, 3), (4,)]
+    """
+    at_least(1, models=models, chunk=size)
+    count = math.ceil(models / size)
+    size = math.ceil(models / count)
+    return [tuple(range(start, min(start + size, models))) for start in range(0, models, size)]
+
+
+def fitting_chunk(model: Model, data: Arrays, batch_size: int, models: int) -> int:
+    """How many models fit the device's memory at once, at most `models`.
+
+    A model is taken to need its parameters four times over (themselves, gradients, momentum and
+    updates) and everything that its forward pass computes for a batch twice over.
+    """
+    x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((batch_size,), jnp.int32))
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    variables = jax.eval_shape(model.init, key, x)
+    forward = partial(model.apply, train=True)
+    program = jax.make_jaxpr(lambda v, x, k: forward(*v, x, key=k))(variables, x, key)
+    activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)
+    needed = 4 * sum(map(_bytes, jax.tree.leaves(variables))) + 2 * activations
+    return int(np.clip(_memory() * _MEMORY_SHARE // needed, 1, models))
+
+
+def _bytes(array: Any) -> int:
+    return math.prod(array.shape) * getattr(array.dtype, "itemsize", 4)
+
+
+def _memory() -> int:
+    stats = jax.local_devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def train_fleet(
+    model: Model,
+    recipe: Recipe,
+    data: Arrays,
+    indices: Int[np.ndarray, "models members"],
+    *,
+    optimizer: Optimizer | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+    groups: list[tuple[int, ...]] | None = None,
+    checkpoint: Callable[[tuple[int, ...]], Checkpoint] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Iterator[Trained]:
+    """Trains models side by side, a group at a time, and yields each group as it ends.
+
+    A group runs epoch by epoch: the mapped epoch is one compiled program for every phase of the
+    same structure, whatever its length and strengths, and between epochs there is time to report,
+    to save and to stop. Model `i` draws from `fold_in(key(seed), i)` alone, so it comes out the
+    same, up to rounding, in whatever group it is trained, and as `make_train` would have it.
+
+    Args:
+        model: what is trained.
+        recipe: how.
+        data: the data set, shared by all.
+        indices: each model's members.
+        optimizer: makes an optax transform from the number of steps of a phase's schedule; None is
+            `SGD()`.
+        batch_size: the members in a step.
+        seed: what all keys derive from.
+        groups: the models in groups; None puts as many together as fit the device's memory.
+        checkpoint: where a group keeps its state on the way; None keeps none.
+        on_progress: is told after each epoch.
+
+    Yields:
+        The groups in order. Only the last one is held in memory.
+
+    Raises:
+        ValueError: if the recipe's region does not fit the model or the members no batch.
+
+    Examples:
+        >>> from pptp_jax import data, models
+        >>> from pptp_jax.training import undefended
+        >>> digits = Arrays.of(data.Digits().load())
+        >>> model = models.mlp([16], num_classes=10)
+        >>> indices = np.arange(256).reshape(2, 128)
+        >>> [fleet] = train_fleet(model, undefended(epochs=3), digits, indices)
+        >>> fleet.loss.shape, fleet.finite.tolist()
+        ((2, 3), [True, True])
+    """
+    check_members(indices.shape[1], batch_size)
+    trainer = Trainer(model, recipe.regions(model), batch_size)
+    rule = SGD() if optimizer is None else optimizer
+    if not isinstance(rule, SGD):
+        rule = jax.tree_util.Partial(rule)
+    if groups is None:
+        size = fitting_chunk(model, data, batch_size, len(indices))
+        groups = chunks(len(indices), size)
+    ended = 0
+    for group in groups:
+
+        def told(epoch: int, loss: float, group: tuple[int, ...] = group, ended: int = ended) -> None:
+            if on_progress is not None:
+                on_progress(Progress(ended, len(group), epoch, loss))
+
+        keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(jnp.array(group))
+        saved = None if checkpoint is None else checkpoint(group)
+        state, losses = _train_group(
+            trainer, rule, recipe, data, jnp.asarray(indices[list(group)]), keys, saved, told
+        )
+        finite = jax.vmap(all_finite)(state.variables, losses)
+        yield Trained(group, state.variables, np.asarray(losses), np.asarray(finite))
+        ended += len(group)
+
+
+def _train_group(
+    trainer: Trainer,
+    optimizer: Optimizer,
+    recipe: Recipe,
+    data: Arrays,
+    members: Int[Array, "models members"],
+    keys: Key[Array, " models"],
+    checkpoint: Checkpoint | None,
+    told: Callable[[int, float], None],
+) -> tuple[TrainState, Float[Array, "models epochs"]]:
+    ends = np.cumsum([phase.epochs for phase in recipe.phases])
+    losses = jnp.zeros((len(keys), int(ends[-1])))
+    number, state = 0, None
+    if checkpoint is not None and (step := checkpoint.latest()) is not None:
+        # The epochs before it have been trained; only the state's structure is needed.
+        phase = recipe.phases[int(np.searchsorted(ends, step))]
+        like = jax.eval_shape(partial(_start, trainer), optimizer, phase, keys, data, None)
+        state, losses = checkpoint.restore(step, (like, losses))
+        number = step
+    while number < ends[-1]:
+        current = int(np.searchsorted(ends, number, side="right"))
+        phase = recipe.phases[current]
+        within = number - int(ends[current] - phase.epochs)
+        if within == 0:
+            state = _start(trainer, optimizer, phase, keys, data, state)
+        state, loss = _epoch(trainer, optimizer, phase, state, data, members, keys, number, within)
+        losses = losses.at[:, number].set(loss)
+        number += 1
+        told(number, float(jnp.nanmean(loss)) if jnp.isfinite(loss).any() else math.nan)
+        if checkpoint is not None:
+            checkpoint.save(number, (state, losses))
+    assert state is not None  # a recipe trains for at least one epoch
+    return state, losses
+
+
+@partial(jax.jit, static_argnums=0)
+def _start(
+    trainer: Trainer,
+    optimizer: Optimizer,
+    phase: Phase,
+    keys: Key[Array, " models"],
+    data: Arrays,
+    state: TrainState | None,
+) -> TrainState:
+    own = None if state is None else 0
+    return jax.vmap(trainer.start, in_axes=(None, None, 0, None, own))(
+        optimizer, phase, keys, data, state
+    )
+
+
+@partial(jax.jit, static_argnums=0, donate_argnums=3)
+def _epoch(
+    trainer: Trainer,
+    optimizer: Optimizer,
+    phase: Phase,
+    state: TrainState,
+    data: Arrays,
+    members: Int[Array, "models members"],
+    keys: Key[Array, " models"],
+    number: Int[Array, ""],
+    within: Int[Array, ""],
+) -> tuple[TrainState, Float[Array, " models"]]:
+    return jax.vmap(trainer.epoch, in_axes=(None, None, 0, None, 0, 0, None, None))(
+        optimizer, phase, state, data, members, keys, number, within
+    )
