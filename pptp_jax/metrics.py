@@ -5,7 +5,8 @@ resamples targets and examples independently of each other (both rows and column
 matrix), since the scores of one target, like those of one example, hang together.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +31,8 @@ UNRESOLVED = Estimate(None, None, None)
 class Roc(NamedTuple):
     """The points of an ROC from (0, 0) to (1, 1); equal scores make one step together."""
 
-    fpr: Float[np.ndarray, "*curves points"]
-    tpr: Float[np.ndarray, "*curves points"]
+    fpr: Float[np.ndarray, " points"]
+    tpr: Float[np.ndarray, " points"]
 
 
 def roc(scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape"]) -> Roc:
@@ -48,17 +49,17 @@ def roc(scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape
     return _curve(members.astype(int), 1 - members, ends)
 
 
-def auc(curve: Roc) -> Float[np.ndarray, "*curves"]:
-    """The area under ROCs: the chance that a member outscores a non-member, ties counting half.
+def auc(curve: Roc) -> float:
+    """The area under the curve: the chance that a member outscores a non-member, ties counting half.
 
     Examples:
         >>> print(auc(roc(np.zeros(4), np.array([True, True, True, False]))))
         0.5
     """
-    return np.trapezoid(curve.tpr, curve.fpr, axis=-1)
+    return float(np.trapezoid(curve.tpr, curve.fpr))
 
 
-def tpr_at_fpr(curve: Roc, fpr: float) -> Float[np.ndarray, "*curves"]:
+def tpr_at_fpr(curve: Roc, fpr: float) -> float:
     """The highest TPR at a false-positive rate of at most `fpr`.
 
     No point between two steps is made up: with ties, a threshold takes all of them or none.
@@ -72,11 +73,12 @@ def tpr_at_fpr(curve: Roc, fpr: float) -> Float[np.ndarray, "*curves"]:
         0.5
     """
     fraction(fpr=fpr)
-    last = (curve.fpr <= fpr + 1e-12).sum(axis=-1, keepdims=True) - 1
-    return np.take_along_axis(curve.tpr, last, axis=-1)[..., 0]
+    # A rate such as 3/300 may come out a rounding above 0.01.
+    last = np.searchsorted(curve.fpr, fpr + 1e-12, side="right") - 1
+    return float(curve.tpr[last])
 
 
-def balanced_accuracy(curve: Roc) -> Float[np.ndarray, "*curves"]:
+def balanced_accuracy(curve: Roc) -> float:
     """The best (TPR + 1 − FPR) / 2 over all thresholds, as an attacker who knew the best one.
 
     Examples:
@@ -84,7 +86,7 @@ def balanced_accuracy(curve: Roc) -> Float[np.ndarray, "*curves"]:
         >>> print(balanced_accuracy(roc(scores, membership)))
         0.75
     """
-    return (0.5 + (curve.tpr - curve.fpr) / 2).max(axis=-1)
+    return float(0.5 + (curve.tpr - curve.fpr).max() / 2)
 
 
 def attack_metrics(
@@ -122,17 +124,21 @@ def attack_metrics(
         1.0
     """
     whole = roc(scores, membership)
-    statistics = {"auc": auc, "balanced_accuracy": balanced_accuracy}
-    rates = {f"tpr@{fpr:g}": fpr for fpr in fprs if fpr * (~membership).sum() >= 1}
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in [*statistics, *rates]}
-    for curve in _bootstrap_curves(scores, membership, resamples, seed):
-        for name, statistic in statistics.items():
-            drawn[name].append(statistic(curve))
-        for name, fpr in rates.items():
-            drawn[name].append(tpr_at_fpr(curve, fpr))
-    values = {name: float(statistic(whole)) for name, statistic in statistics.items()}
-    values |= {name: float(tpr_at_fpr(whole, fpr)) for name, fpr in rates.items()}
-    found = {name: _interval(values[name], np.concatenate(drawn[name])) for name in values}
+    statistics: dict[str, Callable[[Roc], float]] = {
+        "auc": auc,
+        "balanced_accuracy": balanced_accuracy,
+    }
+    for fpr in fprs:
+        if fpr * (~membership).sum() >= 1:
+            statistics[f"tpr@{fpr:g}"] = partial(tpr_at_fpr, fpr=fpr)
+    drawn = [
+        [statistic(curve) for statistic in statistics.values()]
+        for curve in _bootstrap_curves(scores, membership, resamples, seed)
+    ]
+    found = {
+        name: _interval(statistic(whole), column)
+        for (name, statistic), column in zip(statistics.items(), np.array(drawn).T, strict=True)
+    }
     return {f"tpr@{fpr:g}": UNRESOLVED for fpr in fprs} | found
 
 
@@ -157,10 +163,8 @@ def mean_over(
     """
     if not chosen.any():
         return UNRESOLVED
-    rng = np.random.default_rng(seed)
-    models, examples = outcomes.shape
-    by_model = _counts(rng, resamples, models).astype(float)
-    by_example = _counts(rng, resamples, examples)
+    by_model, by_example = _resampled(outcomes.shape, resamples, seed)
+    by_model = by_model.astype(float)
     total = ((by_model @ np.where(chosen, outcomes, 0)) * by_example).sum(axis=1)
     count = ((by_model @ chosen) * by_example).sum(axis=1)
     drawn = total[count > 0] / count[count > 0]
@@ -189,14 +193,13 @@ def _sorted(
 
 
 def _curve(
-    members: Int[np.ndarray, "*curves pairs"],
-    nonmembers: Int[np.ndarray, "*curves pairs"],
+    members: Int[np.ndarray, " pairs"],
+    nonmembers: Int[np.ndarray, " pairs"],
     ends: Int[np.ndarray, " steps"],
 ) -> Roc:
     def share(weights: np.ndarray) -> np.ndarray:
-        sums = weights.cumsum(axis=-1)[..., ends]
-        rising = np.concatenate([np.zeros_like(sums[..., :1]), sums], axis=-1)
-        return rising / rising[..., -1:]
+        rising = np.append(0, weights.cumsum()[ends])
+        return rising / rising[-1]
 
     return Roc(share(nonmembers), share(members))
 
@@ -204,30 +207,32 @@ def _curve(
 def _bootstrap_curves(
     scores: np.ndarray, membership: np.ndarray, resamples: int, seed: int
 ) -> Iterator[Roc]:
-    """ROCs of resamples, some at a time: a resample weights pairs, so one sort serves all.
+    """ROCs of resamples; a resample weights pairs, so one sort serves all."""
+    order, members, ends = _sorted(scores, membership)
+    target, example = np.unravel_index(order, scores.shape)
+    for by_target, by_example in zip(*_resampled(scores.shape, resamples, seed), strict=True):
+        weights = by_target[target] * by_example[example]
+        drawn_members = weights * members
+        drawn_nonmembers = weights - drawn_members
+        if drawn_members.any() and drawn_nonmembers.any():
+            yield _curve(drawn_members, drawn_nonmembers, ends)
 
-    Few at a time, since what stays in the processor's cache is summed twice as fast.
+
+@lru_cache(maxsize=1)
+def _resampled(
+    shape: tuple[int, int], resamples: int, seed: int
+) -> tuple[Int[np.ndarray, "resamples rows"], Int[np.ndarray, "resamples columns"]]:
+    """How often each row and each column is drawn when as many are drawn with replacement.
+
+    Kept from one call to the next: attacks and recipes are then compared on the same resamples.
     """
     at_least(1, resamples=resamples)
     rng = np.random.default_rng(seed)
-    targets, examples = scores.shape
-    order, members, ends = _sorted(scores, membership)
-    target, example = np.unravel_index(order, scores.shape)
-    at_once = max(1, 2**17 // scores.size)
-    for start in range(0, resamples, at_once):
-        size = min(at_once, resamples - start)
-        weights = (
-            _counts(rng, size, targets)[:, target] * _counts(rng, size, examples)[:, example]
-        )
-        drawn_members = weights * members
-        drawn_nonmembers = weights - drawn_members
-        usable = drawn_members.any(axis=1) & drawn_nonmembers.any(axis=1)
-        yield _curve(drawn_members[usable], drawn_nonmembers[usable], ends)
-
-
-def _counts(rng: np.random.Generator, resamples: int, size: int) -> Int[np.ndarray, "_ _"]:
-    """How often each of `size` things is drawn when as many are drawn with replacement."""
-    return rng.multinomial(size, np.full(size, 1 / size), size=resamples)
+    rows, columns = (
+        rng.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.int32)
+        for size in shape
+    )
+    return rows, columns
 
 
 def _interval(value: float, drawn: Float[np.ndarray, " resamples"]) -> Estimate:

@@ -127,7 +127,7 @@ def _fit(
             spread = jnp.std(signals, where=jnp.broadcast_to(where, signals.shape))
             return centre, jnp.broadcast_to(spread, (signals.shape[1], 1)) + 1e-30
         return centre, jnp.std(signals, axis=0, where=where) + 1e-30
-    squares = jnp.sum((signals - mean) ** 2, axis=0, where=where)
+    squares = jnp.sum((signals - mean[None]) ** 2, axis=0, where=where)
     counts = chosen.sum(axis=0)
     if pooled:
         squares = squares.sum(axis=-1, keepdims=True)
@@ -135,4 +135,4 @@ def _fit(
     else:
         freedom = counts - 1
     # Confidences that do not vary at all would otherwise be divided by zero.
-    return mean, jnp.sqrt(squares / freedom) + jnp.finfo(signals.dtype).tiny ** 0.5
+    return mean, jnp.sqrt(squares / freedom.astype(signals.dtype)) + jnp.finfo(signals.dtype).tiny ** 0.5

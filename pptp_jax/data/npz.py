@@ -65,7 +65,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
             if isinstance(stored, np.ndarray):
                 raise ValueError("it is a single array: store x and y with numpy.savez")
             return {key: stored[key] for key in stored.files}
@@ -76,12 +77,12 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 def _count_classes(path: Path, y: np.ndarray) -> int:
     if y.dtype.kind not in "iu" or y.size == 0 or y.min() < 0:
         return 2  # what is wrong with these labels, the data set's own check says best
-    counts = np.bincount(y.reshape(-1)) if y.max() < 10 * y.size else np.zeros(y.max() + 1)
-    empty = np.flatnonzero(counts == 0)
-    if empty.size:
+    found = np.unique(y)
+    if len(found) <= found[-1]:
+        gap = int(np.flatnonzero(found != np.arange(len(found)))[0])
         raise ValueError(
-            f"{path}: labels must run from 0 without gaps; the largest is {y.max()}, and "
-            f"{empty.size} classes below it have no example, the first is {empty[0]}. Renumber "
-            "them, or give Npz(num_classes=...)"
+            f"{path}: labels must run from 0 without gaps; the largest is {found[-1]}, but only "
+            f"{len(found)} values occur and {gap} is not among them. Renumber them, or give "
+            "Npz(num_classes=...)"
         )
-    return len(counts)
+    return len(found)

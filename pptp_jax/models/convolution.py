@@ -30,7 +30,8 @@ class Conv3x3(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
         shifts = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
-        return jnp.concatenate(shifts, axis=-1) @ kernel.reshape(-1, self.features) + bias
+        products = jnp.concatenate(shifts, axis=-1) @ kernel.reshape(-1, self.features)
+        return products + bias[None, None, None]
 
 
 def max_pool2x2(

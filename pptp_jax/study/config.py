@@ -117,13 +117,16 @@ def load_study(path: Path) -> Study:
     """Runs a Python file and takes its `study`.
 
     Raises:
-        ValueError: if there is no such file or it has no study.
+        ValueError: if there is no such file, it fails, or it has no study.
     """
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file; a study is a Python file")
     if path.suffix != ".py":
         raise ValueError(f"{path}: a study is a Python file, its name ends in .py")
-    study = runpy.run_path(str(path)).get("study")
+    try:
+        study = runpy.run_path(str(path)).get("study")
+    except Exception as error:  # whatever a user's file may raise
+        raise ValueError(f"{path}: {error}") from error
     if not isinstance(study, Study):
         raise ValueError(
             f"{path}: the file must define `study`, a pptp_jax.study.Study, "

@@ -16,7 +16,6 @@ from pptp_jax.data import Dataset, Membership, member_indices
 from pptp_jax.signals import collect
 from pptp_jax.study.config import Study
 from pptp_jax.study.files import write, write_json
-from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.training import (
     Arrays,
     Checkpoint,
@@ -49,31 +48,26 @@ def fleet(
     recipe: Recipe,
     data: Dataset,
     membership: Membership,
-    directory: Path,
+    home: Path,
     *,
     resume: bool,
     on_progress: Callable[[Progress], None],
 ) -> Fleet:
     """Trains a fleet, or reads as much of it as an earlier run has left.
 
-    A fleet lives in a directory named after its recipe and its fingerprint. Whatever it depends on
-    may change: the fleet is then another one, and the old one stays for those who change it back.
-
     Args:
         study: the study.
         recipe: which of its recipes.
         data: the examples.
         membership: who trains on what.
-        directory: where the fleets of the run live.
+        home: the fleet's own directory.
         resume: whether what an earlier run has left is used.
         on_progress: is told after each epoch.
     """
     arrays = Arrays.of(data)
-    mark = fingerprint(study, recipe, data, membership)
-    home = directory / f"{recipe.slug}-{mark[:8]}"
     if not resume:
         shutil.rmtree(home, ignore_errors=True)
-    groups = _groups(home, mark, study, arrays)
+    groups = _groups(home, study, arrays)
     parts = [_read(home / f"group-{i}.npz") for i in range(len(groups))]
     missing = [i for i, part in enumerate(parts) if part is None]
     take = jax.jit(jax.vmap(partial(collect, study.model), in_axes=(0, None)))
@@ -98,16 +92,14 @@ def fleet(
     return Fleet(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _groups(home: Path, mark: str, study: Study, arrays: Arrays) -> list[tuple[int, ...]]:
+def _groups(home: Path, study: Study, arrays: Arrays) -> list[tuple[int, ...]]:
     # A fleet keeps its grouping even where memory has changed: it decides over the last bits.
-    path = home / "fleet.json"
+    path = home / "groups.json"
     if path.is_file():
-        stored = json.loads(path.read_text())
-        if stored["fingerprint"] == mark:
-            return [tuple(group) for group in stored["groups"]]
+        return [tuple(group) for group in json.loads(path.read_text())]
     size = fitting_chunk(study.model, arrays, study.batch_size, study.split.models)
     groups = chunks(study.split.models, size)
-    write_json(path, {"fingerprint": mark, "groups": groups})
+    write_json(path, groups)
     return groups
 
 

@@ -15,6 +15,7 @@ from pptp_jax.data import Dataset, Membership
 from pptp_jax.metrics import FPRS, UNRESOLVED, Estimate, attack_metrics, mean_over
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.files import write, write_json
+from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.study.fleets import Fleet, fleet
 from pptp_jax.training import Progress, Recipe
 
@@ -59,15 +60,19 @@ def run(
         ("example_ids", data.ids),
     ):
         write(signals / f"{name}.npy", lambda file, array=array: np.save(file, array))
+    homes = [
+        # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
+        # those who change it back.
+        out / "fleets" / f"{recipe.slug}-{fingerprint(study, recipe, data, membership)[:12]}"
+        for recipe in study.recipes
+    ]
     rows = []
-    for recipe in study.recipes:
+    for recipe, home in zip(study.recipes, homes, strict=True):
 
         def told(progress: Progress, recipe: Recipe = recipe) -> None:
             on_progress(recipe, progress)
 
-        trained = fleet(
-            study, recipe, data, membership, out / "fleets", resume=resume, on_progress=told
-        )
+        trained = fleet(study, recipe, data, membership, home, resume=resume, on_progress=told)
         path = signals / f"{recipe.slug}.npy"
         write(path, lambda file, trained=trained: np.save(file, trained.confidence))
         row, scores = _attacked(study, recipe, trained, membership)

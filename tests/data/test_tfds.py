@@ -1,0 +1,100 @@
+"""TFDS: prepared data made on the spot, read back without TensorFlow; what is not there is named."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from array_record.python.array_record_module import ArrayRecordWriter
+from PIL import Image
+from tensorflow_datasets.core.example_serializer import ExampleSerializer
+
+from pptp_jax.data import Tfds
+
+
+def prepare(root: Path, features: dict[str, object], **counts: int) -> Path:
+    """What TFDS leaves on disk for images that are all one grey, their number times ten."""
+    described = tfds.features.FeaturesDict(features)
+    serializer = ExampleSerializer(described.get_serialized_info())
+    version = root / "tiny" / "1.0.0"
+    version.mkdir(parents=True)
+    splits = []
+    for split, count in counts.items():
+        name = f"tiny-{split}.array_record-00000-of-00001"
+        writer = ArrayRecordWriter(str(version / name), "group_size:1")
+        for i in range(count):
+            png = io.BytesIO()
+            Image.fromarray(np.full((4, 4), 10 * i, np.uint8)).save(png, "PNG")
+            record = {"image": png.getvalue(), "label": i % 3, "id": f"{split}{i}".encode()}
+            kept = {key: record[key] for key in features}
+            writer.write(serializer.serialize_example(kept))
+        writer.close()
+        splits.append({
+            "name": split,
+            "shardLengths": [str(count)],
+            "numBytes": "1",
+            "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+        })
+    described.save_config(version)
+    info = {"name": "tiny", "version": "1.0.0", "fileFormat": "array_record", "splits": splits}
+    (version / "dataset_info.json").write_text(json.dumps(info))
+    return root
+
+
+IMAGE = {"image": tfds.features.Image(shape=(4, 4, 1))}
+LABELLED = IMAGE | {"label": tfds.features.ClassLabel(num_classes=3)}
+
+
+def test_splits_are_joined_and_read_without_tensorflow(tmp_path: Path) -> None:
+    root = prepare(tmp_path, LABELLED, train=5, test=3)
+    source = Tfds("tiny", splits=("train", "test")).at(root)
+    whole = source.load()
+    assert whole.x[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 0, 10, 20]
+    assert whole.y.tolist() == [0, 1, 2, 0, 1, 0, 1, 2]
+    assert whole.ids[[0, 4, 5]].tolist() == ["train/0", "train/4", "test/0"]
+    assert (whole.name, whole.num_classes, whole.x.dtype) == ("tiny:1.0.0", 3, np.uint8)
+    np.testing.assert_allclose(whole.inputs()[1], 10 / 255, rtol=1e-6)
+    some = source.load(lambda n: np.array([1, n - 1]))
+    assert some.ids.tolist() == ["train/1", "test/2"]
+    assert some.x[:, 0, 0, 0].tolist() == [10, 20]
+    assert "tensorflow" not in sys.modules
+
+
+def test_records_that_bring_an_identity_keep_it(tmp_path: Path) -> None:
+    root = prepare(tmp_path, LABELLED | {"id": tfds.features.Text()}, train=3)
+    assert Tfds("tiny", data_dir=str(root)).load().ids.tolist() == ["train0", "train1", "train2"]
+
+
+def test_the_environment_says_where_data_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(prepare(tmp_path, LABELLED, train=3)))
+    assert len(Tfds("tiny").load()) == 3
+
+
+def test_what_is_not_prepared_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"cifar10 is not prepared under .*download_and_prepare"):
+        Tfds("cifar10", data_dir=str(tmp_path)).load()
+
+
+def test_another_format_is_named(tmp_path: Path) -> None:
+    root = prepare(tmp_path, LABELLED, train=3)
+    info = root / "tiny" / "1.0.0" / "dataset_info.json"
+    info.write_text(info.read_text().replace("array_record", "tfrecord", 1))
+    with pytest.raises(ValueError, match="stored as tfrecord, which only TensorFlow reads"):
+        Tfds("tiny", data_dir=str(root)).load()
+
+
+def test_a_split_that_is_not_there(tmp_path: Path) -> None:
+    root = prepare(tmp_path, LABELLED, train=3)
+    with pytest.raises(ValueError, match="tiny has no split 'test'; it has train"):
+        Tfds("tiny", splits=("test",), data_dir=str(root)).load()
+
+
+def test_records_without_a_label(tmp_path: Path) -> None:
+    root = prepare(tmp_path, IMAGE, train=3)
+    with pytest.raises(ValueError, match="need an image and a label, they hold image"):
+        Tfds("tiny", data_dir=str(root)).load()

@@ -1,0 +1,273 @@
+"""A small study from beginning to end, interrupted, changed, damaged."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pptp_jax.attacks import ATTACKS
+from pptp_jax.data import Balanced, Digits, Npz, Quarters
+from pptp_jax.metrics import auc, roc
+from pptp_jax.models import Model, Variables, mlp
+from pptp_jax.objectives import RelaxLoss
+from pptp_jax.study import Study, load_study, narrowed, run
+from pptp_jax.study.config import describe
+from pptp_jax.study.files import write, write_json
+from pptp_jax.training import Progress, Recipe, freeze, split, undefended
+
+STUDY = Study(
+    name="small",
+    data=Digits(),
+    model=mlp([8], num_classes=10),
+    split=Balanced(models=6),
+    examples=300,
+    batch_size=50,
+    resamples=50,
+    recipes=(undefended(2), freeze("stem", after=1, more=1), split("head", RelaxLoss(alpha=1.0), 2)),
+)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("done")
+    run(STUDY, out)
+    return out
+
+
+def rows(out: Path):
+    return json.loads((out / "results.json").read_text())["rows"]
+
+
+def fleets(out: Path) -> dict[str, int]:
+    return {str(p.relative_to(out)): p.stat().st_mtime_ns for p in out.rglob("group-*.npz")}
+
+
+def test_the_results_say_everything(done: Path) -> None:
+    results = json.loads((done / "results.json").read_text())
+    assert {"config", "versions", "seed", "data", "device"} <= set(results)
+    assert len(results["data"]["fingerprint"]) == 64
+    assert [(r["recipe"], r["defence"], r["strength"], r["region"]) for r in results["rows"]] == [
+        ("undefended", "none", None, "-"),
+        ("freeze", "none", None, "stem"),
+        ("split", "relaxloss", 1.0, "head"),
+    ]
+    for row in results["rows"]:
+        assert set(row["attacks"]) == set(ATTACKS)
+        for attack in row["attacks"].values():
+            assert set(attack) == {"auc", "tpr@0.01", "tpr@0.001", "balanced_accuracy"}
+        numbers = [row["train_accuracy"], row["test_accuracy"]]
+        numbers += [a[key] for a in row["attacks"].values() for key in ("auc", "tpr@0.01")]
+        for number in numbers:
+            assert number["low"] <= number["value"] <= number["high"]
+        # 6 targets of 150 non-members: fewer than a thousand.
+        assert row["attacks"]["loss"]["tpr@0.001"]["value"] is None
+
+
+def test_the_numbers_follow_from_what_is_stored(done: Path) -> None:
+    signals = done / "signals"
+    membership = np.load(signals / "membership.npy")
+    labels, ids = np.load(signals / "labels.npy"), np.load(signals / "example_ids.npy")
+    assert membership.shape == (6, 300) and labels.shape == ids.shape == (300,)
+    for recipe, row in zip(STUDY.recipes, rows(done), strict=True):
+        phi = np.load(signals / f"{recipe.slug}.npy")
+        assert phi.shape == (6, 1, 300) and phi.dtype == np.float32
+        scores = np.stack(
+            [np.asarray(ATTACKS["rmia_online"](jnp.array(phi), membership, t)) for t in range(6)]
+        )
+        with np.load(done / "scores" / f"{recipe.slug}.npz") as stored:
+            np.testing.assert_array_equal(stored["rmia_online"], scores)
+            np.testing.assert_array_equal(stored["membership"], membership)
+        known = auc(roc(scores, membership))
+        assert row["attacks"]["rmia_online"]["auc"]["value"] == pytest.approx(known)
+        for name, chosen in (("train_accuracy", membership), ("test_accuracy", ~membership)):
+            # An example is right when its label has the largest probability; with φ > 0 it has.
+            assert row[name]["value"] >= (phi[:, 0] > 0)[chosen].mean()
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_an_interrupted_run_ends_with_the_same_numbers(done: Path, tmp_path: Path) -> None:
+    def stop(recipe: Recipe, progress: Progress) -> None:
+        if recipe.name == "freeze":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run(STUDY, tmp_path, on_progress=stop)
+    before = fleets(tmp_path)
+    assert len(before) == 1
+    run(STUDY, tmp_path)
+    assert rows(tmp_path) == rows(done)
+    assert before.items() <= fleets(tmp_path).items()
+
+
+def test_a_finished_run_trains_nothing_and_a_forced_one_everything(done: Path) -> None:
+    before, told = fleets(done), []
+    run(STUDY, done, on_progress=lambda recipe, progress: told.append(recipe))
+    assert fleets(done) == before and not told
+    known = rows(done)
+    run(STUDY, done, resume=False, on_progress=lambda recipe, progress: told.append(recipe))
+    assert len(told) == 6 and rows(done) == known
+    assert not fleets(done).items() & before.items()
+
+
+def test_whatever_changes_makes_another_fleet(done: Path) -> None:
+    first = replace(STUDY, recipes=STUDY.recipes[:1])
+    heavier = replace(first, optimizer=replace(first.optimizer, weight_decay=0.01))
+    known, seen = set(fleets(done)), set()
+    for changed in (
+        heavier,
+        replace(first, seed=1),
+        replace(first, batch_size=75),
+        replace(first, examples=200, batch_size=50),
+        replace(first, model=mlp([8], num_classes=10, activation="relu")),
+    ):
+        run(changed, done)
+        new = set(fleets(done)) - known - seen
+        assert len(new) == 1, changed
+        seen |= new
+    assert known <= set(fleets(done))
+    # And back again: nothing is trained.
+    told = []
+    run(STUDY, done, on_progress=lambda recipe, progress: told.append(recipe))
+    assert not told
+
+
+def test_a_damaged_group_is_trained_anew(done: Path) -> None:
+    known = rows(done)
+    path = next(p for p in sorted(done.rglob("group-0.npz")) if "split" in str(p))
+    whole = path.read_bytes()
+    for damaged in (whole[:-100], b"", whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:]):
+        path.write_bytes(damaged)
+        told = []
+        run(STUDY, done, on_progress=lambda recipe, progress, told=told: told.append(recipe.name))
+        assert told == ["split", "split"]
+        assert rows(done) == known
+
+
+def test_the_four_quarter_split(tmp_path: Path) -> None:
+    study = replace(
+        STUDY, split=Quarters(targets=2, shadows=3), recipes=STUDY.recipes[:1], resamples=20
+    )
+    run(study, tmp_path)
+    [row] = rows(tmp_path)
+    assert row["attacks"]["rmia_offline"]["auc"]["value"] is not None
+    assert row["attacks"]["lira_online"]["auc"]["value"] is None
+    assert any("lira_online: this attack needs at least 2 IN shadows" in n for n in row["notes"])
+    with np.load(tmp_path / "scores" / "undefended_2.npz") as scores:
+        assert scores["loss"].shape == (2, 150)
+        assert (scores["membership"].sum(axis=1) == 75).all()
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """Digits with one input so large that whoever trains on it diverges."""
+
+    def load(self, select):
+        data = Digits().load(select)
+        x = data.x.astype(np.float32)
+        x[0] = 3e38
+        return replace(data, x=x)
+
+
+def test_divergence_is_told_and_left_out(tmp_path: Path) -> None:
+    study = replace(STUDY, data=Poisoned())
+    linear = Model(
+        init=lambda key, x: Variables({"w": jnp.zeros((64, 10))}, {}),
+        apply=lambda params, state, x, *, train, key: (x.reshape(-1, 64) @ params["w"], state),
+    )
+    run(replace(study, model=linear, recipes=(undefended(2),)), tmp_path)
+    [row] = rows(tmp_path)
+    members = np.flatnonzero(np.load(tmp_path / "signals" / "membership.npy")[:, 0])
+    assert row["diverged"] == members.tolist()
+    with np.load(tmp_path / "scores" / "undefended_2.npz") as scores:
+        assert set(scores["targets"]) == set(range(6)) - set(members)
+
+
+def test_a_study_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.py"
+    path.write_text(
+        "from pptp_jax.data import Digits\nfrom pptp_jax.models import mlp\n"
+        "from pptp_jax.study import Study\nfrom pptp_jax.training import undefended\n"
+        "study = Study(name='s', data=Digits(), model=mlp([8], 10), recipes=(undefended(1),))\n"
+    )
+    assert load_study(path).name == "s"
+    for name, text, message in [
+        ("none.py", None, "there is no such file"),
+        ("s.txt", "", "its name ends in .py"),
+        ("empty.py", "", "must define `study`, a pptp_jax.study.Study, got NoneType"),
+    ]:
+        if text is not None:
+            (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=message):
+            load_study(tmp_path / name)
+
+
+def test_the_experiments_are_studies() -> None:
+    for path in sorted((Path(__file__).parents[2] / "experiments").glob("*.py")):
+        study = load_study(path)
+        assert study.name == path.stem
+        json.dumps(describe(study), allow_nan=False)
+
+
+def test_a_narrowed_study(tmp_path: Path) -> None:
+    assert [r.name for r in narrowed(STUDY, None, ["freeze"]).recipes] == ["freeze"]
+    assert len(narrowed(STUDY, None, ["split_2_head_relaxloss_1", "undefended"]).recipes) == 2
+    assert narrowed(replace(STUDY, data=Npz()), tmp_path, []).data == Npz(str(tmp_path))
+    with pytest.raises(ValueError, match="recipe 'undefnded' .* did you mean 'undefended'"):
+        narrowed(STUDY, None, ["undefnded"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipes": ()}, "recipes must be a whole number of at least 1, got 0"),
+        ({"recipes": (undefended(1), undefended(1))}, "undefended_1 more than once"),
+        ({"attacks": ("lira_onlin",)}, "did you mean 'lira_online'"),
+        ({"recipes": (freeze("hed", 1, 1),)}, "region 'hed' .* did you mean 'head'"),
+    ],
+)
+def test_a_bad_study(change, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(STUDY, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"examples": 5000}, "5000 examples were asked for, but there are only 1797"),
+        ({"examples": 301}, "must be a multiple of 2"),
+        ({"examples": 20}, "10 members, too few for one batch of 50"),
+        ({"model": mlp([8], num_classes=9)}, r"logits of shape \(50, 10\); it returns \(50, 9\)"),
+        (
+            {"model": Model(init=lambda key, x: Variables(jnp.zeros((3, 10)), {}),
+                            apply=lambda p, s, x, *, train, key: (x @ p, s))},
+            r"does not take inputs of shape \(50, 8, 8, 1\), a batch of digits",
+        ),
+    ],
+)
+def test_a_study_that_does_not_fit_its_data(change, message: str, tmp_path: Path) -> None:
+    recipes = STUDY.recipes[:1]
+    with pytest.raises(ValueError, match=message):
+        run(replace(STUDY, recipes=recipes, **change), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "f.json"
+    write_json(path, {"a": 1})
+
+    def half(file) -> None:
+        file.write(b"half")
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        write(path, half)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"a": float("nan")})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert list(path.parent.iterdir()) == [path]

@@ -1,0 +1,110 @@
+"""The command, as a person uses it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pptp_jax.cli import main
+
+STUDY = """
+from pptp_jax.data import Balanced, Digits
+from pptp_jax.models import mlp
+from pptp_jax.study import Study
+from pptp_jax.training import freeze, undefended
+
+study = Study(
+    name="tiny", data=Digits(), model=mlp([8], num_classes=10), split=Balanced(models=6),
+    examples=300, batch_size=50, resamples=20,
+    recipes=(undefended(1), freeze("stem", after=1, more=1)),
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("study") / "tiny.py"
+    path.write_text(STUDY)
+    return path
+
+
+def pptp(*args: object) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
+    out = study.parent / "out"
+    result = pptp("run", study, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("tiny: digits, 300 examples in 10 classes; 6 models a recipe, 150")
+    [heading] = [line for line in lines if "test accuracy" in line]
+    table = [line for line in lines if "undefended" in line or "freeze" in line]
+    assert len(table) == 2
+    # Aligned: every figure ends under the end of its title.
+    end = heading.index("test accuracy") + len("test accuracy")
+    assert all(line[end - 1].isdigit() and line[end : end + 2] == "  " for line in table)
+    assert (out / "table.txt").read_text().strip() in result.stdout
+    for name in ("accuracy_over_auc.png", "roc.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    again = pptp("run", study, "--out", out, "--recipe", "freeze")
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    assert again.exit_code == 0 and [row["recipe"] for row in rows] == ["freeze"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["rnu"], "No such command 'rnu'. Did you mean 'run'?"),
+        (["run", "STUDY", "--uot", "x"], "No such option '--uot'. Did you mean '--out'?"),
+        (["run"], "Missing argument 'STUDY'"),
+        (["run", "none.py"], "none.py: there is no such file"),
+        (["run", "STUDY", "--recipe", "frieze"], "'frieze' is unknown; did you mean 'freeze'?"),
+        (["run", "STUDY", "--data", "x.npz"], "they take no path: x.npz"),
+    ],
+)
+def test_wrong_arguments(study: Path, args: list[str], message: str) -> None:
+    result = pptp(*[study if arg == "STUDY" else arg for arg in args])
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_study_that_fails_names_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("import pptp_jax.nothing\n")
+    result = pptp("run", path)
+    assert result.exit_code == 1
+    assert "broken.py: No module named 'pptp_jax.nothing'" in result.output
+
+
+def test_help_imports_nothing_slow() -> None:
+    code = (
+        "import sys; from pptp_jax.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'jax', 'flax', 'optax', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Commands:" in out.stdout and out.stdout.splitlines()[-1] == "[]"
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(study: Path, tmp_path: Path) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text(STUDY.replace("undefended(1)", "undefended(3)") + """
+import pptp_jax.study.fleets as fleets
+real = fleets.collect
+def interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
+fleets.collect = interrupted
+""")
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", "from pptp_jax.cli import main; main()", "run", str(slow)]
+    out = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert out.returncode == 130
+    assert out.stderr == "interrupted; the same command goes on from here\n"

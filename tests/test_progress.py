@@ -1,0 +1,52 @@
+"""The bar: models, epochs, loss and time left on a terminal; nothing elsewhere."""
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from pptp_jax.data import Balanced, Digits
+from pptp_jax.models import mlp
+from pptp_jax.progress import progress_bar
+from pptp_jax.study import Study
+from pptp_jax.training import Progress, early_stopped, undefended
+
+STUDY = Study(
+    name="s",
+    data=Digits(),
+    model=mlp([8], num_classes=10),
+    split=Balanced(models=4),
+    recipes=(undefended(10), early_stopped(5)),
+)
+
+
+def shown(terminal: bool) -> str:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=terminal, width=160, _environ={})
+    with progress_bar(STUDY, console) as told:
+        told(STUDY.recipes[1], Progress(models=2, training=2, epoch=3, loss=0.5))
+    return text.getvalue()
+
+
+def test_a_terminal_sees_models_epochs_loss_and_time() -> None:
+    text = shown(terminal=True)
+    assert "early_stopped_5: models 4/4, loss 0.500" in text
+    # 40 model epochs of the first recipe, 2 models of 5 epochs and 2 of 3 of the second.
+    assert "60/60 model epochs" in text
+    assert "0:00:0" in text
+
+
+def test_elsewhere_nothing_is_written() -> None:
+    assert shown(terminal=False) == ""
+
+
+def test_the_bar_counts_what_is_done() -> None:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=160, _environ={})
+    try:
+        with progress_bar(replace(STUDY), console) as told:
+            told(STUDY.recipes[1], Progress(models=2, training=2, epoch=3, loss=0.5))
+            raise InterruptedError
+    except InterruptedError:
+        pass
+    assert "56/60 model epochs" in text.getvalue()
