@@ -27,7 +27,8 @@ def run(
 
     Prints a table; writes results.json, table.txt, two figures, signals/ and scores/ into OUT.
     """
-    from pptp_jax import report, study as studies
+    from pptp_jax import report
+    from pptp_jax import study as studies
     from pptp_jax.progress import progress_bar
     from pptp_jax.study.files import write
 

@@ -1,5 +1,11 @@
 """What all tests share: strict arithmetic, eight simulated devices, no deadlines."""
 
+import os
+
+# Tests compile much and compute little: the compiler's last passes cost more than they save. Read
+# when jax first touches a device, so it is set before anything imports jax.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+
 import jax
 import numpy as np
 import pytest

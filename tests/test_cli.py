@@ -96,13 +96,16 @@ def test_help_imports_nothing_slow() -> None:
 
 def test_ctrl_c_leaves_a_run_that_goes_on(study: Path, tmp_path: Path) -> None:
     slow = tmp_path / "slow.py"
-    slow.write_text(STUDY.replace("undefended(1)", "undefended(3)") + """
+    slow.write_text(
+        STUDY.replace("undefended(1)", "undefended(3)")
+        + """
 import pptp_jax.study.fleets as fleets
 real = fleets.collect
 def interrupted(*args, **kwargs):
     raise KeyboardInterrupt
 fleets.collect = interrupted
-""")
+"""
+    )
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-c", "from pptp_jax.cli import main; main()", "run", str(slow)]
     out = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)

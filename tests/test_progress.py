@@ -1,7 +1,6 @@
 """The bar: models, epochs, loss and time left on a terminal; nothing elsewhere."""
 
 import io
-from dataclasses import replace
 
 from rich.console import Console
 
@@ -22,7 +21,7 @@ STUDY = Study(
 
 def shown(terminal: bool) -> str:
     text = io.StringIO()
-    console = Console(file=text, force_terminal=terminal, width=160, _environ={})
+    console = Console(file=text, force_terminal=terminal, color_system=None, width=160)
     with progress_bar(STUDY, console) as told:
         told(STUDY.recipes[1], Progress(models=2, training=2, epoch=3, loss=0.5))
     return text.getvalue()
@@ -42,9 +41,9 @@ def test_elsewhere_nothing_is_written() -> None:
 
 def test_the_bar_counts_what_is_done() -> None:
     text = io.StringIO()
-    console = Console(file=text, force_terminal=True, width=160, _environ={})
+    console = Console(file=text, force_terminal=True, color_system=None, width=160)
     try:
-        with progress_bar(replace(STUDY), console) as told:
+        with progress_bar(STUDY, console) as told:
             told(STUDY.recipes[1], Progress(models=2, training=2, epoch=3, loss=0.5))
             raise InterruptedError
     except InterruptedError:

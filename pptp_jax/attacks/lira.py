@@ -28,7 +28,7 @@ def lira_online(
     variance: Variance = "auto",
     reference_compat: bool = False,
 ) -> Float[Array, " examples"]:
-    """log N(φ; μ_in, σ²_in) − log N(φ; μ_out, σ²_out), summed over the queries.
+    """Log N(φ; μ_in, σ²_in) − log N(φ; μ_out, σ²_out), summed over the queries.
 
     Args:
         signals: φ.
@@ -71,7 +71,7 @@ def lira_offline(
     variance: Variance = "auto",
     reference_compat: bool = False,
 ) -> Float[Array, " examples"]:
-    """log Pr[Z ≤ φ] for Z ~ N(μ_out, σ²_out), summed over the queries; no IN shadow is used.
+    """Log Pr[Z ≤ φ] for Z ~ N(μ_out, σ²_out), summed over the queries; no IN shadow is used.
 
     Args:
         signals: φ.
@@ -133,6 +133,8 @@ def _fit(
         squares = squares.sum(axis=-1, keepdims=True)
         freedom = (counts - 1).sum()
     else:
-        freedom = counts - 1
+        freedom = (counts - 1)[None]
     # Confidences that do not vary at all would otherwise be divided by zero.
-    return mean, jnp.sqrt(squares / freedom.astype(signals.dtype)) + jnp.finfo(signals.dtype).tiny ** 0.5
+    return mean, jnp.sqrt(squares / freedom.astype(signals.dtype)) + jnp.finfo(
+        signals.dtype
+    ).tiny ** 0.5

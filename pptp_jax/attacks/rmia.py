@@ -101,7 +101,7 @@ def rmia_offline(
 def _log_mean(
     signals: Float[Array, "models queries examples"], chosen: Bool[Array, "models examples"]
 ) -> Float[Array, "queries examples"]:
-    """log of the mean probability over the chosen models, precise next to 0 as next to 1."""
+    """Log of the mean probability over the chosen models, precise next to 0 as next to 1."""
     where = chosen[:, None, :]
     p = jnp.mean(jax.nn.sigmoid(signals), axis=0, where=where)
     q = jnp.mean(jax.nn.sigmoid(-signals), axis=0, where=where)

@@ -55,9 +55,7 @@ def shadows_of(
     return Shadows(membership & others, ~membership & others)
 
 
-def _check_counts(
-    others: Bool[np.ndarray, "models examples"], inside: int, outside: int
-) -> None:
+def _check_counts(others: Bool[np.ndarray, "models examples"], inside: int, outside: int) -> None:
     for kind, counts, needed in (("IN", others.sum(0), inside), ("OUT", (~others).sum(0), outside)):
         if counts.min() < needed:
             raise ValueError(

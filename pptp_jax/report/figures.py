@@ -63,8 +63,16 @@ def _accuracy_over_auc(axes: Axes, rows: list[Mapping[str, Any]], attack: str, o
         )
         (x, xerr), (y, yerr) = map(_with_errors, zip(*points, strict=True))
         axes.errorbar(
-            x, y, yerr, xerr, label=method, marker=MARKERS[i % len(MARKERS)], markersize=5,
-            linewidth=1, elinewidth=0.7, color=_colour(i),
+            x,
+            y,
+            yerr,
+            xerr,
+            label=method,
+            marker=MARKERS[i % len(MARKERS)],
+            markersize=5,
+            linewidth=1,
+            elinewidth=0.7,
+            color=_colour(i),
         )
     axes.set_xlabel("attack AUC (0.5: nothing leaks)")
     axes.set_ylabel("test accuracy")

@@ -49,8 +49,11 @@ def render_table(results: Mapping[str, Any]) -> str:
             row["epochs"],
             *map(_cell, cells),
         )
-    notes = {f"{row['slug']}: models {row['diverged']} diverged and are left out"
-             for row in results["rows"] if row["diverged"]}
+    notes = {
+        f"{row['slug']}: models {row['diverged']} diverged and are left out"
+        for row in results["rows"]
+        if row["diverged"]
+    }
     notes |= {note for row in results["rows"] for note in row["notes"]}
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)

@@ -106,7 +106,7 @@ def _groups(home: Path, study: Study, arrays: Arrays) -> list[tuple[int, ...]]:
 def _read(path: Path) -> Fleet | None:
     """A finished group; None if it is not there or was damaged, to be trained anew."""
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             return Fleet(**stored)
     except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
         return None

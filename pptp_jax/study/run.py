@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from pptp_jax.attacks import ATTACKS, attack_targets
-from pptp_jax.data import Dataset, Membership
+from pptp_jax.data import Membership
 from pptp_jax.metrics import FPRS, UNRESOLVED, Estimate, attack_metrics, mean_over
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.files import write, write_json
@@ -127,11 +127,15 @@ def _attacked(
         row[name] = mean_over(trained.correct[seen], chosen, **sampling)._asdict()
     row["attacks"] = {}
     scores: dict[str, np.ndarray] = {
-        "targets": np.array(targets), "examples": membership.evaluated, "membership": truth
+        "targets": np.array(targets),
+        "examples": membership.evaluated,
+        "membership": truth,
     }
     own = np.ix_(kept, range(trained.confidence.shape[1]), membership.evaluated)
     for name in study.attacks:
-        found = dict.fromkeys(["auc", *(f"tpr@{r:g}" for r in FPRS), "balanced_accuracy"], UNRESOLVED)
+        found = dict.fromkeys(
+            ["auc", *(f"tpr@{r:g}" for r in FPRS), "balanced_accuracy"], UNRESOLVED
+        )
         try:
             scores[name] = attack_targets(
                 ATTACKS[name],

@@ -153,7 +153,9 @@ def train_fleet(
     ended = 0
     for group in groups:
 
-        def told(epoch: int, loss: float, group: tuple[int, ...] = group, ended: int = ended) -> None:
+        def told(
+            epoch: int, loss: float, group: tuple[int, ...] = group, ended: int = ended
+        ) -> None:
             if on_progress is not None:
                 on_progress(Progress(ended, len(group), epoch, loss))
 

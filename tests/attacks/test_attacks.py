@@ -41,9 +41,7 @@ def test_loss(target: int) -> None:
 @pytest.mark.parametrize("variance", ["global", "per_example"])
 @pytest.mark.parametrize("name", ["lira_online", "lira_offline"])
 def test_lira(name: str, variance: str, target: int) -> None:
-    known = getattr(naive, name)(
-        np.float64(SIGNALS), MEMBERSHIP, target, variance == "per_example"
-    )
+    known = getattr(naive, name)(np.float64(SIGNALS), MEMBERSHIP, target, variance == "per_example")
     ours = ATTACKS[name](jnp.array(SIGNALS), MEMBERSHIP, target, variance=variance)
     check(ours, known, 1e-3)
 
@@ -78,9 +76,7 @@ def test_rmia_by_sorting_is_rmia_by_pairs(name: str, population, gamma: float) -
     known = getattr(naive, name)(
         np.float64(SIGNALS), MEMBERSHIP, 2, gamma=gamma, population=population
     )
-    ours = ATTACKS[name](
-        jnp.array(SIGNALS), MEMBERSHIP, 2, gamma=gamma, population=population
-    )
+    ours = ATTACKS[name](jnp.array(SIGNALS), MEMBERSHIP, 2, gamma=gamma, population=population)
     # With γ = 1 an example meets itself as z; rounding decides over that one comparison.
     check(ours, known, 1.01 / (60 if population is None else 20) if gamma == 1.0 else 1e-6)
 
@@ -125,7 +121,9 @@ def test_lira_with_many_shadows_is_the_likelihood_ratio() -> None:
 def test_nothing_leaks_into_the_attack(name: str) -> None:
     """Signals that know nothing of membership give AUC .5 within the interval."""
     signals, membership = fleet(16, 1000, gap=0.0, seed=3)
-    found = attack_metrics(attack_targets(ATTACKS[name], signals, membership, range(16)), membership)
+    found = attack_metrics(
+        attack_targets(ATTACKS[name], signals, membership, range(16)), membership
+    )
     assert found["auc"].low < 0.5 < found["auc"].high
 
 

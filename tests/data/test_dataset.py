@@ -64,7 +64,10 @@ def test_the_fingerprint_sees_every_change() -> None:
         ({"x": X, "y": np.eye(3, dtype=int)[Y]}, r"y must have shape \(6,\).*got \(6, 3\)"),
         ({"x": X, "y": Y[:4]}, r"y must have shape \(6,\).*got \(4,\)"),
         ({"x": X, "y": Y - 1}, "labels must lie between 0 and 1; .* the first is -1 at row 0"),
-        ({"x": X, "y": Y * 2}, "labels must run from 0 without gaps; the largest is 4, .* 1 is not among"),
+        (
+            {"x": X, "y": Y * 2},
+            "labels must run from 0 without gaps; the largest is 4, .* 1 is not among",
+        ),
         ({"x": X, "y": Y * 10**9}, "labels must run from 0 without gaps"),
         ({"x": X, "y": Y * 0}, "at least 2 classes"),
         ({"x": np.where(X == 5, np.nan, X), "y": Y}, "1 examples hold NaN .* at row 2"),

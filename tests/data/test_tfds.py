@@ -32,12 +32,14 @@ def prepare(root: Path, features: dict[str, object], **counts: int) -> Path:
             kept = {key: record[key] for key in features}
             writer.write(serializer.serialize_example(kept))
         writer.close()
-        splits.append({
-            "name": split,
-            "shardLengths": [str(count)],
-            "numBytes": "1",
-            "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-        })
+        splits.append(
+            {
+                "name": split,
+                "shardLengths": [str(count)],
+                "numBytes": "1",
+                "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+            }
+        )
     described.save_config(version)
     info = {"name": "tiny", "version": "1.0.0", "fileFormat": "array_record", "splits": splits}
     (version / "dataset_info.json").write_text(json.dumps(info))

@@ -37,8 +37,12 @@ def test_parameters_and_blocks(model: Model, shape: tuple[int, ...], count: int)
     )
     assert set(jax.tree.leaves(labels)) == {block.name for block in model.blocks}
     # Forward order is depth order: each block's kernel takes what the one before gives.
-    widths = [dict(zip(paths(variables.params), jax.tree.leaves(variables.params), strict=True))[
-        f"{block.name}/bias"].shape[0] for block in model.blocks]
+    widths = [
+        dict(zip(paths(variables.params), jax.tree.leaves(variables.params), strict=True))[
+            f"{block.name}/bias"
+        ].shape[0]
+        for block in model.blocks
+    ]
     logits, state = jax.eval_shape(
         lambda v, x: model.apply(*v, x, train=False, key=None), variables, jnp.zeros((2, *shape))
     )

@@ -55,9 +55,7 @@ def test_cross_entropy(seed: int) -> None:
 def test_relaxloss_in_both_kinds_of_epoch(seed: int, alpha: float, upper: float) -> None:
     logits, labels = batch(seed)
     for epoch in (0, 1):
-        known = naive_relaxloss(
-            np.asarray(logits, float), np.asarray(labels), alpha, upper, epoch
-        )
+        known = naive_relaxloss(np.asarray(logits, float), np.asarray(labels), alpha, upper, epoch)
         ours = RelaxLoss(alpha=alpha, upper=upper)(logits, labels, epoch=epoch)
         assert float(ours) == pytest.approx(known, rel=1e-4, abs=1e-5)
 

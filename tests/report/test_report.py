@@ -23,16 +23,29 @@ def row(slug: str, auc: float | None, **changes: object) -> dict[str, object]:
         "balanced_accuracy": estimate(0.6),
     }
     return {
-        "recipe": slug, "region": "stem", "defence": "relaxloss", "strength": 0.5, "epochs": "1+2",
-        "slug": slug, "diverged": [], "notes": [], "train_accuracy": estimate(0.99),
-        "test_accuracy": estimate(0.8, 0.03, 0.01), "attacks": {"lira_online": attack}, **changes,
+        "recipe": slug,
+        "region": "stem",
+        "defence": "relaxloss",
+        "strength": 0.5,
+        "epochs": "1+2",
+        "slug": slug,
+        "diverged": [],
+        "notes": [],
+        "train_accuracy": estimate(0.99),
+        "test_accuracy": estimate(0.8, 0.03, 0.01),
+        "attacks": {"lira_online": attack},
+        **changes,
     }
 
 
 def results(*rows: dict[str, object]) -> dict[str, object]:
     return {
-        "study": "s", "data": {"name": "d", "examples": 10, "classes": 2}, "models": 4,
-        "members": 5, "targets": 4, "rows": list(rows),
+        "study": "s",
+        "data": {"name": "d", "examples": 10, "classes": 2},
+        "models": 4,
+        "members": 5,
+        "targets": 4,
+        "rows": list(rows),
     }
 
 
@@ -40,8 +53,18 @@ def test_the_table_shows_the_wider_side_and_what_is_unknown() -> None:
     text = render_table(results(row("freeze", 0.75)))
     [line] = [line for line in text.splitlines() if line.strip().startswith("freeze")]
     assert line.split() == [
-        "freeze", "stem", "relaxloss", "0.5", "1+2", "0.800", "±0.030", "0.750", "±0.020",
-        "0.300", "±0.100", "n/a",
+        "freeze",
+        "stem",
+        "relaxloss",
+        "0.5",
+        "1+2",
+        "0.800",
+        "±0.030",
+        "0.750",
+        "±0.020",
+        "0.300",
+        "±0.100",
+        "n/a",
     ]
     assert "LiRA offline" not in text
 

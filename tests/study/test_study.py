@@ -26,7 +26,11 @@ STUDY = Study(
     examples=300,
     batch_size=50,
     resamples=50,
-    recipes=(undefended(2), freeze("stem", after=1, more=1), split("head", RelaxLoss(alpha=1.0), 2)),
+    recipes=(
+        undefended(2),
+        freeze("stem", after=1, more=1),
+        split("head", RelaxLoss(alpha=1.0), 2),
+    ),
 )
 
 
@@ -244,8 +248,12 @@ def test_a_bad_study(change, message: str) -> None:
         ({"examples": 20}, "10 members, too few for one batch of 50"),
         ({"model": mlp([8], num_classes=9)}, r"logits of shape \(50, 10\); it returns \(50, 9\)"),
         (
-            {"model": Model(init=lambda key, x: Variables(jnp.zeros((3, 10)), {}),
-                            apply=lambda p, s, x, *, train, key: (x @ p, s))},
+            {
+                "model": Model(
+                    init=lambda key, x: Variables(jnp.zeros((3, 10)), {}),
+                    apply=lambda p, s, x, *, train, key: (x @ p, s),
+                )
+            },
             r"does not take inputs of shape \(50, 8, 8, 1\), a batch of digits",
         ),
     ],

@@ -6,6 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from pptp_jax.data import Balanced, Digits, member_indices
@@ -160,10 +161,10 @@ def test_bad_input() -> None:
 
 
 def test_weight_decay_and_an_optimiser_of_the_users_own_reach_the_fleet() -> None:
-    import optax
-
     plain = trained(undefended(1))[0].params["head"]["kernel"]
     decayed = trained(undefended(1), optimizer=SGD(weight_decay=0.1))[0].params["head"]["kernel"]
     assert np.abs(decayed).mean() < np.abs(plain).mean()
-    adam = trained(undefended(1), optimizer=lambda steps: optax.adam(1e-3))
-    assert adam[2].all()
+    gentle = trained(undefended(1), optimizer=lambda steps: optax.sgd(1e-9))[0].params
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), 3), 0)
+    initial = MODEL.init(key, DATA.inputs(slice(0, 1))).params
+    np.testing.assert_allclose(gentle["head"]["kernel"][3], initial["head"]["kernel"], atol=1e-6)

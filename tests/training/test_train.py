@@ -59,7 +59,7 @@ def test_training_learns_and_tells_its_loss() -> None:
 def test_a_plain_run_is_a_naive_loop(plain: Variables) -> None:
     """The same batches, one optax step at a time."""
     params, state = initial()
-    tx = optax.sgd(lambda count: 0.1 * (1 + jnp.cos(jnp.pi * count / 8)) / 2, momentum=0.9)
+    tx = optax.sgd(lambda count: 0.1 * (1 + jnp.cos(jnp.pi * (count / 8))) / 2, momentum=0.9)
     opt_state = tx.init(params)
     for epoch in range(2):
         shuffle, _ = jax.random.split(jax.random.fold_in(KEY, epoch + 1))
@@ -200,7 +200,7 @@ def test_any_two_functions_make_a_model() -> None:
         init=lambda key, x: Variables({"w": jnp.zeros((64, 10))}, {"steps": jnp.int32(0)}),
         apply=lambda params, state, x, *, train, key: (
             x.reshape(-1, 64) @ params["w"],
-            {"steps": state["steps"] + train},
+            {"steps": state["steps"] + jnp.int32(train)},
         ),
     )
     variables, metrics = trained(undefended(4), linear)
@@ -217,7 +217,10 @@ def test_any_two_functions_make_a_model() -> None:
 
 def test_an_optimiser_of_the_users_own() -> None:
     run = make_train(
-        MODEL, freeze("stem", after=1, more=1), lambda steps: optax.adam(1e-3), batch_size=50
+        MODEL,
+        freeze("stem", after=1, more=1),
+        lambda steps: optax.sgd(1e-2, nesterov=True),
+        batch_size=50,
     )
     assert jax.jit(run)(KEY, DATA, MEMBERS)[1].finite
 
