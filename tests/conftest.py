@@ -1,0 +1,10 @@
+"""Eight simulated devices, so that tests on meshes run everywhere; random tests that repeat."""
+
+import hypothesis
+import jax
+
+jax.config.update("jax_num_cpu_devices", 8)
+
+# A first call compiles, so no example has a deadline; the same examples in every run.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=25)
+hypothesis.settings.load_profile("repeatable")
