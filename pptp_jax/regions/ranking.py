@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from pptp_jax.regions.precision import at_least_float32
 from pptp_jax.validation import fraction
 
 
@@ -64,7 +65,7 @@ def _top(
     size = sum(leaf.size for leaf in leaves)
     if size == 0:
         return [jnp.zeros(leaf.shape, bool) for leaf in leaves]
-    dtype = jnp.result_type(*(jnp.promote_types(leaf.dtype, jnp.float32) for leaf in leaves))
+    dtype = at_least_float32(*(leaf.dtype for leaf in leaves))
     scores = jnp.concatenate([leaf.ravel().astype(dtype) for leaf in leaves])
     inside: Array | bool = True
     number = _number(share, size, dtype)

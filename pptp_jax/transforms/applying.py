@@ -1,5 +1,6 @@
 """Applying a transform to one region alone."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -41,9 +42,29 @@ def apply_to_region(
         [10.] [1.]
     """
     check_label(region_map, label)
-    inner = optax.with_extra_args_support(inner)
+    return apply_to_regions(inner, region_map, [label])
+
+
+def apply_to_regions(
+    inner: optax.GradientTransformation, region_map: Regions, labels: Sequence[str]
+) -> optax.GradientTransformationExtraArgs:
+    """Applies `inner` to several regions as if they were one; they may be none."""
     if isinstance(region_map, RegionMap):
-        return _checked(optax.masked(inner, lambda tree: region_map.mask(tree, label)))
+        tx = optax.masked(inner, lambda tree: region_map.mask(tree, *labels))
+    else:
+        tx = _masked_weights(inner, region_map, labels)
+
+    def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> Any:
+        check_trees(updates, params)
+        return tx.update(updates, state, params, **extra_args)
+
+    return optax.GradientTransformationExtraArgs(tx.init, update)
+
+
+def _masked_weights(
+    inner: optax.GradientTransformation, region_map: Regions, labels: Sequence[str]
+) -> optax.GradientTransformationExtraArgs:
+    inner = optax.with_extra_args_support(inner)
 
     def init(params: Any) -> optax.MaskedState:
         return optax.MaskedState(inner.init(params))
@@ -51,19 +72,9 @@ def apply_to_region(
     def update(
         updates: Any, state: optax.MaskedState, params: Any = None, **extra_args: Any
     ) -> tuple[Any, optax.MaskedState]:
-        mask = region_map.mask(updates, label)
+        mask = region_map.mask(updates, *labels)
         own = jax.tree.map(lambda chosen, u: jnp.where(chosen, u, 0), mask, updates)
         own, inner_state = inner.update(own, state.inner_state, params, **extra_args)
         return map_region(lambda _, new: new, mask, updates, own), optax.MaskedState(inner_state)
 
-    return _checked(optax.GradientTransformationExtraArgs(init, update))
-
-
-def _checked(
-    tx: optax.GradientTransformationExtraArgs,
-) -> optax.GradientTransformationExtraArgs:
-    def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> Any:
-        check_trees(updates, params)
-        return tx.update(updates, state, params, **extra_args)
-
-    return optax.GradientTransformationExtraArgs(tx.init, update)
+    return optax.GradientTransformationExtraArgs(init, update)

@@ -8,6 +8,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.regions import Regions
+from pptp_jax.regions.precision import at_least_float32
 from pptp_jax.transforms.randomness import leaf_keys
 from pptp_jax.transforms.selection import (
     check_label,
@@ -100,7 +101,7 @@ def add_region_noise(
         def noisy(u: Any, key: Key[Array, ""]) -> Array:
             u = jnp.asarray(u)
             # Drawn wide and rounded once: half-precision normals have short tails.
-            wide = jnp.promote_types(u.dtype, jnp.float32)
+            wide = at_least_float32(u.dtype)
             noise = jax.random.normal(key, u.shape, wide)
             return u + (sigma.astype(wide) * noise).astype(u.dtype)
 

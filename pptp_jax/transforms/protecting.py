@@ -5,7 +5,8 @@ from typing import Any
 import optax
 from jaxtyping import Array, Float
 
-from pptp_jax.regions import PROTECT, RegionMap, Regions
+from pptp_jax.regions import PROTECT, Regions
+from pptp_jax.transforms.applying import apply_to_regions
 from pptp_jax.transforms.clipping import clip_region_norm
 from pptp_jax.transforms.freezing import freeze_region
 from pptp_jax.transforms.masking import mask_region
@@ -77,7 +78,10 @@ def pptp(
             f"a frozen region does not learn: give freeze=True or {', '.join(asked)}, not both"
         )
     if freeze:
-        return optax.chain(_on_others(inner, region_map, label), freeze_region(region_map, label))
+        others = [name for name in region_map.names if name != label]
+        return optax.chain(
+            apply_to_regions(inner, region_map, others), freeze_region(region_map, label)
+        )
     if not asked:
         raise ValueError(
             f"nothing would protect {label!r}: give freeze=True or some of max_norm, stddev, "
@@ -91,12 +95,3 @@ def pptp(
     before = [makers[name](region_map, label, asked[name]) for name in makers if name in asked]
     after = [] if scale is None else [scale_region(region_map, label, scale)]
     return optax.chain(*before, inner, *after)
-
-
-def _on_others(
-    inner: optax.GradientTransformation, region_map: Regions, label: str
-) -> optax.GradientTransformation:
-    if not isinstance(region_map, RegionMap):
-        return inner  # a leaf may be divided between regions, so it keeps its state as a whole
-    others = [name for name in region_map.names if name != label]
-    return optax.masked(inner, lambda tree: region_map.mask(tree, *others))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.regions import Regions, paths
+from pptp_jax.regions.precision import at_least_float32
 from pptp_jax.validation import one_of
 
 
@@ -53,16 +54,13 @@ def map_region(function: Callable[..., Any], mask: Any, updates: Any, *others: A
 
 def region_norm(mask: Any, updates: Any) -> Float[Array, ""]:
     """The Euclidean norm of a region, in float32 at least; 0 for an empty region."""
-    squares = []
+    dtype = at_least_float32(*(jnp.abs(u).dtype for u in jax.tree.leaves(updates)))
+    total = jnp.zeros((), dtype)
     for chosen, update in zip(jax.tree.leaves(mask), jax.tree.leaves(updates), strict=True):
         if chosen is not False:
-            wide = jnp.promote_types(jnp.result_type(update), jnp.float32)
-            size = jnp.square(jnp.abs(jnp.asarray(update).astype(wide)))
-            squares.append(size.sum() if chosen is True else jnp.where(chosen, size, 0).sum())
-    if not squares:
-        return jnp.zeros(())
-    dtype = jnp.result_type(*squares)
-    return jnp.sqrt(sum((square.astype(dtype) for square in squares), jnp.zeros((), dtype)))
+            square = jnp.square(jnp.abs(update).astype(dtype))
+            total += square.sum() if chosen is True else jnp.where(chosen, square, 0).sum()
+    return jnp.sqrt(total)
 
 
 def region_size(mask: Any, updates: Any) -> Int[Array, ""]:
