@@ -10,7 +10,13 @@ from jaxtyping import Array, Float
 
 from pptp_jax.regions import Block, Regions
 from pptp_jax.transforms.blocks import block_masks
-from pptp_jax.transforms.selection import check_label, check_trees, map_region, region_norm
+from pptp_jax.transforms.selection import (
+    check_label,
+    check_trees,
+    checked_init,
+    map_region,
+    region_norm,
+)
 from pptp_jax.validation import positive
 
 
@@ -71,7 +77,8 @@ def clip_region_norm(
             updates = map_region(partial(_scale, factor), part, updates)
         return updates, state
 
-    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+    init = checked_init(optax.EmptyState, region_map, label)
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def _scale(factor: Float[Array, ""], update: Any) -> Array:

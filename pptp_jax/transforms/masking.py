@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 from pptp_jax.regions import Block, Regions
 from pptp_jax.transforms.blocks import block_masks
 from pptp_jax.transforms.randomness import fold_in_name, leaf_keys, step_key
-from pptp_jax.transforms.selection import check_label, check_trees, map_region
+from pptp_jax.transforms.selection import check_label, check_trees, checked_init, map_region
 from pptp_jax.validation import at_least, fraction
 
 
@@ -68,7 +68,8 @@ def mask_region(
 
         return map_region(thinned, region_map.mask(updates, label), updates, keys), state
 
-    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+    init = checked_init(optax.EmptyState, region_map, label)
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def mask_region_blocks(
@@ -134,4 +135,5 @@ def mask_region_blocks(
             updates = map_region(lambda u, a=active[i]: jnp.where(a, u, 0), part, updates)
         return updates, state
 
-    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+    init = checked_init(optax.EmptyState, region_map, label)
+    return optax.GradientTransformationExtraArgs(init, update)

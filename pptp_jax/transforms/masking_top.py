@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array, Float
 
 from pptp_jax.regions import Regions, align, top_weights
-from pptp_jax.transforms.selection import check_label, check_trees, map_region
+from pptp_jax.transforms.selection import check_label, check_trees, checked_init, map_region
 from pptp_jax.validation import fraction, one_of
 
 
@@ -75,4 +75,5 @@ def mask_region_top(
         updates = map_region(lambda u, out: jnp.where(out, 0, u), mask, updates, top)
         return updates, state
 
-    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+    init = checked_init(optax.EmptyState, region_map, label)
+    return optax.GradientTransformationExtraArgs(init, update)

@@ -13,6 +13,7 @@ from pptp_jax.transforms.randomness import leaf_keys
 from pptp_jax.transforms.selection import (
     check_label,
     check_trees,
+    checked_init,
     map_region,
     region_norm,
     region_size,
@@ -77,7 +78,7 @@ def add_region_noise(
     check_label(region_map, label)
     not_negative(stddev=stddev)
 
-    def init(params: Any) -> AddRegionNoiseState:
+    def begin() -> AddRegionNoiseState:
         return AddRegionNoiseState(jnp.zeros((), jnp.int32))
 
     def update(
@@ -108,4 +109,4 @@ def add_region_noise(
         updates = map_region(noisy, mask, updates, keys)
         return updates, AddRegionNoiseState(optax.safe_increment(state.step))
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return optax.GradientTransformationExtraArgs(checked_init(begin, region_map, label), update)

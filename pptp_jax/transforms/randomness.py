@@ -1,11 +1,12 @@
 """Keys for random transforms: one a step from the caller, one a leaf from it."""
 
 import hashlib
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key
+from jaxtyping import Array, Key, UInt32
 
 
 def leaf_keys(key: Key[Array, ""] | None, tree: Any, stream: str) -> Any:
@@ -23,10 +24,11 @@ def leaf_keys(key: Key[Array, ""] | None, tree: Any, stream: str) -> Any:
         ValueError: if the key is missing, has no key type, or is a batch of keys.
     """
     key = step_key(key, stream)
-    leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
-    return jax.tree.unflatten(
-        structure, [fold_in_name(key, f"{stream}:{jax.tree_util.keystr(p)}") for p, _ in leaves]
-    )
+    placed, structure = jax.tree_util.tree_flatten_with_path(tree)
+    words = [_words(f"{stream}:{jax.tree_util.keystr(path)}") for path, _ in placed]
+    # All leaves at once: a network of hundreds of leaves compiles two hashes, not hundreds.
+    keys = jax.vmap(partial(_fold_in, key))(jnp.array(words, jnp.uint32).reshape(-1, 2))
+    return jax.tree.unflatten(structure, [keys[i] for i in range(len(placed))])
 
 
 def step_key(key: Key[Array, ""] | None, stream: str) -> Key[Array, ""]:
@@ -35,27 +37,29 @@ def step_key(key: Key[Array, ""] | None, stream: str) -> Key[Array, ""]:
     Raises:
         ValueError: if it is missing, has no key type, or is a batch of keys.
     """
+    wanted = f"{stream} needs key=, one typed key such as jax.random.key(0), new in each step"
     if key is None:
+        raise ValueError(f"{wanted}; got none")
+    if not jnp.issubdtype(jnp.result_type(key), jax.dtypes.prng_key):
         raise ValueError(
-            f"{stream} is random: give each step its own key, "
-            "tx.update(grads, state, params, key=jax.random.fold_in(key, step)); got none"
-        )
-    if not (hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
-        raise ValueError(
-            f"{stream} takes a typed key, as jax.random.key makes it, got {key!r}; "
-            "jax.random.wrap_key_data turns raw key data into one"
+            f"{wanted}; got {jnp.result_type(key)} of shape {jnp.shape(key)}, "
+            "which jax.random.wrap_key_data makes typed if it is the data of a key"
         )
     if key.shape:
-        raise ValueError(
-            f"{stream} takes one key a step, got {key.shape} keys; map the update over them "
-            "with jax.vmap"
-        )
+        raise ValueError(f"{wanted}; got keys of shape {key.shape}: map the update with jax.vmap")
     return key
 
 
 def fold_in_name(key: Key[Array, ""], name: str) -> Key[Array, ""]:
-    """A key for a name: 64 bits of its hash, so that no two names of a network meet."""
+    """A key for a name."""
+    return _fold_in(key, jnp.array(_words(name), jnp.uint32))
+
+
+def _fold_in(key: Key[Array, ""], words: UInt32[Array, "2"]) -> Key[Array, ""]:
+    return jax.random.fold_in(jax.random.fold_in(key, words[0]), words[1])
+
+
+def _words(name: str) -> tuple[int, int]:
+    # 64 bits, so that no two names of a network meet.
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    for half in (digest[:4], digest[4:]):
-        key = jax.random.fold_in(key, int.from_bytes(half))
-    return key
+    return int.from_bytes(digest[:4], "big"), int.from_bytes(digest[4:], "big")

@@ -7,7 +7,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.regions import Regions
-from pptp_jax.transforms.selection import check_label, check_trees, map_region
+from pptp_jax.transforms.selection import check_label, check_trees, checked_init, map_region
 from pptp_jax.validation import not_negative
 
 
@@ -56,7 +56,7 @@ def scale_region(
     check_label(region_map, label)
     not_negative(scale=scale)
 
-    def init(params: Any) -> ScaleRegionState:
+    def begin() -> ScaleRegionState:
         return ScaleRegionState(jnp.zeros((), jnp.int32))
 
     def update(
@@ -72,4 +72,4 @@ def scale_region(
         updates = map_region(scaled, region_map.mask(updates, label), updates)
         return updates, ScaleRegionState(optax.safe_increment(state.step))
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return optax.GradientTransformationExtraArgs(checked_init(begin, region_map, label), update)

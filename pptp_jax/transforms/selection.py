@@ -17,6 +17,16 @@ def check_label(regions: Regions, label: str) -> None:
     one_of(regions.names, label=label)
 
 
+def checked_init(make: Callable[[], Any], regions: Regions, label: str) -> Callable[[Any], Any]:
+    """An `init` that makes the same state for all parameters, but refuses those not covered."""
+
+    def init(params: Any) -> Any:
+        regions.mask(params, label)
+        return make()
+
+    return init
+
+
 def check_trees(updates: Any, params: Any) -> None:
     """Refuses parameters with other leaves than the updates.
 

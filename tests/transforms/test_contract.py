@@ -59,7 +59,7 @@ trees = st.dictionaries(st.sampled_from(["stem", "stage", "head"]), branches, mi
 
 
 @every
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(trees, st.sampled_from(["stem.*", ".*/w", ".*/[wb]", "head/.*"]), st.integers(0, 9))
 def test_random_trees_and_rules(case: Case, shapes: Any, pattern: str, seed: int) -> None:
     draw = np.random.default_rng(seed).normal
@@ -110,7 +110,7 @@ def test_each_model_of_a_fleet_draws_its_own(name: str) -> None:
     """Equal gradients, different keys: the updates of the region differ from model to model."""
     params, tx = tree(), TABLE[name].make(REGIONS)
     keys = jax.random.split(KEY, 6)
-    drawn, _ = jax.vmap(lambda key: update(tx, params, tx.init(params), params, key))(keys)
+    drawn, _ = jax.jit(jax.vmap(lambda key: update(tx, params, tx.init(params), params, key)))(keys)
     region = np.concatenate([drawn[name]["w"].reshape(6, -1) for name in ("stem", "stage")], 1)
     # Of three blocks two are active, so of six models some must agree: at least two differ.
     assert len(np.unique(region, axis=0)) >= (2 if "blocks" in name else 6)
@@ -178,9 +178,10 @@ def test_nests_in_multisteps(case: Case) -> None:
     whole, _ = update(tx, params, tx.init(params), params, KEY)
     slow = optax.MultiSteps(tx, every_k_schedule=2)
     half_step = jax.jit(lambda state: update(slow, params, state, params, KEY))
-    none, state = half_step(slow.init(params))
-    assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(none))
-    assert_close(half_step(state)[0], whole)
+    with jax.numpy_dtype_promotion("standard"):  # MultiSteps divides a float by its count
+        none, state = half_step(slow.init(params))
+        assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(none))
+        assert_close(half_step(state)[0], whole)
 
 
 @every
@@ -226,6 +227,8 @@ def test_parameters_that_differ_are_refused(case: Case) -> None:
 def test_an_uncovered_tree_is_refused(case: Case) -> None:
     grads, tx = {**tree(), "tail": jnp.ones(())}, case.make(REGIONS)
     with pytest.raises(ValueError, match=r"no rule covers the parameters tail; the rules are"):
+        tx.init(grads)
+    with pytest.raises(ValueError, match=r"no rule covers the parameters tail; the rules are"):
         update(tx, grads, tx.init(tree()), grads, KEY)
 
 
@@ -233,9 +236,9 @@ def test_an_uncovered_tree_is_refused(case: Case) -> None:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        (None, r"is random: .*key=.*got none"),
-        (np.zeros(2, np.uint32), "takes a typed key"),
-        (jax.random.split(KEY, 3), r"one key a step, got \(3,\) keys"),
+        (None, r"needs key=, one typed key .*; got none"),
+        (np.zeros(2, np.uint32), r"needs key=, .*; got uint32 of shape \(2,\), .*wrap_key_data"),
+        (jax.random.split(KEY, 3), r"needs key=, .*; got keys of shape \(3,\)"),
     ],
 )
 def test_a_step_without_its_key_is_refused(name: str, key: Any, message: str) -> None:

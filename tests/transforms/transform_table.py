@@ -190,8 +190,8 @@ def tree(seed: int = 0, dtype: Any = jnp.float32) -> dict[str, Any]:
     draw = np.random.default_rng(seed).normal
     shapes = {
         "stem": {"w": (2, 3), "b": (3,), "none": None},
-        "stage": {"w": (3, 2), "empty": (0, 2)},
-        "head": {"w": (2,), "scale": ()},
+        "stage": {"w": (2, 3), "empty": (0, 3)},
+        "head": {"w": (3,), "scale": ()},
     }
     return jax.tree.map(
         lambda shape: jnp.asarray(draw(size=shape), dtype),
