@@ -1,11 +1,12 @@
 """The weights with the highest scores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.regions.precision import at_least_float32
@@ -22,6 +23,7 @@ def top_weights(
     """The mask of the weights with the highest scores.
 
     Of n scores the round(share · n) highest are chosen, exactly; of equal scores the first ones.
+    NaN ranks highest.
 
     Args:
         scores: a tree of scores, such as the vulnerability |g · w| of each weight.
@@ -53,39 +55,73 @@ def top_weights(
     masks = [jnp.zeros(leaf.shape, bool) for leaf in leaves]
     ranked = [i for i, inside in enumerate(allowed) if inside is not False]
     for group in [[i] for i in ranked] if per_leaf else [ranked]:
-        chosen = _top([leaves[i] for i in group], [allowed[i] for i in group], share)
-        for i, mask in zip(group, chosen, strict=True):
+        own, inside = [leaves[i] for i in group], [allowed[i] for i in group]
+        for i, mask in zip(group, _top(own, inside, _number(share, own, inside)), strict=True):
             masks[i] = mask
     return jax.tree.unflatten(structure, masks)
 
 
-def _top(
-    leaves: Sequence[Array], allowed: Sequence[Any], share: float | Float[Array, ""]
-) -> list[Bool[Array, "..."]]:
-    size = sum(leaf.size for leaf in leaves)
-    if size == 0:
-        return [jnp.zeros(leaf.shape, bool) for leaf in leaves]
-    dtype = at_least_float32(*(leaf.dtype for leaf in leaves))
-    scores = jnp.concatenate([leaf.ravel().astype(dtype) for leaf in leaves])
-    inside: Array | bool = True
-    number = _number(share, size, dtype)
-    if not all(part is True for part in allowed):
-        shaped = [jnp.broadcast_to(a, leaf.shape) for a, leaf in zip(allowed, leaves, strict=True)]
-        inside = jnp.concatenate([part.ravel() for part in shaped])
-        scores = jnp.where(inside, scores, -jnp.inf)
-        number = _number(share, inside.sum(), dtype)
-    # The values alone are sorted: half the memory of a sort that carries positions along.
-    least = jnp.sort(scores)[jnp.clip(size - number, 0, size - 1)]
-    above, equal = scores > least, inside & (scores == least)
-    flat = above | (equal & (jnp.cumsum(equal) <= number - above.sum()))
-    ends = [sum(leaf.size for leaf in leaves[: i + 1]) for i in range(len(leaves) - 1)]
-    parts = jnp.split(flat, ends)
-    return [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
-
-
 def _number(
-    share: float | Float[Array, ""], size: int | Int[Array, ""], dtype: Any
-) -> Int[Array, ""]:
-    if isinstance(share, Real) and isinstance(size, int):
-        return jnp.asarray(round(share * size))  # exact also where float32 would not be
-    return jnp.round(share * jnp.asarray(size, dtype)).astype(int)
+    share: float | Float[Array, ""], leaves: Sequence[Array], inside: Sequence[Any]
+) -> int | Int[Array, ""]:
+    size = sum(leaf.size for leaf in leaves)
+    if all(part is True for part in inside):
+        if isinstance(share, Real):
+            return round(share * size)  # exact also where float32 would not be
+        return jnp.round(share * jnp.float32(size)).astype(int)
+    counts = [jnp.broadcast_to(a, leaf.shape).sum() for a, leaf in zip(inside, leaves, strict=True)]
+    return jnp.round(share * jnp.asarray(sum(counts), jnp.float32)).astype(int)
+
+
+@jax.jit
+def _top(
+    leaves: Sequence[Array], inside: Sequence[Any], number: int | Int[Array, ""]
+) -> list[Bool[Array, "..."]]:
+    """The masks of the `number` highest scores of some leaves together.
+
+    The least score that is chosen is found bit by bit, by counting the scores above a candidate:
+    as many passes over the scores as they have bits, but no copy and no sort of them.
+    """
+    dtype = at_least_float32(*(leaf.dtype for leaf in leaves))
+    keys = [_ordered(leaf.astype(dtype)) for leaf in leaves]
+    starts = np.cumsum([0, *(leaf.size for leaf in leaves)])
+    places = [
+        jnp.arange(start, start + leaf.size, dtype=jnp.uint32).reshape(leaf.shape)
+        for start, leaf in zip(starts, leaves, strict=False)
+    ]
+
+    def count(holds: Callable[[Array, Array], Array]) -> Int[Array, ""]:
+        parts = zip(keys, places, inside, strict=True)
+        return sum(((holds(key, p) & a).sum() for key, p, a in parts), jnp.zeros((), int))
+
+    bits = jnp.uint32 if dtype.itemsize == 4 else jnp.uint64
+    least = _largest(lambda bound: count(lambda key, _: key >= bound) >= number, bits)
+    ties = number - count(lambda key, _: key > least)
+    end = _largest(
+        lambda end: count(lambda key, place: (key == least) & (place < end)) <= ties, jnp.uint32
+    )
+    return [
+        a & ((key > least) | ((key == least) & (place < end)))
+        for key, place, a in zip(keys, places, inside, strict=True)
+    ]
+
+
+def _ordered(scores: Float[Array, "..."]) -> Array:
+    """Unsigned integers in the order of the scores."""
+    bits = jnp.uint32 if scores.dtype.itemsize == 4 else jnp.uint64
+    sign = jnp.array(1 << (8 * scores.dtype.itemsize - 1), bits)
+    # Two zeros are equal as scores, so they must be equal as bits.
+    raw = jax.lax.bitcast_convert_type(jnp.where(scores == 0, 0, scores), bits)
+    return jnp.where(raw & sign, ~raw, raw | sign)
+
+
+def _largest(holds: Callable[[Array], Array], dtype: Any) -> Array:
+    """The largest integer for which a condition holds that holds for 0 and up to some bound."""
+    size = 8 * jnp.dtype(dtype).itemsize
+
+    def refine(i: Any, found: Array) -> Array:
+        higher = found | (jnp.array(1, dtype) << jnp.asarray(size - 1 - i, dtype))
+        return jnp.where(holds(higher), higher, found)
+
+    # The first bit outside of the loop: inside shard_map a carry varies from its beginning.
+    return jax.lax.fori_loop(1, size, refine, refine(0, jnp.array(0, dtype)))
