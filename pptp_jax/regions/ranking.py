@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.regions.precision import at_least_float32
 from pptp_jax.validation import fraction
@@ -15,7 +14,7 @@ from pptp_jax.validation import fraction
 
 def top_weights(
     scores: Any,
-    share: float | Float[Array, ""],
+    share: float | jax.Array,
     *,
     per_leaf: bool = False,
     within: Any = None,
@@ -62,8 +61,8 @@ def top_weights(
 
 
 def _number(
-    share: float | Float[Array, ""], leaves: Sequence[Array], inside: Sequence[Any]
-) -> int | Int[Array, ""]:
+    share: float | jax.Array, leaves: Sequence[jax.Array], inside: Sequence[Any]
+) -> int | jax.Array:
     size = sum(leaf.size for leaf in leaves)
     if all(part is True for part in inside):
         if isinstance(share, Real):
@@ -75,8 +74,8 @@ def _number(
 
 @jax.jit
 def _top(
-    leaves: Sequence[Array], inside: Sequence[Any], number: int | Int[Array, ""]
-) -> list[Bool[Array, "..."]]:
+    leaves: Sequence[jax.Array], inside: Sequence[Any], number: int | jax.Array
+) -> list[jax.Array]:
     """The masks of the `number` highest scores of some leaves together.
 
     The least score that is chosen is found bit by bit, by counting the scores above a candidate:
@@ -90,7 +89,7 @@ def _top(
         for start, leaf in zip(starts, leaves, strict=False)
     ]
 
-    def count(holds: Callable[[Array, Array], Array]) -> Int[Array, ""]:
+    def count(holds: Callable[[jax.Array, jax.Array], jax.Array]) -> jax.Array:
         parts = zip(keys, places, inside, strict=True)
         return sum(((holds(key, p) & a).sum() for key, p, a in parts), jnp.zeros((), int))
 
@@ -106,7 +105,7 @@ def _top(
     ]
 
 
-def _ordered(scores: Float[Array, "..."]) -> Array:
+def _ordered(scores: jax.Array) -> jax.Array:
     """Unsigned integers in the order of the scores."""
     bits = jnp.uint32 if scores.dtype.itemsize == 4 else jnp.uint64
     sign = jnp.array(1 << (8 * scores.dtype.itemsize - 1), bits)
@@ -115,11 +114,11 @@ def _ordered(scores: Float[Array, "..."]) -> Array:
     return jnp.where(raw & sign, ~raw, raw | sign)
 
 
-def _largest(holds: Callable[[Array], Array], dtype: Any) -> Array:
+def _largest(holds: Callable[[jax.Array], jax.Array], dtype: Any) -> jax.Array:
     """The largest integer for which a condition holds that holds for 0 and up to some bound."""
     size = 8 * jnp.dtype(dtype).itemsize
 
-    def refine(i: Any, found: Array) -> Array:
+    def refine(i: Any, found: jax.Array) -> jax.Array:
         higher = found | (jnp.array(1, dtype) << jnp.asarray(size - 1 - i, dtype))
         return jnp.where(holds(higher), higher, found)
 

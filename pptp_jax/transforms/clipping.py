@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
 
 from pptp_jax.regions import Block, Regions
 from pptp_jax.transforms.blocks import block_masks
@@ -23,7 +23,7 @@ from pptp_jax.validation import positive
 def clip_region_norm(
     region_map: Regions,
     label: str,
-    max_norm: float | Float[Array, ""],
+    max_norm: float | jax.Array,
     *,
     blocks: Sequence[Block] | None = None,
 ) -> optax.GradientTransformationExtraArgs:
@@ -31,6 +31,10 @@ def clip_region_norm(
 
     g ← g · min(1, C/‖g‖), where ‖g‖ is the Euclidean norm of the region jointly, or, with `blocks`,
     of each block's part of the region on its own. The norm is summed in float32 at least.
+
+    Under `jax.jit` the norm is that of the whole region however its arrays are sharded; inside
+    `shard_map` it is that of the device's part, which is the whole if the parameters are
+    replicated.
 
     This bounds the gradient of a batch, not that of an example: it gives no differential privacy.
 
@@ -81,6 +85,6 @@ def clip_region_norm(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _scale(factor: Float[Array, ""], update: Any) -> Array:
+def _scale(factor: jax.Array, update: Any) -> jax.Array:
     update = jnp.asarray(update)
     return update * factor.astype(update.dtype)

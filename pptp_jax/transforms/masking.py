@@ -6,7 +6,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Key
 
 from pptp_jax.regions import Block, Regions
 from pptp_jax.transforms.blocks import block_masks
@@ -18,7 +17,7 @@ from pptp_jax.validation import at_least, fraction
 def mask_region(
     region_map: Regions,
     label: str,
-    rate: float | Float[Array, ""],
+    rate: float | jax.Array,
     *,
     stream: str = "mask_region",
 ) -> optax.GradientTransformationExtraArgs:
@@ -57,13 +56,13 @@ def mask_region(
         state: optax.EmptyState,
         params: Any = None,
         *,
-        key: Key[Array, ""] | None = None,
+        key: jax.Array | None = None,
         **extra_args: Any,
     ) -> tuple[Any, optax.EmptyState]:
         check_trees(updates, params)
         keys = leaf_keys(key, updates, stream)
 
-        def thinned(u: Any, key: Key[Array, ""]) -> Array:
+        def thinned(u: Any, key: jax.Array) -> jax.Array:
             return jnp.where(jax.random.bernoulli(key, rate, jnp.shape(u)), 0, u)
 
         return map_region(thinned, region_map.mask(updates, label), updates, keys), state
@@ -124,7 +123,7 @@ def mask_region_blocks(
         state: optax.EmptyState,
         params: Any = None,
         *,
-        key: Key[Array, ""] | None = None,
+        key: jax.Array | None = None,
         **extra_args: Any,
     ) -> tuple[Any, optax.EmptyState]:
         check_trees(updates, params)

@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
 
 from pptp_jax.regions import Regions, align, top_weights
 from pptp_jax.transforms.selection import check_label, check_trees, checked_init, map_region
@@ -15,7 +14,7 @@ from pptp_jax.validation import fraction, one_of
 def mask_region_top(
     region_map: Regions,
     label: str,
-    share: float | Float[Array, ""],
+    share: float | jax.Array,
     *,
     by: str = "magnitude",
     per_leaf: bool = False,

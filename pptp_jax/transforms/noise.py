@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.regions import Regions
 from pptp_jax.regions.precision import at_least_float32
@@ -28,13 +27,13 @@ class AddRegionNoiseState(NamedTuple):
         step: the steps so far, which an annealed standard deviation depends on.
     """
 
-    step: Int[Array, ""]
+    step: jax.Array
 
 
 def add_region_noise(
     region_map: Regions,
     label: str,
-    stddev: float | Float[Array, ""] | optax.Schedule,
+    stddev: float | jax.Array | optax.Schedule,
     *,
     relative: bool = False,
     stream: str = "add_region_noise",
@@ -86,7 +85,7 @@ def add_region_noise(
         state: AddRegionNoiseState,
         params: Any = None,
         *,
-        key: Key[Array, ""] | None = None,
+        key: jax.Array | None = None,
         **extra_args: Any,
     ) -> tuple[Any, AddRegionNoiseState]:
         check_trees(updates, params)
@@ -99,7 +98,7 @@ def add_region_noise(
                 sigma.astype(norm.dtype) * norm / jnp.sqrt(jnp.maximum(size, 1).astype(norm.dtype))
             )
 
-        def noisy(u: Any, key: Key[Array, ""]) -> Array:
+        def noisy(u: Any, key: jax.Array) -> jax.Array:
             u = jnp.asarray(u)
             # Drawn wide and rounded once: half-precision normals have short tails.
             wide = at_least_float32(u.dtype)

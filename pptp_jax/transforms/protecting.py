@@ -2,8 +2,8 @@
 
 from typing import Any
 
+import jax
 import optax
-from jaxtyping import Array, Float
 
 from pptp_jax.regions import PROTECT, Regions
 from pptp_jax.transforms.applying import apply_to_regions
@@ -14,7 +14,7 @@ from pptp_jax.transforms.noise import add_region_noise
 from pptp_jax.transforms.scaling import scale_region
 from pptp_jax.transforms.selection import check_label
 
-Strength = float | Float[Array, ""]
+Strength = float | jax.Array
 
 
 def pptp(

@@ -6,10 +6,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key, UInt32
 
 
-def leaf_keys(key: Key[Array, ""] | None, tree: Any, stream: str) -> Any:
+def leaf_keys(key: jax.Array | None, tree: Any, stream: str) -> Any:
     """A tree of keys, one a leaf, that depend on the step's key, the stream and the leaf's path.
 
     A leaf's key does not depend on the other leaves: masking some of them changes nothing for the
@@ -31,7 +30,7 @@ def leaf_keys(key: Key[Array, ""] | None, tree: Any, stream: str) -> Any:
     return jax.tree.unflatten(structure, [keys[i] for i in range(len(placed))])
 
 
-def step_key(key: Key[Array, ""] | None, stream: str) -> Key[Array, ""]:
+def step_key(key: jax.Array | None, stream: str) -> jax.Array:
     """The key of a step, checked.
 
     Raises:
@@ -50,12 +49,12 @@ def step_key(key: Key[Array, ""] | None, stream: str) -> Key[Array, ""]:
     return key
 
 
-def fold_in_name(key: Key[Array, ""], name: str) -> Key[Array, ""]:
+def fold_in_name(key: jax.Array, name: str) -> jax.Array:
     """A key for a name."""
     return _fold_in(key, jnp.array(_words(name), jnp.uint32))
 
 
-def _fold_in(key: Key[Array, ""], words: UInt32[Array, "2"]) -> Key[Array, ""]:
+def _fold_in(key: jax.Array, words: jax.Array) -> jax.Array:
     return jax.random.fold_in(jax.random.fold_in(key, words[0]), words[1])
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
 
 from pptp_jax.regions import Regions
 from pptp_jax.transforms.selection import check_label, check_trees, checked_init, map_region
@@ -18,11 +18,11 @@ class ScaleRegionState(NamedTuple):
         step: the steps so far, which a schedule depends on.
     """
 
-    step: Int[Array, ""]
+    step: jax.Array
 
 
 def scale_region(
-    region_map: Regions, label: str, scale: float | Float[Array, ""] | optax.Schedule
+    region_map: Regions, label: str, scale: float | jax.Array | optax.Schedule
 ) -> optax.GradientTransformationExtraArgs:
     """Multiplies the updates of a region: its own learning rate, relative to the optimiser's.
 
@@ -65,7 +65,7 @@ def scale_region(
         check_trees(updates, params)
         factor = jnp.asarray(scale(state.step) if callable(scale) else scale)
 
-        def scaled(u: Any) -> Array:
+        def scaled(u: Any) -> jax.Array:
             u = jnp.asarray(u)
             return u * factor.astype(u.dtype)
 

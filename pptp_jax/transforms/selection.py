@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
 
 from pptp_jax.regions import Regions, paths
 from pptp_jax.regions.precision import at_least_float32
@@ -62,7 +61,7 @@ def map_region(function: Callable[..., Any], mask: Any, updates: Any, *others: A
     return jax.tree.map(leaf, mask, updates, *others)
 
 
-def region_norm(mask: Any, updates: Any) -> Float[Array, ""]:
+def region_norm(mask: Any, updates: Any) -> jax.Array:
     """The Euclidean norm of a region, in float32 at least; 0 for an empty region."""
     dtype = at_least_float32(*(jnp.abs(u).dtype for u in jax.tree.leaves(updates)))
     total = jnp.zeros((), dtype)
@@ -73,7 +72,7 @@ def region_norm(mask: Any, updates: Any) -> Float[Array, ""]:
     return jnp.sqrt(total)
 
 
-def region_size(mask: Any, updates: Any) -> Int[Array, ""]:
+def region_size(mask: Any, updates: Any) -> jax.Array:
     """The number of weights in a region."""
     sizes = [
         jnp.size(update) * chosen if isinstance(chosen, bool) else chosen.sum()
