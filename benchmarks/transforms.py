@@ -121,6 +121,7 @@ def candidates(regions: RegionMap, blocks: list[Block]) -> dict[str, Candidate]:
     apart = [t.apply_to_region(sgd(), regions, label) for label in regions.names]
     frozen = optax.chain(sgd(), t.freeze_region(regions, "protect"))
     return {
+        "SGD again, a control": Candidate(sgd(), 0),
         "apply_to_region, both": Candidate(optax.chain(*apart), 0),
         "freeze_region": Candidate(frozen, 0),
         "pptp, freeze": Candidate(t.pptp(sgd(), regions, freeze=True), None),

@@ -10,6 +10,7 @@ import pytest
 
 from pptp_jax import regions, transforms
 
+pytestmark = pytest.mark.usefixtures("compile_in_haste")
 MODULES = [
     module.name
     for package in (regions, transforms)

@@ -106,7 +106,7 @@ def test_trees_that_differ_between_init_and_update_are_refused() -> None:
     tx = t.apply_to_region(optax.sgd(0.1, momentum=0.9), REGIONS, "protect")
     state, grads = tx.init(tree()), tree()
     grads["stem"]["more"] = jnp.ones(2)
-    with pytest.raises(ValueError, match=r"(?s)child keys\s+b more none w\s.*\s+b none w\s"):
+    with pytest.raises(ValueError, match=r"(?s)with 4 child keys.*more.*with 3 child keys"):
         tx.update(grads, state, grads)
 
 
