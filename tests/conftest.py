@@ -1,25 +1,34 @@
-"""What all tests share: strict arithmetic, eight simulated devices, no deadlines."""
+"""What all tests share: strict arithmetic, eight simulated devices, random tests that repeat."""
 
 import os
+from collections.abc import Iterator
 
 # Tests compile much and compute little: the compiler's last passes cost more than they save. Read
 # when jax first touches a device, so it is set before anything imports jax.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 
+import hypothesis
 import jax
 import numpy as np
 import pytest
-from hypothesis import settings
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-# The first example of a test pays for its compilation.
-settings.register_profile("pptp", deadline=None, max_examples=30, derandomize=True)
-settings.load_profile("pptp")
+# A first call compiles, so no example has a deadline; the same examples in every run.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=25)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def compile_in_haste() -> Iterator[None]:
+    """For tests of many small programs that run once or twice each."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -1,6 +1,27 @@
 """Optax transforms that act on regions; they need jax, optax and `pptp_jax.regions` alone."""
 
-from pptp_jax.transforms.masking import apply_to_region, freeze_region
-from pptp_jax.transforms.rewinding import rewind_region
+from pptp_jax.transforms.applying import apply_to_region
+from pptp_jax.transforms.clipping import clip_region_norm
+from pptp_jax.transforms.freezing import freeze_region
+from pptp_jax.transforms.masking import mask_region, mask_region_blocks
+from pptp_jax.transforms.masking_top import mask_region_top
+from pptp_jax.transforms.noise import AddRegionNoiseState, add_region_noise
+from pptp_jax.transforms.protecting import pptp
+from pptp_jax.transforms.rewinding import rewind_region, rewind_region_state
+from pptp_jax.transforms.scaling import ScaleRegionState, scale_region
 
-__all__ = ["apply_to_region", "freeze_region", "rewind_region"]
+__all__ = [
+    "AddRegionNoiseState",
+    "ScaleRegionState",
+    "add_region_noise",
+    "apply_to_region",
+    "clip_region_norm",
+    "freeze_region",
+    "mask_region",
+    "mask_region_blocks",
+    "mask_region_top",
+    "pptp",
+    "rewind_region",
+    "rewind_region_state",
+    "scale_region",
+]

@@ -1,67 +1,138 @@
-"""Transforms that act on one region and leave the others alone."""
+"""Setting random coordinates of a region's gradient to zero."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from pptp_jax.regions import RegionMap
-from pptp_jax.validation import one_of
+from pptp_jax.regions import Block, Regions
+from pptp_jax.transforms.blocks import block_masks
+from pptp_jax.transforms.randomness import fold_in_name, leaf_keys, step_key
+from pptp_jax.transforms.selection import check_label, check_trees, checked_init, map_region
+from pptp_jax.validation import at_least, fraction
 
 
-def _mask(region_map: RegionMap, label: str) -> Callable[[Any], Any]:
-    one_of(region_map.names, label=label)
-    return lambda tree: jax.tree.map(lambda own: own == label, region_map.labels(tree))
-
-
-def apply_to_region(
-    inner: optax.GradientTransformation, region_map: RegionMap, label: str
+def mask_region(
+    region_map: Regions,
+    label: str,
+    rate: float | jax.Array,
+    *,
+    stream: str = "mask_region",
 ) -> optax.GradientTransformationExtraArgs:
-    """Applies `inner` to one region; the updates of the others pass unchanged.
+    """Sets each coordinate of a region's gradient to zero with probability p, anew in every step.
 
-    The other regions take no part in `inner`: they get no state, and no norm counts them.
-
-    Args:
-        inner: any transform; extra arguments of `update` reach it.
-        region_map: which parameter belongs to which region.
-        label: the region.
-
-    Raises:
-        ValueError: if no rule of the map has this label.
-
-    Examples:
-        >>> import jax.numpy as jnp
-        >>> regions = RegionMap.from_rules([("stem/.*", "protect"), (".*", "general")])
-        >>> params = {"stem": {"w": jnp.ones(1)}, "head": {"w": jnp.ones(1)}}
-        >>> tx = apply_to_region(optax.scale(10.0), regions, "protect")
-        >>> updates, _ = tx.update(params, tx.init(params), params)
-        >>> print(updates["stem"]["w"], updates["head"]["w"])
-        [10.] [1.]
-    """
-    return optax.masked(inner, _mask(region_map, label))
-
-
-def freeze_region(region_map: RegionMap, label: str) -> optax.GradientTransformationExtraArgs:
-    """Sets the updates of one region to zero; those of the others pass unchanged.
-
-    Put it last in a chain, so that nothing before it (weight decay, momentum) moves the region.
-    Under `jax.jit` the region's gradients are then dead code, which the compiler removes.
+    g ← m · g with independent m ~ Bernoulli(1 - p). The expectation shrinks by 1 - p; chain a
+    `scale_region` of 1/(1 - p) behind it to keep it.
 
     Args:
-        region_map: which parameter belongs to which region.
+        region_map: which parameter, or weight, belongs to which region.
         label: the region.
+        rate: p, between 0 and 1.
+        stream: the name that the mask is drawn under; give two masks of one chain two names.
+
+    Returns:
+        A transform without state, whose `update` needs `key=`, one a step.
 
     Raises:
-        ValueError: if no rule of the map has this label.
+        ValueError: if the map has no region of this label, or p lies outside [0, 1]; in `update`,
+            if the key is missing, or `params` and `updates` differ in their leaves.
 
     Examples:
-        >>> import jax.numpy as jnp
-        >>> regions = RegionMap.from_rules([("stem/.*", "protect"), (".*", "general")])
-        >>> params = {"stem": {"w": jnp.ones(1)}, "head": {"w": jnp.ones(1)}}
-        >>> tx = optax.chain(optax.sgd(0.5), freeze_region(regions, "protect"))
-        >>> updates, _ = tx.update(params, tx.init(params), params)
-        >>> print(updates["stem"]["w"], updates["head"]["w"])
-        [0.] [-0.5]
+        >>> from pptp_jax.regions import RegionMap
+        >>> regions = RegionMap.from_rules([("stem", "protect"), ("head", "general")])
+        >>> grads = {"stem": jnp.ones(10_000), "head": jnp.ones(2)}
+        >>> tx = mask_region(regions, "protect", rate=0.9)
+        >>> updates, _ = tx.update(grads, tx.init(grads), key=jax.random.key(0))
+        >>> print(updates["stem"].mean().round(1), updates["head"])
+        0.1 [1. 1.]
     """
-    return optax.masked(optax.set_to_zero(), _mask(region_map, label))
+    check_label(region_map, label)
+    fraction(rate=rate)
+
+    def update(
+        updates: Any,
+        state: optax.EmptyState,
+        params: Any = None,
+        *,
+        key: jax.Array | None = None,
+        **extra_args: Any,
+    ) -> tuple[Any, optax.EmptyState]:
+        check_trees(updates, params)
+        keys = leaf_keys(key, updates, stream)
+
+        def thinned(u: Any, key: jax.Array) -> jax.Array:
+            return jnp.where(jax.random.bernoulli(key, rate, jnp.shape(u)), 0, u)
+
+        return map_region(thinned, region_map.mask(updates, label), updates, keys), state
+
+    init = checked_init(optax.EmptyState, region_map, label)
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def mask_region_blocks(
+    region_map: Regions,
+    label: str,
+    blocks: Sequence[Block],
+    keep: int = 1,
+    *,
+    stream: str = "mask_region_blocks",
+) -> optax.GradientTransformationExtraArgs:
+    """Lets only a few blocks of a region learn in each step: random block-coordinate descent.
+
+    In every step `keep` of the B blocks are drawn without replacement; the gradient of the region
+    in the other blocks is set to zero.
+
+    Args:
+        region_map: which parameter, or weight, belongs to which region.
+        label: the region.
+        blocks: the blocks to draw from; each parameter of the region must be in one.
+        keep: how many blocks learn in a step, from 1 to B.
+        stream: the name that the blocks are drawn under; give two masks of one chain two names.
+
+    Returns:
+        A transform without state, whose `update` needs `key=`, one a step.
+
+    Raises:
+        ValueError: if the map has no region of this label, or `keep` is not between 1 and B; in
+            `update`, if the key is missing, `params` and `updates` differ in their leaves, or no
+            block has a parameter of the region.
+
+    References:
+        Nesterov, "Efficiency of coordinate descent methods on huge-scale optimization problems",
+        2012, https://doi.org/10.1137/100802001
+
+    Examples:
+        >>> from pptp_jax.regions import RegionMap
+        >>> regions = RegionMap.from_rules([(".*", "protect")])
+        >>> blocks = [Block("stem", "stem"), Block("head", "head")]
+        >>> grads = {"stem": jnp.ones(()), "head": jnp.ones(())}
+        >>> tx = mask_region_blocks(regions, "protect", blocks)
+        >>> updates, _ = tx.update(grads, tx.init(grads), key=jax.random.key(0))
+        >>> print(updates["stem"] + updates["head"])
+        1.0
+    """
+    check_label(region_map, label)
+    at_least(1, keep=keep)
+    if keep > len(blocks):
+        raise ValueError(f"keep must be at most the number of blocks, {len(blocks)}, got {keep}")
+
+    def update(
+        updates: Any,
+        state: optax.EmptyState,
+        params: Any = None,
+        *,
+        key: jax.Array | None = None,
+        **extra_args: Any,
+    ) -> tuple[Any, optax.EmptyState]:
+        check_trees(updates, params)
+        own = fold_in_name(step_key(key, stream), stream)
+        active = jax.random.permutation(own, len(blocks)) < keep
+        parts = block_masks(region_map.mask(updates, label), updates, blocks)
+        for i, part in enumerate(parts):
+            updates = map_region(lambda u, a=active[i]: jnp.where(a, u, 0), part, updates)
+        return updates, state
+
+    init = checked_init(optax.EmptyState, region_map, label)
+    return optax.GradientTransformationExtraArgs(init, update)

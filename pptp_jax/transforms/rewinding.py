@@ -3,37 +3,99 @@
 from typing import Any
 
 import jax
+import optax
 
-from pptp_jax.regions import RegionMap
-from pptp_jax.validation import one_of
+from pptp_jax.regions import Regions, align, paths
+from pptp_jax.transforms.selection import check_label, map_region
 
 
-def rewind_region(params: Any, earlier: Any, region_map: RegionMap, label: str) -> Any:
+def rewind_region(params: Any, earlier: Any, region_map: Regions, label: str) -> Any:
     """The parameters with one region taken back to earlier values.
+
+    An optimiser with a memory goes on pushing a rewound region where it went before; take its
+    state back too, with `rewind_region_state`.
 
     Args:
         params: the parameters now.
         earlier: a tree of the same structure, such as the initial parameters.
-        region_map: which parameter belongs to which region.
+        region_map: which parameter, or weight, belongs to which region.
         label: the region.
 
     Raises:
-        ValueError: if no rule of the map has this label, or the trees differ in structure.
+        ValueError: if the map has no region of this label, or the trees differ in structure
+            or shapes.
 
     Examples:
+        >>> from pptp_jax.regions import RegionMap
         >>> regions = RegionMap.from_rules([("stem", "protect"), ("head", "general")])
-        >>> rewind_region({"stem": 5.0, "head": 7.0}, {"stem": 0.0, "head": 0.0}, regions, "protect")
+        >>> now, then = {"stem": 5.0, "head": 7.0}, {"stem": 0.0, "head": 0.0}
+        >>> rewind_region(now, then, regions, "protect")
         {'head': 7.0, 'stem': 0.0}
     """
-    one_of(region_map.names, label=label)
-    if jax.tree.structure(params) != jax.tree.structure(earlier):
+    check_label(region_map, label)
+    ours: Any = jax.tree.structure(params)
+    theirs: Any = jax.tree.structure(earlier)
+    if ours != theirs:
         raise ValueError(
             "the earlier parameters must have the structure of the present ones, "
-            f"{jax.tree.structure(params)}; they have {jax.tree.structure(earlier)}"
+            f"{ours}; they have {theirs}"
         )
-    return jax.tree.map(
-        lambda own, now, then: then if own == label else now,
-        region_map.labels(params),
-        params,
-        earlier,
+    mask = region_map.mask(params, label)
+    return map_region(lambda now, then: then, mask, params, align(params, earlier=earlier))
+
+
+def rewind_region_state(
+    opt_state: Any,
+    tx: optax.GradientTransformation | optax.MultiSteps,
+    params: Any,
+    region_map: Regions,
+    label: str,
+) -> Any:
+    """The state of an optimiser with its memory of one region as `tx.init` makes it.
+
+    All copies of the parameters' tree in the state are taken back in the region: momentum, second
+    moments, accumulated gradients. What parameters share, such as Adam's count of steps, stays, so
+    Adam does not correct the bias of the moments that start anew: the first steps of the region
+    are larger by up to (1 - b1)/sqrt(1 - b2), for a while of about 1/(1 - b1) steps.
+
+    Args:
+        opt_state: the state now.
+        tx: the optimiser, or transform, that it is the state of.
+        params: the parameters, rewound already.
+        region_map: which parameter, or weight, belongs to which region.
+        label: the region.
+
+    Raises:
+        ValueError: if the map has no region of this label, or the state is not one of `tx` for
+            these parameters.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from pptp_jax.regions import RegionMap
+        >>> regions = RegionMap.from_rules([("stem", "protect"), ("head", "general")])
+        >>> params = {"stem": jnp.ones(()), "head": jnp.ones(())}
+        >>> tx = optax.sgd(0.1, momentum=0.9)
+        >>> _, state = tx.update(params, tx.init(params), params)
+        >>> state = rewind_region_state(state, tx, params, regions, "protect")
+        >>> print(state[0].trace["stem"], state[0].trace["head"])
+        0.0 1.0
+    """
+    check_label(region_map, label)
+    fresh = tx.init(params)
+    made: Any = jax.tree.structure(fresh)
+    if made != jax.tree.structure(opt_state):
+        raise ValueError(
+            "the state is not one of this optimiser for these parameters; "
+            f"it has the leaves {', '.join(paths(opt_state)) or 'none'}, "
+            f"the optimiser makes {', '.join(paths(fresh)) or 'none'}"
+        )
+    # The state's structure with a mask in place of each copy of the parameters.
+    marks = optax.tree_utils.tree_map_params(
+        tx,
+        lambda own, mask: own if isinstance(own, optax.MaskedNode) else mask,
+        opt_state,
+        region_map.mask(params, label),
+        transform_non_params=lambda _: False,
+        is_leaf=lambda leaf: isinstance(leaf, optax.MaskedNode),
     )
+    return map_region(lambda now, then: then, marks, opt_state, fresh)

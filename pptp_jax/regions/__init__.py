@@ -1,0 +1,35 @@
+"""Regions: named sets of parameters or weights, given by ordered rules or by masks.
+
+A path is the names on the way to a leaf, joined by `/` (`stem/kernel`). A `RegionMap` gives every
+leaf of a tree its region by rules on paths; a `WeightMap` gives every single weight its region by
+boolean masks. Transforms take either.
+"""
+
+from pptp_jax.regions.blocks import GENERAL, PRESETS, PROTECT, by_depth, protect
+from pptp_jax.regions.paths import align, paths
+from pptp_jax.regions.ranking import top_weights
+from pptp_jax.regions.record import check_record
+from pptp_jax.regions.region_map import RegionMap
+from pptp_jax.regions.regions import Regions
+from pptp_jax.regions.rules import Block, glob
+from pptp_jax.regions.sizes import Size, sizes
+from pptp_jax.regions.weight_map import WeightMap
+
+__all__ = [
+    "GENERAL",
+    "PRESETS",
+    "PROTECT",
+    "Block",
+    "RegionMap",
+    "Regions",
+    "Size",
+    "WeightMap",
+    "align",
+    "by_depth",
+    "check_record",
+    "glob",
+    "paths",
+    "protect",
+    "sizes",
+    "top_weights",
+]

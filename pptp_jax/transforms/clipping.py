@@ -1,0 +1,90 @@
+"""Bounding the norm of a region's gradient."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from pptp_jax.regions import Block, Regions
+from pptp_jax.transforms.blocks import block_masks
+from pptp_jax.transforms.selection import (
+    check_label,
+    check_trees,
+    checked_init,
+    map_region,
+    region_norm,
+)
+from pptp_jax.validation import positive
+
+
+def clip_region_norm(
+    region_map: Regions,
+    label: str,
+    max_norm: float | jax.Array,
+    *,
+    blocks: Sequence[Block] | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    """Scales the gradient of a region down to a norm of at most C.
+
+    g ← g · min(1, C/‖g‖), where ‖g‖ is the Euclidean norm of the region jointly, or, with `blocks`,
+    of each block's part of the region on its own. The norm is summed in float32 at least.
+
+    Under `jax.jit` the norm is that of the whole region however its arrays are sharded; inside
+    `shard_map` it is that of the device's part, which is the whole if the parameters are
+    replicated.
+
+    This bounds the gradient of a batch, not that of an example: it gives no differential privacy.
+
+    Args:
+        region_map: which parameter, or weight, belongs to which region.
+        label: the region.
+        max_norm: C, above 0.
+        blocks: the blocks to clip one by one; each parameter of the region must be in one.
+
+    Returns:
+        A transform without state.
+
+    Raises:
+        ValueError: if the map has no region of this label, or C is not above 0; in `update`, if
+            `params` and `updates` differ in their leaves, or no block has a parameter of the
+            region.
+
+    References:
+        Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks",
+        2013, https://arxiv.org/abs/1211.5063
+
+    Examples:
+        >>> from pptp_jax.regions import RegionMap
+        >>> regions = RegionMap.from_rules([("stem", "protect"), ("head", "general")])
+        >>> grads = {"stem": jnp.array([3.0, 4.0]), "head": jnp.array([3.0, 4.0])}
+        >>> tx = clip_region_norm(regions, "protect", max_norm=1.0)
+        >>> updates, _ = tx.update(grads, tx.init(grads))
+        >>> print(updates["stem"], updates["head"])
+        [0.6 0.8] [3. 4.]
+    """
+    check_label(region_map, label)
+    positive(max_norm=max_norm)
+
+    def update(
+        updates: Any, state: optax.EmptyState, params: Any = None, **extra_args: Any
+    ) -> tuple[Any, optax.EmptyState]:
+        check_trees(updates, params)
+        mask = region_map.mask(updates, label)
+        parts = [mask] if blocks is None else block_masks(mask, updates, blocks)
+        for part in parts:
+            norm = region_norm(part, updates)
+            # A region of zeros has norm 0, and min(1, C/0) is 1 as it should be.
+            factor = jnp.minimum(1, jnp.asarray(max_norm, norm.dtype) / norm)
+            updates = map_region(partial(_scale, factor), part, updates)
+        return updates, state
+
+    init = checked_init(optax.EmptyState, region_map, label)
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _scale(factor: jax.Array, update: Any) -> jax.Array:
+    update = jnp.asarray(update)
+    return update * factor.astype(update.dtype)

@@ -1,0 +1,81 @@
+"""What all transforms do with a region: find it in a tree, and change nothing else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from pptp_jax.regions import Regions, paths
+from pptp_jax.regions.precision import at_least_float32
+from pptp_jax.validation import one_of
+
+
+def check_label(regions: Regions, label: str) -> None:
+    """Refuses a region that the map does not have."""
+    one_of(regions.names, label=label)
+
+
+def checked_init(make: Callable[[], Any], regions: Regions, label: str) -> Callable[[Any], Any]:
+    """An `init` that makes the same state for all parameters, but refuses those not covered."""
+
+    def init(params: Any) -> Any:
+        regions.mask(params, label)
+        return make()
+
+    return init
+
+
+def check_trees(updates: Any, params: Any) -> None:
+    """Refuses parameters with other leaves than the updates.
+
+    Raises:
+        ValueError: naming the leaves of either that the other lacks.
+    """
+    if params is None:
+        return
+    ours, theirs = paths(updates), paths(params)
+    if ours != theirs:
+        raise ValueError(
+            "updates and params must have the same leaves; "
+            f"updates alone have {', '.join(sorted({*ours} - {*theirs})) or 'none'}, "
+            f"params alone have {', '.join(sorted({*theirs} - {*ours})) or 'none'}"
+        )
+
+
+def map_region(function: Callable[..., Any], mask: Any, updates: Any, *others: Any) -> Any:
+    """Maps a function over the leaves of a region and leaves the other weights as they are.
+
+    Args:
+        function: called with a leaf of `updates` and those of `others`; keeps shape and dtype.
+        mask: what `Regions.mask` gave.
+        updates: a tree.
+        *others: trees of the same structure.
+    """
+
+    def leaf(chosen: Any, update: Any, *rest: Any) -> Any:
+        if isinstance(chosen, bool):
+            return function(update, *rest) if chosen else update
+        return jnp.where(chosen, function(update, *rest), update)
+
+    return jax.tree.map(leaf, mask, updates, *others)
+
+
+def region_norm(mask: Any, updates: Any) -> jax.Array:
+    """The Euclidean norm of a region, in float32 at least; 0 for an empty region."""
+    dtype = at_least_float32(*(jnp.abs(u).dtype for u in jax.tree.leaves(updates)))
+    total = jnp.zeros((), dtype)
+    for chosen, update in zip(jax.tree.leaves(mask), jax.tree.leaves(updates), strict=True):
+        if chosen is not False:
+            square = jnp.square(jnp.abs(update).astype(dtype))
+            total += square.sum() if chosen is True else jnp.where(chosen, square, 0).sum()
+    return jnp.sqrt(total)
+
+
+def region_size(mask: Any, updates: Any) -> jax.Array:
+    """The number of weights in a region."""
+    sizes = [
+        jnp.size(update) * chosen if isinstance(chosen, bool) else chosen.sum()
+        for chosen, update in zip(jax.tree.leaves(mask), jax.tree.leaves(updates), strict=True)
+    ]
+    return jnp.asarray(sum(sizes), int)

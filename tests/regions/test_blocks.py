@@ -1,0 +1,78 @@
+"""Blocks make region maps, by name, preset and depth."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from pptp_jax.models import mlp
+from pptp_jax.regions import Block, RegionMap, by_depth, protect
+
+BLOCKS = [Block(name, f"{name}/.*") for name in ("stem", "stage1", "stage2", "stage3", "head")]
+
+
+def protected(regions: RegionMap) -> list[str]:
+    return [str(pattern)[:-3] for pattern, label in regions.rules if label == "protect"]
+
+
+@pytest.mark.parametrize(
+    ("region", "blocks"),
+    [
+        ("stem", ["stem"]),
+        ("shallow", ["stem", "stage1", "stage2"]),
+        ("deep", ["stage3", "head"]),
+        ("head", ["head"]),
+        ("stage1", ["stage1"]),
+        (("stem", "head"), ["stem", "head"]),
+    ],
+)
+def test_presets_and_names(region: str | tuple[str, ...], blocks: list[str]) -> None:
+    assert protected(protect(region, BLOCKS)) == blocks
+
+
+def test_a_finished_map_passes() -> None:
+    regions = RegionMap.from_rules([(".*", "protect")])
+    assert protect(regions, []) is regions
+
+
+@pytest.mark.parametrize(
+    ("region", "blocks", "message"),
+    [
+        ("shalow", BLOCKS, "did you mean 'shallow'"),
+        (("stem", "stage9"), BLOCKS, "'stage9' is unknown"),
+        ("stem", [], "the model has none"),
+        ("stem", BLOCKS[:1], "1 of the 1 blocks"),
+        ((), BLOCKS, "0 of the 5 blocks"),
+    ],
+)
+def test_bad_regions_are_refused(region: str, blocks: list[Block], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        protect(region, blocks)
+
+
+@pytest.mark.parametrize("count", range(2, 12))
+def test_half_the_depth_is_the_preset_shallow(count: int) -> None:
+    blocks = [Block(f"b{i}", f"b{i}/.*") for i in range(count)]
+    assert by_depth([(0.5, "protect"), (1.0, "general")], blocks) == protect("shallow", blocks)
+
+
+def test_depths_may_cut_more_than_once() -> None:
+    regions = by_depth([(0.2, "a"), (0.8, "b"), (1, "a")], BLOCKS)
+    assert [label for _, label in regions.rules] == ["a", "b", "b", "b", "a"]
+
+
+@pytest.mark.parametrize("depths", [[], [0.5], [0.5, 0.4, 1.0], [0.0, 1.0], [0.5, 0.5, 1.0]])
+def test_cuts_must_ascend_to_the_end(depths: list[float]) -> None:
+    with pytest.raises(ValueError, match="ascend from above 0 to exactly 1"):
+        by_depth([(depth, f"r{depth}") for depth in depths], BLOCKS)
+
+
+def test_a_region_without_a_block_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"regions a would get none of the 5 blocks stem, .*0\.01"):
+        by_depth([(0.01, "a"), (1.0, "b")], BLOCKS)
+
+
+def test_the_blocks_of_our_models_cover_them() -> None:
+    model = mlp([4, 3], num_classes=2)
+    params = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.ones((1, 2)))).params
+    regions = RegionMap.from_rules([(block, block.name) for block in model.blocks])
+    assert regions.labels(params)["stage1"] == {"bias": "stage1", "kernel": "stage1"}
