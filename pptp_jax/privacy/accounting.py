@@ -58,8 +58,8 @@ def epsilon(
     they are; adding or removing an example would move the others from batch to batch. It is the
     bound of deterministic batches. A smaller ε from the order's randomness is not claimed: **the ε
     of Poisson sampling at the same batch size is not valid for shuffled batches**, and can be far
-    too small (Chua et al. 2024). Replacing an example is up to twice as bad as either relation in
-    terms of the noise multiplier, and is not covered.
+    too small (Chua et al. 2024). Neither relation covers the replacement of an example, which
+    changes the clipped sum by up to twice the sensitivity.
 
     Formal guarantees:
         The parameters, and with them all that is computed from them, are (ε, δ)-differentially

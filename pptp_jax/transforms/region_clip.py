@@ -32,7 +32,8 @@ class RegionClip:
         L2 norm when any one example is added or removed (or set to zero), whatever the gradients
         are: an example whose norm is infinite or NaN contributes zero. Replacing an example changes
         them by at most twice as much. The bound holds up to floating-point rounding. Nothing is
-        promised about the other regions.
+        promised about the other regions. Norms are squared in single precision, so `max_norm` has
+        to be well above 1e-19.
 
     Attributes:
         region_map: which parameter belongs to which region.
@@ -182,8 +183,9 @@ def _squared_norms(leaf: jax.Array) -> jax.Array:
 
 
 def _weighted_sum(leaf: jax.Array, kept: jax.Array, weights: jax.Array) -> jax.Array:
-    # Zero times NaN is NaN: what is left out is set to zero first. A product with the weights
-    # is many times faster than multiplying and adding up the leading axis.
+    # Zero times NaN is NaN: what is left out is set to zero first. A matrix product is many times
+    # faster than a sum over the leading axis; with the rounding that accelerators do by default
+    # it would break the bound.
     kept = kept.reshape(-1, *[1] * (leaf.ndim - 1))
     wide = at_least_single(jnp.where(kept, leaf, jnp.zeros((), leaf.dtype)))
-    return jnp.tensordot(weights.astype(wide.dtype), wide, axes=1)
+    return jnp.tensordot(weights.astype(wide.dtype), wide, axes=1, precision="highest")
