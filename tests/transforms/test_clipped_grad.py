@@ -71,7 +71,7 @@ def one_at_a_time(clip, batch, present):
     return total
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     microbatch=st.sampled_from([1, 3, None]),
     label=st.sampled_from(["protect", "general", ALL]),

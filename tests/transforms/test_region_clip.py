@@ -56,7 +56,7 @@ def cases(draw, hostile=False):
     return clip, gradients, present
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(cases())
 def test_equals_a_loop_over_examples(case):
     clip, gradients, present = case
@@ -67,7 +67,7 @@ def test_equals_a_loop_over_examples(case):
         np.testing.assert_allclose(total[name], expected[name], rtol=1e-5, atol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(cases(hostile=True), st.data())
 def test_one_example_changes_the_private_sums_by_no_more_than_the_sensitivity(case, data):
     clip, gradients, _ = case
