@@ -1,0 +1,160 @@
+"""The ε of a run, where it has one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+from pptp_jax.privacy.ledger import Ledger
+from pptp_jax.privacy.sampling import PoissonSampling
+from pptp_jax.validation import one_of
+
+ADD_OR_REMOVE = "one example added or removed"
+ZERO_OUT = "one example's gradients set to zero"
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """(ε, δ)-differential privacy with what it rests on, to be printed beside every result.
+
+    Attributes:
+        epsilon: ε.
+        delta: δ.
+        neighbours: in what two data sets may differ.
+        accountant: what computed it.
+
+    Examples:
+        >>> print(Guarantee(1.8282, 1e-5, ADD_OR_REMOVE, "pld"))
+        ε = 1.83 at δ = 1e-05 (one example added or removed; pld)
+    """
+
+    epsilon: float
+    delta: float
+    neighbours: str
+    accountant: str
+
+    def __str__(self) -> str:
+        return (
+            f"ε = {self.epsilon:.3g} at δ = {self.delta:g} ({self.neighbours}; {self.accountant})"
+        )
+
+
+def epsilon(
+    phases: Ledger | Sequence[Ledger],
+    *,
+    delta: float,
+    accountant: Literal["pld", "rdp"] = "pld",
+) -> Guarantee:
+    r"""The ε of a run, or a refusal that says why there is none.
+
+    With Poisson sampling a step is the Gaussian mechanism subsampled at `rate`, composed over the
+    steps. Data sets are neighbours if one example is added or removed; the bound also holds if an
+    example's gradients are set to zero.
+
+    With shuffled batches an epoch is *one* Gaussian mechanism: an example is in at most one of its
+    batches, and given that batch's noisy sum, the later steps are post-processing. E epochs compose
+    to the noise multiplier σ/√E. This holds for each order of the examples, hence for a random one.
+    Data sets are neighbours if an example's gradients are set to zero, which leaves all batches as
+    they are; adding or removing an example would move the others from batch to batch. It is the
+    bound of deterministic batches. A smaller ε from the order's randomness is not claimed: **the ε
+    of Poisson sampling at the same batch size is not valid for shuffled batches**, and can be far
+    too small (Chua et al. 2024). Neither relation covers the replacement of an example, which
+    changes the clipped sum by up to twice the sensitivity.
+
+    Formal guarantees:
+        The parameters, and with them all that is computed from them, are (ε, δ)-differentially
+        private, provided that the ledgers are true and cover all training on private data, that the
+        first one started from public values, and that nothing else (losses, hyperparameters tuned
+        on the data, membership) is released. ε is an upper bound: privacy-loss distributions are
+        rounded pessimistically, and Rényi orders are converted to ε.
+
+    Args:
+        phases: the ledger of the run, or one a phase.
+        delta: δ, below one over the number of examples.
+        accountant: `pld` (privacy-loss distributions, tight) or `rdp` (Rényi, faster and looser).
+
+    Returns:
+        ε, δ and what they rest on.
+
+    Raises:
+        ValueError: if the whole update is not private, or is not known to be, with each reason; if
+            there is no phase, δ does not lie between 0 and 1, or the accountant is unknown.
+        ImportError: if dp-accounting is not installed.
+
+    References:
+        Koskela, Jälkö and Honkela, "Computing Tight Differential Privacy Guarantees Using FFT",
+        AISTATS 2020, https://arxiv.org/abs/1906.03049. Mironov, Talwar and Zhang, "Rényi
+        Differential Privacy of the Sampled Gaussian Mechanism", 2019,
+        https://arxiv.org/abs/1908.10530. Chua et al., "How Private are DP-SGD Implementations?",
+        ICML 2024, https://arxiv.org/abs/2403.17673.
+
+    Examples:
+        >>> from pptp_jax.regions import RegionMap
+        >>> from pptp_jax.transforms import RegionClip
+        >>> regions = RegionMap.from_rules([("stem", "protect"), ("head", "general")])
+        >>> clip = RegionClip(regions, "protect", max_norm=1.0)
+        >>> run = dict(noise_multiplier=1.0, sampling=PoissonSampling(rate=0.01, steps=1000))
+        >>> private = Ledger.of(clip, frozen=("general",), statistics="none", **run)
+        >>> print(epsilon(private, delta=1e-5))
+        ε = 1.83 at δ = 1e-05 (one example added or removed; pld)
+        >>> epsilon(
+        ...     Ledger.of(clip, statistics="none", **run), delta=1e-5
+        ... )  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: this run has no ε: region 'general' was trained in the clear, ...
+    """
+    phases = (phases,) if isinstance(phases, Ledger) else tuple(phases)
+    if not phases:
+        raise ValueError("ε needs the ledger of at least one phase, got none")
+    if not 0 < delta < 1:
+        raise ValueError(f"delta must lie between 0 and 1, both excluded, got {delta}")
+    one_of(("pld", "rdp"), accountant=accountant)
+    reasons = [reason for phase in phases for reason in phase.obstacles]
+    if reasons:
+        raise ValueError(f"this run has no ε: {'; '.join(dict.fromkeys(reasons))}")
+    dp = _dp_accounting()
+    noised = [phase for phase in phases if phase.noised]
+    events = [_event(dp, phase) for phase in noised]
+    rdp = dp.rdp.RdpAccountant()
+    if accountant == "rdp":
+        bound = _compose(rdp, events, delta)
+    else:
+        interval = _interval(noised, _compose(rdp, events, delta))
+        pld = dp.pld.PLDAccountant(value_discretization_interval=interval)
+        bound = _compose(pld, events, delta)
+    poisson = all(isinstance(phase.sampling, PoissonSampling) for phase in noised)
+    return Guarantee(bound, delta, ADD_OR_REMOVE if poisson else ZERO_OUT, accountant)
+
+
+def _dp_accounting() -> ModuleType:
+    try:
+        import dp_accounting
+    except ImportError as error:
+        raise ImportError(
+            "ε is computed by dp-accounting, which is not installed: "
+            'python -m pip install "pptp-jax[dp]"'
+        ) from error
+    return dp_accounting
+
+
+def _event(dp: ModuleType, phase: Ledger) -> Any:
+    gaussian = dp.GaussianDpEvent(phase.noise_multiplier)
+    if isinstance(phase.sampling, PoissonSampling):
+        sampled = dp.PoissonSampledDpEvent(phase.sampling.rate, gaussian)
+        return dp.SelfComposedDpEvent(sampled, phase.sampling.steps)
+    assert phase.sampling is not None  # an unknown sampling is an obstacle
+    return dp.SelfComposedDpEvent(gaussian, phase.sampling.epochs)
+
+
+def _compose(accountant: Any, events: list[Any], delta: float) -> float:
+    for event in events:
+        accountant.compose(event)
+    return float(accountant.get_epsilon(delta))
+
+
+def _interval(phases: list[Ledger], bound: float) -> float:
+    # The losses are held on a grid. With little noise they spread far, and a grid of a fixed step
+    # would fill the memory; a coarser one only rounds ε further up.
+    least = min((phase.noise_multiplier or 1.0 for phase in phases), default=1.0)
+    return max(1e-4, bound / 1e5, (0.5 / least**2 + 10 / least) / 1e6)

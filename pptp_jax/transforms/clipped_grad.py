@@ -1,0 +1,103 @@
+"""The clipped sum of per-example gradients in memory that does not grow with the batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from pptp_jax.transforms.region_clip import RegionClip, count_examples
+from pptp_jax.validation import at_least
+
+
+def clipped_grad(
+    loss: Callable[[Any, Any], jax.Array], clip: RegionClip, *, microbatch_size: int | None = None
+) -> Callable[..., Any]:
+    """The function that sums the clipped per-example gradients of a loss over a batch.
+
+    The batch is cut into microbatches, which a `jax.lax.scan` works through one after another: the
+    per-example gradients of one microbatch are in memory at a time, and their sum.
+
+    Inside `jax.shard_map` with the examples split over a mesh axis it returns each shard's own sum:
+    add the shards up with `jax.lax.psum` before the noise.
+
+    Formal guarantees:
+        The result is `clip.sum` of the per-example gradients, with the same sensitivity
+        `clip.sensitivity`, provided that `loss` sees one example at a time. It does: it is called
+        without an examples' axis.
+
+    Args:
+        loss: `loss(params, example) -> scalar`, for one example: `batch` without its leading axis.
+        clip: the regions and the norm.
+        microbatch_size: the examples whose gradients are in memory at a time; None takes all.
+
+    Returns:
+        `total(params, batch, present=None) -> gradients`. `batch` is a pytree with a leading axis
+        of examples on every leaf (a leaf may hold one typed key an example); `present` are booleans
+        (examples,), False for padding. The sum has the structure of `params` and at least single
+        precision; `private_region_noise` makes an update of it.
+
+    Raises:
+        ValueError: if the microbatch size is not a positive whole number; from `total`, if the
+            leading axes disagree or the batch is no multiple of the microbatch.
+
+    References:
+        Chua et al., "Scalable DP-SGD: Shuffling vs. Poisson Subsampling", NeurIPS 2024,
+        https://arxiv.org/abs/2411.04205, on padding and masks for batches of varying size.
+
+    Examples:
+        >>> from pptp_jax.regions import RegionMap
+        >>> regions = RegionMap.from_rules([(".*", "protect")])
+        >>> def loss(params, example):
+        ...     return params["w"] * example
+        >>> clip = RegionClip(regions, "protect", max_norm=2.0)
+        >>> total = clipped_grad(loss, clip, microbatch_size=2)
+        >>> total({"w": 1.0}, jnp.array([1.0, 5.0, -1.0, 0.5]))
+        {'w': Array(2.5, dtype=float32)}
+    """
+    if microbatch_size is not None:
+        at_least(1, microbatch_size=microbatch_size)
+    per_example = jax.vmap(jax.grad(loss), in_axes=(None, 0))
+
+    def total(params: Any, batch: Any, present: jax.Array | None = None) -> Any:
+        examples = count_examples(batch)
+        size = examples if microbatch_size is None else microbatch_size
+        if examples == 0 or examples % size:
+            raise ValueError(
+                f"a batch must be a positive multiple of the microbatch, {size}; it has "
+                f"{examples} examples: pad it and mark the padding in `present`"
+            )
+        if present is None:
+            present = jnp.ones(examples, bool)
+        # A mesh axis over which the batch is split must split the parameters as well: otherwise
+        # `jax.grad` would add up the gradients of several shards before they are clipped. Adding
+        # an empty sum over the batch does that, and is compiled to nothing.
+        zero = _empty_sum(batch)
+        params = jax.tree.map(lambda p: p + zero.astype(jnp.result_type(p)), params)
+
+        def one(microbatch: tuple[Any, jax.Array]) -> Any:
+            inputs, real = microbatch
+            return clip.sum(per_example(params, inputs), real)
+
+        if size == examples:
+            return one((batch, present))
+        microbatches = jax.tree.map(
+            lambda x: x.reshape(examples // size, size, *x.shape[1:]), (batch, present)
+        )
+        shapes = jax.eval_shape(one, jax.tree.map(lambda x: x[0], microbatches))
+        start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype) + zero.astype(s.dtype), shapes)
+
+        def add(running: Any, microbatch: Any) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, running, one(microbatch)), None
+
+        return jax.lax.scan(add, start, microbatches)[0]
+
+    return total
+
+
+def _empty_sum(batch: Any) -> jax.Array:
+    leaves = [
+        jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+        for x in jax.tree.leaves(batch)
+    ]
+    return jnp.sum(jnp.stack([jnp.sum(x[:0].astype(jnp.float32)) for x in leaves]))
