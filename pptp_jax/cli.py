@@ -44,7 +44,7 @@ def run(
         click.echo("interrupted; the same command goes on from here", err=True)
         sys.exit(130)
     table = report.render_table(results)
-    write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n") and None)
+    write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
     report.draw_figures(results, directory)
     click.echo(table)
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; results in {directory}")

@@ -50,7 +50,7 @@ def roc(scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape
 
 
 def auc(curve: Roc) -> float:
-    """The area under the curve: the chance that a member outscores a non-member, ties counting half.
+    """The area under an ROC: how often a member outscores a non-member, ties counting half.
 
     Examples:
         >>> print(auc(roc(np.zeros(4), np.array([True, True, True, False]))))

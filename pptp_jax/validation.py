@@ -6,7 +6,6 @@ A value that JAX is tracing cannot be looked at and passes; it was looked at whe
 import difflib
 import math
 from collections.abc import Iterable
-from numbers import Real
 
 
 def positive(**values: object) -> None:
@@ -19,7 +18,7 @@ def positive(**values: object) -> None:
         ValueError: learning_rate must be a finite number above 0, got -1.0
     """
     for name, value in values.items():
-        if isinstance(value, Real) and not 0 < value < math.inf:
+        if isinstance(value, int | float) and not 0 < value < math.inf:
             raise ValueError(f"{name} must be a finite number above 0, got {value}")
 
 
@@ -33,7 +32,7 @@ def not_negative(**values: object) -> None:
         ValueError: weight_decay must be a finite number of at least 0, got nan
     """
     for name, value in values.items():
-        if isinstance(value, Real) and not 0 <= value < math.inf:
+        if isinstance(value, int | float) and not 0 <= value < math.inf:
             raise ValueError(f"{name} must be a finite number of at least 0, got {value}")
 
 
@@ -47,7 +46,7 @@ def fraction(**values: object) -> None:
         ValueError: momentum must lie between 0 and 1, got 1.5
     """
     for name, value in values.items():
-        if isinstance(value, Real) and not 0 <= value <= 1:
+        if isinstance(value, int | float) and not 0 <= value <= 1:
             raise ValueError(f"{name} must lie between 0 and 1, got {value}")
 
 
@@ -61,7 +60,7 @@ def at_least(minimum: int, **values: object) -> None:
         ValueError: batch_size must be a whole number of at least 1, got 0
     """
     for name, value in values.items():
-        if isinstance(value, Real) and not (isinstance(value, int) and value >= minimum):
+        if isinstance(value, int | float) and not (isinstance(value, int) and value >= minimum):
             raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value}")
 
 

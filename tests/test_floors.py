@@ -10,7 +10,7 @@ FLOORS = [
     {"validation"},
     {"regions", "metrics"},
     {"objectives", "models", "data", "transforms"},
-    {"training"},
+    {"training", "privacy"},
     {"signals", "attacks"},
     {"study", "report"},
     {"progress"},

@@ -24,6 +24,15 @@ class Npz:
         num_classes: the number of classes; None counts up to the largest label, and then every
             class must have an example.
         scale: what the inputs are multiplied by before a model sees them.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = f"{directory}/mine.npz"
+        ...     np.savez(path, x=np.eye(4), y=np.array([0, 1, 0, 1]))
+        ...     data = Npz(path).load()
+        >>> data.name, len(data), data.num_classes
+        ('mine.npz', 4, 2)
     """
 
     path: str | None = None

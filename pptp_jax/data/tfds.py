@@ -24,6 +24,12 @@ class Tfds:
         name: the data set's name, such as `cifar10`.
         splits: the splits that are read, joined in this order.
         data_dir: where prepared data lie; None means `TFDS_DATA_DIR` or TFDS's own default.
+
+    Examples:
+        >>> Tfds("mnist", data_dir="nowhere").load()
+        Traceback (most recent call last):
+            ...
+        ValueError: mnist is not prepared under nowhere. Where TensorFlow is installed, ...
     """
 
     name: str

@@ -62,6 +62,14 @@ def from_linen(
         module: the module; its dropout draws from the stream `dropout`.
         blocks: the names of its submodules in forward order, each one block.
         config: what the model is, as plain data.
+
+    Examples:
+        >>> class Linear(nn.Module):
+        ...     @nn.compact
+        ...     def __call__(self, x, *, train):
+        ...         return nn.Dense(3, name="head")(x)
+        >>> from_linen(Linear(), ["head"]).blocks
+        (Block(name='head', pattern='head/.*'),)
     """
 
     def init(key: Any, x: Any) -> Variables:

@@ -37,6 +37,20 @@ class Study:
     Raises:
         ValueError: if a recipe stands there twice, its region does not fit the model, or an attack
             is unknown.
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training import freeze
+        >>> Study(
+        ...     name="mine",
+        ...     data=Digits(),
+        ...     model=mlp([32], num_classes=10),
+        ...     recipes=(freeze("stam", after=1, more=8),),
+        ... )
+        Traceback (most recent call last):
+            ...
+        ValueError: region 'stam' is unknown; did you mean 'stem'? Known: ...
     """
 
     name: str
@@ -82,7 +96,7 @@ class Study:
             logits, _ = jax.eval_shape(forward, *variables, x)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"the model does not take inputs of shape {x.shape}, a batch of {data.name}: {error}"
+                f"the model does not take a batch of {data.name}, of shape {x.shape}: {error}"
             ) from error
         if logits.shape != (self.batch_size, data.num_classes):
             raise ValueError(

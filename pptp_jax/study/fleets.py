@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from pptp_jax.data import Dataset, Membership, member_indices
 from pptp_jax.signals import collect
 from pptp_jax.study.config import Study
-from pptp_jax.study.files import write, write_json
+from pptp_jax.study.files import write_arrays, write_json
 from pptp_jax.training import (
     Arrays,
     Checkpoint,
@@ -85,8 +85,9 @@ def fleet(
     )
     for i, group in zip(missing, trained, strict=True):
         signals = take(group.variables, arrays)
-        part = Fleet(*map(np.asarray, signals), group.loss, group.finite)
-        write(home / f"group-{i}.npz", lambda file, part=part: np.savez(file, **part._asdict()))
+        confidence, correct = map(np.asarray, signals)
+        part = Fleet(confidence, correct, group.loss, group.finite)
+        write_arrays(home / f"group-{i}.npz", part._asdict())
         shutil.rmtree(home / f"checkpoint-{i}", ignore_errors=True)
         parts[i] = part
     return Fleet(*map(np.concatenate, zip(*parts, strict=True)))

@@ -1,8 +1,10 @@
 """Running a study: train, attack, measure, and write down everything."""
 
 import platform
+import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,10 @@ import jax
 import numpy as np
 
 from pptp_jax.attacks import ATTACKS, attack_targets
-from pptp_jax.data import Membership
-from pptp_jax.metrics import FPRS, UNRESOLVED, Estimate, attack_metrics, mean_over
+from pptp_jax.data import Dataset, Membership
+from pptp_jax.metrics import FPRS, UNRESOLVED, attack_metrics, mean_over
 from pptp_jax.study.config import Study, describe
-from pptp_jax.study.files import write, write_json
+from pptp_jax.study.files import write_array, write_arrays, write_json
 from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.study.fleets import Fleet, fleet
 from pptp_jax.training import Progress, Recipe
@@ -53,32 +55,28 @@ def run(
     began = time.monotonic()
     data = study.load()
     membership = study.split.draw(len(data), study.seed)
-    signals = out / "signals"
-    for name, array in (
-        ("membership", membership.matrix),
-        ("labels", data.y),
-        ("example_ids", data.ids),
-    ):
-        write(signals / f"{name}.npy", lambda file, array=array: np.save(file, array))
     homes = [
         # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
         # those who change it back.
         out / "fleets" / f"{recipe.slug}-{fingerprint(study, recipe, data, membership)[:12]}"
         for recipe in study.recipes
     ]
-    rows = []
-    for recipe, home in zip(study.recipes, homes, strict=True):
-
-        def told(progress: Progress, recipe: Recipe = recipe) -> None:
-            on_progress(recipe, progress)
-
-        trained = fleet(study, recipe, data, membership, home, resume=resume, on_progress=told)
-        path = signals / f"{recipe.slug}.npy"
-        write(path, lambda file, trained=trained: np.save(file, trained.confidence))
-        row, scores = _attacked(study, recipe, trained, membership)
-        path = out / "scores" / f"{recipe.slug}.npz"
-        write(path, lambda file, scores=scores: np.savez(file, **scores))
-        rows.append(row)
+    fleets = [
+        fleet(
+            study,
+            recipe,
+            data,
+            membership,
+            home,
+            resume=resume,
+            on_progress=partial(on_progress, recipe),
+        )
+        for recipe, home in zip(study.recipes, homes, strict=True)
+    ]
+    attacked = [
+        _attacked(study, recipe, trained, membership)
+        for recipe, trained in zip(study.recipes, fleets, strict=True)
+    ]
     results = {
         "study": study.name,
         "config": describe(study),
@@ -95,10 +93,26 @@ def run(
         "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
         "device": str(jax.devices()[0].device_kind),
         "seconds": round(time.monotonic() - began, 1),
-        "rows": rows,
+        "rows": [row for row, _ in attacked],
     }
+    _write_signals(out / "signals", study, data, membership, fleets)
+    shutil.rmtree(out / "scores", ignore_errors=True)
+    for recipe, (_, scores) in zip(study.recipes, attacked, strict=True):
+        write_arrays(out / "scores" / f"{recipe.slug}.npz", scores)
     write_json(out / "results.json", results)
     return results
+
+
+def _write_signals(
+    directory: Path, study: Study, data: Dataset, membership: Membership, fleets: list[Fleet]
+) -> None:
+    # Signals of an earlier run may belong to another membership matrix; fleets/ still has them.
+    shutil.rmtree(directory, ignore_errors=True)
+    write_array(directory / "membership.npy", membership.matrix)
+    write_array(directory / "labels.npy", data.y)
+    write_array(directory / "example_ids.npy", data.ids)
+    for recipe, trained in zip(study.recipes, fleets, strict=True):
+        write_array(directory / f"{recipe.slug}.npy", trained.confidence)
 
 
 def _attacked(
@@ -109,7 +123,7 @@ def _attacked(
     Models that diverged neither stand as targets nor help as shadows; the row names them.
     """
     kept = np.flatnonzero(trained.finite)
-    targets = [i for i in membership.targets if trained.finite[i]]
+    targets = np.array([i for i in membership.targets if trained.finite[i]], int)
     row: dict[str, Any] = {
         "recipe": recipe.name,
         "defence": recipe.defence,
@@ -122,16 +136,17 @@ def _attacked(
     }
     seen = np.ix_(targets, membership.evaluated)
     truth = membership.matrix[seen]
-    sampling = {"resamples": study.resamples, "seed": study.seed}
     for name, chosen in (("train_accuracy", truth), ("test_accuracy", ~truth)):
-        row[name] = mean_over(trained.correct[seen], chosen, **sampling)._asdict()
+        row[name] = mean_over(
+            trained.correct[seen], chosen, resamples=study.resamples, seed=study.seed
+        )._asdict()
     row["attacks"] = {}
     scores: dict[str, np.ndarray] = {
-        "targets": np.array(targets),
+        "targets": targets,
         "examples": membership.evaluated,
         "membership": truth,
     }
-    own = np.ix_(kept, range(trained.confidence.shape[1]), membership.evaluated)
+    queries = np.arange(trained.confidence.shape[1])
     for name in study.attacks:
         found = dict.fromkeys(
             ["auc", *(f"tpr@{r:g}" for r in FPRS), "balanced_accuracy"], UNRESOLVED
@@ -139,13 +154,13 @@ def _attacked(
         try:
             scores[name] = attack_targets(
                 ATTACKS[name],
-                trained.confidence[own],
+                trained.confidence[np.ix_(kept, queries, membership.evaluated)],
                 membership.matrix[np.ix_(kept, membership.evaluated)],
-                [int(np.searchsorted(kept, i)) for i in targets],
+                np.searchsorted(kept, targets).tolist(),
                 [int(np.searchsorted(kept, i)) for i in membership.shadows if i in kept],
             )
-            found |= attack_metrics(scores[name], truth, **sampling)
+            found |= attack_metrics(scores[name], truth, resamples=study.resamples, seed=study.seed)
         except ValueError as error:
             row["notes"].append(f"{name}: {error}")
-        row["attacks"][name] = {key: Estimate._asdict(value) for key, value in found.items()}
+        row["attacks"][name] = {key: value._asdict() for key, value in found.items()}
     return row, scores

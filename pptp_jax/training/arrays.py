@@ -15,6 +15,12 @@ class Arrays(NamedTuple):
         x: the stored inputs; images stay one byte a value until a batch is drawn.
         y: the labels.
         scale: what the inputs are multiplied by before a model sees them.
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> digits = Arrays.of(Digits().load())
+        >>> str(digits.x.dtype), digits.inputs(slice(0, 5)).shape
+        ('uint8', (5, 8, 8, 1))
     """
 
     x: Shaped[Array, "examples ..."]

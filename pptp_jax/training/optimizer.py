@@ -37,7 +37,7 @@ class SGD:
     learning_rate: float | Float[Array, ""] = 0.1
     momentum: float | Float[Array, ""] = 0.9
     weight_decay: float | Float[Array, ""] = 0.0
-    schedule: Schedule = jax.tree.static(default="cosine")
+    schedule: Schedule = jax.tree.static(default="cosine")  # noqa: RUF009 - a field
 
     def __post_init__(self) -> None:
         positive(learning_rate=self.learning_rate)

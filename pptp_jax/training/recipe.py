@@ -25,6 +25,11 @@ class Phase:
         objectives: one objective for all parameters, or one a region.
         rewound: the regions that are taken back to their initial values as the phase begins.
         frozen: the regions that do not move.
+
+    Examples:
+        >>> from pptp_jax.objectives import CrossEntropy
+        >>> Phase(epochs=8, objectives=CrossEntropy(), frozen=("protect",)).frozen
+        ('protect',)
     """
 
     epochs: int | Int[Array, ""]
@@ -50,6 +55,12 @@ class Recipe:
 
     Raises:
         ValueError: if there is no phase, or a phase names regions and the recipe has none.
+
+    Examples:
+        >>> from pptp_jax.objectives import CrossEntropy
+        >>> plain = Phase(epochs=2, objectives=CrossEntropy())
+        >>> Recipe(name="mine", phases=(plain, plain)).slug
+        'mine_2+2'
     """
 
     name: str

@@ -18,7 +18,7 @@ from pptp_jax.training.recipe import Phase, Recipe
 from pptp_jax.transforms import apply_to_region, freeze_region, rewind_region
 from pptp_jax.validation import at_least
 
-Optimizer = SGD | Callable[[Int[Array, ""]], optax.GradientTransformation]
+Optimizer = SGD | Callable[[int | Int[Array, ""]], optax.GradientTransformation]
 
 
 class TrainState(NamedTuple):
@@ -126,7 +126,7 @@ class Trainer:
         return state, losses.mean()
 
     def _transform(
-        self, optimizer: Optimizer, phase: Phase, steps: Int[Array, ""]
+        self, optimizer: Optimizer, phase: Phase, steps: int | Int[Array, ""]
     ) -> optax.GradientTransformationExtraArgs:
         tx = optimizer(steps)
         if not phase.frozen:
@@ -144,6 +144,12 @@ def check_members(members: int, batch_size: int) -> None:
 
     Raises:
         ValueError: naming both numbers.
+
+    Examples:
+        >>> check_members(30, batch_size=64)
+        Traceback (most recent call last):
+            ...
+        ValueError: a model has 30 members, too few for one batch of 64: ...
     """
     at_least(1, batch_size=batch_size)
     if members < batch_size:
@@ -195,20 +201,21 @@ def make_train(
         key: Key[Array, ""], data: Arrays, indices: Int[Array, " members"]
     ) -> tuple[Variables, Metrics]:
         check_members(len(indices), batch_size)
-        state, losses, begun = None, [], 0
+        state: TrainState | None = None
+        losses, begun = [], 0
         for phase in recipe.phases:
 
             def one(
                 state: TrainState, within: Int[Array, ""], phase: Phase = phase, begun: int = begun
             ) -> tuple[TrainState, Float[Array, ""]]:
-                return trainer.epoch(
-                    optimizer, phase, state, data, indices, key, begun + within, within
-                )
+                number = begun + within
+                return trainer.epoch(optimizer, phase, state, data, indices, key, number, within)
 
-            state = trainer.start(optimizer, phase, key, data, state)
-            state, loss = jax.lax.scan(one, state, jnp.arange(phase.epochs))
+            start = trainer.start(optimizer, phase, key, data, state)
+            ended, loss = jax.lax.scan(one, start, jnp.arange(phase.epochs))
+            state = ended
             losses.append(loss)
-            begun += phase.epochs
+            begun += int(phase.epochs)
         assert state is not None  # a recipe has at least one phase
         history = jnp.concatenate(losses)
         return state.variables, Metrics(history, all_finite(state.variables, history))

@@ -51,7 +51,7 @@ def lira_offline(signals, membership, target, per_example=False):
 
 def published_lira(signals, membership, target, fixed_variance, online):
     """What the code published with the LiRA paper computes, as an attack."""
-    models, queries, examples = signals.shape
+    examples = signals.shape[2]
     keep, scores = np.delete(membership, target, 0), np.delete(signals, target, 0)
     inside = [scores[keep[:, x], :, x] for x in range(examples)]
     outside = [scores[~keep[:, x], :, x] for x in range(examples)]

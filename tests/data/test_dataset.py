@@ -94,10 +94,10 @@ def test_an_npz_cannot_run_anything(tmp_path: Path) -> None:
     objects[:] = [Evil()] * 6
     path = tmp_path / "d.npz"
     np.savez(path, x=objects, y=Y, allow_pickle=True)
-    with pytest.raises(ValueError, match="no .npz file of plain arrays: Object arrays"):
+    with pytest.raises(ValueError, match=r"no \.npz file of plain arrays: Object arrays"):
         Npz(str(path)).load()
     path.write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(ValueError, match="no .npz file of plain arrays"):
+    with pytest.raises(ValueError, match=r"no \.npz file of plain arrays"):
         Npz(str(path)).load()
 
 
@@ -109,10 +109,10 @@ def test_missing_damaged_and_foreign_files(tmp_path: Path) -> None:
     source = stored(tmp_path, x=X, y=Y)
     path = tmp_path / "d.npz"
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(ValueError, match="no .npz file"):
+    with pytest.raises(ValueError, match=r"no \.npz file"):
         source.load()
     np.save(tmp_path / "one.npy", X)
-    with pytest.raises(ValueError, match="single array: store x and y with numpy.savez"):
+    with pytest.raises(ValueError, match=r"single array: store x and y with numpy\.savez"):
         Npz().at(tmp_path / "one.npy").load()
 
 
@@ -148,5 +148,5 @@ def test_bad_samples(examples: int, message: str) -> None:
 
 
 def test_too_few_examples() -> None:
-    with pytest.raises(ValueError, match="3 examples are too few for the split, .* at least 4"):
+    with pytest.raises(ValueError, match=r"3 examples are too few for the split, .* at least 4"):
         sample(3, examples=None, multiple=4, seed=0)

@@ -1,4 +1,4 @@
-"""TFDS: prepared data made on the spot, read back without TensorFlow; what is not there is named."""
+"""TFDS: data prepared on the spot, read back without TensorFlow; what is missing is named."""
 
 import io
 import json

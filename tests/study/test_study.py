@@ -222,7 +222,7 @@ def test_a_narrowed_study(tmp_path: Path) -> None:
     assert [r.name for r in narrowed(STUDY, None, ["freeze"]).recipes] == ["freeze"]
     assert len(narrowed(STUDY, None, ["split_2_head_relaxloss_1", "undefended"]).recipes) == 2
     assert narrowed(replace(STUDY, data=Npz()), tmp_path, []).data == Npz(str(tmp_path))
-    with pytest.raises(ValueError, match="recipe 'undefnded' .* did you mean 'undefended'"):
+    with pytest.raises(ValueError, match=r"recipe 'undefnded' .* did you mean 'undefended'"):
         narrowed(STUDY, None, ["undefnded"])
 
 
@@ -254,7 +254,7 @@ def test_a_bad_study(change, message: str) -> None:
                     apply=lambda p, s, x, *, train, key: (x @ p, s),
                 )
             },
-            r"does not take inputs of shape \(50, 8, 8, 1\), a batch of digits",
+            r"does not take a batch of digits, of shape \(50, 8, 8, 1\)",
         ),
     ],
 )
