@@ -145,6 +145,17 @@ def test_a_silent_target_is_not_given_away_by_its_shadows(name: str) -> None:
     assert abs(np.mean(aucs) - 0.5) < 3 * spread + 0.002, (np.mean(aucs), spread)
 
 
+def test_a_plain_mean_over_all_shadows_would_give_a_silent_target_away() -> None:
+    """Why RMIA weighs IN and OUT shadows alike here."""
+    signals, membership = fleet(16, 2000, gap=4.0, seed=4)
+    p = expit(np.float64(signals[:, 0]))
+    plain = [
+        auc(roc(0.5 / np.delete(p, target, axis=0).mean(axis=0), membership[target]))
+        for target in range(16)
+    ]
+    assert np.mean(plain) > 0.53
+
+
 @pytest.mark.parametrize("name", sorted(ATTACKS))
 def test_order_does_not_matter(name: str) -> None:
     rng = np.random.default_rng(5)

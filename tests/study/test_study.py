@@ -141,6 +141,19 @@ def test_whatever_changes_makes_another_fleet(done: Path) -> None:
     assert not told
 
 
+def test_regions_are_stored_with_a_fleet_and_compared(done: Path) -> None:
+    path = next(done.glob("fleets/freeze*/fleet.json"))
+    stored = json.loads(path.read_text())
+    assert ["stem/kernel", "protect"] in stored["regions"]["rules"]
+    swapped = path.read_text().replace("protect", "x").replace("general", "protect")
+    path.write_text(swapped.replace('"x"', '"general"'))
+    try:
+        with pytest.raises(ValueError, match=r"the regions are not those of the record\nnow: .*"):
+            run(STUDY, done)
+    finally:
+        path.write_text(json.dumps(stored))
+
+
 def test_a_damaged_group_is_trained_anew(done: Path) -> None:
     known = rows(done)
     path = next(p for p in sorted(done.rglob("group-0.npz")) if "split" in str(p))

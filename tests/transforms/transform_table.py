@@ -37,6 +37,7 @@ class Case(NamedTuple):
     make: Callable[[Regions], optax.GradientTransformationExtraArgs]
     twin: Twin
     random: bool = False
+    weights: bool = True  # whether it takes a WeightMap as well
 
 
 def leaf_key(leaf: Leaf, key: jax.Array, stream: str) -> jax.Array:
@@ -124,6 +125,12 @@ def frozen(leaves: list[Leaf], *_: Any) -> None:
         leaf.grad = np.where(leaf.inside, 0, -0.1 * leaf.grad)
 
 
+def private(leaves: list[Leaf], key: jax.Array, step: int) -> None:
+    noise(lambda *_: 2.0 * 0.5, "private_region_noise")(leaves, key, step)
+    for leaf in leaves:
+        leaf.grad = leaf.grad / 4
+
+
 def clipped_noisy_slow(leaves: list[Leaf], key: jax.Array, step: int) -> None:
     clip(leaves)
     noise(lambda *_: 0.2)(leaves, key, step)
@@ -173,6 +180,12 @@ TABLE: dict[str, Case] = {
     "mask_region_top, per leaf": Case(
         lambda r: t.mask_region_top(r, P, 0.5, per_leaf=True),
         mask_top(lambda leaf: np.abs(leaf.grad), per_leaf=True),
+    ),
+    "private_region_noise": Case(
+        lambda r: t.private_region_noise(t.RegionClip(r, P, 0.5), 2.0, batch_size=4),
+        private,
+        random=True,
+        weights=False,
     ),
     "scale_region": Case(lambda r: t.scale_region(r, P, 0.3), scale(lambda step: 0.3)),
     "scale_region, schedule": Case(lambda r: t.scale_region(r, P, halving), scale(halving)),
