@@ -2,7 +2,8 @@
 
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
-from pptp_jax.training.fleet import Progress, Trained, chunks, fitting_chunk, train_fleet
+from pptp_jax.training.fleet import Progress, Trained, train_fleet
+from pptp_jax.training.grouping import chunks, fitting_chunk
 from pptp_jax.training.optimizer import SGD
 from pptp_jax.training.recipe import Phase, Recipe
 from pptp_jax.training.recipes import (

@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import optax
 
 from pptp_jax.regions import paths
+from pptp_jax.regions.precision import at_least_float32
 from pptp_jax.transforms.randomness import leaf_keys
-from pptp_jax.transforms.region_clip import RegionClip, at_least_single, count_examples
+from pptp_jax.transforms.region_clip import RegionClip, count_examples
+from pptp_jax.transforms.selection import check_trees
 from pptp_jax.validation import not_negative, positive
 
 STREAM = "private_region_noise"
@@ -159,7 +161,7 @@ def _noisy_mean(
 
     def one(label: str, total: jax.Array, key: jax.Array, like: jax.Array) -> jax.Array:
         # Noise of half precision has few distinct values; only the finished mean is rounded.
-        total = at_least_single(total)
+        total = total.astype(at_least_float32(total.dtype))
         if label in clip.labels:
             noise = jax.random.normal(key, total.shape, total.dtype)
             total += jnp.asarray(stddev, total.dtype) * noise
@@ -170,14 +172,11 @@ def _noisy_mean(
 
 
 def _check_fit(updates: Any, params: Any, lead: tuple[int, ...]) -> None:
-    given = dict(zip(paths(updates), map(jnp.shape, jax.tree.leaves(updates)), strict=True))
-    wanted = {
-        name: (*lead, *jnp.shape(leaf))
-        for name, leaf in zip(paths(params), jax.tree.leaves(params), strict=True)
-    }
-    wrong = [name for name in {**wanted, **given} if given.get(name) != wanted.get(name)]
+    check_trees(updates, params)
+    leaves = zip(paths(params), jax.tree.leaves(updates), jax.tree.leaves(params), strict=True)
+    shapes = [(name, jnp.shape(own), (*lead, *jnp.shape(like))) for name, own, like in leaves]
+    wrong = [f"{name}: {given} for {wanted}" for name, given, wanted in shapes if given != wanted]
     if wrong:
-        listed = "; ".join(f"{n}: {given.get(n)} for {wanted.get(n)}" for n in wrong)
         raise ValueError(
-            f"the gradients do not have the shapes that the parameters call for: {listed}"
+            "the gradients do not have the shapes that the parameters call for: " + "; ".join(wrong)
         )

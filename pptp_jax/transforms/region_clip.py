@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from pptp_jax.regions import RegionMap, paths
+from pptp_jax.regions.precision import at_least_float32
 from pptp_jax.validation import one_of, positive
 
 
@@ -166,20 +167,12 @@ def count_examples(tree: Any) -> int:
     return next(iter(shapes.values()))[0]
 
 
-def at_least_single(x: jax.Array) -> jax.Array:
-    """The array in single precision where it has less: sums and noise need the digits.
-
-    Examples:
-        >>> at_least_single(jnp.ones(2, jnp.bfloat16)).dtype.name
-        'float32'
-    """
-    return x.astype(jnp.float32) if jnp.finfo(x.dtype).bits < 32 else x
-
-
 def _squared_norms(leaf: jax.Array) -> jax.Array:
     if not jnp.issubdtype(leaf.dtype, jnp.floating):
         raise ValueError(f"gradients must be real floating-point arrays, got one of {leaf.dtype}")
-    return jnp.sum(jnp.square(at_least_single(leaf)), axis=range(1, leaf.ndim)).astype(jnp.float32)
+    return jnp.sum(
+        jnp.square(leaf.astype(at_least_float32(leaf.dtype))), axis=range(1, leaf.ndim)
+    ).astype(jnp.float32)
 
 
 def _weighted_sum(leaf: jax.Array, kept: jax.Array, weights: jax.Array) -> jax.Array:
@@ -187,5 +180,5 @@ def _weighted_sum(leaf: jax.Array, kept: jax.Array, weights: jax.Array) -> jax.A
     # faster than a sum over the leading axis; with the rounding that accelerators do by default
     # it would break the bound.
     kept = kept.reshape(-1, *[1] * (leaf.ndim - 1))
-    wide = at_least_single(jnp.where(kept, leaf, jnp.zeros((), leaf.dtype)))
+    wide = jnp.where(kept, leaf, jnp.zeros((), leaf.dtype)).astype(at_least_float32(leaf.dtype))
     return jnp.tensordot(weights.astype(wide.dtype), wide, axes=1, precision="highest")

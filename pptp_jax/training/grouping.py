@@ -1,0 +1,61 @@
+"""Which models of a fleet are trained side by side: as many as fit the device's memory."""
+
+import math
+import os
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pptp_jax.models import Model
+from pptp_jax.training.arrays import Arrays
+from pptp_jax.validation import at_least
+
+# What a fleet may take of a device's memory; the rest is the data's and the compiler's.
+_MEMORY_SHARE = 0.5
+
+
+def chunks(models: int, size: int) -> list[tuple[int, ...]]:
+    """The models in groups of at most `size`, as even as can be.
+
+    Examples:
+        >>> chunks(5, 2)
+        [(0, 1), (2, 3), (4,)]
+    """
+    at_least(1, models=models, chunk=size)
+    count = math.ceil(models / size)
+    size = math.ceil(models / count)
+    return [tuple(range(start, min(start + size, models))) for start in range(0, models, size)]
+
+
+def fitting_chunk(model: Model, data: Arrays, batch_size: int, models: int) -> int:
+    """How many models fit the device's memory at once, at most `models`.
+
+    A model is taken to need its parameters four times over (themselves, gradients, momentum and
+    updates) and everything that its forward pass computes for a batch twice over.
+
+    Examples:
+        >>> from pptp_jax import data, models
+        >>> digits = Arrays.of(data.Digits().load())
+        >>> fitting_chunk(models.mlp([16], num_classes=10), digits, batch_size=64, models=16)
+        16
+    """
+    x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((batch_size,), jnp.int32))
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    variables = jax.eval_shape(model.init, key, x)
+    forward = partial(model.apply, train=True)
+    program = jax.make_jaxpr(lambda v, x, k: forward(*v, x, key=k))(variables, x, key)
+    activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)
+    needed = 4 * sum(map(_bytes, jax.tree.leaves(variables))) + 2 * activations
+    return int(np.clip(_memory() * _MEMORY_SHARE // needed, 1, models))
+
+
+def _bytes(array: Any) -> int:
+    return math.prod(array.shape) * getattr(array.dtype, "itemsize", 4)
+
+
+def _memory() -> int:
+    stats = jax.local_devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
