@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from pptp_jax import __version__
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.metrics import FPRS, UNRESOLVED, attack_metrics, mean_over
@@ -21,7 +22,7 @@ from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.study.fleets import Fleet, fleet
 from pptp_jax.training import Progress, Recipe
 
-PACKAGES = ("pptp-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 OnProgress = Callable[[Recipe, Progress], None]
 
@@ -90,7 +91,8 @@ def run(
         "targets": len(membership.targets),
         "members": int(membership.matrix[0].sum()),
         "seed": study.seed,
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        "versions": {"python": platform.python_version(), "pptp-jax": __version__}
+        | {package: version(package) for package in PACKAGES},
         "device": str(jax.devices()[0].device_kind),
         "seconds": round(time.monotonic() - began, 1),
         "rows": [row for row, _ in attacked],
