@@ -1,6 +1,6 @@
 """Digits: how much a small network tells of its members, with and without protection.
 
-Command: `pptp run experiments/digits.py` (no download; two minutes on two CPU cores).
+Command: `pptp run experiments/digits.py` (no download; a minute and a half on two CPU cores).
 """
 
 from pptp_jax.data import Balanced, Digits
