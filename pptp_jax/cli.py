@@ -15,7 +15,11 @@ def main() -> None:
 @main.command()
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Where the study's data lie.")
-@click.option("--out", type=click.Path(path_type=Path), help="Default: runs/NAME of the study.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Default: runs/NAME of the study.",
+)
 @click.option("--recipe", "recipes", multiple=True, help="Only this recipe; may be repeated.")
 @click.option(
     "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
@@ -38,7 +42,7 @@ def run(
         directory = out or Path("runs") / chosen.name
         with progress_bar(chosen) as on_progress:
             results = studies.run(chosen, directory, resume=resume, on_progress=on_progress)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on from here", err=True)

@@ -66,6 +66,7 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
         (["run", "none.py"], "none.py: there is no such file"),
         (["run", "STUDY", "--recipe", "frieze"], "'frieze' is unknown; did you mean 'freeze'?"),
         (["run", "STUDY", "--data", "x.npz"], "they take no path: x.npz"),
+        (["run", "STUDY", "--out", "STUDY"], "is a file."),
     ],
 )
 def test_wrong_arguments(study: Path, args: list[str], message: str) -> None:

@@ -134,6 +134,7 @@ def _attacked(
         "epochs": recipe.epochs,
         "slug": recipe.slug,
         "diverged": np.flatnonzero(~trained.finite).tolist(),
+        "train_loss": trained.loss[trained.finite].mean(axis=0).tolist() if kept.size else [],
         "notes": [],
     }
     seen = np.ix_(targets, membership.evaluated)

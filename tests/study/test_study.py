@@ -60,6 +60,7 @@ def test_the_results_say_everything(done: Path) -> None:
     ]
     for row in results["rows"]:
         assert set(row["attacks"]) == set(ATTACKS)
+        assert len(row["train_loss"]) == 2 and row["train_loss"][1] < row["train_loss"][0]
         for attack in row["attacks"].values():
             assert set(attack) == {"auc", "tpr@0.01", "tpr@0.001", "balanced_accuracy"}
         numbers = [row["train_accuracy"], row["test_accuracy"]]
