@@ -107,7 +107,8 @@ def test_rewind_starts_the_region_anew_and_freezes_the_rest() -> None:
         ),
     )
     after = trained(still)[0].params
-    chex.assert_trees_all_close(after["stem"], initial().params["stem"], rtol=1e-6)
+    # Compiled and eager initialisers differ in the last bits.
+    chex.assert_trees_all_close(after["stem"], initial().params["stem"], rtol=1e-6, atol=1e-7)
     ours = trained(rewind("stem", RELAX, epochs=3, retrain=2))[0].params
     for params in (after, ours):
         chex.assert_trees_all_equal(params["head"], before["head"])
