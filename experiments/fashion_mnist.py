@@ -1,7 +1,8 @@
 """Fashion-MNIST: 3,000 images of clothing and a small convolutional network.
 
 Command: `pptp run experiments/fashion_mnist.py --data DIR`, with the directory in which TFDS has
-prepared `fashion_mnist` as array_record; about half an hour on two CPU cores.
+prepared `fashion_mnist` as array_record; about a quarter of an hour on two CPU
+cores.
 """
 
 from pptp_jax.data import Balanced, Tfds

@@ -44,6 +44,11 @@ def initial(model: Model = MODEL) -> Variables:
     return model.init(jax.random.fold_in(KEY, 0), DATA.inputs(slice(0, 1)))
 
 
+def assert_unmoved(now, before) -> None:
+    """Equal but for the last bits, in which two programs may round; one step moves far more."""
+    chex.assert_trees_all_close(now, before, rtol=1e-5, atol=1e-7)
+
+
 @pytest.fixture(scope="module")
 def plain() -> Variables:
     return trained(undefended(2))[0]
@@ -84,7 +89,7 @@ def test_freeze_stops_the_region_and_no_other(plain: Variables) -> None:
     shallow = ("stem", "stage1")
     ours = trained(freeze(shallow, after=2, more=3))[0].params
     for block in shallow:
-        chex.assert_trees_all_equal(ours[block], plain.params[block])
+        assert_unmoved(ours[block], plain.params[block])
     assert not np.allclose(ours["head"]["kernel"], plain.params["head"]["kernel"])
 
 
@@ -92,7 +97,7 @@ def test_a_frozen_region_is_not_decayed() -> None:
     decaying = SGD(weight_decay=0.1)
     before = trained(undefended(1), optimizer=decaying)[0].params
     after = trained(freeze("stem", after=1, more=2), optimizer=decaying)[0].params
-    chex.assert_trees_all_equal(after["stem"], before["stem"])
+    assert_unmoved(after["stem"], before["stem"])
 
 
 def test_rewind_starts_the_region_anew_and_freezes_the_rest() -> None:
@@ -107,11 +112,10 @@ def test_rewind_starts_the_region_anew_and_freezes_the_rest() -> None:
         ),
     )
     after = trained(still)[0].params
-    # Compiled and eager initialisers differ in the last bits.
-    chex.assert_trees_all_close(after["stem"], initial().params["stem"], rtol=1e-6, atol=1e-7)
+    assert_unmoved(after["stem"], initial().params["stem"])
     ours = trained(rewind("stem", RELAX, epochs=3, retrain=2))[0].params
     for params in (after, ours):
-        chex.assert_trees_all_equal(params["head"], before["head"])
+        assert_unmoved(params["head"], before["head"])
     assert not np.allclose(ours["stem"]["kernel"], after["stem"]["kernel"])
 
 
