@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pptp_jax.data import Dataset, Membership, member_indices
-from pptp_jax.regions import check_record
+from pptp_jax.regions import RegionMap, check_record
 from pptp_jax.signals import collect
 from pptp_jax.study.config import Study
 from pptp_jax.study.files import write_arrays, write_json
@@ -68,7 +68,7 @@ def fleet(
     arrays = Arrays.of(data)
     if not resume:
         shutil.rmtree(home, ignore_errors=True)
-    groups = _groups(home, study, recipe, arrays)
+    groups = _groups(home, study, recipe, data, arrays)
     parts = [_read(home / f"group-{i}.npz") for i in range(len(groups))]
     missing = [i for i, part in enumerate(parts) if part is None]
     take = jax.jit(jax.vmap(partial(collect, study.model), in_axes=(0, None)))
@@ -94,17 +94,25 @@ def fleet(
     return Fleet(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _groups(home: Path, study: Study, recipe: Recipe, arrays: Arrays) -> list[tuple[int, ...]]:
+def resolved_regions(study: Study, recipe: Recipe, data: Dataset) -> RegionMap | None:
+    """A recipe's regions with one explicit rule a parameter, to be written down; None without."""
+    regions = recipe.regions(study.model)
+    if regions is None:
+        return None
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    x = jax.ShapeDtypeStruct((1, *data.x.shape[1:]), "float32")
+    return regions.resolve(jax.eval_shape(study.model.init, key, x).params)
+
+
+def _groups(
+    home: Path, study: Study, recipe: Recipe, data: Dataset, arrays: Arrays
+) -> list[tuple[int, ...]]:
     """How the fleet was grouped and which parameter was in which region, written first.
 
     A fleet keeps its grouping even where memory has changed: it decides over the last bits.
     """
     path = home / "fleet.json"
-    regions = recipe.regions(study.model)
-    if regions is not None:
-        key = jax.eval_shape(lambda: jax.random.key(0))
-        x = jax.eval_shape(arrays.inputs, jax.ShapeDtypeStruct((1,), "int32"))
-        regions = regions.resolve(jax.eval_shape(study.model.init, key, x).params)
+    regions = resolved_regions(study, recipe, data)
     if path.is_file():
         stored = json.loads(path.read_text())
         if regions is not None:

@@ -19,7 +19,7 @@ from pptp_jax.metrics import FPRS, UNRESOLVED, attack_metrics, mean_over
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.files import write_array, write_arrays, write_json
 from pptp_jax.study.fingerprint import fingerprint
-from pptp_jax.study.fleets import Fleet, fleet
+from pptp_jax.study.fleets import Fleet, fleet, resolved_regions
 from pptp_jax.training import Progress, Recipe
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -78,6 +78,9 @@ def run(
         _attacked(study, recipe, trained, membership)
         for recipe, trained in zip(study.recipes, fleets, strict=True)
     ]
+    for recipe, (row, _) in zip(study.recipes, attacked, strict=True):
+        regions = resolved_regions(study, recipe, data)
+        row["regions"] = None if regions is None else regions.to_json()
     results = {
         "study": study.name,
         "config": describe(study),

@@ -146,6 +146,7 @@ def test_regions_are_stored_with_a_fleet_and_compared(done: Path) -> None:
     path = next(done.glob("fleets/freeze*/fleet.json"))
     stored = json.loads(path.read_text())
     assert ["stem/kernel", "protect"] in stored["regions"]["rules"]
+    assert [row["regions"] for row in rows(done)][:2] == [None, stored["regions"]]
     swapped = path.read_text().replace("protect", "x").replace("general", "protect")
     path.write_text(swapped.replace('"x"', '"general"'))
     try:
