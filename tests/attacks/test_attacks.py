@@ -188,7 +188,8 @@ def test_a_perfect_leak_is_found(name: str) -> None:
     signals, membership = fleet(16, 200, gap=12.0)
     scores = attack_targets(ATTACKS[name], signals, membership, range(16))
     # RMIA compares probabilities, and these lie all close to 1 for examples that are easy anyway.
-    assert attack_metrics(scores, membership)["auc"].value > 0.95
+    least = 0.95 if "rmia" in name else 0.99
+    assert attack_metrics(scores, membership)["auc"].value > least
 
 
 def test_confidences_that_do_not_vary_are_no_division_by_zero() -> None:

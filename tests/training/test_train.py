@@ -93,6 +93,19 @@ def test_freeze_stops_the_region_and_no_other(plain: Variables) -> None:
     assert not np.allclose(ours["head"]["kernel"], plain.params["head"]["kernel"])
 
 
+def test_a_frozen_epoch_leaves_the_region_as_it_was_to_the_last_bit() -> None:
+    decaying = SGD(weight_decay=0.1)
+    recipe = freeze("stem", after=1, more=1)
+    trainer = Trainer(MODEL, recipe.regions(MODEL), 50)
+    phase = recipe.phases[1]
+    before = trainer.start(decaying, phase, KEY, DATA, None)
+    epoch = jax.jit(lambda state: trainer.epoch(decaying, phase, state, DATA, MEMBERS, KEY, 1, 0))
+    after, _ = epoch(before)
+    now, then = after.variables.params, before.variables.params
+    chex.assert_trees_all_equal(now["stem"], then["stem"])
+    assert (now["head"]["kernel"] != then["head"]["kernel"]).all()
+
+
 def test_a_frozen_region_is_not_decayed() -> None:
     decaying = SGD(weight_decay=0.1)
     before = trained(undefended(1), optimizer=decaying)[0].params

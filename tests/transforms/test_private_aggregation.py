@@ -173,7 +173,9 @@ def test_the_precision_is_kept_and_the_second_step_compiles_nothing(dtype):
     again, state = step(moved, state, jax.random.fold_in(KEY, 1))
     assert {p.dtype for p in jax.tree.leaves((moved, again))} == {jnp.dtype(dtype)}
     assert step._cache_size() == 1
-    assert (moved["stem"]["w"] != again["stem"]["w"]).any()
+    differs = moved["stem"]["w"] != again["stem"]["w"]
+    # bfloat16 has so few values near 1 that some weights meet by chance.
+    assert differs.all() if dtype == jnp.float32 else differs.mean() > 0.5
 
 
 def test_the_noise_multiplier_can_be_injected():
