@@ -1,6 +1,5 @@
 """The state of a group on its way, kept by Orbax so that an interrupted training can go on."""
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -47,10 +46,6 @@ class Checkpoint:
         with self._manager() as manager:
             manager.save(epoch, args=ocp.args.StandardSave(state))
         self._last = time.monotonic()
-
-    def drop(self) -> None:
-        """Removes what was saved: the group has ended."""
-        shutil.rmtree(self._directory, ignore_errors=True)
 
     def _manager(self) -> ocp.CheckpointManager:
         return ocp.CheckpointManager(
