@@ -33,6 +33,7 @@ NAMED_ALONE = {
     "Objective",
     "Optimizer",
     "Progress",
+    "Reference",
     "draw_figures",
     "load_study",
     "narrowed",

@@ -1,39 +1,111 @@
 """What every objective is."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple
 
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 
-class Objective(Protocol):
+class Reference(NamedTuple):
+    """The network's outputs on examples that are no model's members, from the same forward pass."""
+
+    logits: Float[Array, "reference classes"]
+    labels: Int[Array, " reference"]
+
+
+class Context(NamedTuple):
+    """What an objective may look at besides the outputs and the labels of a batch.
+
+    Attributes:
+        epoch: the number of the epoch within its phase, from 0.
+        soft: probabilities to learn instead of the labels: a teacher's answers, or mixed labels;
+            None where there are none.
+        reference: the outputs on reference examples; None unless the objective asks for them.
+        state: what the objective itself has learned so far; see `Objective.init`.
+
+    Examples:
+        >>> Context(epoch=3).soft is None
+        True
+    """
+
+    epoch: Int[Array, ""] | int = 0
+    soft: Float[Array, "batch classes"] | None = None
+    reference: Reference | None = None
+    state: Any = ()
+
+
+PLAIN = Context()
+
+
+class Objective(ABC):
     """A loss of a batch: plain frozen data that can be called.
 
     An objective is a pytree whose leaves are its strengths, so that a change of a strength compiles
-    nothing anew and a sweep over strengths can be mapped.
+    nothing anew and a sweep over strengths can be mapped. Most objectives define `__call__` alone;
+    the other methods are for those that mix inputs or learn something of their own.
 
     Attributes:
         name: what a table calls it.
-        strength: the number that a sweep moves; None if there is none.
+        needs_reference: whether it needs outputs on reference examples.
+        needs_soft: whether it needs a teacher's answers.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp
+        >>> from dataclasses import dataclass
+        >>> @jax.tree_util.register_dataclass
+        ... @dataclass(frozen=True)
+        ... class Brier(Objective):
+        ...     name = "brier"
+        ...
+        ...     def __call__(self, logits, labels, context=PLAIN):
+        ...         hard = jax.nn.one_hot(labels, logits.shape[-1])
+        ...         return ((jax.nn.softmax(logits) - hard) ** 2).sum(-1).mean()
+        >>> print(Brier()(jnp.zeros((1, 2)), jnp.array([0])))
+        0.5
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102
+    name: ClassVar[str]
+    needs_reference: ClassVar[bool] = False
+    needs_soft: ClassVar[bool] = False
 
     @property
-    def strength(self) -> float | None: ...  # noqa: D102
+    def strength(self) -> float | None:
+        """The number that a sweep moves; None if there is none."""
+        return None
 
+    @abstractmethod
     def __call__(
         self,
         logits: Float[Array, "batch classes"],
         labels: Int[Array, " batch"],
-        *,
-        epoch: Int[Array, ""] | int,
+        context: Context = PLAIN,
     ) -> Float[Array, ""]:
         """The loss of one batch.
 
         Args:
             logits: the network's outputs.
             labels: the true classes.
-            epoch: the number of the epoch within its phase, from 0.
+            context: what else may be looked at.
         """
-        ...
+
+    def mix(
+        self,
+        key: Key[Array, ""],
+        x: Float[Array, "batch ..."],
+        soft: Float[Array, "batch classes"],
+    ) -> tuple[Float[Array, "batch ..."], Float[Array, "batch classes"]] | None:
+        """Inputs and labels as the network shall see them; None leaves both as they are."""
+        return None
+
+    def init(self, key: Key[Array, ""], num_classes: int) -> Any:
+        """What the objective itself has learned as a phase begins: a pytree of arrays."""
+        return ()
+
+    def learn(
+        self,
+        logits: Float[Array, "batch classes"],
+        labels: Int[Array, " batch"],
+        context: Context,
+    ) -> Any:
+        """What it has learned after a step, from the outputs of that step."""
+        return context.state

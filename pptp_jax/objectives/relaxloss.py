@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from pptp_jax.objectives.objective import PLAIN, Context, Objective
 from pptp_jax.validation import fraction, not_negative
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class RelaxLoss:
+class RelaxLoss(Objective):
     """Gradient ascent or posterior flattening below the target loss, as the official code does it.
 
     In even epochs the loss is |L − α|, with L the batch's mean cross-entropy. In odd epochs it is L
@@ -31,7 +32,7 @@ class RelaxLoss:
 
     Examples:
         >>> loss = RelaxLoss(alpha=1.0)
-        >>> print(loss(jnp.zeros((1, 2)), jnp.array([0]), epoch=0))
+        >>> print(loss(jnp.zeros((1, 2)), jnp.array([0])))
         0.30685282
     """
 
@@ -52,8 +53,7 @@ class RelaxLoss:
         self,
         logits: Float[Array, "batch classes"],
         labels: Int[Array, " batch"],
-        *,
-        epoch: Int[Array, ""] | int,
+        context: Context = PLAIN,
     ) -> Float[Array, ""]:
         """The loss of one batch."""
         classes = logits.shape[-1]
@@ -68,4 +68,4 @@ class RelaxLoss:
         flattened = (wrong * optax.losses.softmax_cross_entropy(logits, soft) - losses).mean()
 
         odd = jnp.where(mean > self.alpha, mean, flattened)
-        return jnp.where(epoch % 2 == 0, jnp.abs(mean - self.alpha), odd)
+        return jnp.where(context.epoch % 2 == 0, jnp.abs(mean - self.alpha), odd)

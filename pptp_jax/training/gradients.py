@@ -4,53 +4,41 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import optax
-from jaxtyping import Array, Float, Int
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from pptp_jax.objectives import Objective
+Loss = Callable[[Float[Array, "batch classes"]], Float[Array, ""]]
 
 
 def gradients(
     forward: Callable[[Any], tuple[Float[Array, "batch classes"], Any]],
     params: Any,
-    labels: Int[Array, " batch"],
-    objectives: Objective | Mapping[str, Objective],
+    losses: Loss | Mapping[str, Loss],
     regions: Any,
-    *,
-    epoch: Int[Array, ""] | int,
-) -> tuple[Any, Any, Float[Array, ""]]:
-    """Each parameter's gradient of its region's objective.
+) -> tuple[Any, Float[Array, "batch classes"], Any]:
+    """Each parameter's gradient of its region's loss.
 
-    The network runs forward once. Its linearisation is pulled back once an objective, and of each
-    pull-back only the weights of that objective's regions are kept: under `jax.jit` the other
-    weight gradients are dead code, which the compiler removes. A region without an objective gets
+    The network runs forward once. Its linearisation is pulled back once a loss, and of each
+    pull-back only the weights of that loss's regions are kept: under `jax.jit` the other
+    weight gradients are dead code, which the compiler removes. A region without a loss gets
     zeros.
 
     Args:
         forward: `params -> (logits, state)`.
         params: the parameters.
-        labels: the true classes.
-        objectives: one for all parameters, or one a region.
-        regions: the tree of the parameters' region labels; not looked at with one objective.
-        epoch: the number of the epoch within its phase, for the objectives.
+        losses: functions of the logits, one for all parameters, or one a region.
+        regions: the tree of the parameters' region labels; not looked at with one loss.
 
     Returns:
-        The gradients, the state that `forward` returned, and the mean cross-entropy of the batch.
+        The gradients, the logits, and the state that `forward` returned.
     """
     logits, pull_back, state = jax.vjp(forward, params, has_aux=True)
-    cross_entropy = optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-
-    def pulled(objective: Objective) -> Any:
-        return pull_back(jax.grad(lambda z: objective(z, labels, epoch=epoch))(logits))[0]
-
-    if not isinstance(objectives, Mapping):
-        return pulled(objectives), state, cross_entropy
-    grads = jax.tree.map(lambda p: jax.numpy.zeros_like(p), params)
-    for label, objective in objectives.items():
+    if not isinstance(losses, Mapping):
+        return pull_back(jax.grad(losses)(logits))[0], logits, state
+    grads = jax.tree.map(jnp.zeros_like, params)
+    for label, loss in losses.items():
+        pulled = pull_back(jax.grad(loss)(logits))[0]
         grads = jax.tree.map(
-            lambda own, new, old, label=label: new if own == label else old,
-            regions,
-            pulled(objective),
-            grads,
+            lambda own, new, old, label=label: new if own == label else old, regions, pulled, grads
         )
-    return grads, state, cross_entropy
+    return grads, logits, state

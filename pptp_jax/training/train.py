@@ -10,9 +10,10 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.models import Model, Variables
+from pptp_jax.objectives import Context, CrossEntropy, Objective
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.arrays import Arrays
-from pptp_jax.training.gradients import gradients
+from pptp_jax.training.gradients import Loss, gradients
 from pptp_jax.training.optimizer import SGD
 from pptp_jax.training.recipe import Phase, Recipe
 from pptp_jax.transforms import apply_to_region, freeze_region, rewind_region
@@ -115,9 +116,16 @@ class Trainer:
                 dropout = jax.random.fold_in(noise, count)
                 return self.model.apply(params, model_state, x, train=True, key=dropout)
 
-            grads, model_state, loss = gradients(
-                forward, params, y, phase.objectives, labels, epoch=within
+            context = Context(epoch=within)
+
+            def loss_of(objective: Objective) -> Loss:
+                return lambda logits: objective(logits, y, context)
+
+            losses = jax.tree.map(
+                loss_of, phase.objectives, is_leaf=lambda part: isinstance(part, Objective)
             )
+            grads, logits, model_state = gradients(forward, params, losses, labels)
+            loss = CrossEntropy()(logits, y)
             updates, opt_state = tx.update(grads, opt_state, params)
             params = optax.apply_updates(params, updates)
             return TrainState(Variables(params, model_state), opt_state), loss

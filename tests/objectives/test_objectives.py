@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pptp_jax.objectives import CrossEntropy, RelaxLoss
+from pptp_jax.objectives import Context, CrossEntropy, RelaxLoss
 
 ALL = [CrossEntropy(), RelaxLoss(alpha=0.5), RelaxLoss(alpha=3.0, upper=0.3)]
 
@@ -48,7 +48,7 @@ def naive_relaxloss(
 def test_cross_entropy(seed: int) -> None:
     logits, labels = batch(seed)
     known = naive_cross_entropies(np.asarray(logits, float), np.asarray(labels)).mean()
-    assert float(CrossEntropy()(logits, labels, epoch=0)) == pytest.approx(known, rel=1e-5)
+    assert float(CrossEntropy()(logits, labels)) == pytest.approx(known, rel=1e-5)
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.2, 1.0, 5.0]), st.sampled_from([0.3, 1.0]))
@@ -56,15 +56,17 @@ def test_relaxloss_in_both_kinds_of_epoch(seed: int, alpha: float, upper: float)
     logits, labels = batch(seed)
     for epoch in (0, 1):
         known = naive_relaxloss(np.asarray(logits, float), np.asarray(labels), alpha, upper, epoch)
-        ours = RelaxLoss(alpha=alpha, upper=upper)(logits, labels, epoch=epoch)
+        ours = RelaxLoss(alpha=alpha, upper=upper)(logits, labels, Context(epoch=epoch))
         assert float(ours) == pytest.approx(known, rel=1e-4, abs=1e-5)
 
 
 def test_relaxloss_flattens_below_the_target_in_odd_epochs_alone() -> None:
     logits, labels = jnp.array([[4.0, 0.0, 0.0]]), jnp.array([0])
-    mean = float(CrossEntropy()(logits, labels, epoch=0))
+    mean = float(CrossEntropy()(logits, labels))
     assert mean < 1
-    even, odd = (float(RelaxLoss(alpha=1.0)(logits, labels, epoch=epoch)) for epoch in (2, 3))
+    even, odd = (
+        float(RelaxLoss(alpha=1.0)(logits, labels, Context(epoch=epoch))) for epoch in (2, 3)
+    )
     assert even == pytest.approx(1 - mean)
     assert odd == pytest.approx(-mean, rel=1e-5)
 
@@ -75,7 +77,7 @@ def test_gradients_agree_with_differences(objective, epoch: int) -> None:
     logits, labels = batch(1)
 
     def loss(z: jax.Array) -> jax.Array:
-        return objective(z, labels, epoch=epoch)
+        return objective(z, labels, Context(epoch=epoch))
 
     steps = 1e-2 * jnp.eye(logits.size).reshape(-1, *logits.shape)
     above, below = (jax.jit(jax.vmap(loss))(logits[None] + s * steps) for s in (1, -1))
@@ -86,10 +88,10 @@ def test_a_sweep_over_strengths_is_one_mapped_call() -> None:
     logits, labels = batch(2)
     alphas = jnp.array([0.1, 1.0, 4.0])
     axes = RelaxLoss(alpha=0, upper=None)
-    swept = jax.vmap(lambda objective: objective(logits, labels, epoch=0), in_axes=(axes,))(
+    swept = jax.vmap(lambda objective: objective(logits, labels), in_axes=(axes,))(
         RelaxLoss(alpha=alphas)
     )
-    one_by_one = [RelaxLoss(alpha=float(a))(logits, labels, epoch=0) for a in alphas]
+    one_by_one = [RelaxLoss(alpha=float(a))(logits, labels) for a in alphas]
     np.testing.assert_allclose(swept, jnp.stack(one_by_one), rtol=1e-6)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pptp_jax.data import Digits
 from pptp_jax.models import Model, Variables, mlp
-from pptp_jax.objectives import CrossEntropy, RelaxLoss
+from pptp_jax.objectives import Context, CrossEntropy, RelaxLoss
 from pptp_jax.regions import GENERAL, PROTECT, RegionMap
 from pptp_jax.training import (
     SGD,
@@ -155,14 +155,17 @@ def test_split_gradients_are_those_of_two_separate_passes(epoch: int) -> None:
     y = DATA.y[:50]
 
     def naive(objective):
-        return jax.grad(lambda p: objective(forward(p)[0], y, epoch=epoch))(params)
+        return jax.grad(lambda p: objective(forward(p)[0], y, Context(epoch=epoch)))(params)
 
-    objectives = {PROTECT: RELAX, GENERAL: CrossEntropy()}
-    grads, _, loss = gradients(forward, params, y, objectives, labels, epoch=epoch)
+    def bound(objective):
+        return lambda logits: objective(logits, y, Context(epoch=epoch))
+
+    losses = {PROTECT: bound(RELAX), GENERAL: bound(CrossEntropy())}
+    grads, logits, _ = gradients(forward, params, losses, labels)
     chex.assert_trees_all_close(grads["stem"], naive(RELAX)["stem"], rtol=1e-5, atol=1e-7)
     for block in ("stage1", "head"):
         chex.assert_trees_all_close(grads[block], naive(CrossEntropy())[block], rtol=1e-5)
-    assert loss == pytest.approx(float(CrossEntropy()(forward(params)[0], y, epoch=0)))
+    chex.assert_trees_all_close(logits, forward(params)[0], rtol=1e-5)
 
 
 def test_split_computes_no_weight_gradient_twice() -> None:
@@ -173,21 +176,24 @@ def test_split_computes_no_weight_gradient_twice() -> None:
     def forward(params):
         return wide.apply(params, {}, DATA.inputs(slice(0, 50)), train=True, key=None)
 
-    def cost(objectives, labels=None, keep=None) -> float:
+    def cost(losses, labels=None, keep=None) -> float:
         def step(params):
-            grads, _, _ = gradients(forward, params, DATA.y[:50], objectives, labels, epoch=0)
+            grads, _, _ = gradients(forward, params, losses, labels)
             return grads if keep is None else {block: grads[block] for block in keep}
 
         return jax.jit(step).lower(params).compile().cost_analysis()["flops"]
 
-    objectives = {PROTECT: RELAX, GENERAL: CrossEntropy()}
-    plain = cost(CrossEntropy())
+    def plain_loss(logits):
+        return CrossEntropy()(logits, DATA.y[:50])
+
+    losses = {PROTECT: lambda logits: RELAX(logits, DATA.y[:50]), GENERAL: plain_loss}
+    plain = cost(plain_loss)
     labels = REGIONS.labels(params)
-    assert cost(objectives, labels) < 1.45 * plain
+    assert cost(losses, labels) < 1.45 * plain
     suffix = RegionMap.from_rules([("head/.*", PROTECT), (".*", GENERAL)]).labels(params)
-    assert cost(objectives, suffix) < 1.1 * plain
+    assert cost(losses, suffix) < 1.1 * plain
     # A frozen prefix: neither its weights' nor its activations' gradients are computed.
-    assert cost({GENERAL: CrossEntropy()}, labels, keep=["head"]) < 0.5 * plain
+    assert cost({GENERAL: plain_loss}, labels, keep=["head"]) < 0.5 * plain
 
 
 def test_strengths_and_lengths_share_one_program() -> None:
