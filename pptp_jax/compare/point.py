@@ -52,8 +52,8 @@ def point(
     In a resample, target \(t\) weighs as often as its number is drawn among the `models`, and
     example \(e\) as often as it is drawn among the examples, independently of each other; a pair
     weighs the product. All points with equal `models`, examples, `resamples` and `seed` stand on
-    the same draws, so differences between them are paired. A fleet of which some models diverged comes
-    with the numbers of those that are left: every target keeps its own draws.
+    the same draws, so differences between them are paired. A fleet of which some models diverged
+    comes with the numbers of those that are left: every target keeps its own draws.
 
     Args:
         scores: the score of each example against each target.

@@ -66,7 +66,7 @@ def _draw(axes: Axes, i: int, curve: Mapping[str, Any], statistic: str) -> bool:
         return False
     (x, x_errors), (y, y_errors) = map(_with_errors, zip(*points, strict=True))
     chosen = frontier(x, y)
-    look = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+    look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
     rest = np.setdiff1d(np.arange(len(x)), chosen)
     axes.scatter(x[rest], y[rest], s=12, alpha=0.35, linewidths=0, **look)
     axes.errorbar(
