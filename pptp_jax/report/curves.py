@@ -68,7 +68,7 @@ def _draw(axes: Axes, i: int, curve: Mapping[str, Any], statistic: str) -> bool:
     chosen = frontier(x, y)
     look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
     rest = np.setdiff1d(np.arange(len(x)), chosen)
-    axes.scatter(x[rest], y[rest], s=12, alpha=0.35, linewidths=0, **look)
+    axes.scatter(x[rest], y[rest], s=20, alpha=0.5, linewidths=0, **look)
     axes.errorbar(
         x[chosen],
         y[chosen],
