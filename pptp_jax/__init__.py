@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pptp_jax import (
         attacks,
+        compare,
         data,
         metrics,
         models,
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "attacks",
+    "compare",
     "data",
     "metrics",
     "models",

@@ -47,9 +47,8 @@ def run(
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on from here", err=True)
         sys.exit(130)
-    table = "\n\n".join(
-        filter(None, (report.render_table(results), report.render_comparisons(results)))
-    )
+    parts = report.render_table(results), report.render_comparison(results["comparisons"])
+    table = "\n".join(parts)
     write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
     report.draw_figures(results, directory)
     click.echo(table)
