@@ -108,13 +108,16 @@ def examples(seed: int, rows: int = BATCH) -> tuple[jax.Array, jax.Array]:
     return logits, jnp.asarray(rng.integers(0, CLASSES, rows))
 
 
+start = jax.jit(lambda objective, key: objective.init(key, CLASSES))
+
+
 def context_for(objective: Objective, seed: int, epoch: int = 0) -> Context:
     """One in which there is all that an objective may look at."""
     return Context(
         epoch=jnp.int32(epoch),
         soft=jax.nn.softmax(examples(seed + 101)[0]),
         reference=Reference(*examples(seed + 102, rows=5)),
-        state=objective.init(jax.random.key(seed), CLASSES),
+        state=start(objective, jax.random.key(seed)),
     )
 
 

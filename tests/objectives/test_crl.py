@@ -6,13 +6,15 @@ import jax
 import jax.numpy as jnp
 import naive_objectives as naive
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from objective_cases import context_for, examples, in_float64
+from objective_cases import context_for, examples, in_float64, start
 
 from pptp_jax.objectives import CRL, Context
 from pptp_jax.objectives.crl import bounded
 
+pytestmark = pytest.mark.usefixtures("compile_in_haste")
 learn = jax.jit(lambda objective, *seen: objective.learn(*seen))
 
 
@@ -42,7 +44,7 @@ def test_centres_go_to_their_classes_features() -> None:
     # Above its target the distance itself is learned.
     objective = CRL(alpha=1.0, centre_alpha=0.0, weight=1.0, learning_rate=1.0, weight_decay=0.0)
     logits, labels = 2.0 * jnp.eye(4), jnp.arange(4)
-    context = Context(state=objective.init(jax.random.key(0), 4))
+    context = Context(state=start(objective, jax.random.key(0)))
     for _ in range(600):
         context = context._replace(state=learn(objective, logits, labels, context))
     ends = bounded(context.state.centres, 1.0)

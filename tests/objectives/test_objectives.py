@@ -24,6 +24,7 @@ from pptp_jax.objectives import (
     RelaxLoss,
 )
 
+pytestmark = pytest.mark.usefixtures("compile_in_haste")
 every_case = pytest.mark.parametrize("name", CASES)
 
 
@@ -96,7 +97,22 @@ def test_reference_examples_get_no_gradient(name: str) -> None:
         reference = context.reference._replace(logits=reference_logits)
         return objective(logits, labels, context._replace(reference=reference))
 
-    assert not jax.grad(loss)(context.reference.logits).any()
+    assert not jax.jit(jax.grad(loss))(context.reference.logits).any()
+
+
+@every_case
+def test_what_is_learned_can_be_carried_from_step_to_step(name: str) -> None:
+    objective = CASES[name].objective
+    logits, labels = examples(4)
+    context = context_for(objective, 0)
+
+    def step(state, _):
+        return objective.learn(logits, labels, context._replace(state=state)), None
+
+    def train(state):
+        return jax.lax.scan(step, state, None, length=2)[0]
+
+    assert jax.eval_shape(train, context.state) == jax.eval_shape(lambda: context.state)
 
 
 PUBLISHED = {
