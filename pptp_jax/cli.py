@@ -47,8 +47,9 @@ def run(
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on from here", err=True)
         sys.exit(130)
-    parts = report.render_table(results), report.render_comparison(results["comparisons"])
-    table = "\n".join(parts)
+    table = report.render_table(results)
+    if results["comparisons"]:
+        table += "\n" + report.render_comparison(results["comparisons"])
     write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
     report.draw_figures(results, directory)
     click.echo(table)
