@@ -54,7 +54,7 @@ def test_a_finished_map_passes() -> None:
         ((), BLOCKS, "0 of the 5 blocks"),
         ("not stam", BLOCKS, "region 'stam' is unknown; did you mean 'stem'"),
         ("auto", BLOCKS, "'auto' is found by measuring"),
-        ({"a": ["stem"], "b": ["head", "stem"]}, BLOCKS, "'stem' would be in two regions, a and b"),
+        ({"a": ["stem"], "b": ["head", "stem"]}, BLOCKS, "'stem' would be in the regions a and b"),
         ({"a": ["stem"], "b": []}, BLOCKS, "a region map needs a block on either side"),
     ],
 )
