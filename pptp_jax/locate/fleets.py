@@ -1,0 +1,185 @@
+"""The fleets that a risk map compares: the same models, trained in different ways.
+
+A group of models at a time, so that memory holds a group of each fleet and no more.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Int
+
+from pptp_jax.locate.surgery import block_numbers
+from pptp_jax.models import Model, Variables
+from pptp_jax.objectives import CrossEntropy, Objective
+from pptp_jax.training import (
+    SGD,
+    Arrays,
+    Checkpoint,
+    Optimizer,
+    Phase,
+    Progress,
+    Recipe,
+    train_fleet,
+    undefended,
+    whole_network,
+)
+
+Told = Callable[[Progress], None]
+
+
+class Fleets(NamedTuple):
+    """Some models of each fleet, stacked; all started at the same values.
+
+    Attributes:
+        initial: as they started.
+        early: after the first epochs of plain training.
+        trained: after plain training.
+        defended: after training with the defence.
+        ended: the whole state in which plain training ended.
+    """
+
+    initial: Variables
+    early: Variables
+    trained: Variables
+    defended: Variables
+    ended: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """How the fleets of a risk map are trained.
+
+    Attributes:
+        model: what is trained.
+        data: the examples.
+        members: each model's members.
+        epochs: the epochs of plain training and of the defended fleet.
+        early: the epochs behind the early checkpoint.
+        retrain: the epochs for which a region is trained alone; 0 for none.
+        defence: the objective of the defended fleet, and of a region that is trained alone.
+        optimizer: as in `train_fleet`.
+        batch_size: as in `train_fleet`.
+        seed: as in `train_fleet`.
+    """
+
+    model: Model
+    data: Arrays
+    members: Int[np.ndarray, "models members"]
+    epochs: int
+    early: int
+    retrain: int
+    defence: Objective
+    optimizer: Optimizer
+    batch_size: int
+    seed: int
+
+    @property
+    def ways(self) -> int:
+        """How many of `MODIFICATIONS` are tried: all, or all but the last, which is retraining."""
+        return 4 if self.retrain else 3
+
+    def fleets(self, group: tuple[int, ...], told: Told) -> Fleets:
+        """Trains some models plainly and, from the same values, with the defence."""
+        kept = _Kept((self.early, self.epochs))
+        trained = self._train(undefended(self.epochs), group, self.optimizer, kept, told)
+        recipe = whole_network(self.defence, self.epochs)
+        defended = self._train(recipe, group, self.optimizer, None, told)
+        initial = _initial(self.model, self.data, self.seed, jnp.array(group))
+        return Fleets(initial, kept.states[self.early][0].variables, trained, defended, kept)
+
+    def retrained(
+        self, group: tuple[int, ...], fleets: Fleets, chosen: Bool[Array, " blocks"], told: Told
+    ) -> Variables:
+        """Trains some blocks on with the defence, from where plain training ended.
+
+        The rest does not move: its updates are dropped. Its batch norm normalises by the batch all
+        the same. The learning rate starts anew.
+        """
+        phases = (
+            Phase(epochs=self.epochs, objectives=CrossEntropy()),
+            Phase(epochs=self.retrain, objectives=self.defence),
+        )
+        recipe = Recipe(name="retrain", phases=phases)
+        numbers = block_numbers(self.model, fleets.trained.params)
+        moving = jax.tree.map(lambda number: chosen[number], numbers)
+        optimizer = self.optimizer
+        if not isinstance(optimizer, SGD):
+            optimizer = jax.tree_util.Partial(optimizer)
+        rule = jax.tree_util.Partial(_only, optimizer, moving)
+        return self._train(recipe, group, rule, fleets.ended, told)
+
+    def _train(
+        self,
+        recipe: Recipe,
+        group: tuple[int, ...],
+        optimizer: Optimizer,
+        kept: "_Kept | None",
+        told: Told,
+    ) -> Variables:
+        [fleet] = train_fleet(
+            self.model,
+            recipe,
+            self.data,
+            self.members,
+            optimizer=optimizer,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            groups=[group],
+            checkpoint=None if kept is None else lambda _: kept,
+            on_progress=told,
+        )
+        return fleet.variables
+
+
+@dataclass
+class _Kept(Checkpoint):
+    """States of a group in memory: a recipe with the same beginning goes on from the last one."""
+
+    epochs: tuple[int, ...]
+    states: dict[int, Any] = field(default_factory=dict)
+
+    def latest(self) -> int | None:
+        """The number of epochs behind the last state."""
+        return max(self.states, default=None)
+
+    def restore(self, epoch: int, like: Any) -> Any:
+        """The state, with the losses of the longer recipe still to come."""
+        state, losses = _copied(self.states[epoch])
+        return state, jnp.zeros_like(losses, shape=like[1].shape).at[:, :epoch].set(losses)
+
+    def save(self, epoch: int, state: Any) -> None:
+        """Keeps the states that are asked for; training reuses the memory of what it gave."""
+        if epoch in self.epochs and epoch not in self.states:
+            self.states[epoch] = _copied(state)
+
+
+def _copied(state: Any) -> Any:
+    return jax.tree.map(jnp.copy, state)
+
+
+def _only(optimizer: Optimizer, moving: Any, steps: Any) -> optax.GradientTransformation:
+    """The optimiser with the updates of all but some parameters dropped."""
+
+    def drop(updates: Any, params: Any = None) -> Any:
+        return jax.tree.map(
+            lambda update, moves: jnp.where(moves, update, jnp.zeros_like(update)), updates, moving
+        )
+
+    return optax.chain(optimizer(steps), optax.stateless(drop))
+
+
+@partial(jax.jit, static_argnums=0)
+def _initial(model: Model, data: Arrays, seed: int, group: Int[Array, " models"]) -> Variables:
+    """The values that `train_fleet` starts these models at."""
+
+    def one(number: Int[Array, ""]) -> Variables:
+        key = jax.random.fold_in(jax.random.key(seed), number)
+        return model.init(jax.random.fold_in(key, 0), data.inputs(slice(0, 1)))
+
+    return jax.vmap(one)(group)

@@ -1,0 +1,66 @@
+"""A cheap first look: how much the size of a block's gradient tells of membership."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from pptp_jax.locate.surgery import block_numbers
+from pptp_jax.models import Model, Variables
+from pptp_jax.signals import logit_scaled_confidence
+from pptp_jax.training import Arrays
+
+# The single weights whose gradients are held at once.
+_WEIGHTS_AT_ONCE = 2**25
+
+
+@partial(jax.jit, static_argnums=0)
+def gradient_norms(
+    model: Model, fleet: Variables, data: Arrays, rows: Int[Array, " rows"]
+) -> Float[Array, "blocks models rows"]:
+    """‖∇_b ℓ(x, y)‖ of each example for the parameters of each block b, in eval mode.
+
+    White-box: an attacker who knows the network, and takes −‖∇_b ℓ‖ as the score of a member.
+
+    Args:
+        model: the model.
+        fleet: the variables of some models, stacked.
+        data: the examples.
+        rows: the examples that are looked at.
+
+    Returns:
+        The Euclidean norms.
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> model, digits = mlp([4], num_classes=10), Arrays.of(Digits().load())
+        >>> keys = jax.random.split(jax.random.key(0), 2)
+        >>> fleet = jax.vmap(lambda key: model.init(key, digits.inputs(slice(0, 1))))(keys)
+        >>> gradient_norms(model, fleet, digits, jnp.arange(5)).shape
+        (2, 2, 5)
+    """
+    numbers = block_numbers(model, fleet.params)
+    blocks = len(model.blocks)
+    weights = sum(leaf[0].size for leaf in jax.tree.leaves(fleet.params))
+
+    def loss(params: Any, state: Any, row: Int[Array, ""]) -> Float[Array, ""]:
+        logits, _ = model.apply(params, state, data.inputs(row)[None], train=False, key=None)
+        return jax.nn.softplus(-logit_scaled_confidence(logits[0], data.y[row]))
+
+    def of_model(own: Variables) -> Float[Array, "rows blocks"]:
+        def of_example(row: Int[Array, ""]) -> Float[Array, " blocks"]:
+            gradient = jax.grad(loss)(own.params, own.state, row)
+            squares = [jnp.float32(0)] * blocks
+            for number, leaf in zip(
+                jax.tree.leaves(numbers), jax.tree.leaves(gradient), strict=True
+            ):
+                squares[number] += jnp.square(leaf.astype(jnp.float32)).sum()
+            return jnp.sqrt(jnp.stack(squares))
+
+        at_once = max(1, _WEIGHTS_AT_ONCE // weights)
+        return jax.lax.map(of_example, rows, batch_size=at_once)
+
+    return jnp.moveaxis(jax.lax.map(of_model, fleet), -1, 0)
