@@ -39,6 +39,8 @@ NAMED_ALONE = {
     "narrowed",
     "render_table",
     "run",
+    "Observer",
+    "Region",
     "Regions",
     "Size",
     "Source",

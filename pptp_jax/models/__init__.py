@@ -1,7 +1,25 @@
 """Models behind `Model(init, apply)`; the only floor that knows flax."""
 
 from pptp_jax.models.cnn import cnn
+from pptp_jax.models.linen import from_linen
 from pptp_jax.models.mlp import mlp
-from pptp_jax.models.model import Model, Variables, from_linen
+from pptp_jax.models.model import Model, Variables, learns
+from pptp_jax.models.resnet import resnet18
+from pptp_jax.models.statistics import recompute_statistics
+from pptp_jax.models.vgg import vgg11_bn
+from pptp_jax.models.vit import vit
+from pptp_jax.models.wide_resnet import wrn28
 
-__all__ = ["Model", "Variables", "cnn", "from_linen", "mlp"]
+__all__ = [
+    "Model",
+    "Variables",
+    "cnn",
+    "from_linen",
+    "learns",
+    "mlp",
+    "recompute_statistics",
+    "resnet18",
+    "vgg11_bn",
+    "vit",
+    "wrn28",
+]

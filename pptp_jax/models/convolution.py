@@ -5,33 +5,65 @@ leaves the fast path; both are slower by up to orders of magnitude. A product of
 a batched matrix product and stays fast in both.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-class Conv3x3(nn.Module):
-    """A 3×3 convolution of stride 1 that keeps height and width, with a bias.
+class Conv(nn.Module):
+    """A convolution that keeps height and width, or divides them by its stride and rounds up.
 
-    The parameters are those of `flax.linen.Conv`: `kernel` (3, 3, in, out) and `bias` (out,).
+    The parameters are those of `flax.linen.Conv`: `kernel` (size, size, in, out) and `bias` (out,).
+
+    Attributes:
+        features: the output channels.
+        size: the height and width of the kernel, 1 or 3; a kernel of 3 pads each side with a zero.
+        stride: the step in both directions.
+        use_bias: whether a bias is added.
+        kernel_init: draws the kernel.
     """
 
     features: int
+    size: int = 3
+    stride: int = 1
+    use_bias: bool = True
+    kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "batch height width channels"]
-    ) -> Float[Array, "batch height width _"]:
+    ) -> Float[Array, "batch _ _ _"]:
         """Convolves a batch of images."""
-        height, width, channels = x.shape[1:]
-        kernel = self.param(
-            "kernel", nn.initializers.lecun_normal(), (3, 3, channels, self.features)
-        )
+        shape = (self.size, self.size, x.shape[-1], self.features)
+        products = _convolve(x, self.param("kernel", self.kernel_init, shape), self.stride)
+        if not self.use_bias:
+            return products
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        shifts = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
-        products = jnp.concatenate(shifts, axis=-1) @ kernel.reshape(-1, self.features)
         return products + bias[None, None, None]
+
+
+# The patches are nine times the inputs: the gradient makes them anew rather than keeping them.
+@partial(jax.checkpoint, static_argnums=2)
+def _convolve(
+    x: Float[Array, "batch height width channels"],
+    kernel: Float[Array, "size size channels features"],
+    stride: int,
+) -> Float[Array, "batch _ _ features"]:
+    batch, height, width, channels = x.shape
+    size = len(kernel)
+    around = size // 2
+    padded = jnp.pad(x, ((0, 0), (around, around), (around, around), (0, 0)))
+
+    def shifted(i: int, j: int) -> Array:
+        end = (batch, i + height, j + width, channels)
+        return jax.lax.slice(padded, (0, i, j, 0), end, (1, stride, stride, 1))
+
+    shifts = [shifted(i, j) for i in range(size) for j in range(size)]
+    return jnp.concatenate(shifts, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
 
 
 def max_pool2x2(

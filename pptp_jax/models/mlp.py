@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from pptp_jax.models.model import Model, from_linen
-from pptp_jax.validation import at_least, one_of
+from pptp_jax.models.linen import from_linen
+from pptp_jax.models.model import Mode, Model, learns
+from pptp_jax.validation import at_least, fraction, one_of
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
 
@@ -18,29 +19,34 @@ def _names(depth: int) -> list[str]:
 class _MLP(nn.Module):
     widths: tuple[int, ...]
     activation: str
+    dropout: float
 
     @nn.compact
-    def __call__(self, x: Float[Array, "batch ..."], *, train: bool) -> Float[Array, "batch _"]:
+    def __call__(self, x: Float[Array, "batch ..."], *, train: Mode) -> Float[Array, "batch _"]:
         x = x.reshape(x.shape[0], -1)
         *hidden, head = zip(_names(len(self.widths)), self.widths, strict=True)
         for name, width in hidden:
             x = ACTIVATIONS[self.activation](nn.Dense(width, name=name)(x))
+            x = nn.Dropout(self.dropout, deterministic=not learns(train, name))(x)
         return nn.Dense(head[1], name=head[0])(x)
 
 
-def mlp(hidden: Sequence[int], num_classes: int, activation: str = "tanh") -> Model:
+def mlp(
+    hidden: Sequence[int], num_classes: int, activation: str = "tanh", dropout: float = 0.0
+) -> Model:
     """A multi-layer perceptron on flattened inputs.
 
     Args:
         hidden: the widths of the hidden layers, at least one.
         num_classes: the number of outputs.
         activation: `tanh` (the field's habit on tables) or `relu`.
+        dropout: the share of each hidden layer's outputs that is dropped in training.
 
     Returns:
         A model with one block a layer: `stem`, `stage1` ..., `head`.
 
     Raises:
-        ValueError: if a width is below 1 or the activation is unknown.
+        ValueError: if a width is below 1, the activation is unknown or the dropout is no fraction.
 
     Examples:
         >>> [block.name for block in mlp([512, 256, 128], num_classes=30).blocks]
@@ -49,6 +55,12 @@ def mlp(hidden: Sequence[int], num_classes: int, activation: str = "tanh") -> Mo
     at_least(1, hidden_layers=len(hidden), **{f"hidden[{i}]": w for i, w in enumerate(hidden)})
     at_least(2, num_classes=num_classes)
     one_of(ACTIVATIONS, activation=activation)
+    fraction(dropout=dropout)
     widths = (*hidden, num_classes)
-    config = {"name": "mlp", "widths": list(widths), "activation": activation}
-    return from_linen(_MLP(widths, activation), _names(len(widths)), config)
+    config = {
+        "name": "mlp",
+        "widths": list(widths),
+        "activation": activation,
+        "dropout": dropout,
+    }
+    return from_linen(_MLP(widths, activation, dropout), _names(len(widths)), config)

@@ -1,12 +1,13 @@
 """What a model is to everything above it: two pure functions and the order of its blocks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import flax.linen as nn
-
 from pptp_jax.regions import Block
+
+# Whether a network is in training mode, or the names of the blocks that are.
+Mode = bool | tuple[str, ...]
 
 
 class Variables(NamedTuple):
@@ -28,10 +29,18 @@ class Model:
     Attributes:
         init: `init(key, x) -> Variables`, for a batch `x` of shape (batch, *example).
         apply: `apply(params, state, x, *, train, key) -> (logits, state)`, with logits of shape
-            (batch, classes). With `train=False` it is deterministic, gets `key=None`, and returns
-            the state that it was given.
-        blocks: the architectural units in forward order; needed only for region presets.
+            (batch, classes). `train` is True, False, or the names of the blocks that are in
+            training mode: in the others batch norm uses its running statistics and leaves them
+            alone, and nothing is dropped. All names are as good as True. A tuple of names is true,
+            so a model that only asks whether it trains works on and trains as a whole. With
+            `train=False` the model is deterministic, gets `key=None`, and returns the state that
+            it was given.
+        blocks: the architectural units in forward order; needed only for region presets and for a
+            training mode of part of the network.
         config: what the model is, as plain data, for the record.
+        statistics: `statistics(params, state, x) -> state`, the state with the running statistics
+            that the batch `x` alone would give; None where no state depends on the inputs. See
+            `recompute_statistics`.
 
     Examples:
         A linear model from nothing but two functions:
@@ -51,40 +60,18 @@ class Model:
     apply: Callable[..., tuple[Any, Any]]
     blocks: tuple[Block, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
+    statistics: Callable[[Any, Any, Any], Any] | None = None
 
 
-def from_linen(
-    module: nn.Module, blocks: Sequence[str] = (), config: Mapping[str, Any] | None = None
-) -> Model:
-    """A model from a Linen module whose `__call__` takes `(x, *, train)`.
+def learns(train: Mode, block: str) -> bool:
+    """Whether a block is in training mode, for models that can train in part.
 
     Args:
-        module: the module; its dropout draws from the stream `dropout`.
-        blocks: the names of its submodules in forward order, each one block.
-        config: what the model is, as plain data.
+        train: what `Model.apply` was given.
+        block: the block's name.
 
     Examples:
-        >>> class Linear(nn.Module):
-        ...     @nn.compact
-        ...     def __call__(self, x, *, train):
-        ...         return nn.Dense(3, name="head")(x)
-        >>> from_linen(Linear(), ["head"]).blocks
-        (Block(name='head', pattern='head/.*'),)
+        >>> learns(True, "stem"), learns(("stage1", "head"), "stem")
+        (True, False)
     """
-
-    def init(key: Any, x: Any) -> Variables:
-        variables = dict(module.init(key, x, train=False))
-        return Variables(variables.pop("params"), variables)
-
-    def apply(params: Any, state: Any, x: Any, *, train: bool, key: Any) -> tuple[Any, Any]:
-        rngs = None if key is None else {"dropout": key}
-        if train:
-            logits, changed = module.apply(
-                {"params": params, **state}, x, train=True, rngs=rngs, mutable=list(state)
-            )
-            return logits, dict(changed)
-        return module.apply({"params": params, **state}, x, train=False), state
-
-    return Model(
-        init, apply, tuple(Block(name, f"{name}/.*") for name in blocks), dict(config or {})
-    )
+    return train if isinstance(train, bool) else block in train

@@ -5,7 +5,15 @@ leaf of a tree its region by rules on paths; a `WeightMap` gives every single we
 boolean masks. Transforms take either.
 """
 
-from pptp_jax.regions.blocks import GENERAL, PRESETS, PROTECT, by_depth, protect
+from pptp_jax.regions.blocks import (
+    GENERAL,
+    PRESETS,
+    PROTECT,
+    Region,
+    by_depth,
+    protect,
+    region_name,
+)
 from pptp_jax.regions.paths import align, paths
 from pptp_jax.regions.ranking import top_weights
 from pptp_jax.regions.record import check_record
@@ -20,6 +28,7 @@ __all__ = [
     "PRESETS",
     "PROTECT",
     "Block",
+    "Region",
     "RegionMap",
     "Regions",
     "Size",
@@ -30,6 +39,7 @@ __all__ = [
     "glob",
     "paths",
     "protect",
+    "region_name",
     "sizes",
     "top_weights",
 ]

@@ -1,6 +1,6 @@
 """Region maps from the blocks of a network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pptp_jax.regions.region_map import RegionMap
 from pptp_jax.regions.rules import Block
@@ -9,29 +9,38 @@ from pptp_jax.validation import one_of
 PROTECT = "protect"
 GENERAL = "general"
 
-PRESETS = ("stem", "shallow", "deep", "head")
+# `auto` is a preset too, but which blocks it means is found by measuring a fleet.
+PRESETS = ("stem", "shallow", "deep", "head", "auto")
+
+Region = str | Sequence[str] | Mapping[str, Sequence[str]] | RegionMap
 
 
-def protect(region: str | Sequence[str] | RegionMap, blocks: Sequence[Block]) -> RegionMap:
+def protect(region: Region, blocks: Sequence[Block]) -> RegionMap:
     """The region map that protects some blocks of a network and leaves the rest `general`.
 
     Args:
         region: a preset (`stem`: the first block; `shallow`: the first half of the blocks, the
-            middle one included; `deep`: the others; `head`: the last), a block's name, a sequence
-            of blocks' names, or a finished region map, which is returned as it is.
+            middle one included; `deep`: the others; `head`: the last), a block's name, or either
+            after the word `not`, for all other blocks (`not stem`); a sequence of blocks' names;
+            several regions, as blocks' names by label; or a finished region map, which is returned
+            as it is.
         blocks: the network's blocks in forward order.
 
     Returns:
-        A region map with the labels `protect` and `general`.
+        A region map with the labels `protect`, or those given, and `general`.
 
     Raises:
-        ValueError: if a name is neither a preset nor a block, if there are no blocks, or if every
-            block would be protected.
+        ValueError: if a name is neither a preset nor a block, a block is in two regions, there are
+            no blocks, or no block would be left `general`.
 
     Examples:
-        >>> blocks = [Block("stem", "stem/.*"), Block("head", "head/.*")]
+        >>> blocks = [Block("stem", "stem/.*"), Block("stage1", "s/.*"), Block("head", "head/.*")]
         >>> protect("stem", blocks).rules
-        (('stem/.*', 'protect'), ('head/.*', 'general'))
+        (('stem/.*', 'protect'), ('s/.*', 'general'), ('head/.*', 'general'))
+        >>> protect("not stem", blocks).rules
+        (('stem/.*', 'general'), ('s/.*', 'protect'), ('head/.*', 'protect'))
+        >>> protect({"first": ["stem"], "then": ["stage1"]}, blocks).rules
+        (('stem/.*', 'first'), ('s/.*', 'then'), ('head/.*', 'general'))
     """
     if isinstance(region, RegionMap):
         return region
@@ -41,23 +50,55 @@ def protect(region: str | Sequence[str] | RegionMap, blocks: Sequence[Block]) ->
             "give Model(..., blocks=...) in forward order, or a RegionMap"
         )
     order = [block.name for block in blocks]
-    half = (len(blocks) + 1) // 2
-    presets = {"stem": order[:1], "shallow": order[:half], "deep": order[half:], "head": order[-1:]}
-    if isinstance(region, str):
-        one_of(dict.fromkeys([*presets, *order]), region=region)
-        chosen = presets.get(region, [region])
-    else:
-        for name in region:
+    named = region if isinstance(region, Mapping) else {PROTECT: _blocks(region, order)}
+    labels: dict[str, str] = {}
+    for label, names in named.items():
+        for name in names:
             one_of(order, region=name)
-        chosen = list(region)
-    if not chosen or set(chosen) == set(order):
+            if name in labels:
+                raise ValueError(
+                    f"block {name!r} would be in the regions {labels[name]} and {label}"
+                )
+            labels[name] = label
+    if not labels or set(labels) == set(order) or not all(named.values()):
         raise ValueError(
-            f"region {region!r} would protect {len(chosen)} of the {len(order)} blocks "
+            f"region {region!r} would protect {len(labels)} of the {len(order)} blocks "
             f"{', '.join(order)}; a region map needs a block on either side"
         )
-    return RegionMap.from_rules(
-        [(block, PROTECT if block.name in chosen else GENERAL) for block in blocks]
-    )
+    return RegionMap.from_rules([(block, labels.get(block.name, GENERAL)) for block in blocks])
+
+
+def region_name(region: Region | None) -> str:
+    """A region in a word for tables and files; `custom` for a map, `-` for none.
+
+    Examples:
+        >>> region_name(("stem", "stage1")), region_name({"early": ["stem"]}), region_name(None)
+        ('stem+stage1', 'stem@early', '-')
+    """
+    if region is None:
+        return "-"
+    if isinstance(region, RegionMap):
+        return "custom"
+    if isinstance(region, Mapping):
+        return "+".join(f"{'+'.join(names)}@{label}" for label, names in region.items())
+    return region if isinstance(region, str) else "+".join(region)
+
+
+def _blocks(region: str | Sequence[str], order: Sequence[str]) -> list[str]:
+    """The names of the blocks that a region means."""
+    if not isinstance(region, str):
+        return list(region)
+    half = (len(order) + 1) // 2
+    presets = {"stem": order[:1], "shallow": order[:half], "deep": order[half:], "head": order[-1:]}
+    if region == "auto":
+        raise ValueError(
+            "region 'auto' is found by measuring: run the recipe in a study, or give "
+            "pptp_jax.locate.choose(risk_map, budget)"
+        )
+    name = region.removeprefix("not ")
+    one_of(dict.fromkeys([*presets, *order]), region=name)
+    chosen = presets.get(name, [name])
+    return [block for block in order if (block in chosen) == (name == region)]
 
 
 def by_depth(cuts: Sequence[tuple[float, str]], blocks: Sequence[Block]) -> RegionMap:

@@ -16,6 +16,7 @@ from pptp_jax import __version__
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.metrics import FPRS, UNRESOLVED, attack_metrics, mean_over
+from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.files import write_array, write_arrays, write_json
 from pptp_jax.study.fingerprint import fingerprint
@@ -133,7 +134,7 @@ def _attacked(
         "recipe": recipe.name,
         "defence": recipe.defence,
         "strength": recipe.strength,
-        "region": recipe.region_name,
+        "region": region_name(recipe.region),
         "epochs": recipe.epochs,
         "slug": recipe.slug,
         "diverged": np.flatnonzero(~trained.finite).tolist(),

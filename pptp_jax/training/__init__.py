@@ -2,10 +2,11 @@
 
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
-from pptp_jax.training.fleet import Progress, Trained, train_fleet
+from pptp_jax.training.fleet import Observer, Progress, Trained, train_fleet
 from pptp_jax.training.grouping import chunks, fitting_chunk
-from pptp_jax.training.optimizer import SGD
-from pptp_jax.training.recipe import Phase, Recipe
+from pptp_jax.training.optimizer import SGD, Optimizer
+from pptp_jax.training.phase import Ensemble, Perturbation, Phase, Private, Vulnerable
+from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import (
     early_stopped,
     freeze,
@@ -14,20 +15,29 @@ from pptp_jax.training.recipes import (
     undefended,
     whole_network,
 )
-from pptp_jax.training.train import Metrics, Optimizer, Trainer, check_members, make_train
+from pptp_jax.training.state import TrainState
+from pptp_jax.training.train import Metrics, check_members, check_reference, make_train
+from pptp_jax.training.trainer import Trainer
 
 __all__ = [
     "SGD",
     "Arrays",
     "Checkpoint",
+    "Ensemble",
     "Metrics",
+    "Observer",
     "Optimizer",
+    "Perturbation",
     "Phase",
+    "Private",
     "Progress",
     "Recipe",
+    "TrainState",
     "Trained",
     "Trainer",
+    "Vulnerable",
     "check_members",
+    "check_reference",
     "chunks",
     "early_stopped",
     "fitting_chunk",

@@ -1,8 +1,10 @@
 """A data set on the device, shared by all models of a fleet."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from pptp_jax.data import Dataset
@@ -15,6 +17,7 @@ class Arrays(NamedTuple):
         x: the stored inputs; images stay one byte a value until a batch is drawn.
         y: the labels.
         scale: what the inputs are multiplied by before a model sees them.
+        reference: the examples that no model has as members, and defences may look at.
 
     Examples:
         >>> from pptp_jax.data import Digits
@@ -26,11 +29,13 @@ class Arrays(NamedTuple):
     x: Shaped[Array, "examples ..."]
     y: Int[Array, " examples"]
     scale: Float[Array, ""]
+    reference: Int[Array, " reference"]
 
     @classmethod
-    def of(cls, data: Dataset) -> Self:
+    def of(cls, data: Dataset, reference: Sequence[int] | np.ndarray = ()) -> Self:
         """The arrays of a data set, put on the default device."""
-        return cls(jnp.asarray(data.x), jnp.asarray(data.y), jnp.float32(data.scale))
+        rows = jnp.asarray(np.asarray(reference, np.int32))
+        return cls(jnp.asarray(data.x), jnp.asarray(data.y), jnp.float32(data.scale), rows)
 
     def inputs(self, rows: Int[Array, "..."] | slice) -> Float[Array, "..."]:
         """The inputs of some examples as a model sees them: float32, scaled."""

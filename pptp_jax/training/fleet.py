@@ -14,9 +14,12 @@ from pptp_jax.models import Model, Variables
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.grouping import chunks, fitting_chunk
-from pptp_jax.training.optimizer import SGD
-from pptp_jax.training.recipe import Phase, Recipe
-from pptp_jax.training.train import Optimizer, Trainer, TrainState, all_finite, check_members
+from pptp_jax.training.optimizer import SGD, Optimizer
+from pptp_jax.training.phase import Ensemble, Phase
+from pptp_jax.training.recipe import Recipe
+from pptp_jax.training.state import TrainState
+from pptp_jax.training.train import all_finite, check_members, check_reference
+from pptp_jax.training.trainer import Trainer
 
 
 class Progress(NamedTuple):
@@ -33,6 +36,9 @@ class Progress(NamedTuple):
     training: int
     epoch: int
     loss: float
+
+
+Observer = Callable[[tuple[int, ...], int, Variables], None]
 
 
 class Trained(NamedTuple):
@@ -63,6 +69,7 @@ def train_fleet(
     groups: list[tuple[int, ...]] | None = None,
     checkpoint: Callable[[tuple[int, ...]], Checkpoint] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    observe: Observer | None = None,
 ) -> Iterator[Trained]:
     """Trains models side by side, a group at a time, and yields each group as it ends.
 
@@ -83,6 +90,9 @@ def train_fleet(
         groups: the models in groups; None puts as many together as fit the device's memory.
         checkpoint: where a group keeps its state on the way; None keeps none.
         on_progress: is told after each epoch.
+        observe: is shown the group, the epochs behind it and its networks after each epoch, before
+            the state is saved; not while an ensemble stands in their place. What it keeps it must
+            copy: the next epoch reuses the memory.
 
     Yields:
         The groups in order. Only the last one is held in memory.
@@ -101,6 +111,7 @@ def train_fleet(
         ((2, 3), [True, True])
     """
     check_members(indices.shape[1], batch_size)
+    check_reference(recipe, len(data.reference), batch_size)
     trainer = Trainer(model, recipe.regions(model), batch_size)
     rule = SGD() if optimizer is None else optimizer
     if not isinstance(rule, SGD):
@@ -120,7 +131,15 @@ def train_fleet(
         keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(jnp.array(group))
         saved = None if checkpoint is None else checkpoint(group)
         state, losses = _train_group(
-            trainer, rule, recipe, data, jnp.asarray(indices[list(group)]), keys, saved, told
+            trainer,
+            rule,
+            recipe,
+            data,
+            jnp.asarray(indices[list(group)]),
+            keys,
+            saved,
+            told,
+            None if observe is None else partial(observe, group),
         )
         finite = jax.vmap(all_finite)(state.variables, losses)
         yield Trained(group, state.variables, np.asarray(losses), np.asarray(finite))
@@ -136,14 +155,17 @@ def _train_group(
     keys: Key[Array, " models"],
     checkpoint: Checkpoint | None,
     told: Callable[[int, float], None],
+    observe: Callable[[int, Variables], None] | None,
 ) -> tuple[TrainState, Float[Array, "models epochs"]]:
     ends = np.cumsum([phase.epochs for phase in recipe.phases])
     losses = jnp.zeros((len(keys), int(ends[-1])))
     number, state = 0, None
     if checkpoint is not None and (step := checkpoint.latest()) is not None:
         # The epochs before it have been trained; only the state's structure is needed.
-        phase = recipe.phases[int(np.searchsorted(ends, step))]
-        like = jax.eval_shape(partial(_start, trainer), optimizer, phase, keys, data, None)
+        like = None
+        for i in range(int(np.searchsorted(ends, step)) + 1):
+            begin = partial(_start, trainer, optimizer, recipe.phases[i], recipe.taught(i))
+            like = jax.eval_shape(begin, keys, data, members, like)
         state, losses = checkpoint.restore(step, (like, losses))
         number = step
     while number < ends[-1]:
@@ -151,10 +173,13 @@ def _train_group(
         phase = recipe.phases[current]
         within = number - int(ends[current] - phase.epochs)
         if within == 0:
-            state = _start(trainer, optimizer, phase, keys, data, state)
+            taught = recipe.taught(current)
+            state = _start(trainer, optimizer, phase, taught, keys, data, members, state)
         state, loss = _epoch(trainer, optimizer, phase, state, data, members, keys, number, within)
         losses = losses.at[:, number].set(loss)
         number += 1
+        if observe is not None and phase.ensemble is None:
+            observe(number, state.variables)
         told(number, float(jnp.nanmean(loss)) if jnp.isfinite(loss).any() else math.nan)
         if checkpoint is not None:
             checkpoint.save(number, (state, losses))
@@ -167,13 +192,15 @@ def _start(
     trainer: Trainer,
     optimizer: Optimizer,
     phase: Phase,
+    taught: Ensemble | None,
     keys: Key[Array, " models"],
     data: Arrays,
+    members: Int[Array, "models members"],
     state: TrainState | None,
 ) -> TrainState:
     own = None if state is None else 0
-    return jax.vmap(trainer.start, in_axes=(None, None, 0, None, own))(
-        optimizer, phase, keys, data, state
+    return jax.vmap(trainer.start, in_axes=(None, None, None, 0, None, 0, own))(
+        optimizer, phase, taught, keys, data, members, state
     )
 
 

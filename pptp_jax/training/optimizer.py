@@ -1,5 +1,6 @@
 """The optimiser of the default recipes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,3 +60,6 @@ class SGD:
             optax.trace(decay=self.momentum),
             optax.scale_by_learning_rate(rate),
         )
+
+
+Optimizer = SGD | Callable[[int | Int[Array, ""]], optax.GradientTransformation]

@@ -1,44 +1,12 @@
-"""Phases and recipes: how a model is trained, as plain frozen data."""
+"""Recipes: methods of training, as plain frozen data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import jax
-from jaxtyping import Array, Int
-
 from pptp_jax.models import Model
-from pptp_jax.objectives import Objective
-from pptp_jax.regions import RegionMap, protect
+from pptp_jax.regions import Region, RegionMap, protect, region_name
+from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.validation import at_least, one_of
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """Some epochs of training under one set of rules, from a fresh optimiser state.
-
-    A pytree: the number of epochs and the objectives' strengths are leaves, so that phases that
-    differ in them alone share one compiled program.
-
-    Attributes:
-        epochs: how many passes over the members, which the learning-rate schedule spans.
-        objectives: one objective for all parameters, or one a region.
-        rewound: the regions that are taken back to their initial values as the phase begins.
-        frozen: the regions that do not move.
-
-    Examples:
-        >>> from pptp_jax.objectives import CrossEntropy
-        >>> Phase(epochs=8, objectives=CrossEntropy(), frozen=("protect",)).frozen
-        ('protect',)
-    """
-
-    epochs: int | Int[Array, ""]
-    objectives: Objective | Mapping[str, Objective]
-    rewound: tuple[str, ...] = jax.tree.static(default=())
-    frozen: tuple[str, ...] = jax.tree.static(default=())
-
-    def __post_init__(self) -> None:
-        at_least(1, epochs=self.epochs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +16,14 @@ class Recipe:
     Attributes:
         name: the method's name, such as `split`.
         phases: what happens, in order.
-        region: what is protected: a preset, blocks' names, or a region map; None if the phases
-            know no regions.
+        region: what is protected: a preset, blocks' names, blocks' names by region, or a region
+            map; None if the phases know no regions.
         defence: the defence objective's name; `none` without one.
         strength: the defence objective's strength; None without one.
 
     Raises:
-        ValueError: if there is no phase, or a phase names regions and the recipe has none.
+        ValueError: if there is no phase, a phase names regions and the recipe has none, or a phase
+            needs something that the phase before it does not leave.
 
     Examples:
         >>> from pptp_jax.objectives import CrossEntropy
@@ -65,25 +34,35 @@ class Recipe:
 
     name: str
     phases: tuple[Phase, ...]
-    region: str | tuple[str, ...] | RegionMap | None = None
+    region: Region | None = None
     defence: str = "none"
     strength: float | None = None
 
     def __post_init__(self) -> None:
         at_least(1, **{f"the number of phases of {self.name}": len(self.phases)})
-        for phase in self.phases:
-            named = isinstance(phase.objectives, Mapping) or phase.rewound or phase.frozen
-            if named and self.region is None:
+        for before, phase in zip((None, *self.phases), self.phases, strict=False):
+            if self.region is None and any(phase.named):
                 raise ValueError(f"{self.name} names regions in a phase: give it a region")
+            if before is None and phase.needs_soft:
+                raise ValueError(f"{self.name} needs a teacher: train one in a phase before")
+            if before is not None and before.ensemble is not None and not phase.anew:
+                raise ValueError(f"{self.name} must train anew after the phase of an ensemble")
+        if self.phases[-1].ensemble is not None:
+            raise ValueError(f"{self.name} ends with an ensemble: distil it into one network")
 
     @property
-    def region_name(self) -> str:
-        """The region in a word: a preset or block names; `custom` for a map, `-` for none."""
-        if self.region is None:
-            return "-"
-        if isinstance(self.region, RegionMap):
-            return "custom"
-        return self.region if isinstance(self.region, str) else "+".join(self.region)
+    def needs_reference(self) -> bool:
+        """Whether it looks at reference examples."""
+        return any(
+            phase.needs_reference
+            or phase.examples == "reference"
+            or (phase.vulnerable is not None and phase.vulnerable.reference_weight > 0)
+            for phase in self.phases
+        )
+
+    def taught(self, phase: int) -> Ensemble | None:
+        """The ensemble that the phase before a phase has trained; None if it was the network."""
+        return self.phases[phase - 1].ensemble if phase else None
 
     @property
     def epochs(self) -> str:
@@ -95,12 +74,12 @@ class Recipe:
         """A name for files that tells this recipe from the others of a study."""
         parts: Sequence[object] = [self.name, self.epochs]
         if self.region is not None:
-            parts = [*parts, self.region_name]
+            parts = [*parts, region_name(self.region)]
         if self.defence != "none":
             parts = [*parts, self.defence]
         if self.strength is not None:
             parts = [*parts, f"{self.strength:g}"]
-        return "_".join(map(str, parts))
+        return "_".join(map(str, parts)).replace(" ", "-")
 
     def regions(self, model: Model) -> RegionMap | None:
         """The region map for a model; None if the recipe knows no regions.
@@ -113,7 +92,7 @@ class Recipe:
             return None
         regions = protect(self.region, model.blocks)
         for phase in self.phases:
-            for label in (*phase.rewound, *phase.frozen):
+            for label in (*phase.rewound, *phase.frozen, *phase.perturbed):
                 one_of(regions.names, **{f"{self.name}: region": label})
             if isinstance(phase.objectives, Mapping):
                 given, needed = set(phase.objectives), set(regions.names) - set(phase.frozen)

@@ -1,32 +1,20 @@
 """Training one model: pure functions of a key, the data and the model's own members."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.models import Model, Variables
-from pptp_jax.objectives import Context, CrossEntropy, Objective
-from pptp_jax.regions import RegionMap
 from pptp_jax.training.arrays import Arrays
-from pptp_jax.training.gradients import Loss, gradients
-from pptp_jax.training.optimizer import SGD
-from pptp_jax.training.recipe import Phase, Recipe
-from pptp_jax.transforms import apply_to_region, freeze_region, rewind_region
+from pptp_jax.training.optimizer import SGD, Optimizer
+from pptp_jax.training.phase import Phase
+from pptp_jax.training.recipe import Recipe
+from pptp_jax.training.state import TrainState
+from pptp_jax.training.trainer import Trainer
 from pptp_jax.validation import at_least
-
-Optimizer = SGD | Callable[[int | Int[Array, ""]], optax.GradientTransformation]
-
-
-class TrainState(NamedTuple):
-    """What training carries from step to step."""
-
-    variables: Variables
-    opt_state: Any
 
 
 class Metrics(NamedTuple):
@@ -39,112 +27,6 @@ class Metrics(NamedTuple):
 
     loss: Float[Array, " epochs"]
     finite: Bool[Array, ""]
-
-
-@dataclass(frozen=True)
-class Trainer:
-    """The two pure functions that training is made of, for one model under one optimiser.
-
-    Hashable, and equal for recipes that share a model and a region map: a fleet compiles `start`
-    and `epoch` once for all phases of the same structure, whatever their lengths and strengths.
-    """
-
-    model: Model
-    regions: RegionMap | None
-    batch_size: int
-
-    def start(
-        self,
-        optimizer: Optimizer,
-        phase: Phase,
-        key: Key[Array, ""],
-        data: Arrays,
-        state: TrainState | None,
-    ) -> TrainState:
-        """The state as a phase begins: rewound where it says so, with a fresh optimiser state."""
-        initial = self.model.init(jax.random.fold_in(key, 0), data.inputs(slice(0, 1)))
-        variables = initial if state is None else state.variables
-        for label in phase.rewound:
-            assert self.regions is not None  # a recipe that names regions has them
-            params = rewind_region(variables.params, initial.params, self.regions, label)
-            variables = variables._replace(params=params)
-        tx = self._transform(optimizer, phase, jnp.int32(1))
-        return TrainState(variables, tx.init(variables.params))
-
-    def epoch(
-        self,
-        optimizer: Optimizer,
-        phase: Phase,
-        state: TrainState,
-        data: Arrays,
-        members: Int[Array, " members"],
-        key: Key[Array, ""],
-        number: Int[Array, ""],
-        within: Int[Array, ""],
-    ) -> tuple[TrainState, Float[Array, ""]]:
-        """One pass over the members in a new order; the last, smaller batch is left out.
-
-        Args:
-            optimizer: makes the transform, given the number of steps of the schedule.
-            phase: the rules.
-            state: where training stands.
-            data: the data set.
-            members: the rows that this model trains on.
-            key: the model's own key, the same in every epoch.
-            number: the number of the epoch in the whole recipe, from 0; the randomness depends on
-                it.
-            within: the number of the epoch in its phase; the objectives depend on it.
-
-        Returns:
-            The new state and the mean cross-entropy of the epoch's batches.
-        """
-        steps = len(members) // self.batch_size
-        tx = self._transform(optimizer, phase, phase.epochs * steps)
-        labels = None if self.regions is None else self.regions.labels(state.variables.params)
-        shuffle, noise = jax.random.split(jax.random.fold_in(key, number + 1))
-        order = jax.random.permutation(shuffle, members)
-        batches = order[: steps * self.batch_size].reshape(steps, self.batch_size)
-
-        def step(
-            state: TrainState, drawn: tuple[Int[Array, " batch"], Int[Array, ""]]
-        ) -> tuple[TrainState, Float[Array, ""]]:
-            rows, count = drawn
-            x, y = data.inputs(rows), data.y[rows]
-            (params, model_state), opt_state = state
-
-            def forward(params: Any) -> tuple[Array, Any]:
-                dropout = jax.random.fold_in(noise, count)
-                return self.model.apply(params, model_state, x, train=True, key=dropout)
-
-            context = Context(epoch=within)
-
-            def loss_of(objective: Objective) -> Loss:
-                return lambda logits: objective(logits, y, context)
-
-            losses = jax.tree.map(
-                loss_of, phase.objectives, is_leaf=lambda part: isinstance(part, Objective)
-            )
-            grads, logits, model_state = gradients(forward, params, losses, labels)
-            loss = CrossEntropy()(logits, y)
-            updates, opt_state = tx.update(grads, opt_state, params)
-            params = optax.apply_updates(params, updates)
-            return TrainState(Variables(params, model_state), opt_state), loss
-
-        state, losses = jax.lax.scan(step, state, (batches, jnp.arange(steps)))
-        return state, losses.mean()
-
-    def _transform(
-        self, optimizer: Optimizer, phase: Phase, steps: int | Int[Array, ""]
-    ) -> optax.GradientTransformationExtraArgs:
-        tx = optimizer(steps)
-        if not phase.frozen:
-            return optax.with_extra_args_support(tx)
-        assert self.regions is not None  # a recipe that names regions has them
-        trained = [label for label in self.regions.names if label not in phase.frozen]
-        return optax.chain(
-            *(apply_to_region(tx, self.regions, label) for label in trained),
-            *(freeze_region(self.regions, label) for label in phase.frozen),
-        )
 
 
 def check_members(members: int, batch_size: int) -> None:
@@ -164,6 +46,27 @@ def check_members(members: int, batch_size: int) -> None:
         raise ValueError(
             f"a model has {members} members, too few for one batch of {batch_size}: "
             "give more examples or a smaller batch_size"
+        )
+
+
+def check_reference(recipe: Recipe, reference: int, batch_size: int) -> None:
+    """Refuses a recipe that looks at reference examples where there are too few of them.
+
+    Raises:
+        ValueError: naming both numbers.
+
+    Examples:
+        >>> from pptp_jax.objectives import CrossEntropy
+        >>> phase = Phase(epochs=1, objectives=CrossEntropy(), examples="reference")
+        >>> check_reference(Recipe(name="mine", phases=(phase,)), 30, batch_size=64)
+        Traceback (most recent call last):
+            ...
+        ValueError: mine needs at least 64 reference examples, a batch, and there are 30: ...
+    """
+    if recipe.needs_reference and reference < batch_size:
+        raise ValueError(
+            f"{recipe.name} needs at least {batch_size} reference examples, a batch, and there are "
+            f"{reference}: set more aside with the `reference` of the study"
         )
 
 
@@ -209,9 +112,10 @@ def make_train(
         key: Key[Array, ""], data: Arrays, indices: Int[Array, " members"]
     ) -> tuple[Variables, Metrics]:
         check_members(len(indices), batch_size)
+        check_reference(recipe, len(data.reference), batch_size)
         state: TrainState | None = None
         losses, begun = [], 0
-        for phase in recipe.phases:
+        for i, phase in enumerate(recipe.phases):
 
             def one(
                 state: TrainState, within: Int[Array, ""], phase: Phase = phase, begun: int = begun
@@ -219,7 +123,8 @@ def make_train(
                 number = begun + within
                 return trainer.epoch(optimizer, phase, state, data, indices, key, number, within)
 
-            start = trainer.start(optimizer, phase, key, data, state)
+            taught = recipe.taught(i)
+            start = trainer.start(optimizer, phase, taught, key, data, indices, state)
             ended, loss = jax.lax.scan(one, start, jnp.arange(phase.epochs))
             state = ended
             losses.append(loss)

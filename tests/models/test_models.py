@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pptp_jax.models import Model, cnn, from_linen, mlp
-from pptp_jax.models.convolution import Conv3x3, max_pool2x2
+from pptp_jax.models.convolution import Conv, max_pool2x2
 from pptp_jax.regions import RegionMap, paths
 
 
@@ -52,7 +52,7 @@ def test_parameters_and_blocks(model: Model, shape: tuple[int, ...], count: int)
 
 def test_the_convolution_is_xlas_own_in_values_and_gradients() -> None:
     x = jax.random.normal(jax.random.key(0), (2, 7, 6, 3))
-    module = Conv3x3(5)
+    module = Conv(5)
     params = module.init(jax.random.key(1), x)
     params = jax.tree.map(lambda p: p + 0.1, params)
 

@@ -98,7 +98,7 @@ def test_a_frozen_epoch_leaves_the_region_as_it_was_to_the_last_bit() -> None:
     recipe = freeze("stem", after=1, more=1)
     trainer = Trainer(MODEL, recipe.regions(MODEL), 50)
     phase = recipe.phases[1]
-    before = trainer.start(decaying, phase, KEY, DATA, None)
+    before = trainer.start(decaying, phase, None, KEY, DATA, MEMBERS, None)
     epoch = jax.jit(lambda state: trainer.epoch(decaying, phase, state, DATA, MEMBERS, KEY, 1, 0))
     after, _ = epoch(before)
     now, then = after.variables.params, before.variables.params
@@ -207,7 +207,7 @@ def test_strengths_and_lengths_share_one_program() -> None:
 
     phases = [Phase(epochs=e, objectives=RelaxLoss(alpha=a)) for e, a in [(1, 0.1), (9, 2.0)]]
     for phase in phases:
-        state = trainer.start(SGD(), phase, KEY, DATA, None)
+        state = trainer.start(SGD(), phase, None, KEY, DATA, MEMBERS, None)
         epoch(phase, state, 0)
         epoch(phase, state, 1)
     assert len(compiled) == 1

@@ -1,0 +1,83 @@
+"""Models from Linen modules."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+
+from pptp_jax.models.model import Mode, Model, Variables
+from pptp_jax.regions import Block
+from pptp_jax.validation import one_of
+
+
+def from_linen(
+    module: nn.Module, blocks: Sequence[str] = (), config: Mapping[str, Any] | None = None
+) -> Model:
+    """A model from a Linen module whose `__call__` takes `(x, *, train)`.
+
+    The statistics of its `flax.linen.BatchNorm` layers can be recomputed.
+
+    Args:
+        module: the module; its dropout draws from the stream `dropout`. To train in part it asks
+            `learns(train, name)` for each of its blocks.
+        blocks: the names of its submodules in forward order, each one block.
+        config: what the model is, as plain data.
+
+    Returns:
+        The model. Its `apply` raises a ValueError if `train` names what is no block.
+
+    Examples:
+        >>> class Linear(nn.Module):
+        ...     @nn.compact
+        ...     def __call__(self, x, *, train):
+        ...         return nn.Dense(3, name="head")(x)
+        >>> from_linen(Linear(), ["head"]).blocks
+        (Block(name='head', pattern='head/.*'),)
+    """
+
+    def init(key: Any, x: Any) -> Variables:
+        variables = dict(module.init(key, x, train=False))
+        return Variables(variables.pop("params"), variables)
+
+    def apply(params: Any, state: Any, x: Any, *, train: Mode, key: Any) -> tuple[Any, Any]:
+        if blocks and not isinstance(train, bool):
+            for name in train:
+                one_of(blocks, train=name)
+        rngs = None if key is None else {"dropout": key}
+        if train:
+            logits, changed = module.apply(
+                {"params": params, **state}, x, train=train, rngs=rngs, mutable=list(state)
+            )
+            return logits, dict(changed)
+        return module.apply({"params": params, **state}, x, train=False), state
+
+    def statistics(params: Any, state: Any, x: Any) -> Any:
+        if "batch_stats" not in state:
+            return state
+        with nn.intercept_methods(_measure):
+            _, changed = module.apply(
+                {"params": params, **state}, x, train=True, mutable=["batch_stats"]
+            )
+        return {**state, "batch_stats": changed["batch_stats"]}
+
+    return Model(
+        init,
+        apply,
+        tuple(Block(name, f"{name}/.*") for name in blocks),
+        dict(config or {}),
+        statistics,
+    )
+
+
+def _measure(
+    call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: Any
+) -> Any:
+    """Runs a layer so that batch norm keeps the batch's statistics, and nothing is dropped."""
+    layer = context.module
+    if isinstance(layer, nn.Dropout):
+        return args[0]
+    if isinstance(layer, nn.BatchNorm) and layer.momentum != 0:
+        # Without momentum the statistics of the batch take the place of the running ones. The
+        # twin on the same scope reads and writes the layer's own variables.
+        return layer.clone(parent=layer.scope, momentum=0.0)(*args, **kwargs)
+    return call(*args, **kwargs)

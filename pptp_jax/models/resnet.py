@@ -1,0 +1,105 @@
+"""ResNet-18 for small images."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pptp_jax.models.linen import from_linen
+from pptp_jax.models.model import Mode, Model, learns
+from pptp_jax.models.normalization import NORMS, NormedConv
+from pptp_jax.validation import at_least, one_of
+
+
+class _BasicBlock(nn.Module):
+    features: int
+    stride: int
+    norm: str
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch _ _ _"]:
+        width, stride, norm = self.features, self.stride, self.norm
+        y = nn.relu(NormedConv(width, norm, stride=stride, name="conv1")(x, train=train))
+        y = NormedConv(width, norm, name="conv2")(y, train=train)
+        if stride != 1 or x.shape[-1] != width:
+            x = NormedConv(width, norm, size=1, stride=stride, name="shortcut")(x, train=train)
+        return nn.relu(x + y)
+
+
+class _Stage(nn.Module):
+    features: int
+    stride: int
+    depth: int
+    norm: str
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch _ _ _"]:
+        for i in range(self.depth):
+            stride = 1 if i else self.stride
+            x = _BasicBlock(self.features, stride, self.norm, name=f"block{i + 1}")(x, train=train)
+        return x
+
+
+class ResNet(nn.Module):
+    """A residual network of basic blocks.
+
+    Attributes:
+        widths: the channels of the stages; the stem has those of the first.
+        depth: the basic blocks of a stage.
+        num_classes: the number of outputs.
+        norm: `batch` or `group`.
+    """
+
+    widths: tuple[int, ...]
+    depth: int
+    num_classes: int
+    norm: str
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width channels"], *, train: Mode
+    ) -> Float[Array, "batch _"]:
+        """The logits of a batch of images."""
+        stem = NormedConv(self.widths[0], self.norm, name="stem")
+        x = nn.relu(stem(x, train=learns(train, "stem")))
+        for i, width in enumerate(self.widths, start=1):
+            stage = _Stage(width, 1 if i == 1 else 2, self.depth, self.norm, name=f"stage{i}")
+            x = stage(x, train=learns(train, f"stage{i}"))
+        return nn.Dense(self.num_classes, name="head")(jnp.mean(x, axis=(1, 2)))
+
+
+def resnet18(num_classes: int = 10, norm: str = "batch") -> Model:
+    """The ResNet-18 of CIFAR: a 3×3 stem of stride 1, no max-pooling, four stages of two blocks.
+
+    Widths 64, 128, 256, 512; shortcuts across a change of shape are 1×1 convolutions with a norm;
+    no convolution has a bias; the last maps are averaged. With 10 classes and three channels it
+    has 11,173,962 parameters. Convolutions begin He normal.
+
+    Args:
+        num_classes: the number of outputs.
+        norm: `batch`, or `group` for private training.
+
+    Returns:
+        A model for inputs (batch, height, width, channels) with the blocks `stem`, `stage1` to
+        `stage4` and `head`.
+
+    Raises:
+        ValueError: if there are fewer than two classes or the norm is unknown.
+
+    References:
+        He et al., "Deep Residual Learning for Image Recognition", 2015,
+        https://arxiv.org/abs/1512.03385
+
+    Examples:
+        >>> [block.name for block in resnet18(num_classes=10).blocks]
+        ['stem', 'stage1', 'stage2', 'stage3', 'stage4', 'head']
+    """
+    at_least(2, num_classes=num_classes)
+    one_of(NORMS, norm=norm)
+    module = ResNet((64, 128, 256, 512), 2, num_classes, norm)
+    stages = [f"stage{i}" for i in range(1, len(module.widths) + 1)]
+    config = {"name": "resnet18", "num_classes": num_classes, "norm": norm}
+    return from_linen(module, ["stem", *stages, "head"], config)

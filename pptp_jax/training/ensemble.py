@@ -1,0 +1,64 @@
+"""Which members each sub-model of an ensemble sees, and its answers for those that it does not."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from pptp_jax.models import Model, Variables
+from pptp_jax.training.arrays import Arrays
+from pptp_jax.training.phase import Ensemble
+
+
+def members_of(ensemble: Ensemble, members: Int[Array, " members"]) -> Int[Array, "models part"]:
+    """The members that each sub-model trains on, as many for each.
+
+    The member at place p is left out by the L sub-models p, p + 1, ... (modulo K). Members come in
+    no order that means anything, so their places need not be drawn. The last ones, fewer than K,
+    are in nobody's part; every sub-model could answer for them, and the same L do.
+
+    Examples:
+        >>> print(members_of(Ensemble(models=3, left_out=1), jnp.arange(6)))
+        [[1 2 4 5]
+         [2 0 5 3]
+         [0 1 3 4]]
+    """
+    k, seen = ensemble.models, ensemble.models - ensemble.left_out
+    # Sub-model m leaves out the residues m, m − 1, ..., m − L + 1 and sees m + 1, ..., m + K − L.
+    residues = (jnp.arange(k)[:, None] + jnp.arange(1, seen + 1)[None]) % k
+    blocks = k * jnp.arange(len(members) // k)
+    places = blocks[None, :, None] + residues[:, None]
+    return members[places.reshape(k, -1)]
+
+
+def ensemble_answers(
+    ensemble: Ensemble,
+    model: Model,
+    variables: Variables,
+    data: Arrays,
+    members: Int[Array, " members"],
+) -> Float[Array, "members classes"]:
+    """For each member the mean probabilities of the sub-models that never saw it.
+
+    Args:
+        ensemble: how many there are, and how many left a member out.
+        model: the network.
+        variables: the sub-models, along a leading axis.
+        data: the data set.
+        members: the members, as `members_of` got them.
+    """
+    all_answers = jax.lax.map(lambda one: answers(model, one, data, members), variables)
+    places = jnp.arange(len(members))
+    left_out = (places[None] + jnp.arange(ensemble.left_out)[:, None]) % ensemble.models
+    return all_answers[left_out, places[None]].mean(axis=0)
+
+
+def answers(
+    model: Model, variables: Variables, data: Arrays, rows: Int[Array, " rows"]
+) -> Float[Array, "rows classes"]:
+    """A model's probabilities for some examples, in eval mode."""
+
+    def one(row: Int[Array, ""]) -> Float[Array, " classes"]:
+        logits, _ = model.apply(*variables, data.inputs(row)[None], train=False, key=None)
+        return jax.nn.softmax(logits[0])
+
+    return jax.lax.map(one, rows, batch_size=500)

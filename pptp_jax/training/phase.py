@@ -1,0 +1,229 @@
+"""A phase: some epochs of training under one set of rules, as plain frozen data."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import jax
+from jaxtyping import Array, Float, Int
+
+from pptp_jax.objectives import Objective
+from pptp_jax.validation import at_least, fraction, not_negative, one_of, positive
+
+Number = float | Float[Array, ""]
+
+# The label of the one objective that all parameters share.
+WHOLE = "whole"
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Perturbation:
+    """What is done to the gradient of one region before the optimiser sees it, in this order.
+
+    Noise on a region alone gives **no ε for the model**.
+
+    Attributes:
+        max_norm: the norm that the region's gradient is clipped to; None clips nothing.
+        stddev: the standard deviation of Gaussian noise; None adds none.
+        rate: the share of weights whose gradient is masked in a step; None masks nothing.
+        scale: what the region's updates are multiplied by, behind the optimiser; None leaves them.
+
+    Raises:
+        ValueError: if nothing is asked for, or a number is out of range.
+
+    Examples:
+        >>> Perturbation(max_norm=1.0, stddev=0.1).rate is None
+        True
+    """
+
+    max_norm: Number | None = None
+    stddev: Number | None = None
+    rate: Number | None = None
+    scale: Number | None = None
+
+    def __post_init__(self) -> None:
+        if all(value is None for value in vars(self).values()):
+            raise ValueError(
+                "a perturbation needs at least one of max_norm, stddev, rate and scale"
+            )
+        positive(max_norm=self.max_norm)
+        not_negative(stddev=self.stddev, scale=self.scale)
+        fraction(rate=self.rate)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Private:
+    """DP-SGD: each example's gradient clipped, Gaussian noise on their sum.
+
+    Attributes:
+        noise_multiplier: σ, the noise's standard deviation over `max_norm`.
+        max_norm: C, the norm that each example's gradient is clipped to.
+        microbatch_size: the examples whose gradients are in memory at a time; None takes the batch.
+
+    References:
+        Abadi et al., "Deep Learning with Differential Privacy", CCS 2016,
+        https://arxiv.org/abs/1607.00133
+
+    Examples:
+        >>> Private(noise_multiplier=1.0).max_norm
+        1.0
+    """
+
+    noise_multiplier: Number
+    max_norm: Number = 1.0
+    microbatch_size: int | None = jax.tree.static(default=None)
+
+    def __post_init__(self) -> None:
+        not_negative(noise_multiplier=self.noise_multiplier)
+        positive(max_norm=self.max_norm)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Vulnerable:
+    """The weights that CWRF rewinds to their initial values and freezes, found model by model.
+
+    A weight's vulnerability is |g · w| summed over batches, with g the gradient of
+    (1 − λ) · CE(members) + λ · KL(f(x_ref; θ) ‖ f(x_ref; θ_0)); the highest of the whole network
+    are chosen.
+
+    Attributes:
+        share: the share r of all weights that is chosen.
+        reference_weight: λ; 0 needs no reference examples.
+        batches: over how many batches the vulnerability is summed.
+
+    References:
+        The ICLR 2026 paper "CWRF", https://arxiv.org/abs/2603.13186. λ and the number of batches
+        are ours.
+
+    Examples:
+        >>> Vulnerable(share=0.1).batches
+        10
+    """
+
+    share: Number
+    reference_weight: Number = 0.5
+    batches: int = jax.tree.static(default=10)
+
+    def __post_init__(self) -> None:
+        fraction(share=self.share, reference_weight=self.reference_weight)
+        at_least(1, batches=self.batches)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """Sub-models that each train on a part of the members: SELENA's teachers.
+
+    Attributes:
+        models: K, how many sub-models there are.
+        left_out: L, how many of them never see a given member, and answer for it.
+
+    References:
+        Tang et al., "Mitigating Membership Inference Attacks by Self-Distillation Through a Novel
+        Ensemble Architecture", USENIX Security 2022, https://arxiv.org/abs/2110.08324
+
+    Examples:
+        >>> Ensemble(models=25, left_out=10).left_out
+        10
+    """
+
+    models: int = jax.tree.static(default=25)
+    left_out: int = jax.tree.static(default=10)
+
+    def __post_init__(self) -> None:
+        at_least(2, models=self.models)
+        at_least(1, left_out=self.left_out)
+        if self.left_out >= self.models:
+            raise ValueError(
+                f"each member must be seen by some of the {self.models} sub-models, so left_out "
+                f"must be below that; got {self.left_out}"
+            )
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """Some epochs of training under one set of rules, from a fresh optimiser state.
+
+    A pytree: the number of epochs and all strengths are leaves, so that phases that differ in
+    them alone share one compiled program.
+
+    Attributes:
+        epochs: how many passes over the examples, which the learning-rate schedule spans.
+        objectives: one objective for all parameters, or one a region.
+        anew: whether the network starts from its initial values again. What it had learned before
+            can then be its own teacher: an objective that needs soft labels gets the answers of the
+            network, or of the ensemble, that the phase before it has left.
+        rewound: the regions that are taken back to their initial values as the phase begins.
+        frozen: the regions that do not move; their batch norm is in eval mode.
+        vulnerable: the weights that are rewound and do not move; None if there are none.
+        perturbed: what is done to the gradients of regions.
+        private: DP-SGD on all that is trained; None without.
+        examples: what is trained on: the model's `members`, or the `reference` examples, which no
+            model has as members.
+        ensemble: trains sub-models on parts of the members in place of the network; None without.
+
+    Examples:
+        >>> from pptp_jax.objectives import CrossEntropy
+        >>> Phase(epochs=8, objectives=CrossEntropy(), frozen=("protect",)).frozen
+        ('protect',)
+    """
+
+    epochs: int | Int[Array, ""]
+    objectives: Objective | Mapping[str, Objective]
+    anew: bool = jax.tree.static(default=False)
+    rewound: tuple[str, ...] = jax.tree.static(default=())
+    frozen: tuple[str, ...] = jax.tree.static(default=())
+    vulnerable: Vulnerable | None = None
+    perturbed: Mapping[str, Perturbation] = field(default_factory=dict)
+    private: Private | None = None
+    examples: Literal["members", "reference"] = jax.tree.static(default="members")
+    ensemble: Ensemble | None = None
+
+    def __post_init__(self) -> None:
+        at_least(1, epochs=self.epochs)
+        one_of(("members", "reference"), examples=self.examples)
+        several = isinstance(self.objectives, Mapping)
+        if several and any(mixes(part) for part in self.by_region.values()):
+            raise ValueError("an objective that mixes inputs must be the only one of its phase")
+        if self.private is not None and (several or self.needs_reference or self.perturbed):
+            raise ValueError(
+                "a private phase has one objective, of each example alone: no objective a region, "
+                "none that needs reference examples, no perturbation"
+            )
+        if self.ensemble is not None and self.needs_soft:
+            raise ValueError(
+                "an ensemble's sub-models have no teacher: give them another objective"
+            )
+
+    @property
+    def by_region(self) -> dict[str, Objective]:
+        """The objectives by region; one for all stands under `WHOLE`."""
+        if isinstance(self.objectives, Mapping):
+            return dict(self.objectives)
+        return {WHOLE: self.objectives}
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it cannot do without reference examples in its batches."""
+        return any(objective.needs_reference for objective in self.by_region.values())
+
+    @property
+    def needs_soft(self) -> bool:
+        """Whether an objective needs a teacher's answers."""
+        return any(objective.needs_soft for objective in self.by_region.values())
+
+    @property
+    def named(self) -> Iterator[str]:
+        """The regions that it names."""
+        yield from (*self.rewound, *self.frozen, *self.perturbed)
+        if isinstance(self.objectives, Mapping):
+            yield from self.objectives
+
+
+def mixes(objective: Objective) -> bool:
+    """Whether an objective changes the inputs of its batch."""
+    return type(objective).mix is not Objective.mix

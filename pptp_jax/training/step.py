@@ -1,0 +1,146 @@
+"""One step: one forward pass, each region's gradient, one update."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key
+
+from pptp_jax.models import Model, Variables
+from pptp_jax.objectives import Context, CrossEntropy, Objective, Reference
+from pptp_jax.regions import RegionMap
+from pptp_jax.training.arrays import Arrays
+from pptp_jax.training.gradients import Loss, gradients
+from pptp_jax.training.phase import WHOLE, Phase, mixes
+from pptp_jax.training.rules import learning, private_clip
+from pptp_jax.training.state import Memory, TrainState
+from pptp_jax.transforms import clipped_grad
+
+
+class Batch(NamedTuple):
+    """The examples of a step.
+
+    Attributes:
+        x: the inputs, those of reference examples last.
+        labels: the classes without those of reference examples.
+        soft: probabilities to learn instead of the labels; None without a teacher.
+        reference: the classes of the reference examples; None without any.
+    """
+
+    x: Float[Array, "all ..."]
+    labels: Int[Array, " batch"]
+    soft: Float[Array, "batch classes"] | None
+    reference: Int[Array, " batch"] | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """The step of a phase, within one of its epochs."""
+
+    model: Model
+    regions: RegionMap | None
+    phase: Phase
+    tx: optax.GradientTransformationExtraArgs
+    data: Arrays
+    num_classes: int
+    epoch: Int[Array, ""]
+
+    def __call__(
+        self,
+        state: TrainState,
+        rows: Int[Array, " batch"],
+        soft: Float[Array, "batch classes"] | None,
+        key: Key[Array, ""],
+    ) -> tuple[TrainState, Float[Array, ""]]:
+        """The state after the step, and the batch's mean cross-entropy before it.
+
+        Args:
+            state: where training stands.
+            rows: where the batch's examples stand in the data set.
+            soft: a teacher's probabilities for them; None without a teacher.
+            key: what all randomness of the step derives from.
+        """
+        noise, drawing, dropout = jax.random.split(key, 3)
+        variables, opt_state, memory = state
+        batch = self._batch(rows, soft, drawing)
+        take = self._plain if self.phase.private is None else self._private
+        grads, logits, model_state = take(variables, memory, batch, dropout)
+        updates, opt_state = self.tx.update(grads, opt_state, variables.params, key=noise)
+        params = optax.apply_updates(variables.params, updates)
+        logits = jax.lax.stop_gradient(logits)
+        learned = {
+            label: objective.learn(*self._seen(logits, memory, batch, label))
+            for label, objective in self.phase.by_region.items()
+        }
+        loss = CrossEntropy()(logits[: len(rows)], batch.labels)
+        state = TrainState(
+            Variables(params, model_state), opt_state, memory._replace(objectives=learned)
+        )
+        return state, loss
+
+    def _batch(self, rows: Int[Array, " batch"], soft: Array | None, key: Key[Array, ""]) -> Batch:
+        x, labels, others = self.data.inputs(rows), self.data.y[rows], None
+        drawing, mixing = jax.random.split(key)
+        if mixes(objective := next(iter(self.phase.by_region.values()))):
+            hard = jax.nn.one_hot(labels, self.num_classes)
+            mixed = objective.mix(mixing, x, hard)
+            x, soft = (x, soft) if mixed is None else mixed
+        if self.phase.needs_reference:
+            chosen = jax.random.choice(drawing, self.data.reference, rows.shape)
+            x = jnp.concatenate([x, self.data.inputs(chosen)])
+            others = self.data.y[chosen]
+        return Batch(x, labels, soft, others)
+
+    def _plain(
+        self, variables: Variables, memory: Memory, batch: Batch, key: Key[Array, ""]
+    ) -> tuple[Any, Array, Any]:
+        """Each region's gradient of its own objective, the logits, and the model's new state."""
+        labels = None if self.regions is None else self.regions.labels(variables.params)
+        train = learning(self.model, self.phase, labels)
+
+        def forward(params: Any) -> tuple[Array, Any]:
+            return self.model.apply(params, variables.state, batch.x, train=train, key=key)
+
+        def loss_of(label: str, objective: Objective) -> Loss:
+            return lambda logits: objective(*self._seen(logits, memory, batch, label))
+
+        losses = {label: loss_of(label, part) for label, part in self.phase.by_region.items()}
+        several = isinstance(self.phase.objectives, Mapping)
+        return gradients(forward, variables.params, losses if several else losses[WHOLE], labels)
+
+    def _private(
+        self, variables: Variables, memory: Memory, batch: Batch, key: Key[Array, ""]
+    ) -> tuple[Any, Array, Any]:
+        """The sum of the examples' clipped gradients, the logits, and the model's state."""
+        assert self.phase.private is not None
+
+        def loss(params: Any, example: tuple[Any, ...]) -> Array:
+            one: Batch = jax.tree.map(lambda leaf: leaf[None], Batch(*example[:-1]))
+            logits, _ = self.model.apply(
+                params, variables.state, one.x, train=True, key=example[-1]
+            )
+            return self.phase.by_region[WHOLE](*self._seen(logits, memory, one, WHOLE))
+
+        keys = jax.random.split(key, len(batch.labels))
+        total = clipped_grad(
+            loss,
+            private_clip(self.phase, self.regions),
+            microbatch_size=self.phase.private.microbatch_size,
+        )
+        logits, _ = self.model.apply(*variables, batch.x, train=False, key=None)
+        return total(variables.params, (*batch, keys)), logits, variables.state
+
+    def _seen(
+        self, logits: Array, memory: Memory, batch: Batch, label: str
+    ) -> tuple[Array, Array, Context]:
+        """What the objective of a region gets to see of a batch."""
+        own, others = jnp.split(logits, [len(batch.labels)])
+        reference = None if batch.reference is None else Reference(others, batch.reference)
+        return (
+            own,
+            batch.labels,
+            Context(self.epoch, batch.soft, reference, memory.objectives[label]),
+        )

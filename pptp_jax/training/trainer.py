@@ -1,0 +1,205 @@
+"""The two pure functions that training is made of: how a phase starts, and one epoch of it."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from pptp_jax.models import Model, Variables
+from pptp_jax.regions import RegionMap
+from pptp_jax.training.arrays import Arrays
+from pptp_jax.training.ensemble import answers, ensemble_answers, members_of
+from pptp_jax.training.optimizer import Optimizer
+from pptp_jax.training.phase import Ensemble, Phase
+from pptp_jax.training.rules import transform
+from pptp_jax.training.state import Memory, TrainState
+from pptp_jax.training.step import Step
+from pptp_jax.training.vulnerability import VULNERABLE, as_region, vulnerable_weights
+from pptp_jax.transforms import rewind_region
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How one model is trained under one optimiser.
+
+    Hashable, and equal for recipes that share a model and a region map: a fleet compiles `start`
+    and `epoch` once for all phases of the same structure, whatever their lengths and strengths.
+    """
+
+    model: Model
+    regions: RegionMap | None
+    batch_size: int
+
+    def start(
+        self,
+        optimizer: Optimizer,
+        phase: Phase,
+        taught: Ensemble | None,
+        key: Key[Array, ""],
+        data: Arrays,
+        members: Int[Array, " members"],
+        state: TrainState | None,
+    ) -> TrainState:
+        """The state as a phase begins: rewound where it says so, with a fresh optimiser state.
+
+        Args:
+            optimizer: makes the transform.
+            phase: the rules.
+            taught: the ensemble that the phase before has trained; None if it was the network.
+            key: the model's own key, the same in every phase.
+            data: the data set.
+            members: the rows that this model may learn.
+            state: where the phase before has ended; None in the first phase.
+        """
+        if phase.ensemble is not None:
+            parts = members_of(phase.ensemble, members)
+            begin = partial(self._begin, optimizer, phase)
+            return jax.vmap(begin, in_axes=(0, None, 0, None, None))(
+                self._own(phase.ensemble, key), data, parts, None, None
+            )
+        soft = None
+        if phase.needs_soft:
+            assert state is not None  # a recipe's first phase has no teacher
+            rows = self._examples(phase, data, members)
+            if taught is None:
+                soft = answers(self.model, state.variables, data, rows)
+            else:
+                soft = ensemble_answers(taught, self.model, state.variables, data, rows)
+        before = None if state is None or phase.anew else state.variables
+        return self._begin(optimizer, phase, key, data, members, before, soft)
+
+    def epoch(
+        self,
+        optimizer: Optimizer,
+        phase: Phase,
+        state: TrainState,
+        data: Arrays,
+        members: Int[Array, " members"],
+        key: Key[Array, ""],
+        number: Int[Array, ""],
+        within: Int[Array, ""],
+    ) -> tuple[TrainState, Float[Array, ""]]:
+        """One pass over the phase's examples in a new order; the last, smaller batch is left out.
+
+        Args:
+            optimizer: makes the transform, given the number of steps of the schedule.
+            phase: the rules.
+            state: where training stands.
+            data: the data set.
+            members: the rows that this model may learn.
+            key: the model's own key, the same in every epoch.
+            number: the number of the epoch in the whole recipe, from 0; the randomness depends on
+                it.
+            within: the number of the epoch in its phase; the objectives depend on it.
+
+        Returns:
+            The new state and the mean cross-entropy of the epoch's batches.
+        """
+        if phase.ensemble is not None:
+            parts = members_of(phase.ensemble, members)
+            run = partial(self._pass, optimizer, phase)
+            states, losses = jax.vmap(run, in_axes=(0, None, 0, 0, None, None))(
+                state, data, parts, self._own(phase.ensemble, key), number, within
+            )
+            return states, losses.mean()
+        rows = self._examples(phase, data, members)
+        return self._pass(optimizer, phase, state, data, rows, key, number, within)
+
+    def _begin(
+        self,
+        optimizer: Optimizer,
+        phase: Phase,
+        key: Key[Array, ""],
+        data: Arrays,
+        members: Int[Array, " members"],
+        variables: Variables | None,
+        soft: Float[Array, "examples classes"] | None,
+    ) -> TrainState:
+        x = data.inputs(slice(0, 1))
+        initial = self.model.init(jax.random.fold_in(key, 0), x)
+        variables = initial if variables is None else variables
+        for label in phase.rewound:
+            assert self.regions is not None  # a recipe that names regions has them
+            params = rewind_region(variables.params, initial.params, self.regions, label)
+            variables = variables._replace(params=params)
+        # Next to the keys of the epochs, which are folded with 1, 2, ...
+        scoring, learning = jax.random.split(jax.random.fold_in(key, 2**31))
+        vulnerable = None
+        if phase.vulnerable is not None:
+            vulnerable = vulnerable_weights(
+                phase.vulnerable,
+                self.model,
+                variables,
+                initial,
+                data,
+                members,
+                scoring,
+                self.batch_size,
+            )
+            params = rewind_region(
+                variables.params, initial.params, as_region(vulnerable), VULNERABLE
+            )
+            variables = variables._replace(params=params)
+        if phase.private is not None and jax.tree.leaves(variables.state):
+            raise ValueError(
+                "a private phase clips the gradient of each example alone, so the model may have "
+                "no running statistics; take one with norm='group' in place of batch norm"
+            )
+        learned = {
+            label: objective.init(learning, self._classes(variables, data))
+            for label, objective in phase.by_region.items()
+        }
+        memory = Memory(learned, soft, vulnerable)
+        tx = transform(optimizer, phase, jnp.int32(1), self.regions, memory, self.batch_size)
+        return TrainState(variables, tx.init(variables.params), memory)
+
+    def _pass(
+        self,
+        optimizer: Optimizer,
+        phase: Phase,
+        state: TrainState,
+        data: Arrays,
+        rows: Int[Array, " examples"],
+        key: Key[Array, ""],
+        number: Int[Array, ""],
+        within: Int[Array, ""],
+    ) -> tuple[TrainState, Float[Array, ""]]:
+        steps = len(rows) // self.batch_size
+        memory = state.memory
+        tx = transform(
+            optimizer, phase, phase.epochs * steps, self.regions, memory, self.batch_size
+        )
+        classes = self._classes(state.variables, data)
+        step = Step(self.model, self.regions, phase, tx, data, classes, within)
+        shuffle, noise = jax.random.split(jax.random.fold_in(key, number + 1))
+        order = jax.random.permutation(shuffle, len(rows))
+        places = order[: steps * self.batch_size].reshape(steps, self.batch_size)
+
+        def one(
+            state: TrainState, drawn: tuple[Int[Array, " batch"], Int[Array, ""]]
+        ) -> tuple[TrainState, Float[Array, ""]]:
+            own, count = drawn
+            soft = None if memory.soft is None else memory.soft[own]
+            return step(state, rows[own], soft, jax.random.fold_in(noise, count))
+
+        # What no step changes stays outside of the loop.
+        moving = state._replace(memory=memory._replace(soft=None, vulnerable=None))
+        moving, losses = jax.lax.scan(one, moving, (places, jnp.arange(steps)))
+        memory = memory._replace(objectives=moving.memory.objectives)
+        return moving._replace(memory=memory), losses.mean()
+
+    def _examples(
+        self, phase: Phase, data: Arrays, members: Int[Array, " members"]
+    ) -> Int[Array, " examples"]:
+        return members if phase.examples == "members" else data.reference
+
+    def _classes(self, variables: Variables, data: Arrays) -> int:
+        forward = partial(self.model.apply, train=False, key=None)
+        logits, _ = jax.eval_shape(forward, *variables, data.inputs(slice(0, 1)))
+        return logits.shape[-1]
+
+    def _own(self, ensemble: Ensemble, key: Key[Array, ""]) -> Key[Array, " models"]:
+        """A key for each sub-model."""
+        return jax.random.split(key, ensemble.models)
