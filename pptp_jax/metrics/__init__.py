@@ -1,0 +1,31 @@
+"""How well scores tell members from non-members: ROC, rates, intervals; NumPy, float64.
+
+Scores of several targets are pooled into one ROC, and the intervals are those of a bootstrap that
+resamples targets and examples independently of each other (both rows and columns of the score
+matrix), since the scores of one target, like those of one example, hang together.
+"""
+
+from pptp_jax.metrics.attack_metrics import FPRS, attack_metrics, drawn_metrics
+from pptp_jax.metrics.estimate import UNRESOLVED, Drawn, Estimate
+from pptp_jax.metrics.mean_over import drawn_mean, mean_over
+from pptp_jax.metrics.ranking import Ranking
+from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.roc import Roc, auc, balanced_accuracy, roc, tpr_at_fpr
+
+__all__ = [
+    "FPRS",
+    "UNRESOLVED",
+    "Drawn",
+    "Estimate",
+    "Ranking",
+    "Resampling",
+    "Roc",
+    "attack_metrics",
+    "auc",
+    "balanced_accuracy",
+    "drawn_mean",
+    "drawn_metrics",
+    "mean_over",
+    "roc",
+    "tpr_at_fpr",
+]

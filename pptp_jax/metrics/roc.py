@@ -1,0 +1,94 @@
+"""The ROC of scores, and what is read from it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Real
+
+from pptp_jax.validation import fraction
+
+
+class Roc(NamedTuple):
+    """The points of an ROC from (0, 0) to (1, 1); equal scores make one step together."""
+
+    fpr: Float[np.ndarray, " points"]
+    tpr: Float[np.ndarray, " points"]
+
+
+def roc(scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape"]) -> Roc:
+    """The ROC of scores of which a larger one means "more likely a member".
+
+    Raises:
+        ValueError: if the shapes differ, a score is NaN, or there are no members or no non-members.
+
+    Examples:
+        >>> roc(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]))
+        Roc(fpr=array([0., 0., 1., 1.]), tpr=array([0. , 0.5, 0.5, 1. ]))
+    """
+    check_scores(scores, membership)
+    order = np.argsort(-scores, axis=None, kind="stable")
+    members, falling = membership.ravel()[order], scores.ravel()[order]
+    ends = np.flatnonzero(np.append(np.diff(falling) != 0, True))
+
+    def share(counted: np.ndarray) -> np.ndarray:
+        rising = np.append(0, counted.cumsum()[ends])
+        return rising / rising[-1]
+
+    return Roc(share(~members), share(members))
+
+
+def auc(curve: Roc) -> float:
+    """The area under an ROC: how often a member outscores a non-member, ties counting half.
+
+    Examples:
+        >>> print(auc(roc(np.zeros(4), np.array([True, True, True, False]))))
+        0.5
+    """
+    return float(np.trapezoid(curve.tpr, curve.fpr))
+
+
+def tpr_at_fpr(curve: Roc, fpr: float) -> float:
+    """The highest TPR at a false-positive rate of at most `fpr`.
+
+    No point between two steps is made up: with ties, a threshold takes all of them or none.
+
+    Raises:
+        ValueError: if `fpr` is no rate.
+
+    Examples:
+        >>> scores, membership = np.array([3.0, 2.0, 1.0]), np.array([True, False, True])
+        >>> print(tpr_at_fpr(roc(scores, membership), 0.01))
+        0.5
+    """
+    fraction(fpr=fpr)
+    # A rate such as 3/300 may come out a rounding above 0.01.
+    last = np.searchsorted(curve.fpr, fpr + 1e-12, side="right") - 1
+    return float(curve.tpr[last])
+
+
+def balanced_accuracy(curve: Roc) -> float:
+    """The best (TPR + 1 − FPR) / 2 over all thresholds, as an attacker who knew the best one.
+
+    Examples:
+        >>> scores, membership = np.array([3.0, 2.0, 1.0]), np.array([True, False, True])
+        >>> print(balanced_accuracy(roc(scores, membership)))
+        0.75
+    """
+    return float(0.5 + (curve.tpr - curve.fpr).max() / 2)
+
+
+def check_scores(
+    scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape"]
+) -> None:
+    """Refuses scores that are no numbers or do not fit, and membership with one side only."""
+    if scores.shape != membership.shape:
+        raise ValueError(
+            f"scores and membership must have one shape, got {scores.shape} and {membership.shape}"
+        )
+    if np.isnan(scores).any():
+        raise ValueError(f"scores must be numbers, {np.isnan(scores).sum()} of them are NaN")
+    if membership.all() or not membership.any():
+        raise ValueError(
+            "an ROC needs members and non-members, got "
+            f"{membership.sum()} and {(~membership).sum()}"
+        )
