@@ -11,17 +11,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Int
 
-from pptp_jax.locate.surgery import block_numbers
+from pptp_jax.locate.surgery import block_regions
 from pptp_jax.models import Model, Variables
 from pptp_jax.objectives import CrossEntropy, Objective
 from pptp_jax.training import (
-    SGD,
     Arrays,
     Checkpoint,
     Optimizer,
+    Perturbation,
     Phase,
     Progress,
     Recipe,
@@ -87,9 +86,9 @@ class Workshop:
     def fleets(self, group: tuple[int, ...], told: Told) -> Fleets:
         """Trains some models plainly and, from the same values, with the defence."""
         kept = _Kept((self.early, self.epochs))
-        trained = self._train(undefended(self.epochs), group, self.optimizer, kept, told)
+        trained = self._train(undefended(self.epochs), group, kept, told)
         recipe = whole_network(self.defence, self.epochs)
-        defended = self._train(recipe, group, self.optimizer, None, told)
+        defended = self._train(recipe, group, None, told)
         initial = _initial(self.model, self.data, self.seed, jnp.array(group))
         return Fleets(initial, kept.states[self.early][0].variables, trained, defended, kept)
 
@@ -98,27 +97,25 @@ class Workshop:
     ) -> Variables:
         """Trains some blocks on with the defence, from where plain training ended.
 
-        The rest does not move: its updates are dropped. Its batch norm normalises by the batch all
-        the same. The learning rate starts anew.
+        The updates of the rest are multiplied by zero, and not frozen by the phase: so which blocks
+        move is an argument of the compiled program. The batch norm of the rest normalises by the
+        batch. The learning rate starts anew.
         """
+        moving = {
+            block.name: Perturbation(scale=moves)
+            for block, moves in zip(self.model.blocks, chosen.astype(jnp.float32), strict=True)
+        }
         phases = (
             Phase(epochs=self.epochs, objectives=CrossEntropy()),
-            Phase(epochs=self.retrain, objectives=self.defence),
+            Phase(epochs=self.retrain, objectives=self.defence, perturbed=moving),
         )
-        recipe = Recipe(name="retrain", phases=phases)
-        numbers = block_numbers(self.model, fleets.trained.params)
-        moving = jax.tree.map(lambda number: chosen[number], numbers)
-        optimizer = self.optimizer
-        if not isinstance(optimizer, SGD):
-            optimizer = jax.tree_util.Partial(optimizer)
-        rule = jax.tree_util.Partial(_only, optimizer, moving)
-        return self._train(recipe, group, rule, fleets.ended, told)
+        recipe = Recipe(name="retrain", phases=phases, region=block_regions(self.model))
+        return self._train(recipe, group, fleets.ended, told)
 
     def _train(
         self,
         recipe: Recipe,
         group: tuple[int, ...],
-        optimizer: Optimizer,
         kept: "_Kept | None",
         told: Told,
     ) -> Variables:
@@ -127,7 +124,7 @@ class Workshop:
             recipe,
             self.data,
             self.members,
-            optimizer=optimizer,
+            optimizer=self.optimizer,
             batch_size=self.batch_size,
             seed=self.seed,
             groups=[group],
@@ -161,17 +158,6 @@ class _Kept(Checkpoint):
 
 def _copied(state: Any) -> Any:
     return jax.tree.map(jnp.copy, state)
-
-
-def _only(optimizer: Optimizer, moving: Any, steps: Any) -> optax.GradientTransformation:
-    """The optimiser with the updates of all but some parameters dropped."""
-
-    def drop(updates: Any, params: Any = None) -> Any:
-        return jax.tree.map(
-            lambda update, moves: jnp.where(moves, update, jnp.zeros_like(update)), updates, moving
-        )
-
-    return optax.chain(optimizer(steps), optax.stateless(drop))
 
 
 @partial(jax.jit, static_argnums=0)
