@@ -9,7 +9,7 @@ PACKAGE = Path(pptp_jax.__file__).parent
 FLOORS = [
     {"validation"},
     {"regions", "metrics"},
-    {"objectives", "models", "data", "transforms"},
+    {"objectives", "models", "data", "transforms", "release"},
     {"training", "privacy"},
     {"signals", "attacks"},
     {"study", "report"},

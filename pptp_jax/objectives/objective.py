@@ -1,9 +1,12 @@
 """What every objective is."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Self
 
 from jaxtyping import Array, Float, Int, Key
+
+from pptp_jax.validation import one_of
 
 
 class Reference(NamedTuple):
@@ -33,8 +36,35 @@ class Context(NamedTuple):
     reference: Reference | None = None
     state: Any = ()
 
+    def needed(self, part: str, objective: str) -> Any:
+        """A part that `objective` cannot do without.
+
+        Args:
+            part: `soft`, `reference` or `state`.
+            objective: whose loss is asked for.
+
+        Raises:
+            ValueError: if the part is missing.
+
+        Examples:
+            >>> Context().needed("soft", "distillation")
+            Traceback (most recent call last):
+                ...
+            ValueError: distillation needs context.soft: probabilities to learn, such as a ...
+        """
+        value = getattr(self, part)
+        if value is None or (isinstance(value, tuple) and not value):
+            raise ValueError(f"{objective} needs context.{part}: {_PARTS[part]}")
+        return value
+
 
 PLAIN = Context()
+
+_PARTS = {
+    "soft": "probabilities to learn, such as a teacher's answers or mixed labels",
+    "reference": "the outputs on as many examples that are no model's members",
+    "state": "what objective.init(key, num_classes) gives",
+}
 
 
 class Objective(ABC):
@@ -48,6 +78,8 @@ class Objective(ABC):
         name: what a table calls it.
         needs_reference: whether it needs outputs on reference examples.
         needs_soft: whether it needs a teacher's answers.
+        settings: the published settings by name: arguments of the class. Each class names their
+            source.
 
     Examples:
         >>> import jax, jax.numpy as jnp
@@ -67,6 +99,27 @@ class Objective(ABC):
     name: ClassVar[str]
     needs_reference: ClassVar[bool] = False
     needs_soft: ClassVar[bool] = False
+    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @classmethod
+    def published(cls, setting: str) -> Self:
+        """The objective as it was used in published experiments.
+
+        Args:
+            setting: one of `settings`: a data set, or a data set and a model.
+
+        Raises:
+            ValueError: if there is no such setting; names those that there are.
+
+        Examples:
+            >>> from pptp_jax.objectives import RelaxLoss
+            >>> RelaxLoss.published("cifar10/vgg11_bn").alpha
+            0.4
+        """
+        if not cls.settings:
+            raise ValueError(f"{cls.name} has no published settings; give its numbers")
+        one_of(cls.settings, setting=setting)
+        return cls(**cls.settings[setting])
 
     @property
     def strength(self) -> float | None:
