@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from pptp_jax import (
         attacks,
         data,
+        locate,
         metrics,
         models,
         objectives,
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 __all__ = [
     "attacks",
     "data",
+    "locate",
     "metrics",
     "models",
     "objectives",

@@ -3,7 +3,6 @@
 import math
 from typing import NamedTuple
 
-from pptp_jax.locate.candidates import Region
 from pptp_jax.locate.result import ATTACK, Modification, RegionRisk, RiskMap
 from pptp_jax.validation import not_negative, one_of
 
@@ -110,9 +109,7 @@ def _decisive(risk_map: RiskMap, by: Modification | None) -> Modification:
     return by
 
 
-def _offers(
-    risk_map: RiskMap, budget: float, by: Modification | None, attack: str
-) -> list[_Offer]:
+def _offers(risk_map: RiskMap, budget: float, by: Modification | None, attack: str) -> list[_Offer]:
     """The cuts that may be chosen, the best first."""
     not_negative(budget=budget)
     one_of(risk_map.undefended.auc, attack=attack)

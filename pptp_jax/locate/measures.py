@@ -5,16 +5,27 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.metrics import UNRESOLVED, Drawn, Estimate, Resampling, drawn_mean, drawn_metrics
-from pptp_jax.signals import Signals
 
 # The attacks of a risk map, in the order of their cost.
 MAPPED = ("loss", "lira_online", "rmia_online")
 
 _COMPILED = {name: jax.jit(ATTACKS[name]) for name in MAPPED}
+
+
+class Seen(NamedTuple):
+    """What is kept of a whole fleet once its models are gone.
+
+    Attributes:
+        confidence: φ, the logit-scaled confidence in the label.
+        correct: whether the prediction is the label.
+    """
+
+    confidence: Float[np.ndarray, "models queries examples"]
+    correct: Bool[np.ndarray, "models examples"]
 
 
 class Drawings(NamedTuple):
@@ -48,19 +59,19 @@ UNKNOWN = Measures(UNRESOLVED, UNRESOLVED, dict.fromkeys(MAPPED, UNRESOLVED))
 
 
 def drawings(
-    signals: Signals, matrix: Bool[np.ndarray, "models examples"], resampling: Resampling
+    seen: Seen, matrix: Bool[np.ndarray, "models examples"], resampling: Resampling
 ) -> Drawings | None:
     """A fleet's measures, each model attacked in turn with the others as its shadows.
 
     Args:
-        signals: the fleet's signals, confidence (models, queries, examples).
+        seen: the fleet's signals.
         matrix: who is a member of what.
         resampling: the resamples.
 
     Returns:
         The measures; None of a fleet with a model that has diverged, of which nothing can be said.
     """
-    confidence = np.asarray(signals.confidence)
+    confidence = seen.confidence
     if not np.isfinite(confidence).all():
         return None
     models = np.arange(len(matrix))
@@ -72,7 +83,7 @@ def drawings(
         scores = attack_targets(attack, confidence, matrix, models.tolist())
         aucs[name] = drawn_metrics(scores, matrix, resampling, models, fprs=())["auc"]
     return Drawings(
-        drawn_mean(np.asarray(signals.correct), ~matrix, resampling, models),
+        drawn_mean(seen.correct, ~matrix, resampling, models),
         _difference(test, train),
         aucs,
     )

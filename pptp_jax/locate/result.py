@@ -28,9 +28,8 @@ class RegionRisk:
 
     Examples:
         >>> lost = Measures(Estimate(-0.1, -0.2, 0.0), Estimate(0, 0, 0), {})
-        >>> RegionRisk(region=("stem",), parameters=9, changes={"graft": lost}).generalisation_score(
-        ...     "graft"
-        ... )
+        >>> risk = RegionRisk(region=("stem",), parameters=9, changes={"graft": lost})
+        >>> risk.generalisation_score("graft")
         Estimate(value=0.1, low=-0.0, high=0.2)
     """
 

@@ -10,10 +10,10 @@ from jaxtyping import Array, Bool, Float, Int
 from pptp_jax.locate.candidates import Region, candidates
 from pptp_jax.locate.fleets import Workshop
 from pptp_jax.locate.gradient_norms import gradient_norms
+from pptp_jax.locate.measures import Seen
 from pptp_jax.locate.result import MODIFICATIONS, Modification
 from pptp_jax.locate.surgery import signals_after_exchange
 from pptp_jax.models import Variables
-from pptp_jax.signals import Signals
 from pptp_jax.training import Progress, chunks, fitting_chunk
 
 OnProgress = Callable[[str, float], None]
@@ -29,9 +29,9 @@ class Survey(NamedTuple):
         norms: the gradient norms of the plain fleet.
     """
 
-    undefended: Signals
-    defended: Signals
-    modified: dict[tuple[Modification, Region], Signals]
+    undefended: Seen
+    defended: Seen
+    modified: dict[tuple[Modification, Region], Seen]
     norms: Float[np.ndarray, "blocks models rows"]
 
 
@@ -50,8 +50,8 @@ def survey(workshop: Workshop, rows: Int[np.ndarray, " rows"], on_progress: OnPr
     steps = _Steps(workshop, len(groups), on_progress)
     parts = [_of_group(workshop, group, rows, steps) for group in groups]
 
-    def joined(*signals: Signals) -> Signals:
-        return Signals(*map(np.concatenate, zip(*signals, strict=True)))
+    def joined(*seen: Seen) -> Seen:
+        return Seen(*map(np.concatenate, zip(*seen, strict=True)))
 
     undefended, defended, modified, norms = zip(*parts, strict=True)
     return Survey(
@@ -89,14 +89,14 @@ def _of_group(
     fleets = workshop.fleets(group, steps.training("training"))
     batches = _batches(workshop, group)
 
-    def look(fleet: Variables, donors: Variables, chosen: Bool[Array, " blocks"]) -> Signals:
-        seen = signals_after_exchange(model, fleet, donors.params, chosen, data, batches)
+    def look(fleet: Variables, donors: Variables, chosen: Bool[Array, " blocks"]) -> Seen:
+        signals = signals_after_exchange(model, fleet, donors.params, chosen, data, batches)
         steps("taking signals")
-        return Signals(*map(np.asarray, seen))
+        return Seen(*map(np.asarray, signals))
 
     nothing = jnp.zeros(len(order), bool)
     donors = {"rewind": fleets.initial, "rewind_early": fleets.early, "graft": fleets.defended}
-    modified: dict[tuple[Modification, Region], Signals] = {}
+    modified: dict[tuple[Modification, Region], Seen] = {}
     for region in candidates(order):
         chosen = jnp.array([name in region for name in order])
         for name in MODIFICATIONS[: workshop.ways]:
@@ -116,9 +116,7 @@ def _of_group(
     )
 
 
-def _batches(
-    workshop: Workshop, group: tuple[int, ...]
-) -> Int[Array, "models batches batch"]:
+def _batches(workshop: Workshop, group: tuple[int, ...]) -> Int[Array, "models batches batch"]:
     """Each model's members in a random order, cut into batches, for the statistics."""
     rng = np.random.default_rng(workshop.seed)
     shuffled = rng.permuted(workshop.members, axis=1)[list(group)]

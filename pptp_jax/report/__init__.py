@@ -1,6 +1,8 @@
 """Reports: what a person looks at, from results and scores alone."""
 
 from pptp_jax.report.figures import draw_figures
+from pptp_jax.report.risk_map import draw_risk_map
+from pptp_jax.report.risk_table import render_risk_map
 from pptp_jax.report.table import render_table
 
-__all__ = ["draw_figures", "render_table"]
+__all__ = ["draw_figures", "draw_risk_map", "render_risk_map", "render_table"]

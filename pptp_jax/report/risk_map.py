@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -20,20 +19,22 @@ SHADES = "cividis_r"
 BOX = 0.78
 
 
-def draw_risk_map(risks: Mapping[str, Any], path: Path, attack: str = "lira_online") -> None:
+def draw_risk_map(
+    risks: Mapping[str, Any], to: Path | BinaryIO, attack: str = "lira_online"
+) -> None:
     """Draws the blocks with their scores, and beside them the cuts.
 
     Args:
         risks: the content of `risk_map.json`.
-        path: where the picture goes.
+        to: where the picture goes: a path, or a file open for writing.
         attack: the attack behind the privacy score.
     """
     by = decisive(risks)
     ways = [way for way in WAYS if way in risks["blocks"][0]["changes"] and way != "rewind_early"]
     blocks = len(risks["blocks"])
-    wide = max(5.5, 1.0 * blocks)
+    wide = max(7.0, 1.0 * blocks)
     figure = Figure(figsize=(wide + 6.2, 2.6 + 1.75 * len(ways)), layout="constrained", dpi=150)
-    left, right = figure.subfigures(1, 2, width_ratios=(wide, 6.2))
+    left, right = np.ravel(figure.subfigures(1, 2, width_ratios=(wide, 6.2)))
     axes = left.subplots(1 + len(ways), sharex=True, height_ratios=(0.9, *[1] * len(ways)))
     _network(axes[0], risks, by, attack)
     for axis, way in zip(axes[1:], ways, strict=True):
@@ -43,9 +44,19 @@ def draw_risk_map(risks: Mapping[str, Any], path: Path, attack: str = "lira_onli
     for axis in axes[1:]:
         axis.set_ylim(low, high)
     axes[-1].set_xticks(range(blocks), [block["name"] for block in risks["blocks"]])
-    axes[1].legend(loc="upper right", ncols=2, fontsize="small", framealpha=0.9)
     _cuts(right.subplots(), risks, by, attack)
-    figure.savefig(path)
+    for side in (left, right):
+        handles, labels = side.axes[-1].get_legend_handles_labels()
+        side.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=3,
+            fontsize="small",
+            frameon=False,
+            markerscale=0.6,
+        )
+    figure.savefig(to, format="png")
 
 
 def _network(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> None:
@@ -71,13 +82,12 @@ def _network(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> None
             i, 0.5, text, ha="center", va="center", fontsize=9, color="white" if dark else "black"
         )
         if i:
-            ends = {"xy": (i - BOX / 2, 0.5), "xytext": (i - 1 + BOX / 2, 0.5)}
             arrow = {"arrowstyle": "->", "color": NEUTRAL, "shrinkA": 0, "shrinkB": 0}
-            axis.annotate("", **ends, arrowprops=arrow)
+            axis.annotate("", (i - BOX / 2, 0.5), (i - 1 + BOX / 2, 0.5), arrowprops=arrow)
     axis.set(xlim=(-0.6, len(drops) - 0.4), ylim=(0, 1))
     axis.set_axis_off()
     axis.set_title(
-        f"Blocks, their parameters, and the fall of the AUC of {ATTACKS[attack]} when {WAYS[by]}\n"
+        f"Blocks, parameters, and the AUC of {ATTACKS[attack]} when {WAYS[by]}\n"
         "(the darker, the more membership risk the block carries)",
         fontsize=10,
         loc="left",
@@ -133,17 +143,13 @@ def _cuts(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> None:
         x, xerr = _falls([cut["changes"][by]["accuracy"] for cut in cuts])
         y, yerr = _falls([cut["changes"][by]["auc"][attack] for cut in cuts])
         axis.errorbar(x, y, yerr, xerr, fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.5)
-        axis.plot(
-            x, y, marker=marker, markersize=14, color=colour, linewidth=1, label=label, zorder=3
-        )
+        axis.plot(x, y, marker=marker, markersize=13, color=colour, label=label, zorder=3, lw=1)
         for cut, a, b in zip(cuts, x, y, strict=True):
-            count = len(cut["blocks"])
-            axis.text(
-                a, b, count, color="white", ha="center", va="center", fontsize=9, zorder=4
-            )
+            count = str(len(cut["blocks"]))
+            axis.text(a, b, count, color="white", ha="center", va="center", fontsize=9, zorder=4)
     whole = _whole(risks, attack)
     axis.plot(
-        *whole, marker="X", markersize=11, color="black", linestyle="", label="the whole network"
+        *whole, marker="X", markersize=11, color="black", ls="", label="the whole network", zorder=5
     )
     _mark_auto(axis, risks, by, attack)
     axis.axhline(0, color=NEUTRAL, linewidth=0.8)
@@ -152,8 +158,7 @@ def _cuts(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_xlabel("fall of the test accuracy (what it costs)")
     axis.set_ylabel(f"fall of the AUC of {ATTACKS[attack]} (what it brings)")
-    axis.set_title(f"Cuts: the first or the last 1, 2, ... blocks {WAYS[by]}", fontsize=10, loc="left")
-    axis.legend(loc="best", fontsize="small", framealpha=0.9, markerscale=0.7)
+    axis.set_title(f"The first or the last 1, 2, ... blocks {WAYS[by]}", fontsize=10, loc="left")
 
 
 def _mark_auto(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> None:
@@ -164,7 +169,14 @@ def _mark_auto(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> No
     x = -cut["changes"][by]["accuracy"]["value"]
     y = -cut["changes"][by]["auc"][attack]["value"]
     axis.plot(
-        x, y, marker="o", markersize=23, fillstyle="none", color="black", linestyle="", zorder=5,
+        x,
+        y,
+        marker="o",
+        markersize=23,
+        fillstyle="none",
+        color="black",
+        linestyle="",
+        zorder=5,
         label=f"auto: {'+'.join(auto['blocks'])}",
     )
     axis.axvline(auto["budget"], color="black", linestyle=":", linewidth=1, label="the budget")
@@ -190,9 +202,9 @@ def _drop(change: Mapping[str, float | None]) -> float | None:
 
 def _falls(changes: Sequence[Mapping[str, float | None]]) -> tuple[np.ndarray, np.ndarray]:
     """Falls and the lengths of their error bars; NaN where nothing is known."""
+    # None becomes NaN.
     value, low, high = (
-        np.array([-change[key] if change[key] is not None else np.nan for change in changes])
-        for key in ("value", "high", "low")
+        -np.array([change[key] for change in changes], float) for key in ("value", "high", "low")
     )
     return value, np.maximum([value - low, high - value], 0)
 
@@ -206,4 +218,4 @@ def _short(number: int) -> str:
 
 
 def _signed(drop: float | None) -> str:
-    return "n/a" if drop is None else f"{-drop:+.3f}"
+    return "n/a" if drop is None else f"AUC {-drop:+.2f}".replace("-", "−")
