@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.models import Model, Variables
+from pptp_jax.release import Release
 from pptp_jax.training import Arrays
 
 
@@ -43,19 +44,35 @@ def logit_scaled_confidence(
     return jnp.where(label, logits, 0).sum(-1) - others
 
 
-def collect(model: Model, variables: Variables, data: Arrays, *, batch_size: int = 500) -> Signals:
+def collect(
+    model: Model,
+    variables: Variables,
+    data: Arrays,
+    *,
+    release: Release | None = None,
+    key: Key[Array, ""] | None = None,
+    batch_size: int = 500,
+) -> Signals:
     """The signals of one model on every example, taken in eval mode on the examples as they are.
 
     Args:
         model: the model.
         variables: what was trained.
         data: the examples.
+        release: what the model answers in place of its logits; None releases them.
+        key: what the release draws from; needed with one.
         batch_size: the examples that run through the model at once; bounds memory alone.
     """
 
+    def predict(x: Float[Array, "batch ..."]) -> Float[Array, "batch classes"]:
+        return model.apply(*variables, x, train=False, key=None)[0]
+
     def one(row: Int[Array, ""]) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-        x, y = data.inputs(row), data.y[row]
-        logits, _ = model.apply(*variables, x[None], train=False, key=None)
+        x, y = data.inputs(row)[None], data.y[row]
+        logits = predict(x)
+        if release is not None:
+            assert key is not None
+            logits = release(predict, x, logits, jax.random.fold_in(key, row))
         return logit_scaled_confidence(logits[0], y), logits[0].argmax() == y
 
     confidence, correct = jax.lax.map(one, jnp.arange(len(data.y)), batch_size=batch_size)

@@ -2,6 +2,7 @@
 
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.digits import Digits
+from pptp_jax.data.division import Division, divide
 from pptp_jax.data.membership import Balanced, Membership, Quarters, member_indices
 from pptp_jax.data.npz import Npz
 from pptp_jax.data.sample import sample
@@ -12,11 +13,13 @@ __all__ = [
     "Balanced",
     "Dataset",
     "Digits",
+    "Division",
     "Membership",
     "Npz",
     "Quarters",
     "Source",
     "Tfds",
+    "divide",
     "member_indices",
     "sample",
 ]

@@ -24,6 +24,22 @@ class Membership(NamedTuple):
     shadows: tuple[int, ...]
     evaluated: Int[np.ndarray, " evaluated"]
 
+    def spread(self, rows: Int[np.ndarray, " rows"], examples: int) -> "Membership":
+        """The same membership for some rows of a larger data set, of whose others nobody learns.
+
+        Args:
+            rows: where this membership's examples stand there.
+            examples: how many examples there are.
+
+        Examples:
+            >>> own = Balanced(models=2).draw(examples=2, seed=0)
+            >>> own.spread(np.array([1, 3]), examples=4).matrix.sum(axis=0)
+            array([0, 1, 0, 1])
+        """
+        matrix = np.zeros((len(self.matrix), examples), bool)
+        matrix[:, rows] = self.matrix
+        return self._replace(matrix=matrix, evaluated=rows[self.evaluated])
+
 
 @dataclass(frozen=True)
 class Balanced:

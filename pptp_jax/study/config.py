@@ -11,10 +11,19 @@ from typing import Any
 import jax
 
 from pptp_jax.attacks import ATTACKS
-from pptp_jax.data import Balanced, Dataset, Quarters, Source, sample
+from pptp_jax.data import (
+    Balanced,
+    Dataset,
+    Division,
+    Membership,
+    Quarters,
+    Source,
+    divide,
+    sample,
+)
 from pptp_jax.models import Model
-from pptp_jax.training import SGD, Optimizer, Recipe, check_members
-from pptp_jax.validation import at_least, one_of
+from pptp_jax.training import SGD, Optimizer, Recipe, check_members, check_reference
+from pptp_jax.validation import at_least, one_of, positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +41,11 @@ class Study:
         batch_size: the members in a step.
         seed: what every draw derives from: examples, split, initial values, batches, bootstrap.
         attacks: the names of the attacks.
+        compared: the attack by which recipes are compared at equal strength.
+        trajectory: the epochs of a recipe after which its models are attacked on the way as well.
+        reference: how many examples are set aside for defences that need non-members to look at.
+        tuning: the share of the other examples that is set aside for finding the region `auto`.
+        budget: the accuracy that protecting the region `auto` may cost where it is found.
         resamples: the number of bootstrap resamples behind every interval.
 
     Raises:
@@ -63,18 +77,47 @@ class Study:
     batch_size: int = 64
     seed: int = 0
     attacks: tuple[str, ...] = tuple(ATTACKS)
+    compared: str = "lira_online"
+    trajectory: tuple[int, ...] = ()
+    reference: int = 0
+    tuning: float = 0.0
+    budget: float = 0.02
     resamples: int = 500
 
     def __post_init__(self) -> None:
         at_least(1, recipes=len(self.recipes), resamples=self.resamples)
         at_least(0, seed=self.seed)
-        for attack in self.attacks:
+        at_least(1, **{f"trajectory[{i}]": epoch for i, epoch in enumerate(self.trajectory)})
+        positive(budget=self.budget)
+        for attack in (*self.attacks, self.compared):
             one_of(ATTACKS, attack=attack)
         for recipe in self.recipes:
             recipe.regions(self.model)
         twice = [s for s, n in Counter(r.slug for r in self.recipes).items() if n > 1]
         if twice:
             raise ValueError(f"the study has the recipe {twice[0]} more than once")
+
+    def division(self, examples: int) -> Division:
+        """Which examples are for what."""
+        return divide(
+            examples,
+            reference=self.reference,
+            tuning=self.tuning,
+            multiple=self.split.multiple,
+            seed=self.seed,
+        )
+
+    def membership(self, examples: int) -> Membership:
+        """Who is a member of what in the final evaluation."""
+        rows = self.division(examples).evaluated
+        return self.split.draw(len(rows), self.seed).spread(rows, examples)
+
+    def tuning_membership(self, examples: int) -> Membership:
+        """Who is a member of what where choices are made; the final one if none are set aside."""
+        rows = self.division(examples).tuning
+        if not rows.size:
+            return self.membership(examples)
+        return self.split.draw(len(rows), self.seed).spread(rows, examples)
 
     def load(self) -> Dataset:
         """Reads the examples that take part, and checks that model and data fit together.
@@ -86,8 +129,10 @@ class Study:
             sample, examples=self.examples, multiple=self.split.multiple, seed=self.seed
         )
         data = self.data.load(select)
-        members = int(self.split.draw(len(data), self.seed).matrix[0].sum())
+        members = int(self.membership(len(data)).matrix[0].sum())
         check_members(members, self.batch_size)
+        for recipe in self.recipes:
+            check_reference(recipe, self.reference, self.batch_size)
         x = jax.ShapeDtypeStruct((self.batch_size, *data.x.shape[1:]), "float32")
         key = jax.eval_shape(lambda: jax.random.key(0))
         try:

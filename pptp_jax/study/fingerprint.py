@@ -9,14 +9,16 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from pptp_jax import __version__
-from pptp_jax.data import Dataset, Membership
+from pptp_jax.data import Dataset, Division, Membership
 from pptp_jax.signals import Signals, collect
 from pptp_jax.study.config import Study
 from pptp_jax.training import Arrays, Recipe, make_train
 
 
-def fingerprint(study: Study, recipe: Recipe, data: Dataset, membership: Membership) -> str:
-    """SHA-256 of the data, the membership matrix, the seed, the versions, and the program.
+def fingerprint(
+    study: Study, recipe: Recipe, data: Dataset, division: Division, membership: Membership
+) -> str:
+    """SHA-256 of the data, who may learn from what, the seed, the versions, and the program.
 
     The program is the lowered computation from a key to signals, with every number of the recipe in
     it, so that a change in anybody's code counts: a user's model, objective and optimiser included.
@@ -25,14 +27,18 @@ def fingerprint(study: Study, recipe: Recipe, data: Dataset, membership: Members
     train = make_train(study.model, recipe, study.optimizer, batch_size=study.batch_size)
 
     def program(key: Key[Array, ""], data: Arrays, members: Int[Array, " members"]) -> Signals:
-        return collect(study.model, train(key, data, members)[0], data)
+        variables, _ = train(key, data, members)
+        return collect(study.model, variables, data, release=recipe.release, key=key)
 
     key = jax.eval_shape(lambda: jax.random.key(0))
     members = jax.ShapeDtypeStruct((int(membership.matrix[0].sum()),), jnp.int32)
-    lowered = jax.jit(program).lower(key, jax.eval_shape(lambda: Arrays.of(data)), members)
+    lowered = jax.jit(program).lower(
+        key, jax.eval_shape(lambda: Arrays.of(data, division.reference)), members
+    )
     parts = [
         data.fingerprint,
         hashlib.sha256(np.packbits(membership.matrix).data).hexdigest(),
+        division.reference.tolist(),
         study.seed,
         [__version__, jax.__version__],
         lowered.as_text(),

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Array, Bool, Float, Key
 
 from pptp_jax.data import Dataset, Membership, member_indices
+from pptp_jax.models import Model, Variables
 from pptp_jax.regions import RegionMap, check_record
-from pptp_jax.signals import collect
+from pptp_jax.release import Release
+from pptp_jax.signals import Signals, collect
 from pptp_jax.study.config import Study
 from pptp_jax.study.files import write_arrays, write_json
 from pptp_jax.training import (
@@ -53,7 +56,7 @@ def fleet(
     *,
     resume: bool,
     on_progress: Callable[[Progress], None],
-) -> Fleet:
+) -> dict[int, Fleet]:
     """Trains a fleet, or reads as much of it as an earlier run has left.
 
     Args:
@@ -64,14 +67,40 @@ def fleet(
         home: the fleet's own directory.
         resume: whether what an earlier run has left is used.
         on_progress: is told after each epoch.
+
+    Returns:
+        The fleet by the epochs behind it: on the way where the study's trajectory asks for it, and
+        at the end.
     """
-    arrays = Arrays.of(data)
+    arrays = Arrays.of(data, study.division(len(data)).reference)
     if not resume:
         shutil.rmtree(home, ignore_errors=True)
     groups = _groups(home, study, recipe, data, arrays)
-    parts = [_read(home / f"group-{i}.npz") for i in range(len(groups))]
-    missing = [i for i, part in enumerate(parts) if part is None]
-    take = jax.jit(jax.vmap(partial(collect, study.model), in_axes=(0, None)))
+    stops = _stops(study, recipe)
+    take = jax.jit(jax.vmap(partial(_collect, study.model, recipe.release), in_axes=(0, 0, None)))
+
+    def path(group: int, epochs: int) -> Path:
+        return home / f"group-{group}-after-{epochs}.npz"
+
+    def signals(group: tuple[int, ...], variables: Variables) -> tuple[np.ndarray, np.ndarray]:
+        keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(study.seed)))(jnp.array(group))
+        confidence, correct = take(variables, keys, arrays)
+        return np.asarray(confidence), np.asarray(correct)
+
+    def observe(group: tuple[int, ...], epochs: int, variables: Variables) -> None:
+        if epochs in stops[:-1]:
+            confidence, correct = signals(group, variables)
+            finite = np.asarray(np.isfinite(confidence).all(axis=(1, 2)))
+            part = Fleet(confidence, correct, np.zeros((len(group), 0), np.float32), finite)
+            write_arrays(path(groups.index(group), epochs), part._asdict())
+
+    parts = {i: [_read(path(i, epochs)) for epochs in stops] for i in range(len(groups))}
+    missing = [i for i, stored in parts.items() if any(part is None for part in stored)]
+    for i in missing:
+        saved = home / f"checkpoint-{i}"
+        lost = [at for at, part in zip(stops, parts[i], strict=True) if part is None]
+        if (Checkpoint(saved).latest() or 0) >= lost[0]:  # from there no way leads back to it
+            shutil.rmtree(saved, ignore_errors=True)
     trained = train_fleet(
         study.model,
         recipe,
@@ -83,15 +112,37 @@ def fleet(
         groups=[groups[i] for i in missing],
         checkpoint=lambda group: Checkpoint(home / f"checkpoint-{groups.index(group)}"),
         on_progress=on_progress,
+        observe=observe,
     )
     for i, group in zip(missing, trained, strict=True):
-        signals = take(group.variables, arrays)
-        confidence, correct = map(np.asarray, signals)
-        part = Fleet(confidence, correct, group.loss, group.finite)
-        write_arrays(home / f"group-{i}.npz", part._asdict())
+        part = Fleet(*signals(group.models, group.variables), group.loss, group.finite)
+        write_arrays(path(i, stops[-1]), part._asdict())
         shutil.rmtree(home / f"checkpoint-{i}", ignore_errors=True)
-        parts[i] = part
-    return Fleet(*map(np.concatenate, zip(*parts, strict=True)))
+        parts[i] = [_read(path(i, epochs)) for epochs in stops]
+    return {
+        epochs: Fleet(*map(np.concatenate, zip(*(parts[i][at] for i in parts), strict=True)))
+        for at, epochs in enumerate(stops)
+    }
+
+
+def _collect(
+    model: Model,
+    release: Release | None,
+    variables: Variables,
+    key: Key[Array, ""],
+    data: Arrays,
+) -> Signals:
+    return collect(model, variables, data, release=release, key=key)
+
+
+def _stops(study: Study, recipe: Recipe) -> list[int]:
+    """The epochs after which the models are attacked, the last of them the end of the recipe."""
+    stops, ended = set(study.trajectory), 0
+    for phase in recipe.phases:
+        if phase.ensemble is not None:
+            stops -= set(range(ended + 1, ended + int(phase.epochs) + 1))
+        ended += int(phase.epochs)
+    return sorted({stop for stop in stops if stop < ended} | {ended})
 
 
 def resolved_regions(study: Study, recipe: Recipe, data: Dataset) -> RegionMap | None:

@@ -3,24 +3,22 @@
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from pptp_jax import __version__
-from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Dataset, Membership
-from pptp_jax.metrics import FPRS, UNRESOLVED, attack_metrics, mean_over
-from pptp_jax.regions import region_name
+from pptp_jax.study.comparisons import comparisons, curves
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.files import write_array, write_arrays, write_json
 from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.study.fleets import Fleet, fleet, resolved_regions
+from pptp_jax.study.measure import Attacked, attacked, row
 from pptp_jax.training import Progress, Recipe
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -56,13 +54,15 @@ def run(
     """
     began = time.monotonic()
     data = study.load()
-    membership = study.split.draw(len(data), study.seed)
-    homes = [
+    division, membership = study.division(len(data)), study.membership(len(data))
+
+    def home(recipe: Recipe) -> Path:
         # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
         # those who change it back.
-        out / "fleets" / f"{recipe.slug}-{fingerprint(study, recipe, data, membership)[:12]}"
-        for recipe in study.recipes
-    ]
+        own = fingerprint(study, recipe, data, division, membership)
+        return out / "fleets" / f"{recipe.slug}-{own[:12]}"
+
+    homes = [home(recipe) for recipe in study.recipes]
     fleets = [
         fleet(
             study,
@@ -75,13 +75,17 @@ def run(
         )
         for recipe, home in zip(study.recipes, homes, strict=True)
     ]
-    attacked = [
-        _attacked(study, recipe, trained, membership)
-        for recipe, trained in zip(study.recipes, fleets, strict=True)
-    ]
-    for recipe, (row, _) in zip(study.recipes, attacked, strict=True):
+    trained = list(zip(study.recipes, fleets, strict=True))
+    ends = {recipe.slug: [*by_epochs.values()][-1] for recipe, by_epochs in trained}
+    seen = {slug: attacked(end, membership, study.attacks) for slug, end in ends.items()}
+    rows = []
+    for recipe in study.recipes:
         regions = resolved_regions(study, recipe, data)
-        row["regions"] = None if regions is None else regions.to_json()
+        record = None if regions is None else regions.to_json()
+        found = row(study, recipe, ends[recipe.slug], seen[recipe.slug])
+        rows.append(found | {"regions": record})
+    drawn = curves(study, trained, membership)
+    verdicts = comparisons(study, drawn)
     results = {
         "study": study.name,
         "config": describe(study),
@@ -99,75 +103,37 @@ def run(
         | {package: version(package) for package in PACKAGES},
         "device": str(jax.devices()[0].device_kind),
         "seconds": round(time.monotonic() - began, 1),
-        "rows": [row for row, _ in attacked],
+        "rows": rows,
+        "compared": study.compared,
+        "curves": [curve.to_json() for curve in drawn],
+        "comparisons": verdicts,
     }
-    _write_signals(out / "signals", study, data, membership, fleets)
-    shutil.rmtree(out / "scores", ignore_errors=True)
-    for recipe, (_, scores) in zip(study.recipes, attacked, strict=True):
-        write_arrays(out / "scores" / f"{recipe.slug}.npz", scores)
+    _write_signals(out / "signals", data, membership, ends)
+    _write_scores(out / "scores", membership, seen)
     write_json(out / "results.json", results)
     return results
 
 
 def _write_signals(
-    directory: Path, study: Study, data: Dataset, membership: Membership, fleets: list[Fleet]
+    directory: Path, data: Dataset, membership: Membership, ends: Mapping[str, Fleet]
 ) -> None:
     # Signals of an earlier run may belong to another membership matrix; fleets/ still has them.
     shutil.rmtree(directory, ignore_errors=True)
     write_array(directory / "membership.npy", membership.matrix)
     write_array(directory / "labels.npy", data.y)
     write_array(directory / "example_ids.npy", data.ids)
-    for recipe, trained in zip(study.recipes, fleets, strict=True):
-        write_array(directory / f"{recipe.slug}.npy", trained.confidence)
+    for slug, end in ends.items():
+        write_array(directory / f"{slug}.npy", end.confidence)
 
 
-def _attacked(
-    study: Study, recipe: Recipe, trained: Fleet, membership: Membership
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """A row of the results, and the scores behind it.
-
-    Models that diverged neither stand as targets nor help as shadows; the row names them.
-    """
-    kept = np.flatnonzero(trained.finite)
-    targets = np.array([i for i in membership.targets if trained.finite[i]], int)
-    row: dict[str, Any] = {
-        "recipe": recipe.name,
-        "defence": recipe.defence,
-        "strength": recipe.strength,
-        "region": region_name(recipe.region),
-        "epochs": recipe.epochs,
-        "slug": recipe.slug,
-        "diverged": np.flatnonzero(~trained.finite).tolist(),
-        "train_loss": trained.loss[trained.finite].mean(axis=0).tolist() if kept.size else [],
-        "notes": [],
-    }
-    seen = np.ix_(targets, membership.evaluated)
-    truth = membership.matrix[seen]
-    for name, chosen in (("train_accuracy", truth), ("test_accuracy", ~truth)):
-        row[name] = mean_over(
-            trained.correct[seen], chosen, resamples=study.resamples, seed=study.seed
-        )._asdict()
-    row["attacks"] = {}
-    scores: dict[str, np.ndarray] = {
-        "targets": targets,
-        "examples": membership.evaluated,
-        "membership": truth,
-    }
-    queries = np.arange(trained.confidence.shape[1])
-    for name in study.attacks:
-        found = dict.fromkeys(
-            ["auc", *(f"tpr@{r:g}" for r in FPRS), "balanced_accuracy"], UNRESOLVED
-        )
-        try:
-            scores[name] = attack_targets(
-                ATTACKS[name],
-                trained.confidence[np.ix_(kept, queries, membership.evaluated)],
-                membership.matrix[np.ix_(kept, membership.evaluated)],
-                np.searchsorted(kept, targets).tolist(),
-                [int(np.searchsorted(kept, i)) for i in membership.shadows if i in kept],
-            )
-            found |= attack_metrics(scores[name], truth, resamples=study.resamples, seed=study.seed)
-        except ValueError as error:
-            row["notes"].append(f"{name}: {error}")
-        row["attacks"][name] = {key: value._asdict() for key, value in found.items()}
-    return row, scores
+def _write_scores(
+    directory: Path, membership: Membership, attacked: Mapping[str, Attacked]
+) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    for slug, seen in attacked.items():
+        arrays = {
+            "targets": seen.targets,
+            "examples": membership.evaluated,
+            "membership": seen.membership,
+        }
+        write_arrays(directory / f"{slug}.npz", arrays | seen.scores)

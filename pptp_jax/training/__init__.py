@@ -8,12 +8,21 @@ from pptp_jax.training.optimizer import SGD, Optimizer
 from pptp_jax.training.phase import Ensemble, Perturbation, Phase, Private, Vulnerable
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import (
+    dmp,
+    dp_sgd,
     early_stopped,
-    freeze,
-    rewind,
-    split,
+    selena,
     undefended,
     whole_network,
+)
+from pptp_jax.training.regional_recipes import (
+    cwrf,
+    finish,
+    freeze,
+    freeze_in_turn,
+    perturb,
+    rewind,
+    split,
 )
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.train import Metrics, check_members, check_reference, make_train
@@ -39,11 +48,18 @@ __all__ = [
     "check_members",
     "check_reference",
     "chunks",
+    "cwrf",
+    "dmp",
+    "dp_sgd",
     "early_stopped",
+    "finish",
     "fitting_chunk",
     "freeze",
+    "freeze_in_turn",
     "make_train",
+    "perturb",
     "rewind",
+    "selena",
     "split",
     "train_fleet",
     "undefended",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pptp_jax.models import Model
 from pptp_jax.regions import Region, RegionMap, protect, region_name
+from pptp_jax.release import Release
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.validation import at_least, one_of
 
@@ -20,6 +21,7 @@ class Recipe:
             map; None if the phases know no regions.
         defence: the defence objective's name; `none` without one.
         strength: the defence objective's strength; None without one.
+        release: what the trained network answers in place of its logits; None releases them.
 
     Raises:
         ValueError: if there is no phase, a phase names regions and the recipe has none, or a phase
@@ -37,6 +39,7 @@ class Recipe:
     region: Region | None = None
     defence: str = "none"
     strength: float | None = None
+    release: Release | None = None
 
     def __post_init__(self) -> None:
         at_least(1, **{f"the number of phases of {self.name}": len(self.phases)})
@@ -79,6 +82,8 @@ class Recipe:
             parts = [*parts, self.defence]
         if self.strength is not None:
             parts = [*parts, f"{self.strength:g}"]
+        if self.release is not None:
+            parts = [*parts, self.release.name]
         return "_".join(map(str, parts)).replace(" ", "-")
 
     def regions(self, model: Model) -> RegionMap | None:

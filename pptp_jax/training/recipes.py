@@ -1,12 +1,15 @@
-"""The recipes that a study chooses from."""
+"""Recipes of the whole network: the controls, and the published defences that PPTP is held against.
+
+A defence that is an objective alone is `whole_network(objective, epochs)`; weight decay is the
+optimiser's, dropout the model's.
+"""
 
 from dataclasses import replace
 
-from pptp_jax.objectives import CrossEntropy, Objective
-from pptp_jax.regions import GENERAL, PROTECT, RegionMap
-from pptp_jax.training.recipe import Phase, Recipe
-
-Region = str | tuple[str, ...] | RegionMap
+from pptp_jax.objectives import CrossEntropy, Distillation, Objective
+from pptp_jax.release import Release
+from pptp_jax.training.phase import Ensemble, Phase, Private
+from pptp_jax.training.recipe import Recipe
 
 
 def undefended(epochs: int) -> Recipe:
@@ -32,8 +35,13 @@ def early_stopped(epochs: int) -> Recipe:
     return replace(undefended(epochs), name="early_stopped")
 
 
-def whole_network(defence: Objective, epochs: int) -> Recipe:
+def whole_network(defence: Objective, epochs: int, release: Release | None = None) -> Recipe:
     """A defence objective on the whole network.
+
+    Args:
+        defence: the objective.
+        epochs: how long.
+        release: the defence's part at test time; None releases the logits as they are.
 
     Examples:
         >>> from pptp_jax.objectives import RelaxLoss
@@ -45,64 +53,96 @@ def whole_network(defence: Objective, epochs: int) -> Recipe:
         phases=(Phase(epochs=epochs, objectives=defence),),
         defence=defence.name,
         strength=defence.strength,
+        release=release,
     )
 
 
-def freeze(region: Region, after: int, more: int) -> Recipe:
-    """PPTP `freeze`: all of the network learns for a while, then the region stops.
+def dp_sgd(private: Private, epochs: int) -> Recipe:
+    """DP-SGD on the whole network.
+
+    The batches are shuffled, so the ε of Poisson sampling is not valid for it; see
+    `pptp_jax.privacy.epsilon`. A study prints the ε that is.
 
     Args:
-        region: what is protected by freezing it early.
-        after: the epochs of the first phase, after which the region is frozen.
-        more: the epochs of the second phase, which trains the rest on.
+        private: the clipping norm and the noise.
+        epochs: how long.
+
+    References:
+        Abadi et al., "Deep Learning with Differential Privacy", CCS 2016,
+        https://arxiv.org/abs/1607.00133
 
     Examples:
-        >>> freeze("shallow", after=1, more=8).slug
-        'freeze_1+8_shallow'
+        >>> dp_sgd(Private(noise_multiplier=0.5), epochs=10).slug
+        'dp_sgd_10_noise_0.5'
     """
-    first = Phase(epochs=after, objectives=CrossEntropy())
-    second = Phase(epochs=more, objectives=CrossEntropy(), frozen=(PROTECT,))
-    return Recipe(name="freeze", phases=(first, second), region=region)
-
-
-def split(region: Region, defence: Objective, epochs: int) -> Recipe:
-    """PPTP `split`: the region follows the defence, the rest cross-entropy, from one forward pass.
-
-    Examples:
-        >>> from pptp_jax.objectives import RelaxLoss
-        >>> split("stem", RelaxLoss(alpha=1.0), epochs=30).slug
-        'split_30_stem_relaxloss_1'
-    """
-    objectives = {PROTECT: defence, GENERAL: CrossEntropy()}
     return Recipe(
-        name="split",
-        phases=(Phase(epochs=epochs, objectives=objectives),),
-        region=region,
-        defence=defence.name,
-        strength=defence.strength,
+        name="dp_sgd",
+        phases=(Phase(epochs=epochs, objectives=CrossEntropy(), private=private),),
+        defence="noise",
+        strength=float(private.noise_multiplier),
     )
 
 
-def rewind(region: Region, defence: Objective, epochs: int, retrain: int) -> Recipe:
-    """PPTP `rewind`: after plain training the region starts anew and learns under the defence.
+def dmp(epochs: int, distil: int, temperature: float = 1.0) -> Recipe:
+    """DMP: an unprotected network teaches a new one on the reference examples alone.
+
+    The student starts from the teacher's own initial values. The paper chooses the reference
+    examples by the teacher's entropy and generates more; here they are those set aside.
 
     Args:
-        region: what is taken back to its initial values; the rest is frozen from then on.
-        defence: the objective of the second phase.
-        epochs: the epochs of the first phase, with cross-entropy.
-        retrain: the epochs of the second phase.
+        epochs: how long the teacher learns, from the members.
+        distil: how long the student learns, from the teacher's answers.
+        temperature: of the answers.
+
+    References:
+        Shejwalkar and Houmansadr, "Membership Privacy for Machine Learning Models Through
+        Knowledge Transfer", AAAI 2021, https://arxiv.org/abs/1906.06589
 
     Examples:
-        >>> from pptp_jax.objectives import RelaxLoss
-        >>> rewind("shallow", RelaxLoss(alpha=1.0), epochs=30, retrain=30).slug
-        'rewind_30+30_shallow_relaxloss_1'
+        >>> dmp(epochs=30, distil=30).slug
+        'dmp_30+30_distillation_1'
     """
-    first = Phase(epochs=epochs, objectives=CrossEntropy())
-    second = Phase(epochs=retrain, objectives=defence, rewound=(PROTECT,), frozen=(GENERAL,))
+    return _distilled(
+        "dmp",
+        Phase(epochs=epochs, objectives=CrossEntropy()),
+        Phase(
+            epochs=distil,
+            objectives=Distillation(temperature=temperature),
+            anew=True,
+            examples="reference",
+        ),
+    )
+
+
+def selena(epochs: int, distil: int, ensemble: Ensemble | None = None) -> Recipe:
+    """SELENA: sub-models answer for the members that they never saw, and one network learns that.
+
+    Args:
+        epochs: how long the sub-models learn.
+        distil: how long the network learns from their answers.
+        ensemble: how many sub-models there are; None is K = 25 and L = 10, as published.
+
+    References:
+        Tang et al., "Mitigating Membership Inference Attacks by Self-Distillation Through a Novel
+        Ensemble Architecture", USENIX Security 2022, https://arxiv.org/abs/2110.08324
+
+    Examples:
+        >>> selena(epochs=10, distil=20).slug
+        'selena_10+20_distillation_1'
+    """
+    own = Ensemble() if ensemble is None else ensemble
+    return _distilled(
+        "selena",
+        Phase(epochs=epochs, objectives=CrossEntropy(), ensemble=own),
+        Phase(epochs=distil, objectives=Distillation(), anew=True),
+    )
+
+
+def _distilled(name: str, teacher: Phase, student: Phase) -> Recipe:
+    [objective] = student.by_region.values()
     return Recipe(
-        name="rewind",
-        phases=(first, second),
-        region=region,
-        defence=defence.name,
-        strength=defence.strength,
+        name=name,
+        phases=(teacher, student),
+        defence=objective.name,
+        strength=objective.strength,
     )

@@ -1,0 +1,87 @@
+"""Which methods of a study are held against each other at equal attack strength, and the curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pptp_jax.compare import Curve, Point, matched_accuracy, point
+from pptp_jax.data import Membership
+from pptp_jax.regions import region_name
+from pptp_jax.study.config import Study
+from pptp_jax.study.fleets import Fleet
+from pptp_jax.study.measure import attacked
+from pptp_jax.training import Recipe
+
+# Plain training, stopped wherever one likes: the control that every method has to beat.
+CONTROL = "early stopping"
+STATISTICS = ("auc", "tpr@0.001")
+
+Trained = tuple[Recipe, Mapping[int, Fleet]]
+
+
+def method(recipe: Recipe) -> str:
+    """What recipes that differ in strengths and epochs alone have in common.
+
+    Examples:
+        >>> from pptp_jax.training import early_stopped, freeze
+        >>> method(early_stopped(3)), method(freeze("shallow", after=1, more=8))
+        ('early stopping', 'freeze shallow')
+    """
+    if recipe.name in ("undefended", "early_stopped"):
+        return CONTROL
+    region = () if recipe.region is None else (region_name(recipe.region),)
+    defence = () if recipe.defence == "none" else (f"({recipe.defence})",)
+    return " ".join([recipe.name.replace("_", " "), *region, *defence])
+
+
+def curves(study: Study, trained: Sequence[Trained], membership: Membership) -> list[Curve]:
+    """A curve for each method: a point for each strength, and each stop on the way.
+
+    Args:
+        study: the study, whose `compared` attack gives the strength.
+        trained: each recipe with its fleets by the epochs behind them.
+        membership: who is a member of what.
+    """
+    points: dict[str, list[Point]] = {}
+    for recipe, by_epochs in trained:
+        *_, end = by_epochs
+        for epochs, fleet in by_epochs.items():
+            seen = attacked(fleet, membership, (study.compared,))
+            if study.compared not in seen.scores or not len(seen.targets):
+                continue
+            stopped = "" if epochs == end else f", stopped after {epochs}"
+            strength = "" if recipe.strength is None else f" {recipe.strength:g}"
+            found = point(
+                seen.scores[study.compared],
+                seen.membership,
+                seen.correct,
+                label=f"{recipe.name} {recipe.epochs}{strength}{stopped}",
+                targets=seen.targets - membership.targets[0],
+                models=len(membership.targets),
+                resamples=study.resamples,
+                seed=study.seed,
+            )
+            points.setdefault(method(recipe), []).append(found)
+    return [Curve(name, tuple(own)) for name, own in points.items()]
+
+
+def pairs(study: Study, drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
+    """Every method with early stopping, and every region's defence with it on the whole network."""
+    by_name = {curve.name: curve for curve in drawn}
+    found = []
+    for name in dict.fromkeys(method(recipe) for recipe in study.recipes):
+        whole = f"whole network {name[name.index('(') :]}" if "(" in name else CONTROL
+        for other in dict.fromkeys((whole, CONTROL)):
+            if name in by_name and other in by_name and name != other:
+                found.append((by_name[name], by_name[other]))
+    return found
+
+
+def comparisons(study: Study, drawn: Sequence[Curve]) -> list[dict[str, Any]]:
+    """The verdict on every pair, at equal AUC and at equal TPR at 0.1 % FPR."""
+    return [
+        {"a": a.name, "b": b.name, "statistic": statistic}
+        | matched_accuracy(a, b, statistic=statistic).to_json()
+        for statistic in STATISTICS
+        for a, b in pairs(study, drawn)
+        if all(statistic in own.strength for curve in (a, b) for own in curve.points)
+    ]

@@ -1,0 +1,84 @@
+"""What is measured on a trained fleet: a row of the results, and the scores behind it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from pptp_jax.attacks import ATTACKS, attack_targets
+from pptp_jax.data import Membership
+from pptp_jax.metrics import FPRS, UNRESOLVED, attack_metrics, mean_over
+from pptp_jax.regions import region_name
+from pptp_jax.study.config import Study
+from pptp_jax.study.fleets import Fleet
+from pptp_jax.training import Recipe
+
+
+class Attacked(NamedTuple):
+    """A fleet as the attacks saw it: those of its targets that did not diverge.
+
+    Attributes:
+        targets: which models these are.
+        membership: who is a member of which of them.
+        correct: whether the prediction is the label.
+        scores: what each attack makes of them.
+        notes: why an attack has no scores.
+    """
+
+    targets: Int[np.ndarray, " targets"]
+    membership: Bool[np.ndarray, "targets examples"]
+    correct: Bool[np.ndarray, "targets examples"]
+    scores: dict[str, Float[np.ndarray, "targets examples"]]
+    notes: list[str]
+
+
+def attacked(fleet: Fleet, membership: Membership, attacks: tuple[str, ...]) -> Attacked:
+    """Attacks a fleet. Models that diverged neither stand as targets nor help as shadows."""
+    kept = np.flatnonzero(fleet.finite)
+    targets = np.array([i for i in membership.targets if fleet.finite[i]], int)
+    seen = np.ix_(targets, membership.evaluated)
+    queries = np.arange(fleet.confidence.shape[1])
+    scores, notes = {}, []
+    for name in attacks:
+        try:
+            scores[name] = attack_targets(
+                ATTACKS[name],
+                fleet.confidence[np.ix_(kept, queries, membership.evaluated)],
+                membership.matrix[np.ix_(kept, membership.evaluated)],
+                np.searchsorted(kept, targets).tolist(),
+                [int(np.searchsorted(kept, i)) for i in membership.shadows if i in kept],
+            )
+        except ValueError as error:
+            notes.append(f"{name}: {error}")
+    return Attacked(targets, membership.matrix[seen], fleet.correct[seen], scores, notes)
+
+
+def row(study: Study, recipe: Recipe, fleet: Fleet, seen: Attacked) -> dict[str, Any]:
+    """A row of the results: what was trained, how well it does, and what the attacks achieve."""
+    kept = fleet.loss[fleet.finite]
+    truth = seen.membership
+    found: dict[str, Any] = {
+        "recipe": recipe.name,
+        "defence": recipe.defence,
+        "strength": recipe.strength,
+        "region": region_name(recipe.region),
+        "epochs": recipe.epochs,
+        "slug": recipe.slug,
+        "diverged": np.flatnonzero(~fleet.finite).tolist(),
+        "train_loss": kept.mean(axis=0).tolist() if len(kept) else [],
+        "notes": seen.notes,
+    }
+    for name, chosen in (("train_accuracy", truth), ("test_accuracy", ~truth)):
+        found[name] = mean_over(
+            seen.correct, chosen, resamples=study.resamples, seed=study.seed
+        )._asdict()
+    found["attacks"] = {}
+    for name in study.attacks:
+        keys = ["auc", *(f"tpr@{r:g}" for r in FPRS), "balanced_accuracy"]
+        metrics = dict.fromkeys(keys, UNRESOLVED)
+        if name in seen.scores:
+            metrics |= attack_metrics(
+                seen.scores[name], truth, resamples=study.resamples, seed=study.seed
+            )
+        found["attacks"][name] = {key: value._asdict() for key, value in metrics.items()}
+    return found

@@ -1,0 +1,194 @@
+"""Recipes of PPTP: the protected region is trained by other rules than the rest."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+
+from pptp_jax.objectives import CrossEntropy, Objective
+from pptp_jax.regions import GENERAL, PROTECT, Region
+from pptp_jax.release import Release
+from pptp_jax.training.phase import Perturbation, Phase, Vulnerable
+from pptp_jax.training.recipe import Recipe
+
+
+def freeze(region: Region, after: int, more: int, defence: Objective | None = None) -> Recipe:
+    """PPTP `freeze`: all of the network learns for a while, then the region stops.
+
+    Args:
+        region: what is protected by freezing it early.
+        after: the epochs of the first phase, with cross-entropy, after which the region is frozen.
+        more: the epochs of the second phase, which trains the rest on.
+        defence: the objective of the second phase; None goes on with cross-entropy.
+
+    Examples:
+        >>> freeze("shallow", after=1, more=8).slug
+        'freeze_1+8_shallow'
+    """
+    going_on = CrossEntropy() if defence is None else defence
+    first = Phase(epochs=after, objectives=CrossEntropy())
+    second = Phase(epochs=more, objectives=going_on, frozen=(PROTECT,))
+    return _recipe("freeze", (first, second), region, defence)
+
+
+def freeze_in_turn(stops: Mapping[str, int], epochs: int) -> Recipe:
+    """PPTP `freeze` in its general form: every block has a stopping time of its own.
+
+    Each stop begins a phase, with a learning rate that starts anew.
+
+    Args:
+        stops: for each block that stops early, the epochs after which it does.
+        epochs: how long the other blocks learn.
+
+    Raises:
+        ValueError: if a block would stop before the first epoch or after the last.
+
+    Examples:
+        >>> freeze_in_turn({"stem": 1, "stage1": 2}, epochs=9).slug
+        'freeze_in_turn_1+1+7_stem@after1+stage1@after2'
+    """
+    times = sorted(set(stops.values()))
+    if not times or times[0] < 1 or times[-1] >= epochs:
+        raise ValueError(
+            f"blocks stop after 1 to {epochs - 1} of the {epochs} epochs, got {dict(stops)}"
+        )
+    region = {
+        f"after{time}": tuple(block for block, stop in stops.items() if stop == time)
+        for time in times
+    }
+    labels = list(region)
+    bounds = [0, *times, epochs]
+    phases = tuple(
+        Phase(epochs=end - start, objectives=CrossEntropy(), frozen=tuple(labels[:i]))
+        for i, (start, end) in enumerate(pairwise(bounds))
+    )
+    return _recipe("freeze_in_turn", phases, region)
+
+
+def split(
+    region: Region, defence: Objective, epochs: int, release: Release | None = None
+) -> Recipe:
+    """PPTP `split`: the region follows the defence, the rest cross-entropy, from one forward pass.
+
+    Args:
+        region: what the defence trains.
+        defence: the objective of the region.
+        epochs: how long.
+        release: the defence's part at test time; None releases the logits as they are.
+
+    Examples:
+        >>> from pptp_jax.objectives import RelaxLoss
+        >>> split("stem", RelaxLoss(alpha=1.0), epochs=30).slug
+        'split_30_stem_relaxloss_1'
+    """
+    objectives = {PROTECT: defence, GENERAL: CrossEntropy()}
+    phase = Phase(epochs=epochs, objectives=objectives)
+    return replace(_recipe("split", (phase,), region, defence), release=release)
+
+
+def rewind(
+    region: Region, defence: Objective, epochs: int, retrain: int, *, rewinding: bool = True
+) -> Recipe:
+    """PPTP `rewind`: after plain training the region starts anew and learns under the defence.
+
+    Args:
+        region: what is taken back to its initial values; the rest is frozen from then on.
+        defence: the objective of the second phase.
+        epochs: the epochs of the first phase, with cross-entropy.
+        retrain: the epochs of the second phase.
+        rewinding: whether the region starts anew; False goes on from what it has learned, the
+            control that tells what rewinding does.
+
+    Examples:
+        >>> from pptp_jax.objectives import RelaxLoss
+        >>> rewind("shallow", RelaxLoss(alpha=1.0), epochs=30, retrain=30).slug
+        'rewind_30+30_shallow_relaxloss_1'
+    """
+    first = Phase(epochs=epochs, objectives=CrossEntropy())
+    second = Phase(
+        epochs=retrain,
+        objectives=defence,
+        rewound=(PROTECT,) if rewinding else (),
+        frozen=(GENERAL,),
+    )
+    return _recipe("rewind" if rewinding else "retrain", (first, second), region, defence)
+
+
+def finish(region: Region, defence: Objective, epochs: int, more: int) -> Recipe:
+    """PPTP `finish`: the defence trains all of the network, then the region stops.
+
+    Args:
+        region: what is frozen once the defence has trained it.
+        defence: the objective of the first phase.
+        epochs: the epochs of the first phase.
+        more: the epochs of the second phase, which trains the rest on with cross-entropy.
+
+    Examples:
+        >>> from pptp_jax.objectives import RelaxLoss
+        >>> finish("shallow", RelaxLoss(alpha=1.0), epochs=30, more=4).slug
+        'finish_30+4_shallow_relaxloss_1'
+    """
+    first = Phase(epochs=epochs, objectives=defence)
+    second = Phase(epochs=more, objectives=CrossEntropy(), frozen=(PROTECT,))
+    return _recipe("finish", (first, second), region, defence)
+
+
+def perturb(region: Region, perturbation: Perturbation, epochs: int) -> Recipe:
+    """PPTP `perturb`: the gradient of the region alone is clipped, noised, masked or scaled.
+
+    Noise on a region alone gives **no ε for the model**: what the rest has learned from the members
+    is released as it is.
+
+    Args:
+        region: whose gradient is perturbed.
+        perturbation: how.
+        epochs: how long.
+
+    Examples:
+        >>> perturb("shallow", Perturbation(scale=0.1), epochs=8).slug
+        'perturb_8_shallow_scale_0.1'
+    """
+    phase = Phase(epochs=epochs, objectives=CrossEntropy(), perturbed={PROTECT: perturbation})
+    given = {name: value for name, value in vars(perturbation).items() if value is not None}
+    recipe = _recipe("perturb", (phase,), region)
+    if len(given) == 1:  # one number, which a sweep may move
+        [(name, strength)] = given.items()
+        return replace(recipe, defence=name, strength=float(strength))
+    return replace(recipe, defence=" ".join(f"{name} {value:g}" for name, value in given.items()))
+
+
+def cwrf(vulnerable: Vulnerable, defence: Objective, epochs: int, more: int) -> Recipe:
+    """CWRF: the most vulnerable single weights are rewound and frozen, the rest is fine-tuned.
+
+    Not PPTP but its sibling, on single weights in place of regions.
+
+    Args:
+        vulnerable: how weights are scored, and which share is chosen.
+        defence: the objective of the second phase.
+        epochs: the epochs of the first phase, with cross-entropy.
+        more: the epochs of the second phase.
+
+    References:
+        The ICLR 2026 paper "CWRF", https://arxiv.org/abs/2603.13186
+
+    Examples:
+        >>> from pptp_jax.objectives import RelaxLoss
+        >>> cwrf(Vulnerable(share=0.1), RelaxLoss(alpha=1.0), epochs=30, more=10).slug
+        'cwrf-0.1_30+10_relaxloss_1'
+    """
+    first = Phase(epochs=epochs, objectives=CrossEntropy())
+    second = Phase(epochs=more, objectives=defence, vulnerable=vulnerable)
+    return _recipe(f"cwrf {float(vulnerable.share):g}", (first, second), None, defence)
+
+
+def _recipe(
+    name: str, phases: tuple[Phase, ...], region: Region | None, defence: Objective | None = None
+) -> Recipe:
+    if defence is None:
+        return Recipe(name=name, phases=phases, region=region)
+    return Recipe(
+        name=name,
+        phases=phases,
+        region=region,
+        defence=defence.name,
+        strength=defence.strength,
+    )
