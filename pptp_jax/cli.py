@@ -72,11 +72,7 @@ def run(
     help="Epochs for which each region is trained alone; 0 for none.",
 )
 @click.option(
-    "--budget",
-    type=float,
-    default=0.05,
-    show_default=True,
-    help="The most accuracy that `auto` may cost.",
+    "--budget", type=float, help="The most accuracy that `auto` may cost; default: the study's."
 )
 def locate(
     study: Path,
@@ -85,7 +81,7 @@ def locate(
     recipes: tuple[str, ...],
     epochs: int | None,
     retrain: int,
-    budget: float,
+    budget: float | None,
 ) -> None:
     """Find where in the network of STUDY membership can be read off: its risk map.
 

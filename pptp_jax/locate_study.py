@@ -30,10 +30,13 @@ def locate_study(
     *,
     epochs: int | None = None,
     retrain: int = 4,
-    budget: float = 0.05,
+    budget: float | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Makes the risk map of a study's model on its data, by its split, optimiser and seed.
+
+    Where the study sets examples aside for tuning, these are the ones that are used, and the final
+    evaluation never sees them; else all of them.
 
     Args:
         study: the study; its recipes give the defence (the first objective that is not
@@ -43,7 +46,7 @@ def locate_study(
         epochs: the epochs of the fleets; None takes those of the study's longest recipe
             `undefended`, or else of its longest recipe.
         retrain: the epochs for which each region is trained alone; 0 leaves this out.
-        budget: the most accuracy that `auto` may cost.
+        budget: the most accuracy that `auto` may cost; None takes the study's.
         console: where the progress is shown; by default the standard error, if that is a terminal.
 
     Returns:
@@ -53,6 +56,7 @@ def locate_study(
         ValueError: if the study's split is not balanced, or as `risk_map` does.
     """
     began = time.monotonic()
+    budget = study.budget if budget is None else budget
     not_negative(budget=budget)
     if not isinstance(study.split, Balanced):
         raise ValueError(
@@ -61,12 +65,14 @@ def locate_study(
         )
     epochs = _epochs(study.recipes) if epochs is None else epochs
     data = study.load()
-    matrix = study.split.draw(len(data), study.seed).matrix
+    membership = study.tuning_membership(len(data))
+    rows = membership.evaluated
+    whole = Arrays.of(data)
     with _bar(console or Console(stderr=True)) as on_progress:
         found = risk_map(
             study.model,
-            Arrays.of(data),
-            matrix,
+            whole._replace(x=whole.x[rows], y=whole.y[rows]),
+            membership.matrix[:, rows],
             defence=_defence(study.recipes),
             epochs=epochs,
             early=1 if epochs == 2 else 2,
@@ -85,7 +91,7 @@ def locate_study(
         auto["explanation"] = str(error)
     risks = {
         "study": study.name,
-        "data": {"name": data.name, "fingerprint": data.fingerprint},
+        "data": {"name": data.name, "fingerprint": data.fingerprint, "tuning": study.tuning},
         "versions": {"pptp-jax": __version__, "jax": jax.__version__},
         "device": str(jax.devices()[0].device_kind),
         "seconds": round(time.monotonic() - began, 1),

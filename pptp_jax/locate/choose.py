@@ -19,7 +19,7 @@ class _Offer(NamedTuple):
 
 def choose(
     risk_map: RiskMap,
-    budget: float = 0.05,
+    budget: float = 0.02,
     *,
     by: Modification | None = None,
     attack: str = ATTACK,
@@ -71,7 +71,7 @@ def choose(
 
 def explain(
     risk_map: RiskMap,
-    budget: float = 0.05,
+    budget: float = 0.02,
     *,
     by: Modification | None = None,
     attack: str = ATTACK,

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from pptp_jax.locate.surgery import block_regions
+from pptp_jax.locate.surgery import block_numbers, block_regions, exchanged
 from pptp_jax.models import Model, Variables
 from pptp_jax.objectives import CrossEntropy, Objective
 from pptp_jax.training import (
@@ -24,6 +24,7 @@ from pptp_jax.training import (
     Phase,
     Progress,
     Recipe,
+    TrainState,
     train_fleet,
     undefended,
     whole_network,
@@ -40,14 +41,14 @@ class Fleets(NamedTuple):
         early: after the first epochs of plain training.
         trained: after plain training.
         defended: after training with the defence.
-        ended: the whole state in which plain training ended.
+        ended: the whole state in which plain training ended, and its losses.
     """
 
     initial: Variables
     early: Variables
     trained: Variables
     defended: Variables
-    ended: Any
+    ended: tuple[TrainState, Array]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,16 +91,17 @@ class Workshop:
         recipe = whole_network(self.defence, self.epochs)
         defended = self._train(recipe, group, None, told)
         initial = _initial(self.model, self.data, self.seed, jnp.array(group))
-        return Fleets(initial, kept.states[self.early][0].variables, trained, defended, kept)
+        early, _ = kept.states[self.early]
+        return Fleets(initial, early.variables, trained, defended, kept.states[self.epochs])
 
     def retrained(
         self, group: tuple[int, ...], fleets: Fleets, chosen: Bool[Array, " blocks"], told: Told
     ) -> Variables:
-        """Trains some blocks on with the defence, from where plain training ended.
+        """Trains some blocks anew with the defence, from their initial values.
 
-        The updates of the rest are multiplied by zero, and not frozen by the phase: so which blocks
-        move is an argument of the compiled program. The batch norm of the rest normalises by the
-        batch. The learning rate starts anew.
+        The rest stays where plain training ended. Its updates are multiplied by zero, and not
+        frozen by the phase: so which blocks move is an argument of the compiled program. The batch
+        norm of the rest normalises by the batch. The learning rate starts anew.
         """
         moving = {
             block.name: Perturbation(scale=moves)
@@ -110,7 +112,16 @@ class Workshop:
             Phase(epochs=self.retrain, objectives=self.defence, perturbed=moving),
         )
         recipe = Recipe(name="retrain", phases=phases, region=block_regions(self.model))
-        return self._train(recipe, group, fleets.ended, told)
+        return self._train(recipe, group, self._rewound(fleets, chosen), told)
+
+    def _rewound(self, fleets: Fleets, chosen: Bool[Array, " blocks"]) -> "_Kept":
+        """The end of plain training, with some blocks at their initial values."""
+        state, losses = fleets.ended
+        params, model_state = state.variables
+        numbers = block_numbers(self.model, params)
+        params = exchanged(params, fleets.initial.params, numbers, chosen)
+        state = state._replace(variables=Variables(params, model_state))
+        return _Kept((self.epochs,), {self.epochs: (state, losses)})
 
     def _train(
         self,

@@ -34,13 +34,20 @@ def gradient_norms(
         The Euclidean norms.
 
     Examples:
-        >>> from pptp_jax.data import Digits
-        >>> from pptp_jax.models import mlp
-        >>> model, digits = mlp([4], num_classes=10), Arrays.of(Digits().load())
-        >>> keys = jax.random.split(jax.random.key(0), 2)
-        >>> fleet = jax.vmap(lambda key: model.init(key, digits.inputs(slice(0, 1))))(keys)
-        >>> gradient_norms(model, fleet, digits, jnp.arange(5)).shape
-        (2, 2, 5)
+        >>> import numpy as np
+        >>> from pptp_jax.data import Dataset
+        >>> from pptp_jax.regions import Block
+        >>> model = Model(
+        ...     init=lambda key, x: Variables({"w": jnp.zeros((1, 2)), "b": jnp.zeros(2)}, {}),
+        ...     apply=lambda p, state, x, *, train, key: (x @ p["w"] + p["b"][None], state),
+        ...     blocks=(Block("stem", "w"), Block("head", "b")),
+        ... )
+        >>> x, y = np.array([[2.0], [0.0], [1.0]]), np.array([0, 1, 1])
+        >>> data = Arrays.of(Dataset("three", x, y, np.arange(3), 2))
+        >>> fleet = jax.tree.map(lambda leaf: leaf[None], model.init(None, x))
+        >>> print(gradient_norms(model, fleet, data, jnp.arange(3))[:, 0] * jnp.sqrt(2.0))
+        [[2. 0. 1.]
+         [1. 1. 1.]]
     """
     numbers = block_numbers(model, fleet.params)
     blocks = len(model.blocks)

@@ -64,7 +64,20 @@ class RiskMap:
         setting: how it was measured, as plain data.
 
     Examples:
-        >>> risks = RiskMap.from_json(json.load(open("risk_map.json")))  # doctest: +SKIP
+        >>> from pptp_jax.locate.measures import UNKNOWN
+        >>> risks = RiskMap(
+        ...     blocks=("stem", "head"),
+        ...     regions=tuple(
+        ...         RegionRisk(region=(block,), parameters=9, changes={"graft": UNKNOWN})
+        ...         for block in ("stem", "head")
+        ...     ),
+        ...     undefended=UNKNOWN,
+        ...     defended=UNKNOWN,
+        ...     gradient_norm_auc=dict.fromkeys(("stem", "head"), UNKNOWN.accuracy),
+        ...     setting={"epochs": 30},
+        ... )
+        >>> RiskMap.from_json(risks.to_json()) == risks
+        True
     """
 
     blocks: tuple[str, ...]

@@ -48,8 +48,9 @@ def risk_map(
     - `rewind`: it goes back to its initial values;
     - `rewind_early`: it goes back to what it was after the first epochs;
     - `graft`: it is taken from the defended model of the same initial values and members;
-    - `retrain`: it is trained on alone with the defence, from the values that plain training gave
-      it (not from a rewind: with as few epochs as are spent here it would not get back to them).
+    - `retrain`: it is trained alone with the defence, from its initial values. Not from those that
+      plain training gave it: where the loss is next to zero its gradient is, too, and a defence
+      such as RelaxLoss hardly moves the deeper blocks away from there.
 
     Batch-norm statistics are recomputed after each, and for the unmodified fleet too. What is
     reported is the change of test accuracy, loss gap and attack AUC against the unmodified fleet.

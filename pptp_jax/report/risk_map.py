@@ -34,7 +34,7 @@ def draw_risk_map(
     blocks = len(risks["blocks"])
     wide = max(7.0, 1.0 * blocks)
     figure = Figure(figsize=(wide + 6.2, 2.6 + 1.75 * len(ways)), layout="constrained", dpi=150)
-    left, right = np.ravel(figure.subfigures(1, 2, width_ratios=(wide, 6.2)))
+    left, right = figure.subfigures(1, 2, width_ratios=(wide, 6.2), squeeze=False)[0]
     axes = left.subplots(1 + len(ways), sharex=True, height_ratios=(0.9, *[1] * len(ways)))
     _network(axes[0], risks, by, attack)
     for axis, way in zip(axes[1:], ways, strict=True):
