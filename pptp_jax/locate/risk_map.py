@@ -193,6 +193,7 @@ def _check(model: Model, data: Arrays, matrix: Bool[np.ndarray, "models examples
             f"a risk map compares the blocks of a model, and this one has {len(names)}: "
             "give Model(..., blocks=...) at least two, in forward order"
         )
+    _weights(model, data)  # refuses blocks that do not cover the parameters
     if matrix.ndim != 2 or matrix.dtype != bool or matrix.shape[1] != len(data.y):
         raise ValueError(
             f"matrix must hold truth values of shape (models, {len(data.y)}), one an example; "

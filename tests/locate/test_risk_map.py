@@ -3,13 +3,13 @@
 import json
 
 import pytest
+from planted import CLASSES, EXAMPLES, FEATURES, MODEL, planted_data
 
 from pptp_jax.data import Balanced
 from pptp_jax.locate import MODIFICATIONS, RiskMap, choose, risk_map
 from pptp_jax.models import Model
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.training import SGD, Arrays
-from tests.locate.planted import CLASSES, EXAMPLES, FEATURES, MODEL, planted_data
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 
