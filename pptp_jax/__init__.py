@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pptp_jax import (
         attacks,
+        compare,
         data,
         locate,
         metrics,
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "attacks",
+    "compare",
     "data",
     "locate",
     "metrics",

@@ -29,7 +29,7 @@ def run(
 ) -> None:
     """Train, attack and report STUDY, a Python file that defines `study`.
 
-    Prints a table; writes results.json, table.txt, two figures, signals/ and scores/ into OUT.
+    Prints a table; writes results.json, table.txt, figures, signals/ and scores/ into OUT.
     """
     from pptp_jax import report
     from pptp_jax import study as studies
@@ -48,6 +48,8 @@ def run(
         click.echo("interrupted; the same command goes on from here", err=True)
         sys.exit(130)
     table = report.render_table(results)
+    if results["comparisons"]:
+        table += "\n" + report.render_comparison(results["comparisons"])
     write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
     report.draw_figures(results, directory)
     click.echo(table)

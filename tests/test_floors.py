@@ -9,7 +9,7 @@ PACKAGE = Path(pptp_jax.__file__).parent
 FLOORS = [
     {"validation"},
     {"regions", "metrics"},
-    {"objectives", "models", "data", "transforms", "release"},
+    {"objectives", "models", "data", "transforms", "release", "compare"},
     {"training", "privacy"},
     {"signals", "attacks"},
     {"locate"},

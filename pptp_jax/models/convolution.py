@@ -6,7 +6,6 @@ a batched matrix product and stays fast in both.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import flax.linen as nn
 import jax
@@ -46,8 +45,6 @@ class Conv(nn.Module):
         return products + bias[None, None, None]
 
 
-# The patches are nine times the inputs: the gradient makes them anew rather than keeping them.
-@partial(jax.checkpoint, static_argnums=2)
 def _convolve(
     x: Float[Array, "batch height width channels"],
     kernel: Float[Array, "size size channels features"],

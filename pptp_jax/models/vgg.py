@@ -56,8 +56,8 @@ def vgg11_bn(num_classes: int = 10, norm: str = "batch") -> Model:
     """The VGG11 of CIFAR: eight 3×3 convolutions with norm, five poolings, one dense layer.
 
     Widths 64 | 128 | 256, 256 | 512, 512 | 512, 512, with 2×2 max-pooling at each bar and at the
-    end, which leaves 512 features of a 32×32 image. This is the variant of the membership-inference
-    literature, with a single dense layer in place of the three of ImageNet and no dropout.
+    end, which leaves 512 features of a 32×32 image. This is the variant that is common
+    for CIFAR: a single dense layer in place of ImageNet's three, and no dropout.
     Convolutions keep their bias before the norm, as published, though a batch norm takes it off
     again. With 10 classes and three channels it has 9,231,114 parameters. Convolutions begin He
     normal.

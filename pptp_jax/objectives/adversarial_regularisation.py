@@ -131,7 +131,9 @@ class AdversarialRegularisation(Objective):
             return (jax.nn.softplus(-members).mean() + jax.nn.softplus(others).mean()) / 2
 
         def step(state: InferenceState, _: None) -> tuple[InferenceState, None]:
-            updates, opt_state = adam.update(jax.grad(loss)(state.layers), state.opt_state)
+            gradients = jax.grad(loss)(state.layers)
+            with jax.numpy_dtype_promotion("standard"):  # Adam raises a float to its count
+                updates, opt_state = adam.update(gradients, state.opt_state)
             return InferenceState(optax.apply_updates(state.layers, updates), opt_state), None
 
         start = context.needed("state", self.name)

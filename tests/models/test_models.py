@@ -1,4 +1,4 @@
-"""Models: shapes, blocks, parameter counts; the convolution against XLA's own."""
+"""The small models and Linen's: shapes, blocks, parameter counts, state and dropout."""
 
 import chex
 import flax.linen as nn
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pptp_jax.models import Model, cnn, from_linen, mlp
-from pptp_jax.models.convolution import Conv, max_pool2x2
 from pptp_jax.regions import RegionMap, paths
 
 
@@ -50,41 +49,6 @@ def test_parameters_and_blocks(model: Model, shape: tuple[int, ...], count: int)
     assert state == variables.state
 
 
-def test_the_convolution_is_xlas_own_in_values_and_gradients() -> None:
-    x = jax.random.normal(jax.random.key(0), (2, 7, 6, 3))
-    module = Conv(5)
-    params = module.init(jax.random.key(1), x)
-    params = jax.tree.map(lambda p: p + 0.1, params)
-
-    def ours(params, x):
-        return jnp.sin(module.apply(params, x)).sum()
-
-    def xlas(params, x):
-        return jnp.sin(nn.Conv(5, (3, 3)).apply(params, x)).sum()
-
-    chex.assert_trees_all_close(
-        jax.jit(jax.value_and_grad(ours, (0, 1)))(params, x),
-        jax.jit(jax.value_and_grad(xlas, (0, 1)))(params, x),
-        rtol=1e-4,
-        atol=1e-5,
-    )
-
-
-@pytest.mark.parametrize("size", [(4, 4), (5, 7)])
-def test_max_pooling_is_xlas_own(size: tuple[int, int]) -> None:
-    x = jax.random.normal(jax.random.key(0), (2, *size, 3))
-
-    def xlas(x: jax.Array) -> jax.Array:
-        return nn.max_pool(x, (2, 2), strides=(2, 2))
-
-    np.testing.assert_array_equal(max_pool2x2(x), xlas(x))
-    ours, known = (
-        jax.jit(jax.grad(lambda x, pool=pool: (pool(x) ** 2).sum()))(x)
-        for pool in (max_pool2x2, xlas)
-    )
-    np.testing.assert_allclose(ours, known, rtol=1e-6)
-
-
 class Wobbly(nn.Module):
     """Batch norm and dropout: all that differs between training and evaluation."""
 
@@ -110,6 +74,33 @@ def test_a_linen_module_keeps_its_state_and_draws_its_dropout() -> None:
     )
 
 
+def test_dropout_drops_a_share_of_the_hidden_layers_in_training_alone() -> None:
+    # The head averages a thousand hidden values of 1, each dropped or doubled.
+    hidden, keys = 1000, jax.random.split(jax.random.key(1), 4)
+    model, x = mlp([hidden], 2, activation="relu", dropout=0.5), jnp.ones((1, 3))
+    variables = jax.eval_shape(model.init, keys[0], x)
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), variables.params)
+    params["stem"]["bias"] += 1.0
+    params["head"]["kernel"] += 1.0 / hidden
+    kept, _ = model.apply(params, {}, x, train=False, key=None)
+    np.testing.assert_allclose(kept, 1, rtol=1e-5)
+    draw = jax.jit(jax.vmap(lambda key: model.apply(params, {}, x, train=True, key=key)[0][0, 0]))
+    drawn = np.asarray(draw(keys))
+    # Twice the share that stays: its standard deviation is 1/√hidden.
+    np.testing.assert_allclose(drawn, 1, atol=5 / hidden**0.5)
+    assert np.ptp(drawn) > 0.5 / hidden
+    np.testing.assert_array_equal(draw(keys), drawn)
+
+
+def test_a_normed_cnn_has_no_convolution_bias_and_as_many_parameters() -> None:
+    for norm in ("batch", "group"):
+        model = cnn([4, 8], 16, 10, norm=norm)
+        params = built(model, 8, 8, 3).params
+        count = 27 * 4 + 2 * 4 + 36 * 8 + 2 * 8 + 33 * 16 + 17 * 10
+        assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
+        assert set(params["stem"]) == {"conv", "norm"} and set(params["stem"]["conv"]) == {"kernel"}
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -119,6 +110,9 @@ def test_a_linen_module_keeps_its_state_and_draws_its_dropout() -> None:
         (lambda: mlp([8], 10, activation="tan"), "did you mean 'tanh'"),
         (lambda: cnn([], 8, 10), "convolutions must be a whole number of at least 1, got 0"),
         (lambda: cnn([8, -1], 8, 10), r"channels\[1\] must be a whole number of at least 1"),
+        (lambda: cnn([8], 8, 10, norm="bach"), "did you mean 'batch'"),
+        (lambda: cnn([8], 8, 10, dropout=-0.1), "dropout must lie between 0 and 1, got -0.1"),
+        (lambda: mlp([8], 10, dropout=1.5), "dropout must lie between 0 and 1, got 1.5"),
     ],
 )
 def test_bad_input(make, message: str) -> None:

@@ -1,0 +1,88 @@
+"""A defence swept over its strengths, and what of it is worth choosing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pptp_jax.compare.point import Point
+from pptp_jax.validation import one_of
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The points of one defence at different strengths, or after different numbers of epochs.
+
+    Attributes:
+        name: of the defence, for sentences and figures.
+        points: in any order; all on the same resamples.
+
+    Raises:
+        ValueError: if there are no points or their resamples differ.
+
+    Examples:
+        >>> from pptp_jax.compare import point
+        >>> membership = np.array([[True, False]])
+        >>> curve = Curve("undefended", (point(np.eye(1, 2), membership, ~membership),))
+        >>> curve.to_json()["points"][0]["auc"]
+        {'value': 1.0, 'low': 1.0, 'high': 1.0}
+    """
+
+    name: str
+    points: tuple[Point, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", tuple(self.points))
+        if not self.points:
+            raise ValueError(f"{self.name} must have at least one point, got none")
+        self.same_resamples(self)
+
+    def same_resamples(self, other: "Curve") -> None:
+        """Refuses a curve whose points stand on other resamples, for want of pairs."""
+        first = self.points[0].resampling
+        for point in other.points:
+            if point.resampling != first:
+                raise ValueError(
+                    f"all points must stand on the same resamples; {self.name} has {first}, "
+                    f"a point of {other.name} has {point.resampling}"
+                )
+
+    def drawn(self, statistic: str) -> tuple[np.ndarray, np.ndarray]:
+        """Strengths and accuracies, each (1 + resamples, points); row 0 is the sample itself.
+
+        Raises:
+            ValueError: if a point lacks the statistic.
+        """
+        for point in self.points:
+            one_of(point.strength, statistic=statistic)
+        strengths, accuracies = (
+            np.array([[found.value, *found.drawn] for found in column]).T
+            for column in (
+                [point.strength[statistic] for point in self.points],
+                [point.accuracy for point in self.points],
+            )
+        )
+        return strengths, accuracies
+
+    def to_json(self) -> dict[str, Any]:
+        """The name and every point's estimates."""
+        return {"name": self.name, "points": [point.to_json() for point in self.points]}
+
+
+def frontier(
+    strengths: Float[np.ndarray, " points"], accuracies: Float[np.ndarray, " points"]
+) -> Int[np.ndarray, " frontier"]:
+    """The places of the points worth choosing, from the least strength up.
+
+    A point is left out if another has at least its accuracy at no more strength. Along what
+    remains, strength and accuracy both rise; of equal points one remains.
+
+    Examples:
+        >>> frontier(np.array([0.9, 0.6, 0.7, 0.5]), np.array([0.7, 0.6, 0.7, 0.2]))
+        array([3, 1, 2])
+    """
+    order = np.lexsort((-accuracies, strengths))
+    ordered = accuracies[order]
+    best_before = np.maximum.accumulate(np.append(-np.inf, ordered[:-1]))
+    return order[ordered > best_before]

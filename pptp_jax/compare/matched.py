@@ -1,0 +1,148 @@
+"""What a comparison of two curves found, and one sentence on it that comes out either way."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pptp_jax.metrics import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matched:
+    """What curve a keeps more than curve b at equal attack strength; made by `matched_accuracy`.
+
+    Attributes:
+        a: the name of the first curve.
+        b: the name of the second.
+        statistic: that measures attack strength.
+        attack: its name in the verdict.
+        ranges: the strengths between which each frontier lies.
+        strengths: where the differences are taken, in the sample itself.
+        differences: accuracy of a less that of b, one a strength.
+        mean: the mean difference over the common range: the area between the curves over its width.
+        best: the difference between the best accuracies, at whatever strength.
+        resamples: how many there were.
+        overlapping: in how many of them the ranges overlap.
+    """
+
+    a: str
+    b: str
+    statistic: str
+    attack: str
+    ranges: tuple[tuple[float, float], tuple[float, float]]
+    strengths: tuple[float, ...]
+    differences: tuple[Estimate, ...]
+    mean: Estimate
+    best: Estimate
+    resamples: int
+    overlapping: int
+
+    @property
+    def common(self) -> tuple[float, float] | None:
+        """The strengths that both frontiers reach, None if there are none."""
+        (low_a, high_a), (low_b, high_b) = self.ranges
+        low, high = max(low_a, low_b), min(high_a, high_b)
+        return (low, high) if low <= high else None
+
+    @property
+    def verdict(self) -> str:
+        """One sentence; it comes out either way, or says why nothing can be told."""
+        return _verdict(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, with the verdict."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "statistic": self.statistic,
+            "attack": self.attack,
+            "ranges": [list(ends) for ends in self.ranges],
+            "common": None if self.common is None else list(self.common),
+            "differences": [
+                {"strength": strength, **difference._asdict()}
+                for strength, difference in zip(self.strengths, self.differences, strict=True)
+            ],
+            "mean": self.mean._asdict(),
+            "best": self.best._asdict(),
+            "resamples": self.resamples,
+            "overlapping": self.overlapping,
+            "verdict": self.verdict,
+        }
+
+
+def _verdict(matched: Matched) -> str:
+    a, b = matched.a, matched.b
+    scale = f"{matched.attack} {_statistic(matched.statistic)}"
+    if matched.common is None:
+        return _apart(matched, scale)
+    span = f"At equal {scale} ({_ends(matched.common)})"
+    if matched.mean.value is None:
+        return (
+            f"{span} nothing can be told of {a} and {b}: their ranges overlap in only "
+            f"{matched.overlapping} of {matched.resamples} resamples."
+        )
+    sign = _sign(matched.mean)
+    if sign == 0:
+        found = f"{span} no difference can be told between {a} and {b}: {_points(matched.mean)}"
+    else:
+        found = f"{span} {a} keeps {_points(matched.mean, sign)} {_more(sign)} accuracy than {b}"
+    return found + _exceptions(matched, sign) + "."
+
+
+def _apart(matched: Matched, scale: str) -> str:
+    (a_range, b_range), sign = matched.ranges, _sign(matched.best)
+    spans = f"{_ends(a_range)} and {_ends(b_range)}"
+    told = (
+        f"{matched.a} and {matched.b} cannot be compared at equal {scale}: "
+        f"their ranges do not overlap ({spans})"
+    )
+    if sign == (1 if a_range[1] < b_range[0] else -1):
+        better, worse = (matched.a, matched.b) if sign > 0 else (matched.b, matched.a)
+        told += (
+            f"; but {better} dominates {worse}: at its best it keeps "
+            f"{_points(matched.best, sign)} more accuracy at a lower {scale}"
+        )
+    return told + "."
+
+
+def _exceptions(matched: Matched, sign: int) -> str:
+    """Where single strengths tell something else than the mean."""
+    told = [
+        f"{_points(difference, other)} {_more(other)} at {_strength(strength)}"
+        for strength, difference in zip(matched.strengths, matched.differences, strict=True)
+        if (other := _sign(difference)) not in (0, sign)
+    ]
+    return f" (but not everywhere: {', '.join(told)})" if told else ""
+
+
+def _sign(estimate: Estimate) -> int:
+    """1 or -1 where the interval excludes zero, else 0."""
+    if estimate.low is None or estimate.high is None:
+        return 0
+    return int(estimate.low > 0) - int(estimate.high < 0)
+
+
+def _more(sign: int) -> str:
+    return "more" if sign > 0 else "less"
+
+
+def _points(estimate: Estimate, sign: int = 1) -> str:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return "an unknown number of points"
+    ends = sorted([sign * estimate.low, sign * estimate.high])
+    # Adding 0 takes the sign off a rounded zero.
+    value, low, high = (round(100 * x, 1) + 0.0 for x in (sign * estimate.value, *ends))
+    return f"{value:.1f} points [{low:.1f}, {high:.1f}]"
+
+
+def _ends(span: tuple[float, float]) -> str:
+    return " to ".join(map(_strength, span))
+
+
+def _strength(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
+
+
+def _statistic(name: str) -> str:
+    if name.startswith("tpr@"):
+        return f"TPR at {100 * float(name.removeprefix('tpr@')):g} % FPR"
+    return {"auc": "AUC"}.get(name, name.replace("_", " "))

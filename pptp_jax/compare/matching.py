@@ -1,0 +1,151 @@
+"""The difference in accuracy between two curves where an attack achieves the same."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from pptp_jax.compare.curve import Curve, frontier
+from pptp_jax.compare.matched import Matched
+from pptp_jax.metrics import UNRESOLVED, Drawn, Estimate
+from pptp_jax.validation import at_least
+
+# An interval of fewer resamples would be one of those alone that happen to have an answer.
+LEAST_SHARE = 0.95
+
+
+class Frontier(NamedTuple):
+    """Strengths and accuracies of the points worth choosing, both rising."""
+
+    strength: Float[np.ndarray, " frontier"]
+    accuracy: Float[np.ndarray, " frontier"]
+
+
+def matched_accuracy(
+    curve_a: Curve,
+    curve_b: Curve,
+    *,
+    statistic: str = "auc",
+    attack: str = "attack",
+    at: Sequence[float] | None = None,
+    count: int = 9,
+) -> Matched:
+    """The accuracy that one defence keeps more than another at equal attack strength.
+
+    A curve keeps, at some strength, what its frontier has there: of all settings those with more
+    accuracy than any that is attacked no better, joined by straight lines. A straight line between
+    two neighbours is what releasing one of the two models at random has on average. The upper
+    concave hull would join settings that are not neighbours too; it is at least as high everywhere,
+    but it passes over settings that were trained and do worse, and one lucky point lifts all of it.
+    Nothing is extrapolated: below a frontier's least strength, and above its greatest, there is no
+    answer. A curve of one point answers at that point's strength alone.
+
+    Frontier, common range and differences are computed anew in each resample, so the intervals
+    include the choice of points. Choosing the best on the data that it is measured on flatters a
+    curve with many points: sweep both alike. The intervals at single strengths hold for each by
+    itself, not for all at once; the mean's is the one to decide by. Strengths weigh equally along
+    the statistic itself, not along its logarithm, for a TPR too.
+
+    Args:
+        curve_a: the defence that is asked about.
+        curve_b: the one that it is compared with.
+        statistic: what measures strength: `auc`, `balanced_accuracy`, `tpr@0.001`, ...
+        attack: the attack's name, for the verdict.
+        at: the strengths to compare at; by default `count` of them, equally spaced over the common
+            range, which moves with the resample.
+        count: how many, if `at` is not given.
+
+    Returns:
+        The differences, a less b. Unresolved are those outside the common range and those that
+        fewer than 95 % of the resamples can tell.
+
+    Raises:
+        ValueError: if the curves stand on different resamples or a point lacks the statistic.
+
+    Examples:
+        >>> from pptp_jax.compare import point
+        >>> membership = np.arange(40).reshape(2, 20) % 2 == 0
+        >>> better = np.arange(40).reshape(2, 20) % 4 == 1
+        >>> a = Curve("a", (point(1.0 * membership, membership, better),))
+        >>> b = Curve("b", (point(1.0 * membership, membership, membership),))
+        >>> matched_accuracy(a, a).mean
+        Estimate(value=0.0, low=0.0, high=0.0)
+        >>> matched_accuracy(a, b, attack="LiRA").mean.value
+        0.5
+    """
+    at_least(1, count=count)
+    curve_a.same_resamples(curve_b)
+    shares = np.linspace(0, 1, count)
+    fixed = None if at is None else np.asarray(at, float)
+    pairs = [
+        (_frontier(*row_a), _frontier(*row_b))
+        for row_a, row_b in zip(
+            zip(*curve_a.drawn(statistic), strict=True),
+            zip(*curve_b.drawn(statistic), strict=True),
+            strict=True,
+        )
+    ]
+    rows = [_differences(a, b, shares, fixed) for a, b in pairs]
+    strengths, found = rows[0][0], np.array([differences for _, differences in rows])
+    *differences, mean, best = map(_estimate, found.T)
+    whole = pairs[0]
+    resolved = np.isfinite(strengths)
+    return Matched(
+        a=curve_a.name,
+        b=curve_b.name,
+        statistic=statistic,
+        attack=attack,
+        ranges=(_range(whole[0]), _range(whole[1])),
+        strengths=tuple(strengths[resolved].tolist()),
+        differences=tuple(d for d, known in zip(differences, resolved, strict=True) if known),
+        mean=mean,
+        best=best,
+        resamples=len(rows) - 1,
+        overlapping=int(np.isfinite(found[1:, -2]).sum()),
+    )
+
+
+def _frontier(strengths: np.ndarray, accuracies: np.ndarray) -> Frontier:
+    """Empty in a resample that cannot tell where every point lies."""
+    if not np.isfinite([strengths, accuracies]).all():
+        return Frontier(np.empty(0), np.empty(0))
+    chosen = frontier(strengths, accuracies)
+    return Frontier(strengths[chosen], accuracies[chosen])
+
+
+def _range(curve: Frontier) -> tuple[float, float]:
+    return float(curve.strength[0]), float(curve.strength[-1])
+
+
+def _differences(
+    a: Frontier, b: Frontier, shares: np.ndarray, fixed: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the differences are taken, and these, then the mean and that of the best accuracies."""
+    places = np.full(len(shares), np.nan) if fixed is None else fixed
+    if not (a.strength.size and b.strength.size):
+        return places, np.full(len(places) + 2, np.nan)
+    best = a.accuracy[-1] - b.accuracy[-1]
+    low = max(a.strength[0], b.strength[0])
+    high = min(a.strength[-1], b.strength[-1])
+    if low > high:
+        return places, np.array([*np.full(len(places) + 1, np.nan), best])
+
+    def difference(strengths: np.ndarray) -> np.ndarray:
+        return np.interp(strengths, *a) - np.interp(strengths, *b)
+
+    if fixed is None:
+        places = low * (1 - shares) + high * shares
+    inside = (places >= low) & (places <= high) if fixed is not None else np.full(len(places), True)
+    taken = np.where(inside, difference(places), np.nan)
+    # Straight between its knots, so the trapezoids are exact.
+    knots = np.unique(np.concatenate([a.strength, b.strength]).clip(low, high))
+    along = difference(knots)
+    mean = np.trapezoid(along, knots) / (high - low) if high > low else along[0]
+    return places, np.array([*taken, mean, best])
+
+
+def _estimate(column: np.ndarray) -> Estimate:
+    if np.isfinite(column[1:]).mean() < LEAST_SHARE:
+        return UNRESOLVED
+    return Drawn(float(column[0]), column[1:]).estimate()

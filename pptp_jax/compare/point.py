@@ -1,0 +1,100 @@
+"""One setting of a defence: what it keeps and what an attack achieves against it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int, Real
+
+from pptp_jax.metrics import FPRS, Drawn, Resampling, drawn_mean, drawn_metrics
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Point:
+    """Accuracy and attack strength of one fleet, resample by resample; made by `point`.
+
+    Attributes:
+        accuracy: on non-members.
+        strength: by each attack statistic that the sample resolves: `auc`, `balanced_accuracy`,
+            `tpr@0.001` and so on.
+        resampling: the resamples that both stand on.
+        label: the setting, for figures and tables.
+    """
+
+    accuracy: Drawn
+    strength: Mapping[str, Drawn]
+    resampling: Resampling
+    label: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The label and the estimates, under the names of the statistics."""
+        drawn = {"accuracy": self.accuracy, **self.strength}
+        return {"label": self.label} | {
+            name: found.estimate()._asdict() for name, found in drawn.items()
+        }
+
+
+def point(
+    scores: Real[np.ndarray, "targets examples"],
+    membership: Bool[np.ndarray, "targets examples"],
+    correct: Bool[np.ndarray, "targets examples"],
+    *,
+    label: str = "",
+    targets: Int[np.ndarray, " targets"] | None = None,
+    models: int | None = None,
+    fprs: Sequence[float] = FPRS,
+    resamples: int = 500,
+    seed: int = 0,
+) -> Point:
+    r"""The point of one fleet, attacked.
+
+    In a resample, target \(t\) weighs as often as its number is drawn among the `models`, and
+    example \(e\) as often as it is drawn among the examples, independently of each other; a pair
+    weighs the product. All points with equal `models`, examples, `resamples` and `seed` stand on
+    the same draws, so differences between them are paired. A fleet of which some models diverged
+    comes with the numbers of those that are left: every target keeps its own draws.
+
+    Args:
+        scores: the score of each example against each target.
+        membership: who is a member of which target; the same matrix for all points of a comparison,
+            less the rows of diverged models.
+        correct: whether a target's prediction is right.
+        label: the setting, for figures and tables.
+        targets: each row's number, from 0 to `models` - 1; by default 0, 1, 2, ...
+        models: how many targets a fleet has when none diverged; by default as many as rows.
+        fprs: the false-positive rates at which the TPR is taken; those that the sample cannot
+            resolve are left out.
+        resamples: the number of bootstrap resamples.
+        seed: what the bootstrap depends on.
+
+    Raises:
+        ValueError: if shapes or numbers do not fit, or as `roc` does.
+
+    Examples:
+        >>> membership = np.array([[True, False, True, False]])
+        >>> scores = np.array([[2.0, 1.0, 3.0, 0.0]])
+        >>> correct = np.array([[True, True, True, False]])
+        >>> found = point(scores, membership, correct, resamples=9)
+        >>> found.accuracy.value, found.strength["auc"].value
+        (0.5, 1.0)
+    """
+    rows, examples = scores.shape
+    numbers = np.arange(rows) if targets is None else np.asarray(targets)
+    out_of = rows if models is None else models
+    if correct.shape != scores.shape:
+        raise ValueError(
+            f"correct and scores must have one shape, got {correct.shape} and {scores.shape}"
+        )
+    if numbers.shape != (rows,) or len(set(numbers.tolist()) & set(range(out_of))) != rows:
+        raise ValueError(
+            f"targets must be {rows} different numbers, one a row, from 0 to models - 1 = "
+            f"{out_of - 1}, got {numbers.tolist()}"
+        )
+    resampling = Resampling(out_of, examples, resamples, seed)
+    return Point(
+        accuracy=drawn_mean(correct, ~membership, resampling, numbers),
+        strength=drawn_metrics(scores, membership, resampling, numbers, fprs=fprs),
+        resampling=resampling,
+        label=label,
+    )

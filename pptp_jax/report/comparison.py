@@ -1,0 +1,46 @@
+"""The verdicts of comparisons at matched attack strength, for a terminal."""
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
+    """One line a pair with its mean difference in accuracy points, then the sentences.
+
+    Args:
+        comparisons: what `Matched.to_json` gives.
+
+    Returns:
+        The table and the verdicts, as plain text.
+
+    Examples:
+        >>> found = {"a": "freeze", "b": "early stopping", "statistic": "auc", "attack": "LiRA"}
+        >>> found |= {"common": [0.6, 0.7], "mean": {"value": 0.042, "low": 0.03, "high": 0.05}}
+        >>> print(render_comparison([found | {"verdict": "At equal ..."}]).splitlines()[-1])
+        At equal ...
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("a", "b", "attack"):
+        table.add_column(column, no_wrap=True)
+    for column in ("from", "to", "points more in a", "95 % interval"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for found in comparisons:
+        ends = ["-", "-"] if found["common"] is None else [f"{x:.3f}" for x in found["common"]]
+        attack = f"{found['attack']} {found['statistic']}"
+        table.add_row(found["a"], found["b"], attack, *ends, *_cells(found["mean"]))
+    text = StringIO()
+    Console(file=text, width=200, color_system=None).print(table, markup=False)
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    return "\n".join([*lines, *(found["verdict"] for found in comparisons)])
+
+
+def _cells(estimate: Mapping[str, float | None]) -> tuple[str, str]:
+    value, low, high = estimate["value"], estimate["low"], estimate["high"]
+    if value is None or low is None or high is None:
+        return "n/a", "n/a"
+    return f"{100 * value:+.1f}", f"[{100 * low:+.1f}, {100 * high:+.1f}]"

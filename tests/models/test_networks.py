@@ -1,0 +1,169 @@
+"""The published networks: counts by formula, blocks that cover them, what their norms mix."""
+
+from functools import partial
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from filling import filled
+
+from pptp_jax.models import from_linen, resnet18, vgg11_bn, vit, wrn28
+from pptp_jax.models.normalization import groups
+from pptp_jax.models.resnet import ResNet
+from pptp_jax.models.vgg import VGG
+from pptp_jax.models.vit import _PatchEmbed
+from pptp_jax.models.wide_resnet import WideResNet
+from pptp_jax.regions import RegionMap, protect
+
+NORM = 2  # parameters a channel: a scale and a bias
+
+
+def resnet18_count(classes: int) -> int:
+    count, before = 27 * 64 + NORM * 64, 64
+    for width in (64, 128, 256, 512):
+        count += 9 * before * width + 3 * 9 * width * width + 4 * NORM * width
+        if before != width:
+            count += before * width + NORM * width
+        before = width
+    return count + 513 * classes
+
+
+def wrn28_count(widen: int, classes: int) -> int:
+    count, before = 27 * 16, 16
+    for width in (16 * widen, 32 * widen, 64 * widen):
+        for _ in range(4):
+            count += NORM * before + 9 * before * width + NORM * width + 9 * width * width
+            if before != width:
+                count += before * width
+            before = width
+    return count + NORM * before + (before + 1) * classes
+
+
+def vgg11_count(classes: int) -> int:
+    widths = (3, 64, 128, 256, 256, 512, 512, 512, 512)
+    return sum((9 * a + 1) * b + NORM * b for a, b in pairwise(widths)) + 513 * classes
+
+
+def vit_count(classes: int, patch: int, width: int, depth: int, mlp: int) -> int:
+    tokens = (32 // patch) ** 2
+    embed = (3 * patch**2 + 1) * width + tokens * width
+    attention = 4 * (width + 1) * width
+    layers = (width + 1) * mlp + (mlp + 1) * width
+    return (
+        embed
+        + depth * (2 * NORM * width + attention + layers)
+        + NORM * width
+        + (width + 1) * classes
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "classes", "formula", "stated", "blocks"),
+    [
+        (resnet18, 10, resnet18_count(10), 11_173_962, 6),
+        (partial(resnet18, norm="group"), 100, resnet18_count(100), None, 6),
+        (partial(wrn28, 2), 10, wrn28_count(2, 10), 1_467_610, 5),
+        (partial(wrn28, 10), 10, wrn28_count(10, 10), 36_479_194, 5),
+        (partial(wrn28, 1, norm="group"), 100, wrn28_count(1, 100), None, 5),
+        (vgg11_bn, 10, vgg11_count(10), 9_231_114, 6),
+        (vit, 10, vit_count(10, 4, 192, 6, 768), None, 5),
+        (
+            partial(vit, patch=8, width=24, depth=3, heads=2, mlp=40, stages=2),
+            7,
+            vit_count(7, 8, 24, 3, 40),
+            None,
+            4,
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_parameters_and_blocks(make, classes, formula, stated, blocks) -> None:
+    model = make(num_classes=classes)
+    x = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
+    made: list[str] = []
+
+    def init(key, x):
+        variables = model.init(key, x)
+        made.extend(variables.params)
+        return variables
+
+    variables = jax.eval_shape(init, jax.random.key(0), x)
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables.params)) == formula
+    assert stated in (None, formula)  # by the docstring
+    logits, state = jax.eval_shape(
+        lambda v, x: model.apply(*v, x, train=True, key=None), variables, x
+    )
+    assert logits.shape == (2, classes)
+    assert jax.tree.structure(state) == jax.tree.structure(variables.state)
+    # The blocks are the submodules, in the order in which these ran and made their parameters.
+    names = [block.name for block in model.blocks]
+    assert len(names) == blocks and names == made
+    exact = RegionMap.from_rules([(block.pattern, block.name) for block in model.blocks])
+    assert set(jax.tree.leaves(exact.labels(variables.params))) == set(names)
+    for region in ("stem", "shallow", "deep", "head", names[:2]):
+        labels = protect(region, model.blocks).labels(variables.params)
+        assert set(jax.tree.leaves(labels)) == {"protect", "general"}
+
+
+@pytest.mark.parametrize(
+    ("module", "mixes"),
+    [
+        (ResNet((4, 8), 1, 3, "group"), False),
+        (WideResNet(4, (4, 8), 1, 3, "group", 0.0), False),
+        (VGG(((4,), (8,)), 3, "group"), False),
+        (VGG(((4,), (8,)), 3, "batch"), True),
+    ],
+    ids=["resnet", "wide", "vgg", "vgg with batch norm"],
+)
+def test_group_norm_mixes_no_examples(module, mixes, compile_in_haste) -> None:
+    model = from_linen(module)
+    x = jax.random.normal(jax.random.key(0), (4, 8, 8, 3))
+    variables = filled(model, x)
+    assert bool(variables.state) == mixes
+    logits = jax.jit(lambda x: model.apply(*variables, x, train=True, key=None)[0])
+    before, after = logits(x), logits(x.at[1:].multiply(3.0))
+    assert np.isfinite(before).all() and np.ptp(before, axis=0).min() > 1e-3
+    assert np.allclose(before[0], after[0], atol=1e-5) != mixes
+
+
+def test_groups_divide_the_channels() -> None:
+    for channels in range(1, 70):
+        counts = [n for n in range(1, 17) if channels % n == 0 and (channels // n >= 2 or n == 1)]
+        assert groups(channels) == max(counts)
+
+
+def test_patches_are_cut_in_reading_order() -> None:
+    # The patches' dense layer picks out the first pixel of each patch.
+    model = vit(2, patch=2, width=4, depth=1, heads=1, mlp=4, stages=1)
+    x = jnp.arange(32.0).reshape(1, 4, 8, 1)
+    params = jax.eval_shape(model.init, jax.random.key(0), x).params["patch_embed"]
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), params)
+    params["patches"]["kernel"] = params["patches"]["kernel"].at[0].set(1.0)
+    tokens = _PatchEmbed(2, 4, 0.0).apply({"params": params}, x, train=False)
+    np.testing.assert_array_equal(tokens[0, :, 0], [0, 2, 4, 6, 16, 18, 20, 22])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: resnet18(1), "num_classes must be a whole number of at least 2, got 1"),
+        (lambda: resnet18(10, norm="groop"), "did you mean 'group'"),
+        (lambda: wrn28(0), "widen must be a whole number of at least 1, got 0"),
+        (lambda: wrn28(2, dropout=2.0), "dropout must lie between 0 and 1"),
+        (lambda: wrn28(2, norm="none"), "Known: 'batch', 'group'"),
+        (lambda: vgg11_bn(0), "num_classes must be a whole number of at least 2, got 0"),
+        (lambda: vgg11_bn(norm="layer"), "norm 'layer' is unknown"),
+        (lambda: vit(depth=0), "depth must be a whole number of at least 1, got 0"),
+        (lambda: vit(width=10, heads=3), "heads must divide the width, got 3 heads and width 10"),
+        (lambda: vit(depth=2, stages=3), "at most the depth, got 3 stages and depth 2"),
+        (
+            lambda: vit(patch=5).init(jax.random.key(0), jnp.ones((1, 32, 32, 3))),
+            "patch must divide the images' height and width, got patch 5 and images of 32×32",
+        ),
+    ],
+)
+def test_bad_input(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
