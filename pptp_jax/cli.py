@@ -54,3 +54,54 @@ def run(
     report.draw_figures(results, directory)
     click.echo(table)
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; results in {directory}")
+
+
+@main.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="Where the study's data lie.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Default: runs/NAME of the study.",
+)
+@click.option("--recipe", "recipes", multiple=True, help="Take the defence of this recipe.")
+@click.option("--epochs", type=int, help="Default: those of the study's recipe `undefended`.")
+@click.option(
+    "--retrain",
+    type=int,
+    default=4,
+    show_default=True,
+    help="Epochs for which each region is trained alone; 0 for none.",
+)
+@click.option(
+    "--budget", type=float, help="The most accuracy that `auto` may cost; default: the study's."
+)
+def locate(
+    study: Path,
+    data: Path | None,
+    out: Path | None,
+    recipes: tuple[str, ...],
+    epochs: int | None,
+    retrain: int,
+    budget: float | None,
+) -> None:
+    """Find where in the network of STUDY membership can be read off: its risk map.
+
+    Prints a table; writes risk_map.json, risk_map.txt and risk_map.png into OUT.
+    """
+    from pptp_jax import report
+    from pptp_jax import study as studies
+    from pptp_jax.locate_study import locate_study
+
+    try:
+        chosen = studies.load_study(study)
+        chosen = studies.narrowed(chosen, data, recipes)
+        directory = out or Path("runs") / chosen.name
+        risks = locate_study(chosen, directory, epochs=epochs, retrain=retrain, budget=budget)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    click.echo(report.render_risk_map(risks))
+    click.echo(f"{risks['seconds']:.0f} s on {risks['device']}; risk map in {directory}")

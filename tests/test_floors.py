@@ -12,8 +12,9 @@ FLOORS = [
     {"objectives", "models", "data", "transforms", "release", "compare"},
     {"training", "privacy"},
     {"signals", "attacks"},
+    {"locate"},
     {"study", "report"},
-    {"progress"},
+    {"progress", "locate_study"},
     {"cli"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

@@ -3,6 +3,15 @@
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.curves import draw_curves
 from pptp_jax.report.figures import draw_figures
+from pptp_jax.report.risk_map import draw_risk_map
+from pptp_jax.report.risk_table import render_risk_map
 from pptp_jax.report.table import render_table
 
-__all__ = ["draw_curves", "draw_figures", "render_comparison", "render_table"]
+__all__ = [
+    "draw_curves",
+    "draw_figures",
+    "draw_risk_map",
+    "render_comparison",
+    "render_risk_map",
+    "render_table",
+]

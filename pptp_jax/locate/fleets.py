@@ -1,0 +1,182 @@
+"""The fleets that a risk map compares: the same models, trained in different ways.
+
+A group of models at a time, so that memory holds a group of each fleet and no more.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int
+
+from pptp_jax.locate.surgery import block_numbers, block_regions, exchanged
+from pptp_jax.models import Model, Variables
+from pptp_jax.objectives import CrossEntropy, Objective
+from pptp_jax.training import (
+    Arrays,
+    Checkpoint,
+    Optimizer,
+    Perturbation,
+    Phase,
+    Progress,
+    Recipe,
+    TrainState,
+    train_fleet,
+    undefended,
+    whole_network,
+)
+
+Told = Callable[[Progress], None]
+
+
+class Fleets(NamedTuple):
+    """Some models of each fleet, stacked; all started at the same values.
+
+    Attributes:
+        initial: as they started.
+        early: after the first epochs of plain training.
+        trained: after plain training.
+        defended: after training with the defence.
+        ended: the whole state in which plain training ended, and its losses.
+    """
+
+    initial: Variables
+    early: Variables
+    trained: Variables
+    defended: Variables
+    ended: tuple[TrainState, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """How the fleets of a risk map are trained.
+
+    Attributes:
+        model: what is trained.
+        data: the examples.
+        members: each model's members.
+        epochs: the epochs of plain training and of the defended fleet.
+        early: the epochs behind the early checkpoint.
+        retrain: the epochs for which a region is trained alone; 0 for none.
+        defence: the objective of the defended fleet, and of a region that is trained alone.
+        optimizer: as in `train_fleet`.
+        batch_size: as in `train_fleet`.
+        seed: as in `train_fleet`.
+    """
+
+    model: Model
+    data: Arrays
+    members: Int[np.ndarray, "models members"]
+    epochs: int
+    early: int
+    retrain: int
+    defence: Objective
+    optimizer: Optimizer
+    batch_size: int
+    seed: int
+
+    @property
+    def ways(self) -> int:
+        """How many of `MODIFICATIONS` are tried: all, or all but the last, which is retraining."""
+        return 4 if self.retrain else 3
+
+    def fleets(self, group: tuple[int, ...], told: Told) -> Fleets:
+        """Trains some models plainly and, from the same values, with the defence."""
+        kept = _Kept((self.early, self.epochs))
+        trained = self._train(undefended(self.epochs), group, kept, told)
+        recipe = whole_network(self.defence, self.epochs)
+        defended = self._train(recipe, group, None, told)
+        initial = _initial(self.model, self.data, self.seed, jnp.array(group))
+        early, _ = kept.states[self.early]
+        return Fleets(initial, early.variables, trained, defended, kept.states[self.epochs])
+
+    def retrained(
+        self, group: tuple[int, ...], fleets: Fleets, chosen: Bool[Array, " blocks"], told: Told
+    ) -> Variables:
+        """Trains some blocks anew with the defence, from their initial values.
+
+        The rest stays where plain training ended. Its updates are multiplied by zero, and not
+        frozen by the phase: so which blocks move is an argument of the compiled program. The batch
+        norm of the rest normalises by the batch. The learning rate starts anew.
+        """
+        moving = {
+            block.name: Perturbation(scale=moves)
+            for block, moves in zip(self.model.blocks, chosen.astype(jnp.float32), strict=True)
+        }
+        phases = (
+            Phase(epochs=self.epochs, objectives=CrossEntropy()),
+            Phase(epochs=self.retrain, objectives=self.defence, perturbed=moving),
+        )
+        recipe = Recipe(name="retrain", phases=phases, region=block_regions(self.model))
+        return self._train(recipe, group, self._rewound(fleets, chosen), told)
+
+    def _rewound(self, fleets: Fleets, chosen: Bool[Array, " blocks"]) -> "_Kept":
+        """The end of plain training, with some blocks at their initial values."""
+        state, losses = fleets.ended
+        params, model_state = state.variables
+        numbers = block_numbers(self.model, params)
+        params = exchanged(params, fleets.initial.params, numbers, chosen)
+        state = state._replace(variables=Variables(params, model_state))
+        return _Kept((self.epochs,), {self.epochs: (state, losses)})
+
+    def _train(
+        self,
+        recipe: Recipe,
+        group: tuple[int, ...],
+        kept: "_Kept | None",
+        told: Told,
+    ) -> Variables:
+        [fleet] = train_fleet(
+            self.model,
+            recipe,
+            self.data,
+            self.members,
+            optimizer=self.optimizer,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            groups=[group],
+            checkpoint=None if kept is None else lambda _: kept,
+            on_progress=told,
+        )
+        return fleet.variables
+
+
+@dataclass
+class _Kept(Checkpoint):
+    """States of a group in memory: a recipe with the same beginning goes on from the last one."""
+
+    epochs: tuple[int, ...]
+    states: dict[int, Any] = field(default_factory=dict)
+
+    def latest(self) -> int | None:
+        """The number of epochs behind the last state."""
+        return max(self.states, default=None)
+
+    def restore(self, epoch: int, like: Any) -> Any:
+        """The state, with the losses of the longer recipe still to come."""
+        state, losses = _copied(self.states[epoch])
+        return state, jnp.zeros_like(losses, shape=like[1].shape).at[:, :epoch].set(losses)
+
+    def save(self, epoch: int, state: Any) -> None:
+        """Keeps the states that are asked for; training reuses the memory of what it gave."""
+        if epoch in self.epochs and epoch not in self.states:
+            self.states[epoch] = _copied(state)
+
+
+def _copied(state: Any) -> Any:
+    return jax.tree.map(jnp.copy, state)
+
+
+@partial(jax.jit, static_argnums=0)
+def _initial(model: Model, data: Arrays, seed: int, group: Int[Array, " models"]) -> Variables:
+    """The values that `train_fleet` starts these models at."""
+
+    def one(number: Int[Array, ""]) -> Variables:
+        key = jax.random.fold_in(jax.random.key(seed), number)
+        return model.init(jax.random.fold_in(key, 0), data.inputs(slice(0, 1)))
+
+    return jax.vmap(one)(group)

@@ -1,0 +1,73 @@
+"""A cheap first look: how much the size of a block's gradient tells of membership."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from pptp_jax.locate.surgery import block_numbers
+from pptp_jax.models import Model, Variables
+from pptp_jax.signals import logit_scaled_confidence
+from pptp_jax.training import Arrays
+
+# The single weights whose gradients are held at once.
+_WEIGHTS_AT_ONCE = 2**25
+
+
+@partial(jax.jit, static_argnums=0)
+def gradient_norms(
+    model: Model, fleet: Variables, data: Arrays, rows: Int[Array, " rows"]
+) -> Float[Array, "blocks models rows"]:
+    """‖∇_b ℓ(x, y)‖ of each example for the parameters of each block b, in eval mode.
+
+    White-box: an attacker who knows the network, and takes −‖∇_b ℓ‖ as the score of a member.
+
+    Args:
+        model: the model.
+        fleet: the variables of some models, stacked.
+        data: the examples.
+        rows: the examples that are looked at.
+
+    Returns:
+        The Euclidean norms.
+
+    Examples:
+        >>> import numpy as np
+        >>> from pptp_jax.data import Dataset
+        >>> from pptp_jax.regions import Block
+        >>> model = Model(
+        ...     init=lambda key, x: Variables({"w": jnp.zeros((1, 2)), "b": jnp.zeros(2)}, {}),
+        ...     apply=lambda p, state, x, *, train, key: (x @ p["w"] + p["b"][None], state),
+        ...     blocks=(Block("stem", "w"), Block("head", "b")),
+        ... )
+        >>> x, y = np.array([[2.0], [0.0], [1.0]]), np.array([0, 1, 1])
+        >>> data = Arrays.of(Dataset("three", x, y, np.arange(3), 2))
+        >>> fleet = jax.tree.map(lambda leaf: leaf[None], model.init(None, x))
+        >>> print(gradient_norms(model, fleet, data, jnp.arange(3))[:, 0] * jnp.sqrt(2.0))
+        [[2. 0. 1.]
+         [1. 1. 1.]]
+    """
+    numbers = block_numbers(model, fleet.params)
+    blocks = len(model.blocks)
+    weights = sum(leaf[0].size for leaf in jax.tree.leaves(fleet.params))
+
+    def loss(params: Any, state: Any, row: Int[Array, ""]) -> Float[Array, ""]:
+        logits, _ = model.apply(params, state, data.inputs(row)[None], train=False, key=None)
+        return jax.nn.softplus(-logit_scaled_confidence(logits[0], data.y[row]))
+
+    def of_model(own: Variables) -> Float[Array, "rows blocks"]:
+        def of_example(row: Int[Array, ""]) -> Float[Array, " blocks"]:
+            gradient = jax.grad(loss)(own.params, own.state, row)
+            squares = [jnp.float32(0)] * blocks
+            for number, leaf in zip(
+                jax.tree.leaves(numbers), jax.tree.leaves(gradient), strict=True
+            ):
+                squares[number] += jnp.square(leaf.astype(jnp.float32)).sum()
+            return jnp.sqrt(jnp.stack(squares))
+
+        at_once = max(1, _WEIGHTS_AT_ONCE // weights)
+        return jax.lax.map(of_example, rows, batch_size=at_once)
+
+    return jnp.moveaxis(jax.lax.map(of_model, fleet), -1, 0)

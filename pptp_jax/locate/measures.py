@@ -1,0 +1,117 @@
+"""What is measured of a fleet: accuracy, loss gap, attack AUCs, and how they change, in pairs."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pptp_jax.attacks import ATTACKS, attack_targets
+from pptp_jax.metrics import UNRESOLVED, Drawn, Estimate, Resampling, drawn_mean, drawn_metrics
+
+# The attacks of a risk map, in the order of their cost.
+MAPPED = ("loss", "lira_online", "rmia_online")
+
+_COMPILED = {name: jax.jit(ATTACKS[name]) for name in MAPPED}
+
+
+class Seen(NamedTuple):
+    """What is kept of a whole fleet once its models are gone.
+
+    Attributes:
+        confidence: φ, the logit-scaled confidence in the label.
+        correct: whether the prediction is the label.
+    """
+
+    confidence: Float[np.ndarray, "models queries examples"]
+    correct: Bool[np.ndarray, "models examples"]
+
+
+class Drawings(NamedTuple):
+    """A fleet's measures and what they become in each resample."""
+
+    accuracy: Drawn
+    loss_gap: Drawn
+    auc: Mapping[str, Drawn]
+
+
+class Measures(NamedTuple):
+    """A fleet's measures, or their changes, with intervals.
+
+    Attributes:
+        accuracy: the test accuracy, that on non-members.
+        loss_gap: the mean test loss less the mean training loss.
+        auc: the AUC of each attack.
+
+    Examples:
+        >>> unknown = Measures(UNRESOLVED, UNRESOLVED, {"loss": Estimate(0.7, 0.6, 0.8)})
+        >>> unknown.auc["loss"].value
+        0.7
+    """
+
+    accuracy: Estimate
+    loss_gap: Estimate
+    auc: Mapping[str, Estimate]
+
+
+UNKNOWN = Measures(UNRESOLVED, UNRESOLVED, dict.fromkeys(MAPPED, UNRESOLVED))
+
+
+def drawings(
+    seen: Seen, matrix: Bool[np.ndarray, "models examples"], resampling: Resampling
+) -> Drawings | None:
+    """A fleet's measures, each model attacked in turn with the others as its shadows.
+
+    Args:
+        seen: the fleet's signals.
+        matrix: who is a member of what.
+        resampling: the resamples.
+
+    Returns:
+        The measures; None of a fleet with a model that has diverged, of which nothing can be said.
+    """
+    confidence = seen.confidence
+    if not np.isfinite(confidence).all():
+        return None
+    models = np.arange(len(matrix))
+    losses = np.logaddexp(0, -confidence.astype(float)).mean(axis=1)
+    test = drawn_mean(losses, ~matrix, resampling, models)
+    train = drawn_mean(losses, matrix, resampling, models)
+    aucs = {}
+    for name, attack in _COMPILED.items():
+        scores = attack_targets(attack, confidence, matrix, models.tolist())
+        aucs[name] = drawn_metrics(scores, matrix, resampling, models, fprs=())["auc"]
+    return Drawings(
+        drawn_mean(seen.correct, ~matrix, resampling, models),
+        _difference(test, train),
+        aucs,
+    )
+
+
+def estimates(found: Drawings) -> Measures:
+    """The measures with their intervals."""
+    aucs = {name: drawn.estimate() for name, drawn in found.auc.items()}
+    return Measures(found.accuracy.estimate(), found.loss_gap.estimate(), aucs)
+
+
+def changes(after: Drawings | None, before: Drawings) -> Measures:
+    """What has changed, with paired intervals: both fleets stand on the same resamples.
+
+    Args:
+        after: a modified fleet; None leaves every change unresolved.
+        before: the fleet as it was.
+    """
+    if after is None:
+        return UNKNOWN
+    return estimates(
+        Drawings(
+            _difference(after.accuracy, before.accuracy),
+            _difference(after.loss_gap, before.loss_gap),
+            {name: _difference(drawn, before.auc[name]) for name, drawn in after.auc.items()},
+        )
+    )
+
+
+def _difference(first: Drawn, second: Drawn) -> Drawn:
+    return Drawn(first.value - second.value, first.drawn - second.drawn)

@@ -1,0 +1,96 @@
+"""Blocks exchanged between models, and what an attacker sees of the result.
+
+Which blocks are exchanged is an argument of the compiled program, not a part of it: all regions of
+a network share one.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+from pptp_jax.models import Model, Variables, recompute_statistics
+from pptp_jax.regions import RegionMap
+from pptp_jax.signals import Signals, collect
+from pptp_jax.training import Arrays
+
+
+def block_regions(model: Model) -> RegionMap:
+    """The map with one region a block, named after it."""
+    return RegionMap.from_rules([(block, block.name) for block in model.blocks])
+
+
+def block_numbers(model: Model, params: Any) -> Any:
+    """The tree of the parameters with the number of its block for each of them.
+
+    Args:
+        model: the model, whose blocks cover all parameters.
+        params: the parameters, or their shapes.
+
+    Raises:
+        ValueError: if a parameter is in no block, or a block has no parameter.
+
+    Examples:
+        >>> from pptp_jax.models import mlp
+        >>> model = mlp([4], num_classes=2)
+        >>> variables = model.init(jax.random.key(0), jnp.ones((1, 3)))
+        >>> block_numbers(model, variables.params)["head"]
+        {'bias': 1, 'kernel': 1}
+    """
+    order = [block.name for block in model.blocks]
+    return jax.tree.map(order.index, block_regions(model).labels(params))
+
+
+def exchanged(params: Any, donor: Any, numbers: Any, chosen: Bool[Array, " blocks"]) -> Any:
+    """The parameters with some blocks replaced by another model's.
+
+    Args:
+        params: the parameters.
+        donor: another tree of the same structure and shapes.
+        numbers: the number of each parameter's block.
+        chosen: the blocks that are replaced.
+
+    Examples:
+        >>> numbers = {"stem": 0, "head": 1}
+        >>> own, donor = {"stem": 1.0, "head": 2.0}, {"stem": 5.0, "head": 6.0}
+        >>> found = exchanged(own, donor, numbers, jnp.array([True, False]))
+        >>> print(found["stem"], found["head"])
+        5.0 2.0
+    """
+    return jax.tree.map(
+        lambda number, own, other: jnp.where(chosen[number], other, own), numbers, params, donor
+    )
+
+
+@partial(jax.jit, static_argnums=0)
+def signals_after_exchange(
+    model: Model,
+    fleet: Variables,
+    donors: Any,
+    chosen: Bool[Array, " blocks"],
+    data: Arrays,
+    batches: Int[Array, "models batches batch"],
+) -> Signals:
+    """The signals of a fleet some of whose blocks come from another one, on every example.
+
+    Batch-norm statistics are recomputed, also where nothing is exchanged: what differs between two
+    fleets then is their parameters' doing alone.
+
+    Args:
+        model: the model.
+        fleet: the variables of some models, stacked.
+        donors: the parameters of as many models.
+        chosen: the blocks that are exchanged.
+        data: the examples.
+        batches: members of each model, from which the statistics are taken.
+    """
+    numbers = block_numbers(model, fleet.params)
+
+    def one(own: Variables, donor: Any, rows: Int[Array, "batches batch"]) -> Signals:
+        params = exchanged(own.params, donor, numbers, chosen)
+        variables = recompute_statistics(model, Variables(params, own.state), rows, data.inputs)
+        return collect(model, variables, data)
+
+    return jax.vmap(one)(fleet, donors, batches)

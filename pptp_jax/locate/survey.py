@@ -1,0 +1,124 @@
+"""All that is seen of the models of a risk map: the fleets, and every region modified every way."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from pptp_jax.locate.candidates import Region, candidates
+from pptp_jax.locate.fleets import Workshop
+from pptp_jax.locate.gradient_norms import gradient_norms
+from pptp_jax.locate.measures import Seen
+from pptp_jax.locate.result import MODIFICATIONS, Modification
+from pptp_jax.locate.surgery import signals_after_exchange
+from pptp_jax.models import Variables
+from pptp_jax.training import Progress, chunks, fitting_chunk
+
+OnProgress = Callable[[str, float], None]
+
+
+class Survey(NamedTuple):
+    """What is left of the models once they are gone; signals of all models on all examples.
+
+    Attributes:
+        undefended: the signals of the plain fleet.
+        defended: those of the defended fleet.
+        modified: those of the plain fleet with one region modified.
+        norms: the gradient norms of the plain fleet.
+    """
+
+    undefended: Seen
+    defended: Seen
+    modified: dict[tuple[Modification, Region], Seen]
+    norms: Float[np.ndarray, "blocks models rows"]
+
+
+def survey(workshop: Workshop, rows: Int[np.ndarray, " rows"], on_progress: OnProgress) -> Survey:
+    """Trains the fleets a group of models at a time, and looks at every modification of each.
+
+    Args:
+        workshop: how the fleets are trained.
+        rows: the examples whose gradients are looked at.
+        on_progress: is told what is done, and the share of the work that is behind.
+    """
+    models = len(workshop.members)
+    # Five fleets are in memory where training alone has one.
+    size = fitting_chunk(workshop.model, workshop.data, workshop.batch_size, models)
+    groups = chunks(models, max(1, size // 2))
+    steps = _Steps(workshop, len(groups), on_progress)
+    parts = [_of_group(workshop, group, rows, steps) for group in groups]
+
+    def joined(*seen: Seen) -> Seen:
+        return Seen(*map(np.concatenate, zip(*seen, strict=True)))
+
+    undefended, defended, modified, norms = zip(*parts, strict=True)
+    return Survey(
+        joined(*undefended),
+        joined(*defended),
+        {key: joined(*(part[key] for part in modified)) for key in modified[0]},
+        np.concatenate(norms, axis=1),
+    )
+
+
+class _Steps:
+    """The work in steps: an epoch of a group is one, and so is a look at a group."""
+
+    def __init__(self, workshop: Workshop, groups: int, on_progress: OnProgress) -> None:
+        regions = len(candidates([block.name for block in workshop.model.blocks]))
+        looks = 3 + workshop.ways * regions
+        of_group = 2 * workshop.epochs + regions * workshop.retrain + looks
+        self._total = groups * of_group
+        self._done = 0
+        self._on_progress = on_progress
+
+    def __call__(self, doing: str) -> None:
+        self._done += 1
+        self._on_progress(doing, self._done / self._total)
+
+    def training(self, what: str) -> Callable[[Progress], None]:
+        return lambda now: self(f"{what}: loss {now.loss:.3f}")
+
+
+def _of_group(
+    workshop: Workshop, group: tuple[int, ...], rows: Int[np.ndarray, " rows"], steps: _Steps
+) -> Survey:
+    model, data = workshop.model, workshop.data
+    order = [block.name for block in model.blocks]
+    fleets = workshop.fleets(group, steps.training("training"))
+    batches = _batches(workshop, group)
+
+    def look(fleet: Variables, donors: Variables, chosen: Bool[Array, " blocks"]) -> Seen:
+        signals = signals_after_exchange(model, fleet, donors.params, chosen, data, batches)
+        steps("taking signals")
+        return Seen(*map(np.asarray, signals))
+
+    nothing = jnp.zeros(len(order), bool)
+    donors = {"rewind": fleets.initial, "rewind_early": fleets.early, "graft": fleets.defended}
+    modified: dict[tuple[Modification, Region], Seen] = {}
+    for region in candidates(order):
+        chosen = jnp.array([name in region for name in order])
+        for name in MODIFICATIONS[: workshop.ways]:
+            if name == "retrain":
+                told = steps.training(f"retraining {'+'.join(region)}")
+                retrained = workshop.retrained(group, fleets, chosen, told)
+                modified[name, region] = look(retrained, retrained, nothing)
+            else:
+                modified[name, region] = look(fleets.trained, donors[name], chosen)
+    norms = np.asarray(gradient_norms(model, fleets.trained, data, jnp.asarray(rows)))
+    steps("taking gradients")
+    return Survey(
+        look(fleets.trained, fleets.trained, nothing),
+        look(fleets.defended, fleets.defended, nothing),
+        modified,
+        norms,
+    )
+
+
+def _batches(workshop: Workshop, group: tuple[int, ...]) -> Int[Array, "models batches batch"]:
+    """Each model's members in a random order, cut into batches, for the statistics."""
+    rng = np.random.default_rng(workshop.seed)
+    shuffled = rng.permuted(workshop.members, axis=1)[list(group)]
+    whole = shuffled.shape[1] // workshop.batch_size * workshop.batch_size
+    return jnp.asarray(shuffled[:, :whole].reshape(len(group), -1, workshop.batch_size))

@@ -1,0 +1,136 @@
+"""Locating in a study: the risk map of its model on its data, written to a directory."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from pptp_jax import __version__
+from pptp_jax.data import Balanced
+from pptp_jax.locate import choose, explain, risk_map
+from pptp_jax.objectives import CrossEntropy, Objective, RelaxLoss
+from pptp_jax.report import draw_risk_map, render_risk_map
+from pptp_jax.study import Study
+from pptp_jax.study.files import write, write_json
+from pptp_jax.training import Arrays, Recipe
+from pptp_jax.validation import not_negative
+
+# The defence of a study whose recipes have none.
+_DEFAULT = RelaxLoss(alpha=1.0)
+
+
+def locate_study(
+    study: Study,
+    out: Path,
+    *,
+    epochs: int | None = None,
+    retrain: int = 4,
+    budget: float | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Makes the risk map of a study's model on its data, by its split, optimiser and seed.
+
+    Where the study sets examples aside for tuning, these are the ones that are used, and the final
+    evaluation never sees them; else all of them.
+
+    Args:
+        study: the study; its recipes give the defence (the first objective that is not
+            cross-entropy, RelaxLoss 1 if there is none) and the epochs.
+        out: the directory, made where it is missing: `risk_map.json`, `risk_map.png`,
+            `risk_map.txt`.
+        epochs: the epochs of the fleets; None takes those of the study's longest recipe
+            `undefended`, or else of its longest recipe.
+        retrain: the epochs for which each region is trained alone; 0 leaves this out.
+        budget: the most accuracy that `auto` may cost; None takes the study's.
+        console: where the progress is shown; by default the standard error, if that is a terminal.
+
+    Returns:
+        The content of `risk_map.json`.
+
+    Raises:
+        ValueError: if the study's split is not balanced, or as `risk_map` does.
+    """
+    began = time.monotonic()
+    budget = study.budget if budget is None else budget
+    not_negative(budget=budget)
+    if not isinstance(study.split, Balanced):
+        raise ValueError(
+            f"locating attacks every model with IN and OUT shadows, so the study needs the split "
+            f"Balanced(models=...); it has {type(study.split).__name__}"
+        )
+    epochs = _epochs(study.recipes) if epochs is None else epochs
+    data = study.load()
+    membership = study.tuning_membership(len(data))
+    rows = membership.evaluated
+    whole = Arrays.of(data)
+    with _bar(console or Console(stderr=True)) as on_progress:
+        found = risk_map(
+            study.model,
+            whole._replace(x=whole.x[rows], y=whole.y[rows]),
+            membership.matrix[:, rows],
+            defence=_defence(study.recipes),
+            epochs=epochs,
+            early=1 if epochs == 2 else 2,
+            retrain=retrain,
+            optimizer=study.optimizer,
+            batch_size=study.batch_size,
+            seed=study.seed,
+            resamples=study.resamples,
+            on_progress=on_progress,
+        )
+    auto: dict[str, Any] = {"budget": budget, "blocks": None}
+    try:
+        auto["blocks"] = list(choose(found, budget))
+        auto["explanation"] = explain(found, budget)
+    except ValueError as error:  # that no cut is good enough is a result, too
+        auto["explanation"] = str(error)
+    risks = {
+        "study": study.name,
+        "data": {"name": data.name, "fingerprint": data.fingerprint, "tuning": study.tuning},
+        "versions": {"pptp-jax": __version__, "jax": jax.__version__},
+        "device": str(jax.devices()[0].device_kind),
+        "seconds": round(time.monotonic() - began, 1),
+        "auto": auto,
+        **found.to_json(),
+    }
+    table = render_risk_map(risks)
+    write(out / "risk_map.txt", lambda file: file.write(table.encode() + b"\n"))
+    write(out / "risk_map.png", lambda file: draw_risk_map(risks, file))
+    write_json(out / "risk_map.json", risks)
+    return risks
+
+
+def _defence(recipes: tuple[Recipe, ...]) -> Objective:
+    for recipe in recipes:
+        for phase in recipe.phases:
+            for objective in phase.by_region.values():
+                alone = not (objective.needs_reference or objective.needs_soft)
+                if alone and not isinstance(objective, CrossEntropy):
+                    return objective
+    return _DEFAULT
+
+
+def _epochs(recipes: tuple[Recipe, ...]) -> int:
+    plain = [recipe for recipe in recipes if recipe.name == "undefended"]
+    return max(sum(int(phase.epochs) for phase in r.phases) for r in plain or recipes)
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Callable[[str, float], None]]:
+    """A bar of the share of the work that is done, on a terminal only."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda doing, done: bar.update(task, description=doing, completed=done)
