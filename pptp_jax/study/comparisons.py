@@ -68,12 +68,12 @@ def pairs(study: Study, drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
     """Every method with early stopping, and every region's defence with it on the whole network."""
     by_name = {curve.name: curve for curve in drawn}
     found = []
-    for name in dict.fromkeys(method(recipe) for recipe in study.recipes):
-        whole = f"whole network {name[name.index('(') :]}" if "(" in name else CONTROL
-        for other in dict.fromkeys((whole, CONTROL)):
-            if name in by_name and other in by_name and name != other:
-                found.append((by_name[name], by_name[other]))
-    return found
+    for recipe in study.recipes:
+        whole = [] if recipe.region is None else ["whole network", "switch"]
+        others = [*(f"{name} ({recipe.defence})" for name in whole), CONTROL]
+        name = method(recipe)
+        found += [(name, other) for other in others if name in by_name and other in by_name]
+    return [(by_name[a], by_name[b]) for a, b in dict.fromkeys(found) if a != b]
 
 
 def comparisons(study: Study, drawn: Sequence[Curve]) -> list[dict[str, Any]]:
