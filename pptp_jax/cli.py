@@ -47,9 +47,10 @@ def run(
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on from here", err=True)
         sys.exit(130)
-    table = report.render_table(results)
+    parts = [report.render_table(results), report.render_white_box(results)]
     if results["comparisons"]:
-        table += "\n" + report.render_comparison(results["comparisons"])
+        parts.append(report.render_comparison(results["comparisons"]))
+    table = "\n".join(filter(None, parts))
     write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
     report.draw_figures(results, directory)
     click.echo(table)

@@ -48,6 +48,7 @@ NAMED_ALONE = {
     "narrowed",
     "render_risk_map",
     "render_table",
+    "render_white_box",
     "risk_map",
     "run",
     "Observer",

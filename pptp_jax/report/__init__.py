@@ -5,7 +5,7 @@ from pptp_jax.report.curves import draw_curves
 from pptp_jax.report.figures import draw_figures
 from pptp_jax.report.risk_map import draw_risk_map
 from pptp_jax.report.risk_table import render_risk_map
-from pptp_jax.report.table import render_table
+from pptp_jax.report.table import render_table, render_white_box
 
 __all__ = [
     "draw_curves",
@@ -14,4 +14,5 @@ __all__ = [
     "render_comparison",
     "render_risk_map",
     "render_table",
+    "render_white_box",
 ]

@@ -72,6 +72,26 @@ def render_table(results: Mapping[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
+def render_white_box(results: Mapping[str, Any]) -> str:
+    """What attackers make of each block's gradients, one line a recipe; empty if nobody asked.
+
+    Args:
+        results: the content of `results.json`.
+    """
+    rows = [row for row in results["rows"] if row["white_box"]]
+    if not rows:
+        return ""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("white-box LiRA, AUC on the gradients of", no_wrap=True)
+    for block in rows[0]["white_box"]:
+        table.add_column(block, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(row["slug"], *(_cell(found["auc"]) for found in row["white_box"].values()))
+    text = StringIO()
+    Console(file=text, width=200, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
 def _cell(estimate: Mapping[str, float | None]) -> str:
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
     if value is None or low is None or high is None:

@@ -43,6 +43,7 @@ class Study:
         attacks: the names of the attacks.
         compared: the attack by which recipes are compared at equal strength.
         trajectory: the epochs of a recipe after which its models are attacked on the way as well.
+        white_box: whether attackers also see each block's gradients at the end of a recipe.
         reference: how many examples are set aside for defences that need non-members to look at.
         tuning: the share of the other examples that is set aside for finding the region `auto`.
         budget: the accuracy that protecting the region `auto` may cost where it is found.
@@ -79,6 +80,7 @@ class Study:
     attacks: tuple[str, ...] = tuple(ATTACKS)
     compared: str = "lira_online"
     trajectory: tuple[int, ...] = ()
+    white_box: bool = False
     reference: int = 0
     tuning: float = 0.0
     budget: float = 0.02

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from pptp_jax.data import Dataset, Membership, member_indices
+from pptp_jax.locate import gradient_norms
 from pptp_jax.models import Model, Variables
 from pptp_jax.regions import RegionMap, check_record
 from pptp_jax.release import Release
@@ -39,12 +40,15 @@ class Fleet(NamedTuple):
         correct: whether the prediction is the label.
         loss: the mean cross-entropy over the batches of each epoch.
         finite: whether the model stayed finite.
+        gradient_norms: the norm of each block's gradient, for white-box attacks; without blocks
+            where nobody asked.
     """
 
     confidence: Float[np.ndarray, "models queries examples"]
     correct: Bool[np.ndarray, "models examples"]
     loss: Float[np.ndarray, "models epochs"]
     finite: Bool[np.ndarray, " models"]
+    gradient_norms: Float[np.ndarray, "models blocks examples"]
 
 
 def fleet(
@@ -91,10 +95,16 @@ def fleet(
         if epochs in stops[:-1]:
             confidence, correct = signals(group, variables)
             finite = np.asarray(np.isfinite(confidence).all(axis=(1, 2)))
-            part = Fleet(confidence, correct, np.zeros((len(group), 0), np.float32), finite)
+            none = np.zeros((len(group), 0), np.float32)
+            part = Fleet(confidence, correct, none, finite, none[:, :, None])
             write_arrays(path(groups.index(group), epochs), part._asdict())
 
-    parts = {i: [_read(path(i, epochs)) for epochs in stops] for i in range(len(groups))}
+    def stored(group: int) -> list[Fleet | None]:
+        *ways, end = [_read(path(group, epochs)) for epochs in stops]
+        blind = end is not None and study.white_box and not end.gradient_norms.size
+        return [*ways, None if blind else end]
+
+    parts = {i: stored(i) for i in range(len(groups))}
     missing = [i for i, stored in parts.items() if any(part is None for part in stored)]
     for i in missing:
         saved = home / f"checkpoint-{i}"
@@ -115,10 +125,16 @@ def fleet(
         observe=observe,
     )
     for i, group in zip(missing, trained, strict=True):
-        part = Fleet(*signals(group.models, group.variables), group.loss, group.finite)
+        norms = np.zeros((len(group.models), 0, len(data)), np.float32)
+        if study.white_box:
+            every = jnp.arange(len(data))
+            norms = np.asarray(gradient_norms(study.model, group.variables, arrays, every))
+            norms = norms.swapaxes(0, 1)
+        seen = signals(group.models, group.variables)
+        part = Fleet(*seen, group.loss, group.finite, norms)
         write_arrays(path(i, stops[-1]), part._asdict())
         shutil.rmtree(home / f"checkpoint-{i}", ignore_errors=True)
-        parts[i] = [_read(path(i, epochs)) for epochs in stops]
+        parts[i] = stored(i)
     return {
         epochs: Fleet(*map(np.concatenate, zip(*(parts[i][at] for i in parts), strict=True)))
         for at, epochs in enumerate(stops)

@@ -53,6 +53,28 @@ def attacked(fleet: Fleet, membership: Membership, attacks: tuple[str, ...]) -> 
     return Attacked(targets, membership.matrix[seen], fleet.correct[seen], scores, notes)
 
 
+def white_box(study: Study, fleet: Fleet, membership: Membership) -> dict[str, dict[str, Any]]:
+    """What LiRA achieves on −log ‖∇_b ℓ‖ of each block b, by an attacker who has the weights.
+
+    The shadows' gradients are taken in the same way, so that what a block's gradients tell anyhow
+    of an example is allowed for.
+    """
+    found = {}
+    for block, norms in zip(study.model.blocks, fleet.gradient_norms.swapaxes(0, 1), strict=False):
+        # An example that is fitted to the last bit has no gradient left.
+        signals = -np.log(np.maximum(norms, np.finfo(np.float32).tiny))
+        seen = attacked(fleet._replace(confidence=signals[:, None]), membership, ("lira_online",))
+        if "lira_online" in seen.scores:
+            metrics = attack_metrics(
+                seen.scores["lira_online"],
+                seen.membership,
+                resamples=study.resamples,
+                seed=study.seed,
+            )
+            found[block.name] = {key: value._asdict() for key, value in metrics.items()}
+    return found
+
+
 def row(study: Study, recipe: Recipe, fleet: Fleet, seen: Attacked) -> dict[str, Any]:
     """A row of the results: what was trained, how well it does, and what the attacks achieve."""
     kept = fleet.loss[fleet.finite]

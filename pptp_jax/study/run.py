@@ -18,7 +18,7 @@ from pptp_jax.study.config import Study, describe
 from pptp_jax.study.files import write_array, write_arrays, write_json
 from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.study.fleets import Fleet, fleet, resolved_regions
-from pptp_jax.study.measure import Attacked, attacked, row
+from pptp_jax.study.measure import Attacked, attacked, row, white_box
 from pptp_jax.training import Progress, Recipe
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -83,7 +83,8 @@ def run(
         regions = resolved_regions(study, recipe, data)
         record = None if regions is None else regions.to_json()
         found = row(study, recipe, ends[recipe.slug], seen[recipe.slug])
-        rows.append(found | {"regions": record})
+        gradients = white_box(study, ends[recipe.slug], membership)
+        rows.append(found | {"regions": record, "white_box": gradients})
     drawn = curves(study, trained, membership)
     verdicts = comparisons(study, drawn)
     results = {

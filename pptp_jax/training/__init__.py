@@ -12,6 +12,7 @@ from pptp_jax.training.recipes import (
     dp_sgd,
     early_stopped,
     selena,
+    switch,
     undefended,
     whole_network,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "rewind",
     "selena",
     "split",
+    "switch",
     "train_fleet",
     "undefended",
     "whole_network",

@@ -57,6 +57,32 @@ def whole_network(defence: Objective, epochs: int, release: Release | None = Non
     )
 
 
+def switch(defence: Objective, after: int, more: int) -> Recipe:
+    """Cross-entropy first, then a defence, both on the whole network.
+
+    The control of PPTP `freeze` with a defence: what of its gain is due to the late start of the
+    defence, and what to the region. With cross-entropy as the "defence" it is plain training whose
+    learning rate starts anew.
+
+    Args:
+        defence: the objective of the second phase.
+        after: the epochs of the first phase.
+        more: the epochs of the second phase.
+
+    Examples:
+        >>> from pptp_jax.objectives import RelaxLoss
+        >>> switch(RelaxLoss(alpha=0.2), after=2, more=8).slug
+        'switch_2+8_relaxloss_0.2'
+    """
+    first = Phase(epochs=after, objectives=CrossEntropy())
+    return Recipe(
+        name="switch",
+        phases=(first, Phase(epochs=more, objectives=defence)),
+        defence=defence.name,
+        strength=defence.strength,
+    )
+
+
 def dp_sgd(private: Private, epochs: int) -> Recipe:
     """DP-SGD on the whole network.
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from pptp_jax.models import mlp
-from pptp_jax.regions import Block, RegionMap, by_depth, protect
+from pptp_jax.regions import Block, RegionMap, by_depth, protect, region_name
 
 BLOCKS = [Block(name, f"{name}/.*") for name in ("stem", "stage1", "stage2", "stage3", "head")]
 
@@ -23,10 +23,20 @@ def protected(regions: RegionMap) -> list[str]:
         ("head", ["head"]),
         ("stage1", ["stage1"]),
         (("stem", "head"), ["stem", "head"]),
+        ("not shallow", ["stage3", "head"]),
+        ("not stage2", ["stem", "stage1", "stage3", "head"]),
     ],
 )
 def test_presets_and_names(region: str | tuple[str, ...], blocks: list[str]) -> None:
     assert protected(protect(region, BLOCKS)) == blocks
+
+
+def test_several_regions_by_label() -> None:
+    regions = protect({"early": ["stem"], "late": ["stage2", "stage1"]}, BLOCKS)
+    assert [label for _, label in regions.rules] == ["early", "late", "late", "general", "general"]
+    assert region_name({"early": ["stem"], "late": ["stage2", "stage1"]}) == (
+        "stem@early+stage2+stage1@late"
+    )
 
 
 def test_a_finished_map_passes() -> None:
@@ -42,6 +52,10 @@ def test_a_finished_map_passes() -> None:
         ("stem", [], "the model has none"),
         ("stem", BLOCKS[:1], "1 of the 1 blocks"),
         ((), BLOCKS, "0 of the 5 blocks"),
+        ("not stam", BLOCKS, "region 'stam' is unknown; did you mean 'stem'"),
+        ("auto", BLOCKS, "'auto' is found by measuring"),
+        ({"a": ["stem"], "b": ["head", "stem"]}, BLOCKS, "'stem' would be in the regions a and b"),
+        ({"a": ["stem"], "b": []}, BLOCKS, "a region map needs a block on either side"),
     ],
 )
 def test_bad_regions_are_refused(region: str, blocks: list[Block], message: str) -> None:

@@ -46,6 +46,21 @@ def results(*rows: dict[str, object]) -> dict[str, object]:
         "members": 5,
         "targets": 4,
         "rows": list(rows),
+        "compared": "lira_online",
+        "curves": [
+            {
+                "name": r["slug"],
+                "points": [
+                    {
+                        "label": "p",
+                        "accuracy": r["test_accuracy"],
+                        "auc": r["attacks"]["lira_online"]["auc"],
+                    }
+                ],
+            }
+            for r in rows
+            if r["attacks"]["lira_online"]["auc"]["value"] is not None
+        ],
     }
 
 

@@ -158,7 +158,7 @@ def test_regions_are_stored_with_a_fleet_and_compared(done: Path) -> None:
 
 def test_a_damaged_group_is_trained_anew(done: Path) -> None:
     known = rows(done)
-    path = next(p for p in sorted(done.rglob("group-0.npz")) if "split" in str(p))
+    path = next(p for p in sorted(done.rglob("group-0-after-*.npz")) if "split" in str(p))
     whole = path.read_bytes()
     for damaged in (whole[:-100], b"", whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:]):
         path.write_bytes(damaged)

@@ -1,0 +1,215 @@
+"""Signals along the trajectory, examples set aside, and methods at equal attack strength."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pptp_jax.attacks import ATTACKS, attack_targets
+from pptp_jax.data import Balanced, Digits
+from pptp_jax.metrics import auc, roc
+from pptp_jax.models import mlp
+from pptp_jax.objectives import RelaxLoss
+from pptp_jax.study import Study, run
+from pptp_jax.study.comparisons import CONTROL, method
+from pptp_jax.training import (
+    Ensemble,
+    Progress,
+    Recipe,
+    dmp,
+    early_stopped,
+    freeze,
+    selena,
+    split,
+    undefended,
+    whole_network,
+)
+
+RELAX = RelaxLoss(alpha=1.0)
+STUDY = Study(
+    name="compared",
+    data=Digits(),
+    model=mlp([8], num_classes=10),
+    split=Balanced(models=6),
+    examples=400,
+    reference=60,
+    batch_size=50,
+    resamples=40,
+    trajectory=(1, 2),
+    attacks=("lira_online",),
+    recipes=(
+        undefended(3),
+        early_stopped(1),
+        whole_network(RELAX, 3),
+        split("stem", RELAX, 3),
+        freeze("stem", after=1, more=2),
+        selena(1, 2, Ensemble(models=3, left_out=1)),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("compared")
+    run(STUDY, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def results(done: Path):
+    return json.loads((done / "results.json").read_text())
+
+
+def test_every_recipe_is_attacked_on_its_way(done: Path, results) -> None:
+    labels = {curve["name"]: [p["label"] for p in curve["points"]] for curve in results["curves"]}
+    assert labels == {
+        CONTROL: [
+            "undefended 3, stopped after 1",
+            "undefended 3, stopped after 2",
+            "undefended 3",
+            "early_stopped 1",
+        ],
+        "whole network (relaxloss)": [
+            "whole_network 3 1, stopped after 1",
+            "whole_network 3 1, stopped after 2",
+            "whole_network 3 1",
+        ],
+        "split stem (relaxloss)": [
+            "split 3 1, stopped after 1",
+            "split 3 1, stopped after 2",
+            "split 3 1",
+        ],
+        "freeze stem": [
+            "freeze 1+2, stopped after 1",
+            "freeze 1+2, stopped after 2",
+            "freeze 1+2",
+        ],
+        # In the first epoch an ensemble stands where the network will be.
+        "selena (distillation)": ["selena 1+2 1, stopped after 2", "selena 1+2 1"],
+    }
+    ends = {row["slug"]: row for row in results["rows"]}
+    points = {p["label"]: p for curve in results["curves"] for p in curve["points"]}
+    for slug, label in [("undefended_3", "undefended 3"), ("freeze_1+2_stem", "freeze 1+2")]:
+        assert points[label]["auc"] == ends[slug]["attacks"]["lira_online"]["auc"]
+        assert points[label]["accuracy"] == ends[slug]["test_accuracy"]
+
+
+def test_the_trajectory_ends_where_a_run_without_one_does(done: Path, tmp_path: Path) -> None:
+    recipes = STUDY.recipes[:1]
+    run(replace(STUDY, trajectory=(), recipes=recipes), tmp_path)
+    for name in ("undefended_3.npy", "membership.npy"):
+        ours, known = (np.load(out / "signals" / name) for out in (done, tmp_path))
+        np.testing.assert_array_equal(ours, known)
+
+
+def test_pairs_are_those_that_test_the_claim(results) -> None:
+    pairs = [(p["a"], p["b"]) for p in results["comparisons"] if p["statistic"] == "auc"]
+    assert pairs == [
+        ("whole network (relaxloss)", CONTROL),
+        ("split stem (relaxloss)", "whole network (relaxloss)"),
+        ("split stem (relaxloss)", CONTROL),
+        ("freeze stem", CONTROL),
+        ("selena (distillation)", CONTROL),
+    ]
+    for pair in results["comparisons"]:
+        assert pair["a"] in pair["verdict"] and pair["b"] in pair["verdict"]
+
+
+def test_what_is_set_aside_is_nobodys_member_and_not_evaluated(done: Path) -> None:
+    division = STUDY.division(400)
+    assert [len(part) for part in division] == [340, 0, 60]
+    matrix = np.load(done / "signals" / "membership.npy")
+    assert not matrix[:, division.reference].any()
+    assert (matrix[:, division.evaluated].sum(axis=0) == 3).all()
+    with np.load(done / "scores" / "undefended_3.npz") as scores:
+        np.testing.assert_array_equal(scores["examples"], division.evaluated)
+
+
+def test_tuning_and_evaluation_share_no_example() -> None:
+    study = replace(STUDY, tuning=0.5)
+    final, tuned = study.membership(400), study.tuning_membership(400)
+    assert not set(final.evaluated) & set(tuned.evaluated)
+    assert not (final.matrix.any(axis=0) & tuned.matrix.any(axis=0)).any()
+    assert len(tuned.evaluated) == 170
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_an_interrupted_trajectory_ends_the_same(done: Path, tmp_path: Path) -> None:
+    study = replace(STUDY, recipes=STUDY.recipes[4:5])
+
+    def stop(recipe: Recipe, progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run(study, tmp_path, on_progress=stop)
+    [lost] = tmp_path.rglob("group-0-after-1.npz")
+    lost.unlink()
+    run(study, tmp_path)
+    for stops in ("1", "2", "3"):
+        [ours] = tmp_path.rglob(f"group-0-after-{stops}.npz")
+        [known] = done.glob(f"fleets/freeze*/group-0-after-{stops}.npz")
+        with np.load(ours) as first, np.load(known) as second:
+            np.testing.assert_array_equal(first["confidence"], second["confidence"])
+
+
+def test_a_white_box_attacker_sees_the_gradients_of_blocks(tmp_path: Path) -> None:
+    study = replace(STUDY, recipes=STUDY.recipes[:1], trajectory=())
+    blind = run(study, tmp_path)
+    assert blind["rows"][0]["white_box"] == {}
+    seen = run(replace(study, white_box=True), tmp_path)
+    [row] = seen["rows"]
+    assert list(row["white_box"]) == ["stem", "head"]
+    with np.load(next(tmp_path.rglob("group-0-after-3.npz"))) as stored:
+        norms, confidence = stored["gradient_norms"], stored["confidence"]
+    assert norms.shape == (6, 2, 400)
+    # The head's bias alone has a gradient of at least 1 − p; the norm falls as φ rises.
+    assert (norms[:, 1] >= 1 / (1 + np.exp(confidence[:, 0])) * 0.99).all()
+    scores = attack_targets(
+        ATTACKS["lira_online"],
+        -np.log(norms[:, :1, STUDY.division(400).evaluated]),
+        np.load(tmp_path / "signals" / "membership.npy")[:, STUDY.division(400).evaluated],
+        range(6),
+    )
+    with np.load(tmp_path / "scores" / "undefended_3.npz") as known:
+        area = auc(roc(scores, known["membership"]))
+    assert row["white_box"]["stem"]["auc"]["value"] == pytest.approx(area)
+
+
+def test_methods_differ_in_more_than_strength_and_epochs() -> None:
+    same = [whole_network(RelaxLoss(alpha=a), e) for a, e in [(0.1, 2), (1.0, 5)]]
+    assert {method(recipe) for recipe in same} == {"whole network (relaxloss)"}
+    assert method(split("not stem", RELAX, 1)) == "split not stem (relaxloss)"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trajectory": (0,)}, r"trajectory\[0\] must be a whole number of at least 1, got 0"),
+        ({"compared": "lira_onlin"}, "did you mean 'lira_online'"),
+        ({"budget": 0.0}, "budget must be a finite number above 0"),
+    ],
+)
+def test_a_bad_study(change, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(STUDY, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipes": (dmp(1, 1),), "reference": 0}, "dmp needs at least 50 reference examples"),
+        ({"reference": 399}, "400 examples are too few to set 399 aside as a reference"),
+        ({"tuning": 1.0}, "tuning must be a share from 0 to below 1, got 1.0"),
+        ({"reference": -1}, "reference must be a whole number of at least 0, got -1"),
+    ],
+)
+def test_a_study_that_does_not_fit_its_data(change, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        run(replace(STUDY, **change), tmp_path)
+    assert list(tmp_path.iterdir()) == []
