@@ -152,16 +152,8 @@ def _cuts(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> None:
         for cut, a, b in zip(cuts, x, y, strict=True):
             count = str(len(cut["blocks"]))
             axis.text(a, b, count, color="white", ha="center", va="center", fontsize=9, zorder=4)
-    whole = _whole(risks, attack)
-    axis.plot(
-        *whole,
-        marker="X",
-        markersize=11,
-        color="black",
-        ls="",
-        label="the whole network defended",
-        zorder=5,
-    )
+    whole, label = _whole(risks, attack), "the whole network defended"
+    axis.plot(*whole, marker="X", markersize=11, color="black", ls="", label=label, zorder=5)
     _mark_auto(axis, risks, by, attack)
     axis.axhline(0, color=NEUTRAL, linewidth=0.8)
     axis.axvline(0, color=NEUTRAL, linewidth=0.8)

@@ -30,7 +30,7 @@ def measures(accuracy: float | None, auc: float | None) -> dict[str, object]:
 
 
 def record(blocks: int) -> dict[str, object]:
-    """A network whose risk falls with the depth; nothing is known of the last block's retraining."""
+    """A network whose risk falls with depth; the head's retraining has diverged."""
     names = ["stem", *(f"stage{i}" for i in range(1, blocks - 1)), "head"]
 
     def changes(region: tuple[str, ...]) -> dict[str, object]:
@@ -69,8 +69,7 @@ def record(blocks: int) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("blocks", [2, 4, 12])
-@pytest.mark.parametrize("by", ["rewind_early", "retrain"])
+@pytest.mark.parametrize(("blocks", "by"), [(2, "retrain"), (12, "rewind_early")])
 def test_the_figure_is_drawn(blocks: int, by: str) -> None:
     file = BytesIO()
     draw_risk_map(record(blocks), file, by=by)
@@ -83,11 +82,11 @@ def test_the_figure_is_drawn(blocks: int, by: str) -> None:
 
 
 def test_no_cut_was_good_enough() -> None:
-    risks = record(4)
+    risks = record(2)
     risks["auto"] = {"blocks": None, "budget": 0.0, "explanation": "no cut"}
     with_none, with_one = BytesIO(), BytesIO()
     draw_risk_map(risks, with_none)
-    draw_risk_map(record(4), with_one)
+    draw_risk_map(record(2), with_one)
     assert with_none.getvalue() != with_one.getvalue()
 
 
