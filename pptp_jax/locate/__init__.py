@@ -4,11 +4,12 @@ from pptp_jax.locate.candidates import candidates, cuts
 from pptp_jax.locate.choose import choose, explain
 from pptp_jax.locate.gradient_norms import gradient_norms
 from pptp_jax.locate.measures import Measures
-from pptp_jax.locate.result import ATTACK, MODIFICATIONS, RegionRisk, RiskMap
+from pptp_jax.locate.result import ATTACK, DECISIVE, MODIFICATIONS, RegionRisk, RiskMap
 from pptp_jax.locate.risk_map import risk_map
 
 __all__ = [
     "ATTACK",
+    "DECISIVE",
     "MODIFICATIONS",
     "Measures",
     "RegionRisk",

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from pptp_jax.locate.result import ATTACK, Modification, RegionRisk, RiskMap
+from pptp_jax.locate.result import ATTACK, DECISIVE, Modification, RegionRisk, RiskMap
 from pptp_jax.validation import not_negative, one_of
 
 
@@ -19,9 +19,9 @@ class _Offer(NamedTuple):
 
 def choose(
     risk_map: RiskMap,
-    budget: float = 0.02,
+    budget: float = 0.05,
     *,
-    by: Modification | None = None,
+    by: Modification = DECISIVE,
     attack: str = ATTACK,
 ) -> tuple[str, ...]:
     """The blocks to protect: the cut with the most AUC drop per accuracy lost, within the budget.
@@ -35,7 +35,8 @@ def choose(
     Args:
         risk_map: the map.
         budget: the most test accuracy that may be lost, as a share of all examples.
-        by: the modification that decides; None takes `retrain`, or `graft` without it.
+        by: the modification that decides: `rewind_early` is the nearest to the recipe `freeze`,
+            `retrain` to `rewind`.
         attack: the attack whose AUC counts.
 
     Returns:
@@ -52,7 +53,7 @@ def choose(
         ...         accuracy=Estimate(accuracy, accuracy - 0.01, accuracy + 0.01),
         ...         auc={"lira_online": Estimate(auc, auc - 0.01, auc + 0.01)},
         ...     )
-        ...     return RegionRisk(region=(region,), parameters=9, changes={"graft": change})
+        ...     return RegionRisk(region=(region,), parameters=9, changes={"rewind_early": change})
         >>> risks = RiskMap(
         ...     blocks=("stem", "head"),
         ...     regions=(risk("stem", -0.02, -0.2), risk("head", -0.04, -0.1)),
@@ -64,16 +65,16 @@ def choose(
         >>> choose(risks, budget=0.05)
         ('stem',)
         >>> print(explain(risks, budget=0.05))
-        stem: AUC of lira online -0.200 for accuracy -0.020 (graft), the best of 2 cuts within 0.05
+        stem: AUC of lira online -0.200 for accuracy -0.020 (rewind_early), the best of 2 cuts ...
     """
     return _offers(risk_map, budget, by, attack)[0].risk.region
 
 
 def explain(
     risk_map: RiskMap,
-    budget: float = 0.02,
+    budget: float = 0.05,
     *,
-    by: Modification | None = None,
+    by: Modification = DECISIVE,
     attack: str = ATTACK,
 ) -> str:
     """Why `choose` takes the cut that it takes, in a sentence.
@@ -97,23 +98,16 @@ def explain(
     best = offers[0]
     return (
         f"{best.risk.name}: AUC of {attack.replace('_', ' ')} {-best.drop:+.3f} for accuracy "
-        f"{-best.lost:+.3f} ({_decisive(risk_map, by)}), the best of {len(offers)} cuts within "
+        f"{-best.lost:+.3f} ({by}), the best of {len(offers)} cuts within "
         f"{budget:g}"
     )
 
 
-def _decisive(risk_map: RiskMap, by: Modification | None) -> Modification:
-    if by is None:
-        return "retrain" if "retrain" in risk_map.modifications else "graft"
-    one_of(risk_map.modifications, modification=by)
-    return by
-
-
-def _offers(risk_map: RiskMap, budget: float, by: Modification | None, attack: str) -> list[_Offer]:
+def _offers(risk_map: RiskMap, budget: float, by: Modification, attack: str) -> list[_Offer]:
     """The cuts that may be chosen, the best first."""
     not_negative(budget=budget)
     one_of(risk_map.undefended.auc, attack=attack)
-    by = _decisive(risk_map, by)
+    one_of(risk_map.modifications, modification=by)
     helpful = [
         _offer(risk, by, attack)
         for risk in risk_map.of_cuts

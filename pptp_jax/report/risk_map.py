@@ -11,7 +11,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from pptp_jax.report.risk_table import ATTACKS, WAYS, decisive
+from pptp_jax.locate import ATTACK, DECISIVE
+from pptp_jax.report.risk_table import ATTACKS, WAYS
 
 # Blue and vermilion of Okabe and Ito, which colour-blind readers tell apart.
 PRIVACY, GENERALISATION, NEUTRAL = "#0072B2", "#D55E00", "#555555"
@@ -20,20 +21,24 @@ BOX = 0.78
 
 
 def draw_risk_map(
-    risks: Mapping[str, Any], to: Path | BinaryIO, attack: str = "lira_online"
+    risks: Mapping[str, Any],
+    to: Path | BinaryIO,
+    *,
+    by: str = DECISIVE,
+    attack: str = ATTACK,
 ) -> None:
     """Draws the blocks with their scores, and beside them the cuts.
 
     Args:
         risks: the content of `risk_map.json`.
         to: where the picture goes: a path, or a file open for writing.
+        by: the modification behind the colours of the boxes and the points of the cuts.
         attack: the attack behind the privacy score.
     """
-    by = decisive(risks)
-    ways = [way for way in WAYS if way in risks["blocks"][0]["changes"] and way != "rewind_early"]
+    ways = [way for way in WAYS if way in risks["blocks"][0]["changes"]]
     blocks = len(risks["blocks"])
     wide = max(7.0, 1.0 * blocks)
-    figure = Figure(figsize=(wide + 6.2, 2.6 + 1.75 * len(ways)), layout="constrained", dpi=150)
+    figure = Figure(figsize=(wide + 6.2, 2.6 + 1.6 * len(ways)), layout="constrained", dpi=150)
     left, right = figure.subfigures(1, 2, width_ratios=(wide, 6.2), squeeze=False)[0]
     axes = left.subplots(1 + len(ways), sharex=True, height_ratios=(0.9, *[1] * len(ways)))
     _network(axes[0], risks, by, attack)
@@ -147,10 +152,8 @@ def _cuts(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> None:
         for cut, a, b in zip(cuts, x, y, strict=True):
             count = str(len(cut["blocks"]))
             axis.text(a, b, count, color="white", ha="center", va="center", fontsize=9, zorder=4)
-    whole = _whole(risks, attack)
-    axis.plot(
-        *whole, marker="X", markersize=11, color="black", ls="", label="the whole network", zorder=5
-    )
+    whole, label = _whole(risks, attack), "the whole network defended"
+    axis.plot(*whole, marker="X", markersize=11, color="black", ls="", label=label, zorder=5)
     _mark_auto(axis, risks, by, attack)
     axis.axhline(0, color=NEUTRAL, linewidth=0.8)
     axis.axvline(0, color=NEUTRAL, linewidth=0.8)

@@ -17,11 +17,6 @@ WAYS = {
 ATTACKS = {"loss": "LOSS", "lira_online": "LiRA", "rmia_online": "RMIA"}
 
 
-def decisive(risks: Mapping[str, Any]) -> str:
-    """The modification by which regions are compared: `retrain`, or `graft` without it."""
-    return "retrain" if "retrain" in risks["blocks"][0]["changes"] else "graft"
-
-
 def render_risk_map(risks: Mapping[str, Any]) -> str:
     """One line a block and cut for each modification, and the choice that follows.
 

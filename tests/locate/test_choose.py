@@ -26,7 +26,7 @@ def risk_map(**changes: Measures) -> RiskMap:
         RegionRisk(
             region=region,
             parameters=100 * len(region),
-            changes={"graft": changes.get("_".join(region), change(0.0, 0.0))},
+            changes={"rewind_early": changes.get("_".join(region), change(0.0, 0.0))},
         )
         for region in candidates(NAMES)
     )
@@ -59,8 +59,8 @@ def test_the_most_privacy_for_the_accuracy_wins_within_the_budget() -> None:
     assert choose(risks, budget=0.06) == ("stem", "stage1")
     assert choose(risks, budget=0.06, attack="loss") == ("stem", "stage1")
     assert explain(risks, budget=0.05) == (
-        "stem: AUC of lira online -0.200 for accuracy -0.020 (graft), the best of 2 cuts within "
-        "0.05"
+        "stem: AUC of lira online -0.200 for accuracy -0.020 (rewind_early), the best of 2 cuts "
+        "within 0.05"
     )
 
 
@@ -111,14 +111,14 @@ def test_json_there_and_back() -> None:
     assert RiskMap.from_json(json.loads(text)) == risks
     record = json.loads(text)
     assert [block["name"] for block in record["blocks"]] == list(NAMES)
-    assert record["blocks"][0]["changes"]["graft"]["accuracy"] == around(-0.02)._asdict()
-    assert record["blocks"][1]["changes"]["graft"]["accuracy"]["value"] is None
+    assert record["blocks"][0]["changes"]["rewind_early"]["accuracy"] == around(-0.02)._asdict()
+    assert record["blocks"][1]["changes"]["rewind_early"]["accuracy"]["value"] is None
     assert [cut["blocks"] for cut in record["cuts"]] == [list(cut) for cut in cuts(NAMES)]
 
 
 def test_scores_are_falls() -> None:
     risk = risk_map(stem=change(0.02, 0.2, half=0.01))[("stem",)]
-    assert risk.privacy_score("graft") == pytest.approx((0.2, 0.19, 0.21))
-    assert risk.generalisation_score("graft") == pytest.approx((0.02, 0.01, 0.03))
+    assert risk.privacy_score("rewind_early") == pytest.approx((0.2, 0.19, 0.21))
+    assert risk.generalisation_score("rewind_early") == pytest.approx((0.02, 0.01, 0.03))
     with pytest.raises(KeyError):
         risk_map()[("nothing",)]

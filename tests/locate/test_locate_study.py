@@ -77,7 +77,7 @@ def test_a_map_is_printed_drawn_and_written_down(study: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "args", "message"),
     [
-        (("", ""), ["--uot", "x"], "No such option '--uot'. Did you mean '--out'?"),
+        (("", ""), ["--uot", "x"], "No such option '--uot'."),
         (("", ""), ["--epochs", "1"], "epochs must be a whole number of at least 2, got 1"),
         (("", ""), ["--epochs", "few"], "'few' is not a valid integer"),
         (("", ""), ["--retrain", "-1"], "retrain must be a whole number of at least 0, got -1"),
