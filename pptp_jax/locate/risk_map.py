@@ -16,7 +16,7 @@ from pptp_jax.metrics import UNRESOLVED, Estimate, Resampling, drawn_metrics
 from pptp_jax.models import Model
 from pptp_jax.objectives import Objective
 from pptp_jax.regions import sizes
-from pptp_jax.training import SGD, Arrays, Optimizer, check_members
+from pptp_jax.training import SGD, Arrays, Optimizer, check_members, undefended
 from pptp_jax.validation import at_least
 
 # LiRA fits two Gaussians to the models other than the target.
@@ -93,7 +93,7 @@ def risk_map(
         raise ValueError(f"early must lie below the {epochs} epochs of the training, got {early}")
     _check(model, data, matrix)
     members = member_indices(matrix)
-    check_members(members.shape[1], batch_size)
+    check_members(undefended(epochs), members.shape[1], batch_size)
     workshop = Workshop(
         model=model,
         data=data,

@@ -14,6 +14,7 @@ from pptp_jax.regions.blocks import (
     protect,
     region_name,
 )
+from pptp_jax.regions.equal_blocks import equal_blocks
 from pptp_jax.regions.paths import align, paths
 from pptp_jax.regions.ranking import top_weights
 from pptp_jax.regions.record import check_record
@@ -36,6 +37,7 @@ __all__ = [
     "align",
     "by_depth",
     "check_record",
+    "equal_blocks",
     "glob",
     "paths",
     "protect",

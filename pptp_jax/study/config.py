@@ -22,7 +22,14 @@ from pptp_jax.data import (
     sample,
 )
 from pptp_jax.models import Model
-from pptp_jax.training import SGD, Optimizer, Recipe, check_members, check_reference
+from pptp_jax.training import (
+    SGD,
+    Optimizer,
+    Recipe,
+    check_members,
+    check_private,
+    check_reference,
+)
 from pptp_jax.validation import at_least, one_of, positive
 
 
@@ -132,8 +139,8 @@ class Study:
         )
         data = self.data.load(select)
         members = int(self.membership(len(data)).matrix[0].sum())
-        check_members(members, self.batch_size)
         for recipe in self.recipes:
+            check_members(recipe, members, self.batch_size)
             check_reference(recipe, self.reference, self.batch_size)
         x = jax.ShapeDtypeStruct((self.batch_size, *data.x.shape[1:]), "float32")
         key = jax.eval_shape(lambda: jax.random.key(0))
@@ -150,6 +157,8 @@ class Study:
                 f"{data.name} has {data.num_classes} classes, so the model must return logits of "
                 f"shape {(self.batch_size, data.num_classes)}; it returns {logits.shape}"
             )
+        for recipe in self.recipes:
+            check_private(recipe, self.model, x)
         return data
 
 

@@ -185,7 +185,7 @@ def _groups(
         if regions is not None:
             check_record(regions, stored["regions"])
         return [tuple(group) for group in stored["groups"]]
-    size = fitting_chunk(study.model, arrays, study.batch_size, study.split.models)
+    size = fitting_chunk(study.model, arrays, study.batch_size, study.split.models, recipe.networks)
     groups = chunks(study.split.models, size)
     record = None if regions is None else regions.to_json()
     write_json(path, {"groups": groups, "regions": record})

@@ -1,5 +1,6 @@
 """What is measured on a trained fleet: a row of the results, and the scores behind it."""
 
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from pptp_jax.metrics import FPRS, UNRESOLVED, attack_metrics, mean_over
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.fleets import Fleet
+from pptp_jax.study.guarantee import guarantee
 from pptp_jax.training import Recipe
 
 
@@ -75,10 +77,11 @@ def white_box(study: Study, fleet: Fleet, membership: Membership) -> dict[str, d
     return found
 
 
-def row(study: Study, recipe: Recipe, fleet: Fleet, seen: Attacked) -> dict[str, Any]:
+def row(study: Study, recipe: Recipe, fleet: Fleet, seen: Attacked, members: int) -> dict[str, Any]:
     """A row of the results: what was trained, how well it does, and what the attacks achieve."""
     kept = fleet.loss[fleet.finite]
     truth = seen.membership
+    private, said = _epsilon(study, recipe, members)
     found: dict[str, Any] = {
         "recipe": recipe.name,
         "defence": recipe.defence,
@@ -88,7 +91,8 @@ def row(study: Study, recipe: Recipe, fleet: Fleet, seen: Attacked) -> dict[str,
         "slug": recipe.slug,
         "diverged": np.flatnonzero(~fleet.finite).tolist(),
         "train_loss": kept.mean(axis=0).tolist() if len(kept) else [],
-        "notes": seen.notes,
+        "epsilon": private,
+        "notes": [*seen.notes, *said],
     }
     for name, chosen in (("train_accuracy", truth), ("test_accuracy", ~truth)):
         found[name] = mean_over(
@@ -104,3 +108,14 @@ def row(study: Study, recipe: Recipe, fleet: Fleet, seen: Attacked) -> dict[str,
             )
         found["attacks"][name] = {key: value._asdict() for key, value in metrics.items()}
     return found
+
+
+def _epsilon(study: Study, recipe: Recipe, members: int) -> tuple[dict[str, Any] | None, list[str]]:
+    """The recipe's ε with what it rests on, None without one, and what the table says of it."""
+    try:
+        found = guarantee(recipe, study.model, members, study.batch_size)
+    except ImportError:
+        return None, [f"{recipe.slug}: install pptp-jax[dp] for ε"]
+    if found is None:
+        return None, []
+    return asdict(found), [f"{recipe.slug}: {found}"]

@@ -78,11 +78,11 @@ def run(
     trained = list(zip(study.recipes, fleets, strict=True))
     ends = {recipe.slug: [*by_epochs.values()][-1] for recipe, by_epochs in trained}
     seen = {slug: attacked(end, membership, study.attacks) for slug, end in ends.items()}
-    rows = []
+    rows, members = [], int(membership.matrix[0].sum())
     for recipe in study.recipes:
         regions = resolved_regions(study, recipe, data)
         record = None if regions is None else regions.to_json()
-        found = row(study, recipe, ends[recipe.slug], seen[recipe.slug])
+        found = row(study, recipe, ends[recipe.slug], seen[recipe.slug], members)
         gradients = white_box(study, ends[recipe.slug], membership)
         rows.append(found | {"regions": record, "white_box": gradients})
     drawn = curves(study, trained, membership)
@@ -98,7 +98,7 @@ def run(
         },
         "models": study.split.models,
         "targets": len(membership.targets),
-        "members": int(membership.matrix[0].sum()),
+        "members": members,
         "seed": study.seed,
         "versions": {"python": platform.python_version(), "pptp-jax": __version__}
         | {package: version(package) for package in PACKAGES},

@@ -2,6 +2,7 @@
 
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
+from pptp_jax.training.checks import check_members, check_private, check_reference
 from pptp_jax.training.fleet import Observer, Progress, Trained, train_fleet
 from pptp_jax.training.grouping import chunks, fitting_chunk
 from pptp_jax.training.optimizer import SGD, Optimizer
@@ -26,7 +27,7 @@ from pptp_jax.training.regional_recipes import (
     split,
 )
 from pptp_jax.training.state import TrainState
-from pptp_jax.training.train import Metrics, check_members, check_reference, make_train
+from pptp_jax.training.train import Metrics, make_train
 from pptp_jax.training.trainer import Trainer
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Trainer",
     "Vulnerable",
     "check_members",
+    "check_private",
     "check_reference",
     "chunks",
     "cwrf",

@@ -12,8 +12,8 @@ from pptp_jax.training.phase import Ensemble
 def members_of(ensemble: Ensemble, members: Int[Array, " members"]) -> Int[Array, "models part"]:
     """The members that each sub-model trains on, as many for each.
 
-    The member at place p is left out by the L sub-models p, p + 1, ... (modulo K). Members come in
-    no order that means anything, so their places need not be drawn. The last ones, fewer than K,
+    The member at place p is left out by the L sub-models p, p + 1, ... (modulo K): which members
+    stand K places apart is left to chance by the draw of the members. The last ones, fewer than K,
     are in nobody's part; every sub-model could answer for them, and the same L do.
 
     Examples:

@@ -13,12 +13,13 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from pptp_jax.models import Model, Variables
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
+from pptp_jax.training.checks import check_members, check_private, check_reference
 from pptp_jax.training.grouping import chunks, fitting_chunk
 from pptp_jax.training.optimizer import SGD, Optimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.state import TrainState
-from pptp_jax.training.train import all_finite, check_members, check_reference
+from pptp_jax.training.train import all_finite
 from pptp_jax.training.trainer import Trainer
 
 
@@ -98,7 +99,7 @@ def train_fleet(
         The groups in order. Only the last one is held in memory.
 
     Raises:
-        ValueError: if the recipe's region does not fit the model or the members no batch.
+        ValueError: if the recipe does not fit the model or the data.
 
     Examples:
         >>> from pptp_jax import data, models
@@ -110,14 +111,15 @@ def train_fleet(
         >>> fleet.loss.shape, fleet.finite.tolist()
         ((2, 3), [True, True])
     """
-    check_members(indices.shape[1], batch_size)
+    check_members(recipe, indices.shape[1], batch_size)
     check_reference(recipe, len(data.reference), batch_size)
+    check_private(recipe, model, data.inputs(slice(0, 1)))
     trainer = Trainer(model, recipe.regions(model), batch_size)
     rule = SGD() if optimizer is None else optimizer
     if not isinstance(rule, SGD):
         rule = jax.tree_util.Partial(rule)
     if groups is None:
-        size = fitting_chunk(model, data, batch_size, len(indices))
+        size = fitting_chunk(model, data, batch_size, len(indices), recipe.networks)
         groups = chunks(len(indices), size)
     ended = 0
     for group in groups:

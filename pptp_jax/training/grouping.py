@@ -30,11 +30,20 @@ def chunks(models: int, size: int) -> list[tuple[int, ...]]:
     return [tuple(range(start, min(start + size, models))) for start in range(0, models, size)]
 
 
-def fitting_chunk(model: Model, data: Arrays, batch_size: int, models: int) -> int:
-    """How many models fit the device's memory at once, at most `models`.
+def fitting_chunk(
+    model: Model, data: Arrays, batch_size: int, models: int, networks: int = 1
+) -> int:
+    """How many models fit the device's memory at once, at least one and at most `models`.
 
-    A model is taken to need its parameters four times over (themselves, gradients, momentum and
+    A network is taken to need its parameters four times over (themselves, gradients, momentum and
     updates) and everything that its forward pass computes for a batch twice over.
+
+    Args:
+        model: what is trained.
+        data: the data set.
+        batch_size: the examples in a step.
+        models: how many there are.
+        networks: how many networks a recipe trains side by side for one model.
 
     Examples:
         >>> from pptp_jax import data, models
@@ -49,7 +58,7 @@ def fitting_chunk(model: Model, data: Arrays, batch_size: int, models: int) -> i
     program = jax.make_jaxpr(lambda v, x, k: forward(*v, x, key=k))(variables, x, key)
     activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)
     needed = 4 * sum(map(_bytes, jax.tree.leaves(variables))) + 2 * activations
-    return int(np.clip(_memory() * _MEMORY_SHARE // needed, 1, models))
+    return int(np.clip(_memory() * _MEMORY_SHARE // (networks * needed), 1, models))
 
 
 def _bytes(array: Any) -> int:

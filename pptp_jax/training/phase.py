@@ -78,6 +78,7 @@ class Private:
     def __post_init__(self) -> None:
         not_negative(noise_multiplier=self.noise_multiplier)
         positive(max_norm=self.max_norm)
+        at_least(1, microbatch_size=self.microbatch_size)
 
 
 @jax.tree_util.register_dataclass
@@ -142,6 +143,10 @@ class Ensemble:
                 f"must be below that; got {self.left_out}"
             )
 
+    def part(self, members: int) -> int:
+        """How many of so many members a sub-model trains on."""
+        return members // self.models * (self.models - self.left_out)
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +166,14 @@ class Phase:
         frozen: the regions that do not move; their batch norm is in eval mode.
         vulnerable: the weights that are rewound and do not move; None if there are none.
         perturbed: what is done to the gradients of regions.
-        private: DP-SGD on all that is trained; None without.
+        private: DP-SGD on all that is trained, which is clipped as one; None without.
         examples: what is trained on: the model's `members`, or the `reference` examples, which no
             model has as members.
-        ensemble: trains sub-models on parts of the members in place of the network; None without.
+        ensemble: trains sub-models on parts of the members, each from initial values of its own, in
+            place of the network; None without.
+
+    Raises:
+        ValueError: if two of the rules contradict each other.
 
     Examples:
         >>> from pptp_jax.objectives import CrossEntropy
@@ -187,16 +196,34 @@ class Phase:
         at_least(1, epochs=self.epochs)
         one_of(("members", "reference"), examples=self.examples)
         several = isinstance(self.objectives, Mapping)
-        if several and any(mixes(part) for part in self.by_region.values()):
+        if several and self.mixes:
             raise ValueError("an objective that mixes inputs must be the only one of its phase")
-        if self.private is not None and (several or self.needs_reference or self.perturbed):
-            raise ValueError(
-                "a private phase has one objective, of each example alone: no objective a region, "
-                "none that needs reference examples, no perturbation"
+        for label in self.perturbed:
+            if label in self.frozen:
+                raise ValueError(f"the region {label} cannot be both perturbed and frozen")
+        learns = any(type(part).learn is not Objective.learn for part in self.by_region.values())
+        if self.private is not None:
+            _refuse(
+                "a private phase sees members through their clipped gradients alone",
+                {
+                    "an objective a region": several,
+                    "an objective that needs reference examples": self.needs_reference,
+                    "an objective that mixes inputs": self.mixes,
+                    "an objective that learns from the members itself": learns,
+                    "a perturbation": bool(self.perturbed),
+                    "vulnerable weights": self.vulnerable is not None,
+                    "an ensemble": self.ensemble is not None,
+                },
             )
-        if self.ensemble is not None and self.needs_soft:
-            raise ValueError(
-                "an ensemble's sub-models have no teacher: give them another objective"
+        if self.ensemble is not None:
+            _refuse(
+                "an ensemble's sub-models start anew, on members, without a teacher",
+                {
+                    "an objective that needs one": self.needs_soft,
+                    "reference examples to train on": self.examples == "reference",
+                    "rewound regions": bool(self.rewound),
+                    "vulnerable weights": self.vulnerable is not None,
+                },
             )
 
     @property
@@ -217,6 +244,11 @@ class Phase:
         return any(objective.needs_soft for objective in self.by_region.values())
 
     @property
+    def mixes(self) -> bool:
+        """Whether an objective changes the inputs of its batch."""
+        return any(type(part).mix is not Objective.mix for part in self.by_region.values())
+
+    @property
     def named(self) -> Iterator[str]:
         """The regions that it names."""
         yield from (*self.rewound, *self.frozen, *self.perturbed)
@@ -224,6 +256,7 @@ class Phase:
             yield from self.objectives
 
 
-def mixes(objective: Objective) -> bool:
-    """Whether an objective changes the inputs of its batch."""
-    return type(objective).mix is not Objective.mix
+def _refuse(rule: str, against: Mapping[str, bool]) -> None:
+    found = [name for name, there in against.items() if there]
+    if found:
+        raise ValueError(f"{rule}; this one has {' and '.join(found)}")

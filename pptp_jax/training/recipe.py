@@ -48,8 +48,11 @@ class Recipe:
                 raise ValueError(f"{self.name} names regions in a phase: give it a region")
             if before is None and phase.needs_soft:
                 raise ValueError(f"{self.name} needs a teacher: train one in a phase before")
-            if before is not None and before.ensemble is not None and not phase.anew:
-                raise ValueError(f"{self.name} must train anew after the phase of an ensemble")
+            behind = before is not None and before.ensemble is not None
+            if behind and not (phase.anew and phase.examples == "members"):
+                raise ValueError(
+                    f"{self.name} must train anew, on the members, after the phase of an ensemble"
+                )
         if self.phases[-1].ensemble is not None:
             raise ValueError(f"{self.name} ends with an ensemble: distil it into one network")
 
@@ -62,6 +65,11 @@ class Recipe:
             or (phase.vulnerable is not None and phase.vulnerable.reference_weight > 0)
             for phase in self.phases
         )
+
+    @property
+    def networks(self) -> int:
+        """How many networks it trains side by side for one model: those of its largest ensemble."""
+        return max(phase.ensemble.models if phase.ensemble else 1 for phase in self.phases)
 
     def taught(self, phase: int) -> Ensemble | None:
         """The ensemble that the phase before a phase has trained; None if it was the network."""

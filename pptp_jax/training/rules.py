@@ -1,24 +1,19 @@
 """A phase's rules as one optax transform, and which blocks of the network still learn."""
 
+from typing import Any
+
 import jax
 import optax
 from jaxtyping import Array, Int
 
 from pptp_jax.models import Model
-from pptp_jax.regions import PROTECT, RegionMap
+from pptp_jax.regions import GENERAL, PROTECT, RegionMap
 from pptp_jax.training.optimizer import Optimizer
 from pptp_jax.training.phase import Phase
-from pptp_jax.training.state import Memory
 from pptp_jax.training.vulnerability import VULNERABLE, as_region
-from pptp_jax.transforms import (
-    RegionClip,
-    apply_to_region,
-    freeze_region,
-    pptp,
-    private_region_noise,
-)
+from pptp_jax.transforms import RegionClip, freeze_region, pptp, private_region_noise
+from pptp_jax.transforms.applying import apply_to_regions
 
-# Where a recipe knows no regions, all of the network is private or nothing is.
 _EVERYTHING = RegionMap.from_rules([(".*", PROTECT)])
 
 
@@ -27,7 +22,7 @@ def transform(
     phase: Phase,
     steps: int | Int[Array, ""],
     regions: RegionMap | None,
-    memory: Memory | None,
+    vulnerable: Any,
     batch_size: int,
 ) -> optax.GradientTransformationExtraArgs:
     """What a phase makes of gradients.
@@ -37,7 +32,8 @@ def transform(
         phase: the rules.
         steps: the number of steps of the schedule.
         regions: the recipe's regions.
-        memory: where the vulnerable weights stand; None as long as they are unknown.
+        vulnerable: the mask of the weights that stay at their initial values; None if there are
+            none.
         batch_size: what the noisy sum of a private phase is divided by.
     """
     tx = optimizer(steps)
@@ -50,20 +46,27 @@ def transform(
         for label, rule in phase.perturbed.items():
             tx = pptp(tx, regions, label, **vars(rule))
         if phase.frozen:
+            trained = [label for label in regions.names if label not in phase.frozen]
             tx = optax.chain(
-                *(apply_to_region(tx, regions, label) for label in _trained(phase, regions)),
+                apply_to_regions(tx, regions, trained),
                 *(freeze_region(regions, label) for label in phase.frozen),
             )
-    if memory is not None and memory.vulnerable is not None:
-        tx = optax.chain(tx, freeze_region(as_region(memory.vulnerable), VULNERABLE))
+    if vulnerable is not None:
+        tx = optax.chain(tx, freeze_region(as_region(vulnerable), VULNERABLE))
     return optax.with_extra_args_support(tx)
 
 
 def private_clip(phase: Phase, regions: RegionMap | None) -> RegionClip:
-    """How a private phase clips: over all that it trains together."""
+    """How a private phase clips: all that it trains is one private region, whatever it is called.
+
+    Args:
+        phase: the rules.
+        regions: the recipe's regions; without any, all of the network is trained.
+    """
     assert phase.private is not None
     known = _EVERYTHING if regions is None else regions
-    return RegionClip(known, _trained(phase, known), phase.private.max_norm)
+    rules = [(rule, GENERAL if label in phase.frozen else PROTECT) for rule, label in known.rules]
+    return RegionClip(RegionMap(tuple(rules)), PROTECT, phase.private.max_norm)
 
 
 def learning(model: Model, phase: Phase, labels: object) -> bool | tuple[str, ...]:
@@ -83,7 +86,3 @@ def learning(model: Model, phase: Phase, labels: object) -> bool | tuple[str, ..
         if label not in phase.frozen
     }
     return tuple(block.name for block in model.blocks if block.name in moving)
-
-
-def _trained(phase: Phase, regions: RegionMap) -> tuple[str, ...]:
-    return tuple(label for label in regions.names if label not in phase.frozen)

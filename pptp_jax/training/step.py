@@ -14,7 +14,7 @@ from pptp_jax.objectives import Context, CrossEntropy, Objective, Reference
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.gradients import Loss, gradients
-from pptp_jax.training.phase import WHOLE, Phase, mixes
+from pptp_jax.training.phase import WHOLE, Phase
 from pptp_jax.training.rules import learning, private_clip
 from pptp_jax.training.state import Memory, TrainState
 from pptp_jax.transforms import clipped_grad
@@ -84,9 +84,9 @@ class Step:
     def _batch(self, rows: Int[Array, " batch"], soft: Array | None, key: Key[Array, ""]) -> Batch:
         x, labels, others = self.data.inputs(rows), self.data.y[rows], None
         drawing, mixing = jax.random.split(key)
-        if mixes(objective := next(iter(self.phase.by_region.values()))):
-            hard = jax.nn.one_hot(labels, self.num_classes)
-            mixed = objective.mix(mixing, x, hard)
+        if self.phase.mixes:
+            probabilities = jax.nn.one_hot(labels, self.num_classes) if soft is None else soft
+            mixed = self.phase.by_region[WHOLE].mix(mixing, x, probabilities)
             x, soft = (x, soft) if mixed is None else mixed
         if self.phase.needs_reference:
             chosen = jax.random.choice(drawing, self.data.reference, rows.shape)

@@ -9,12 +9,12 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.models import Model, Variables
 from pptp_jax.training.arrays import Arrays
+from pptp_jax.training.checks import check_members, check_private, check_reference
 from pptp_jax.training.optimizer import SGD, Optimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.trainer import Trainer
-from pptp_jax.validation import at_least
 
 
 class Metrics(NamedTuple):
@@ -27,47 +27,6 @@ class Metrics(NamedTuple):
 
     loss: Float[Array, " epochs"]
     finite: Bool[Array, ""]
-
-
-def check_members(members: int, batch_size: int) -> None:
-    """Refuses a batch that the members of a model cannot fill.
-
-    Raises:
-        ValueError: naming both numbers.
-
-    Examples:
-        >>> check_members(30, batch_size=64)
-        Traceback (most recent call last):
-            ...
-        ValueError: a model has 30 members, too few for one batch of 64: ...
-    """
-    at_least(1, batch_size=batch_size)
-    if members < batch_size:
-        raise ValueError(
-            f"a model has {members} members, too few for one batch of {batch_size}: "
-            "give more examples or a smaller batch_size"
-        )
-
-
-def check_reference(recipe: Recipe, reference: int, batch_size: int) -> None:
-    """Refuses a recipe that looks at reference examples where there are too few of them.
-
-    Raises:
-        ValueError: naming both numbers.
-
-    Examples:
-        >>> from pptp_jax.objectives import CrossEntropy
-        >>> phase = Phase(epochs=1, objectives=CrossEntropy(), examples="reference")
-        >>> check_reference(Recipe(name="mine", phases=(phase,)), 30, batch_size=64)
-        Traceback (most recent call last):
-            ...
-        ValueError: mine needs at least 64 reference examples, a batch, and there are 30: ...
-    """
-    if recipe.needs_reference and reference < batch_size:
-        raise ValueError(
-            f"{recipe.name} needs at least {batch_size} reference examples, a batch, and there are "
-            f"{reference}: set more aside with the `reference` of the study"
-        )
 
 
 def all_finite(variables: Variables, losses: Float[Array, " epochs"]) -> Bool[Array, ""]:
@@ -93,7 +52,8 @@ def make_train(
         indices (members,).
 
     Raises:
-        ValueError: if the recipe's region does not fit the model.
+        ValueError: if the recipe's region does not fit the model; from `train`, if the recipe does
+            not fit the data.
 
     Examples:
         >>> from pptp_jax import data, models
@@ -111,8 +71,9 @@ def make_train(
     def train(
         key: Key[Array, ""], data: Arrays, indices: Int[Array, " members"]
     ) -> tuple[Variables, Metrics]:
-        check_members(len(indices), batch_size)
+        check_members(recipe, len(indices), batch_size)
         check_reference(recipe, len(data.reference), batch_size)
+        check_private(recipe, model, data.inputs(slice(0, 1)))
         state: TrainState | None = None
         losses, begun = [], 0
         for i, phase in enumerate(recipe.phases):

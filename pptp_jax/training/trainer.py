@@ -11,6 +11,7 @@ from pptp_jax.models import Model, Variables
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.ensemble import answers, ensemble_answers, members_of
+from pptp_jax.training.keys import beginning_key, ensemble_keys, epoch_key, initial_key
 from pptp_jax.training.optimizer import Optimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.rules import transform
@@ -57,7 +58,7 @@ class Trainer:
             parts = members_of(phase.ensemble, members)
             begin = partial(self._begin, optimizer, phase)
             return jax.vmap(begin, in_axes=(0, None, 0, None, None))(
-                self._own(phase.ensemble, key), data, parts, None, None
+                ensemble_keys(key, phase.ensemble.models), data, parts, None, None
             )
         soft = None
         if phase.needs_soft:
@@ -101,7 +102,7 @@ class Trainer:
             parts = members_of(phase.ensemble, members)
             run = partial(self._pass, optimizer, phase)
             states, losses = jax.vmap(run, in_axes=(0, None, 0, 0, None, None))(
-                state, data, parts, self._own(phase.ensemble, key), number, within
+                state, data, parts, ensemble_keys(key, phase.ensemble.models), number, within
             )
             return states, losses.mean()
         rows = self._examples(phase, data, members)
@@ -117,43 +118,28 @@ class Trainer:
         variables: Variables | None,
         soft: Float[Array, "examples classes"] | None,
     ) -> TrainState:
-        x = data.inputs(slice(0, 1))
-        initial = self.model.init(jax.random.fold_in(key, 0), x)
-        variables = initial if variables is None else variables
+        initial = self.model.init(initial_key(key), data.inputs(slice(0, 1)))
+        now = initial if variables is None else variables
+        scoring, learning = jax.random.split(beginning_key(key))
         for label in phase.rewound:
             assert self.regions is not None  # a recipe that names regions has them
-            params = rewind_region(variables.params, initial.params, self.regions, label)
-            variables = variables._replace(params=params)
-        # Next to the keys of the epochs, which are folded with 1, 2, ...
-        scoring, learning = jax.random.split(jax.random.fold_in(key, 2**31))
+            params = rewind_region(now.params, initial.params, self.regions, label)
+            now = now._replace(params=params)
         vulnerable = None
         if phase.vulnerable is not None:
+            rule, size = phase.vulnerable, self.batch_size
             vulnerable = vulnerable_weights(
-                phase.vulnerable,
-                self.model,
-                variables,
-                initial,
-                data,
-                members,
-                scoring,
-                self.batch_size,
+                rule, self.model, now, initial, data, members, scoring, size
             )
-            params = rewind_region(
-                variables.params, initial.params, as_region(vulnerable), VULNERABLE
-            )
-            variables = variables._replace(params=params)
-        if phase.private is not None and jax.tree.leaves(variables.state):
-            raise ValueError(
-                "a private phase clips the gradient of each example alone, so the model may have "
-                "no running statistics; take one with norm='group' in place of batch norm"
-            )
+            chosen = as_region(vulnerable)
+            params = rewind_region(now.params, initial.params, chosen, VULNERABLE)
+            now = now._replace(params=params)
         learned = {
-            label: objective.init(learning, self._classes(variables, data))
+            label: objective.init(learning, self._classes(now, data))
             for label, objective in phase.by_region.items()
         }
-        memory = Memory(learned, soft, vulnerable)
-        tx = transform(optimizer, phase, jnp.int32(1), self.regions, memory, self.batch_size)
-        return TrainState(variables, tx.init(variables.params), memory)
+        tx = transform(optimizer, phase, 1, self.regions, vulnerable, self.batch_size)
+        return TrainState(now, tx.init(now.params), Memory(learned, soft, vulnerable))
 
     def _pass(
         self,
@@ -168,12 +154,11 @@ class Trainer:
     ) -> tuple[TrainState, Float[Array, ""]]:
         steps = len(rows) // self.batch_size
         memory = state.memory
-        tx = transform(
-            optimizer, phase, phase.epochs * steps, self.regions, memory, self.batch_size
-        )
+        span, masks = phase.epochs * steps, memory.vulnerable
+        tx = transform(optimizer, phase, span, self.regions, masks, self.batch_size)
         classes = self._classes(state.variables, data)
         step = Step(self.model, self.regions, phase, tx, data, classes, within)
-        shuffle, noise = jax.random.split(jax.random.fold_in(key, number + 1))
+        shuffle, noise = jax.random.split(epoch_key(key, number))
         order = jax.random.permutation(shuffle, len(rows))
         places = order[: steps * self.batch_size].reshape(steps, self.batch_size)
 
@@ -199,7 +184,3 @@ class Trainer:
         forward = partial(self.model.apply, train=False, key=None)
         logits, _ = jax.eval_shape(forward, *variables, data.inputs(slice(0, 1)))
         return logits.shape[-1]
-
-    def _own(self, ensemble: Ensemble, key: Key[Array, ""]) -> Key[Array, " models"]:
-        """A key for each sub-model."""
-        return jax.random.split(key, ensemble.models)

@@ -1,0 +1,94 @@
+"""What can be wrong between a recipe and its data, found before anything is trained."""
+
+from functools import partial
+from typing import Any
+
+import jax
+
+from pptp_jax.models import Model
+from pptp_jax.training.recipe import Recipe
+from pptp_jax.validation import at_least
+
+
+def check_members(recipe: Recipe, members: int, batch_size: int) -> None:
+    """Refuses a batch that the members of a model, or of an ensemble's sub-model, cannot fill.
+
+    Raises:
+        ValueError: naming both numbers.
+
+    Examples:
+        >>> from pptp_jax.training import Ensemble, selena, undefended
+        >>> check_members(undefended(1), 30, batch_size=64)
+        Traceback (most recent call last):
+            ...
+        ValueError: a model has 30 members, too few for one batch of 64: ...
+        >>> check_members(selena(1, 1, Ensemble(models=4, left_out=2)), 100, batch_size=64)
+        Traceback (most recent call last):
+            ...
+        ValueError: a sub-model of selena has 50 members, too few for one batch of 64: ...
+    """
+    at_least(1, batch_size=batch_size)
+    parts = {"a model": members}
+    for phase in recipe.phases:
+        if phase.ensemble is not None:
+            parts[f"a sub-model of {recipe.name}"] = phase.ensemble.part(members)
+    for whose, number in parts.items():
+        if number < batch_size:
+            raise ValueError(
+                f"{whose} has {number} members, too few for one batch of {batch_size}: "
+                "give more examples or a smaller batch_size"
+            )
+
+
+def check_reference(recipe: Recipe, reference: int, batch_size: int) -> None:
+    """Refuses a recipe that looks at reference examples where there are too few of them.
+
+    Raises:
+        ValueError: naming both numbers.
+
+    Examples:
+        >>> from pptp_jax.objectives import CrossEntropy
+        >>> from pptp_jax.training import Phase
+        >>> phase = Phase(epochs=1, objectives=CrossEntropy(), examples="reference")
+        >>> check_reference(Recipe(name="mine", phases=(phase,)), 30, batch_size=64)
+        Traceback (most recent call last):
+            ...
+        ValueError: mine needs at least 64 reference examples, a batch, and there are 30: ...
+    """
+    if recipe.needs_reference and reference < batch_size:
+        raise ValueError(
+            f"{recipe.name} needs at least {batch_size} reference examples, a batch, and there are "
+            f"{reference}: set more aside with the `reference` of the study"
+        )
+
+
+def check_private(recipe: Recipe, model: Model, x: Any) -> None:
+    """Refuses private training of a model with running statistics, which mix the examples.
+
+    Args:
+        recipe: how it would be trained.
+        model: the network.
+        x: a batch, or its shape.
+
+    Raises:
+        ValueError: if the recipe has a private phase and the model a state.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from pptp_jax.models import cnn
+        >>> from pptp_jax.training import Private, dp_sgd
+        >>> recipe = dp_sgd(Private(noise_multiplier=1.0), epochs=1)
+        >>> normed = cnn([4], dense=8, num_classes=2, norm="batch")
+        >>> check_private(recipe, normed, jnp.zeros((1, 8, 8, 1)))
+        Traceback (most recent call last):
+            ...
+        ValueError: dp_sgd clips the gradient of each example alone, but the model keeps ...
+    """
+    if all(phase.private is None for phase in recipe.phases):
+        return
+    key = jax.eval_shape(partial(jax.random.key, 0))
+    if jax.tree.leaves(jax.eval_shape(model.init, key, x).state):
+        raise ValueError(
+            f"{recipe.name} clips the gradient of each example alone, but the model keeps running "
+            "statistics of whole batches: take one with norm='group' in place of batch norm"
+        )

@@ -1,0 +1,31 @@
+"""What each draw of a training derives from: keys of a model's own key, of which no two are equal.
+
+Splitting a key folds in 0, 1, 2, ..., so what is split must have been folded with a number of its
+own before.
+"""
+
+import jax
+from jaxtyping import Array, Int, Key
+
+# The epochs' numbers stay below.
+_BEGINNING, _ENSEMBLE = 2**31, 2**31 + 1
+
+
+def initial_key(key: Key[Array, ""]) -> Key[Array, ""]:
+    """The key of the initial values, the same in every phase."""
+    return jax.random.fold_in(key, 0)
+
+
+def epoch_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
+    """The key of an epoch, by its number in the whole recipe, from 0."""
+    return jax.random.fold_in(key, number + 1)
+
+
+def beginning_key(key: Key[Array, ""]) -> Key[Array, ""]:
+    """The key of what is drawn as a phase begins, besides initial values."""
+    return jax.random.fold_in(key, _BEGINNING)
+
+
+def ensemble_keys(key: Key[Array, ""], models: int) -> Key[Array, " models"]:
+    """A key for each sub-model of an ensemble, which is a model's own key to it."""
+    return jax.random.split(jax.random.fold_in(key, _ENSEMBLE), models)
