@@ -33,6 +33,7 @@ def run(
     """
     from pptp_jax import report
     from pptp_jax import study as studies
+    from pptp_jax.locate_study import with_regions_found
     from pptp_jax.progress import progress_bar
     from pptp_jax.study.files import write
 
@@ -40,6 +41,7 @@ def run(
         chosen = studies.load_study(study)
         chosen = studies.narrowed(chosen, data, recipes)
         directory = out or Path("runs") / chosen.name
+        chosen, found = with_regions_found(chosen, directory)
         with progress_bar(chosen) as on_progress:
             results = studies.run(chosen, directory, resume=resume, on_progress=on_progress)
     except (ValueError, OSError) as error:
@@ -47,7 +49,7 @@ def run(
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on from here", err=True)
         sys.exit(130)
-    parts = [report.render_table(results), report.render_white_box(results)]
+    parts = [found, report.render_table(results), report.render_white_box(results)]
     if results["comparisons"]:
         parts.append(report.render_comparison(results["comparisons"]))
     table = "\n".join(filter(None, parts))

@@ -1,8 +1,10 @@
 """Locating in a study: the risk map of its model on its data, written to a directory."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from pptp_jax import __version__
-from pptp_jax.data import Balanced
+from pptp_jax.data import Balanced, Dataset, Membership
 from pptp_jax.locate import choose, explain, risk_map
 from pptp_jax.objectives import CrossEntropy, Objective, RelaxLoss
+from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
 from pptp_jax.study import Study
 from pptp_jax.study.files import write, write_json
-from pptp_jax.training import Arrays, Recipe
+from pptp_jax.study.fingerprint import fingerprint
+from pptp_jax.training import Arrays, Recipe, undefended, whole_network
 from pptp_jax.validation import not_negative
 
 # The defence of a study whose recipes have none.
@@ -50,7 +54,8 @@ def locate_study(
         console: where the progress is shown; by default the standard error, if that is a terminal.
 
     Returns:
-        The content of `risk_map.json`.
+        The content of `risk_map.json`. One that is there already, and depends on nothing that has
+        changed, is not made again.
 
     Raises:
         ValueError: if the study's split is not balanced, or as `risk_map` does.
@@ -67,6 +72,13 @@ def locate_study(
     data = study.load()
     membership = study.tuning_membership(len(data))
     rows = membership.evaluated
+    depends_on = [
+        *_fingerprints(study, epochs, data, membership),
+        *map(str, (retrain, budget, study.resamples)),
+    ]
+    stored = _stored(out / "risk_map.json", depends_on)
+    if stored is not None:
+        return stored
     whole = Arrays.of(data)
     with _bar(console or Console(stderr=True)) as on_progress:
         found = risk_map(
@@ -96,6 +108,7 @@ def locate_study(
         "device": str(jax.devices()[0].device_kind),
         "seconds": round(time.monotonic() - began, 1),
         "auto": auto,
+        "depends_on": depends_on,
         **found.to_json(),
     }
     table = render_risk_map(risks)
@@ -103,6 +116,52 @@ def locate_study(
     write(out / "risk_map.png", lambda file: draw_risk_map(risks, file))
     write_json(out / "risk_map.json", risks)
     return risks
+
+
+def with_regions_found(
+    study: Study, out: Path, *, console: Console | None = None
+) -> tuple[Study, str]:
+    """The study with blocks' names in place of the region `auto`, and why it is these.
+
+    Args:
+        study: the study; where no recipe asks for `auto`, it comes back as it is, and no word.
+        out: where the risk map is written, which is made for this.
+        console: where the progress is shown.
+
+    Raises:
+        ValueError: if no cut lowers the attack's AUC within the study's budget; or as
+            `locate_study` does.
+    """
+    if not any(asks_for_auto(recipe.region) for recipe in study.recipes):
+        return study, ""
+    auto = locate_study(study, out, console=console)["auto"]
+    if auto["blocks"] is None:
+        raise ValueError(auto["explanation"])
+    found = tuple(auto["blocks"])
+    rest = tuple(block.name for block in study.model.blocks if block.name not in found)
+    regions = {"auto": found, "not auto": rest}
+    recipes = tuple(
+        replace(recipe, region=regions[str(recipe.region)])
+        if asks_for_auto(recipe.region)
+        else recipe
+        for recipe in study.recipes
+    )
+    return replace(study, recipes=recipes), f"auto is {auto['explanation']}"
+
+
+def _fingerprints(study: Study, epochs: int, data: Dataset, membership: Membership) -> list[str]:
+    recipes = undefended(epochs), whole_network(_defence(study.recipes), epochs)
+    division = study.division(len(data))
+    return [fingerprint(study, recipe, data, division, membership) for recipe in recipes]
+
+
+def _stored(path: Path, depends_on: list[str]) -> dict[str, Any] | None:
+    """A risk map that depends on the same; None if there is none or it cannot be read."""
+    try:
+        risks = json.loads(path.read_text())
+        return risks if risks["depends_on"] == depends_on else None
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _defence(recipes: tuple[Recipe, ...]) -> Objective:

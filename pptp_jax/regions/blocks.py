@@ -68,6 +68,16 @@ def protect(region: Region, blocks: Sequence[Block]) -> RegionMap:
     return RegionMap.from_rules([(block, labels.get(block.name, GENERAL)) for block in blocks])
 
 
+def asks_for_auto(region: Region | None) -> bool:
+    """Whether a region is `auto` or `not auto`, which only a measurement can tell.
+
+    Examples:
+        >>> asks_for_auto("not auto"), asks_for_auto("stem")
+        (True, False)
+    """
+    return isinstance(region, str) and region.removeprefix("not ") == "auto"
+
+
 def region_name(region: Region | None) -> str:
     """A region in a word for tables and files; `custom` for a map, `-` for none.
 
@@ -90,10 +100,10 @@ def _blocks(region: str | Sequence[str], order: Sequence[str]) -> list[str]:
         return list(region)
     half = (len(order) + 1) // 2
     presets = {"stem": order[:1], "shallow": order[:half], "deep": order[half:], "head": order[-1:]}
-    if region == "auto":
+    if asks_for_auto(region):
         raise ValueError(
-            "region 'auto' is found by measuring: run the recipe in a study, or give "
-            "pptp_jax.locate.choose(risk_map, budget)"
+            f"region {region!r} is found by measuring, as `pptp run` does it; elsewhere give the "
+            "blocks of pptp_jax.locate.choose(risk_map, budget)"
         )
     name = region.removeprefix("not ")
     one_of(dict.fromkeys([*presets, *order]), region=name)

@@ -22,6 +22,7 @@ from pptp_jax.data import (
     sample,
 )
 from pptp_jax.models import Model
+from pptp_jax.regions import asks_for_auto, protect
 from pptp_jax.training import (
     SGD,
     Optimizer,
@@ -101,10 +102,21 @@ class Study:
         for attack in (*self.attacks, self.compared):
             one_of(ATTACKS, attack=attack)
         for recipe in self.recipes:
-            recipe.regions(self.model)
+            if asks_for_auto(recipe.region):
+                self._check_auto(recipe)
+            else:
+                recipe.regions(self.model)
         twice = [s for s, n in Counter(r.slug for r in self.recipes).items() if n > 1]
         if twice:
             raise ValueError(f"the study has the recipe {twice[0]} more than once")
+
+    def _check_auto(self, recipe: Recipe) -> None:
+        if self.tuning == 0:
+            raise ValueError(
+                f"{recipe.name} asks for the region 'auto', which is found on examples that the "
+                "evaluation never sees: set some aside with tuning=0.3 or so"
+            )
+        protect("head", self.model.blocks)  # refuses a model without blocks
 
     def division(self, examples: int) -> Division:
         """Which examples are for what."""
