@@ -41,14 +41,14 @@ def pptp(*args: object) -> Result:
 
 def test_a_map_is_printed_drawn_and_written_down(study: Path) -> None:
     out = study.parent / "out"
-    result = pptp("locate", study, "--out", out, "--retrain", 1, "--budget", 0.25)
+    result = pptp("locate", study, "--out", out, "--retrain", 0, "--budget", 0.25)
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     record = json.loads((out / "risk_map.json").read_text(), parse_constant=pytest.fail)
     setting = record["setting"]
     # 120 of 300 examples are set aside for tuning, and a model has half of them as members.
     assert (setting["examples"], setting["members"], setting["models"]) == (120, 60, 6)
-    assert (setting["epochs"], setting["early"], setting["retrain"]) == (2, 1, 1)
+    assert (setting["epochs"], setting["early"], setting["retrain"]) == (2, 1, 0)
     assert (setting["defence"], setting["strength"]) == ("relaxloss", 0.5)
     assert (setting["seed"], setting["resamples"]) == (3, 20)
     assert record["auto"]["budget"] == 0.25 and record["auto"]["explanation"] in result.stdout
