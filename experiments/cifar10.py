@@ -1,4 +1,4 @@
-"""CIFAR-10: 2,000 images and a small convolutional network."""
+"""CIFAR-10: 1,600 images and a small convolutional network."""
 
 from pptp_jax.data import Balanced, Tfds
 from pptp_jax.models import cnn
@@ -19,19 +19,19 @@ CONVOLUTIONS = ("stem", "stage1", "stage2")
 BODY = (*CONVOLUTIONS, "stage3")  # all but the last layer
 DEFENCES = (
     *(RelaxLoss(alpha=alpha) for alpha in (1.0, 1.4)),
-    *(HAMP(gamma=gamma, alpha=0.001) for gamma in (0.5, 0.8)),
-    *(CCL(alpha=alpha, beta=0.5) for alpha in (0.25, 0.5)),
+    HAMP(gamma=0.5, alpha=0.001),
+    CCL(alpha=0.5, beta=0.5),
 )
 
 study = Study(
     name="cifar10",
     data=Tfds("cifar10"),
     model=cnn([8, 16, 32], dense=64, num_classes=10),
-    split=Balanced(models=16),
-    examples=2000,
+    split=Balanced(models=8),
+    examples=1600,
     optimizer=SGD(learning_rate=0.05),
     batch_size=50,
-    trajectory=(2, 4, 6, 8, 10),
+    trajectory=(3, 6, 9),
     recipes=(
         undefended(EPOCHS),
         *(early_stopped(epochs) for epochs in (3, 5, 7, 9)),
@@ -40,7 +40,7 @@ study = Study(
         *(freeze(BODY, after=after, more=6) for after in (3, 5, 7)),
         freeze("head", after=5, more=6),
         *(freeze(CONVOLUTIONS, after=5, more=6, defence=defence) for defence in DEFENCES),
-        *(switch(defence, after=5, more=6) for defence in DEFENCES[::2]),
+        *(switch(defence, after=5, more=6) for defence in (DEFENCES[0], *DEFENCES[2:])),
         split(CONVOLUTIONS, DEFENCES[0], EPOCHS),
     ),
 )

@@ -44,11 +44,14 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0].startswith("tiny: digits, 300 examples in 10 classes; 6 models a recipe, 150")
     [heading] = [line for line in lines if "test accuracy" in line]
-    table = [line for line in lines if "undefended" in line or "freeze" in line]
-    assert len(table) == 2
+    table = [line for line in lines if line.strip().startswith(("undefended", "freeze "))][:2]
     # Aligned: every figure ends under the end of its title.
     end = heading.index("test accuracy") + len("test accuracy")
     assert all(line[end - 1].isdigit() and line[end : end + 2] == "  " for line in table)
+    [pair] = [line for line in lines if line.strip().startswith("freeze stem  ")]
+    assert pair.split()[:6] == "freeze stem early stopping lira online".split()
+    # Whatever comes out, it is said in a sentence.
+    assert any("freeze stem" in line and line.endswith(".") for line in lines)
     assert (out / "table.txt").read_text().strip() in result.stdout
     for name in ("accuracy_over_auc.png", "roc.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")

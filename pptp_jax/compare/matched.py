@@ -139,7 +139,8 @@ def _ends(span: tuple[float, float]) -> str:
 
 
 def _strength(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
+    # Rates at a low false-positive rate need more digits than areas.
+    return f"{value:.{3 if value >= 0.1 else 4}f}".removeprefix("0")
 
 
 def _statistic(name: str) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 
 def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
-    """One line a pair with its mean difference in accuracy points, then the sentences.
+    """One line a pair with its mean difference in accuracy points, then the sentences on the AUC.
 
     Args:
         comparisons: what `Matched.to_json` gives.
@@ -30,13 +30,15 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
     for column in ("from", "to", "points more in a", "95 % interval"):
         table.add_column(column, justify="right", no_wrap=True)
     for found in comparisons:
-        ends = ["-", "-"] if found["common"] is None else [f"{x:.3f}" for x in found["common"]]
+        digits = 3 if found["statistic"] == "auc" else 4
+        ends = [f"{x:.{digits}f}" for x in found["common"] or ()] or ["-", "-"]
         attack = f"{found['attack']} {found['statistic']}"
         table.add_row(found["a"], found["b"], attack, *ends, *_cells(found["mean"]))
     text = StringIO()
     Console(file=text, width=200, color_system=None).print(table, markup=False)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
-    return "\n".join([*lines, *(found["verdict"] for found in comparisons)])
+    areas = [found["verdict"] for found in comparisons if found["statistic"] == "auc"]
+    return "\n".join([*lines, *areas])
 
 
 def _cells(estimate: Mapping[str, float | None]) -> tuple[str, str]:

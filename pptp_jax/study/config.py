@@ -91,7 +91,7 @@ class Study:
     white_box: bool = False
     reference: int = 0
     tuning: float = 0.0
-    budget: float = 0.02
+    budget: float = 0.05
     resamples: int = 500
 
     def __post_init__(self) -> None:
