@@ -183,6 +183,19 @@ def test_targets_outside_the_shadows_do_not_help_each_other() -> None:
     np.testing.assert_array_equal(both[1], alone)
 
 
+def test_an_attacker_unaware_of_the_defence_has_the_shadows_of_another_recipe() -> None:
+    other, _ = fleet(8, 60, queries=2, gap=9.0)
+    ours = attack_targets(ATTACKS["lira_online"], SIGNALS, MEMBERSHIP, [1, 4], unaware=other)
+    for scores, target in zip(ours, (1, 4), strict=True):
+        seen = np.where(np.arange(8)[:, None, None] == target, SIGNALS, other)
+        known = ATTACKS["lira_online"](jnp.array(seen), MEMBERSHIP, target)
+        np.testing.assert_allclose(scores, known, rtol=1e-6)
+    aware = attack_targets(ATTACKS["lira_online"], SIGNALS, MEMBERSHIP, [1, 4])
+    assert not np.allclose(ours, aware)
+    with pytest.raises(ValueError, match=r"targets' own, \(8, 2, 60\), got \(7, 2, 60\)"):
+        attack_targets(ATTACKS["loss"], SIGNALS, MEMBERSHIP, [1], unaware=other[:7])
+
+
 @pytest.mark.parametrize("name", sorted(ATTACKS))
 def test_a_perfect_leak_is_found(name: str) -> None:
     signals, membership = fleet(16, 200, gap=12.0)
