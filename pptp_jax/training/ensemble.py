@@ -1,7 +1,7 @@
 """Which members each sub-model of an ensemble sees, and its answers for those that it does not."""
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.models import Model, Variables
@@ -24,8 +24,8 @@ def members_of(ensemble: Ensemble, members: Int[Array, " members"]) -> Int[Array
     """
     k, seen = ensemble.models, ensemble.models - ensemble.left_out
     # Sub-model m leaves out the residues m, m − 1, ..., m − L + 1 and sees m + 1, ..., m + K − L.
-    residues = (jnp.arange(k)[:, None] + jnp.arange(1, seen + 1)[None]) % k
-    blocks = k * jnp.arange(len(members) // k)
+    residues = (np.arange(k)[:, None] + np.arange(1, seen + 1)[None]) % k
+    blocks = k * np.arange(len(members) // k)
     places = blocks[None, :, None] + residues[:, None]
     return members[places.reshape(k, -1)]
 
@@ -47,8 +47,8 @@ def ensemble_answers(
         members: the members, as `members_of` got them.
     """
     all_answers = jax.lax.map(lambda one: answers(model, one, data, members), variables)
-    places = jnp.arange(len(members))
-    left_out = (places[None] + jnp.arange(ensemble.left_out)[:, None]) % ensemble.models
+    places = np.arange(len(members))
+    left_out = (places[None] + np.arange(ensemble.left_out)[:, None]) % ensemble.models
     return all_answers[left_out, places[None]].mean(axis=0)
 
 

@@ -168,34 +168,6 @@ def test_split_gradients_are_those_of_two_separate_passes(epoch: int) -> None:
     chex.assert_trees_all_close(logits, forward(params)[0], rtol=1e-5)
 
 
-def test_split_computes_no_weight_gradient_twice() -> None:
-    """Two whole backward passes cost 5/3 of a step; only the activations' share may be added."""
-    wide = mlp([512, 512], num_classes=10)
-    params = initial(wide).params
-
-    def forward(params):
-        return wide.apply(params, {}, DATA.inputs(slice(0, 50)), train=True, key=None)
-
-    def cost(losses, labels=None, keep=None) -> float:
-        def step(params):
-            grads, _, _ = gradients(forward, params, losses, labels)
-            return grads if keep is None else {block: grads[block] for block in keep}
-
-        return jax.jit(step).lower(params).compile().cost_analysis()["flops"]
-
-    def plain_loss(logits):
-        return CrossEntropy()(logits, DATA.y[:50])
-
-    losses = {PROTECT: lambda logits: RELAX(logits, DATA.y[:50]), GENERAL: plain_loss}
-    plain = cost(plain_loss)
-    labels = REGIONS.labels(params)
-    assert cost(losses, labels) < 1.45 * plain
-    suffix = RegionMap.from_rules([("head/.*", PROTECT), (".*", GENERAL)]).labels(params)
-    assert cost(losses, suffix) < 1.1 * plain
-    # A frozen prefix: neither its weights' nor its activations' gradients are computed.
-    assert cost({GENERAL: plain_loss}, labels, keep=["head"]) < 0.5 * plain
-
-
 def test_strengths_and_lengths_share_one_program() -> None:
     trainer = Trainer(MODEL, None, 50)
     compiled = []

@@ -1,0 +1,170 @@
+"""What does a step of `split`, or one with a frozen region, cost next to a plain step?
+
+The step is that of a training: batch, forward pass, gradients, SGD with momentum .9. It runs with
+the region protected by RelaxLoss and the rest trained by cross-entropy (split), or with the region
+frozen, and is compared with cross-entropy on the whole network. The networks are the MLP of
+Location-30 (446-512-256-128-30, batch 64) and a CNN (16-32-64 convolutions, 128-10, images of
+32 x 32 x 3, batch 64). Steps are timed in turn (A B, B A, ...) after a warm-up, twenty (MLP) or
+four (CNN) at a time; of the ratios of the pairs the median and the quartiles are given, and the
+ratio of the operations that the compiler counts.
+
+    python benchmarks/split.py [--quick] [--json FILE]
+
+`--quick` takes the MLP alone and few repetitions; under a minute.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pptp_jax.models import Model, cnn, mlp
+from pptp_jax.objectives import RelaxLoss
+from pptp_jax.training import SGD, Arrays, Recipe, Trainer, freeze, split, undefended
+from pptp_jax.training.rules import transform
+from pptp_jax.training.step import Step
+
+BATCH, EXAMPLES = 64, 640
+BASELINE = "cross-entropy on the whole network"
+RELAX = RelaxLoss(alpha=1.0)
+REGIONS = ("stem", "shallow", "deep", "head")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One figure, its quartiles, and what it is to be compared with."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    baseline: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model with the shape of its data, and how many of its steps are timed at once."""
+
+    model: Model
+    shape: tuple[int, ...]
+    classes: int
+    steps: int
+
+    def data(self) -> Arrays:
+        """Random examples."""
+        draw = np.random.default_rng(0)
+        return Arrays(
+            x=jnp.asarray(draw.standard_normal((EXAMPLES, *self.shape), np.float32)),
+            y=jnp.asarray(draw.integers(self.classes, size=EXAMPLES)),
+            scale=jnp.float32(1),
+            reference=jnp.arange(0),
+        )
+
+
+NETWORKS = {
+    "mlp": Network(mlp([512, 256, 128], num_classes=30), (446,), 30, steps=20),
+    "cnn": Network(cnn([16, 32, 64], dense=128, num_classes=10), (32, 32, 3), 10, steps=4),
+}
+
+
+class Run:
+    """The compiled step of a recipe's last phase, and where its training stands."""
+
+    def __init__(self, network: Network, recipe: Recipe) -> None:
+        phase, regions = recipe.phases[-1], recipe.regions(network.model)
+        tx = transform(SGD(), phase, 10**6, regions, None, BATCH)
+
+        def step(state: Any, data: Arrays, rows: Any, key: Any) -> Any:
+            now = Step(network.model, regions, phase, tx, data, network.classes, jnp.int32(0))
+            return now(state, rows, None, key)
+
+        self.steps = network.steps
+        self.data, self.rows, self.key = network.data(), jnp.arange(BATCH), jax.random.key(0)
+        start = partial(Trainer(network.model, regions, BATCH).start, SGD(), phase, None)
+        self.state = jax.jit(start)(self.key, self.data, jnp.arange(EXAMPLES), None)
+        lowered = jax.jit(step).lower(self.state, self.data, self.rows, self.key)
+        self.compiled = lowered.compile()
+
+    def seconds(self) -> float:
+        """The time of some steps, one after another, until their result is there."""
+        start = time.perf_counter()
+        for _ in range(self.steps):
+            self.state, _ = self.compiled(self.state, self.data, self.rows, self.key)
+        jax.block_until_ready(self.state.variables)
+        return time.perf_counter() - start
+
+    @property
+    def operations(self) -> float:
+        """The floating-point operations of a step, as the compiler counts them."""
+        return float(self.compiled.cost_analysis()["flops"])
+
+
+def paired(run: Run, plain: Run, repetitions: int) -> tuple[float, float, float]:
+    """The quartiles of the ratios of times, each pair in the order opposite to the last."""
+    for one in (run, plain):
+        one.seconds()
+    ratios = []
+    for i in range(repetitions):
+        first, second = (run, plain) if i % 2 else (plain, run)
+        times = {first: first.seconds(), second: second.seconds()}
+        ratios.append(times[run] / times[plain])
+    low, median, high = map(float, np.percentile(ratios, [25, 50, 75]))
+    return low, median, high
+
+
+def measure(name: str, repetitions: int, show: Callable[[Row], None]) -> None:
+    """All rows of one network."""
+    network = NETWORKS[name]
+    plain = Run(network, undefended(1))
+    recipes = {"plain again, a control": undefended(1)}
+    for region in REGIONS:
+        recipes[f"split, {region}"] = split(region, RELAX, 1)
+    for region in REGIONS:
+        recipes[f"frozen, {region}"] = freeze(region, 1, 1)
+    for what, recipe in recipes.items():
+        run = Run(network, recipe)
+        low, median, high = paired(run, plain, repetitions)
+        counted = run.operations / plain.operations
+        for kind, value, least, most in (
+            ("time", median, low, high),
+            ("operations", counted, counted, counted),
+        ):
+            title = f"{name}: {what}, {kind}"
+            show(Row(name=title, value=value, low=least, high=most, unit="x", baseline=BASELINE))
+
+
+def main() -> None:
+    """Measures, prints and stores."""
+    parser = argparse.ArgumentParser(description="The cost of a split or frozen step.")
+    parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to store the rows")
+    options = parser.parse_args()
+    device = jax.devices()[0]
+    print(f"jax {jax.__version__}, {device.device_kind}, {os.cpu_count()} cores, ", end="")
+    print(f"{platform.machine()}, python {platform.python_version()}")
+    rows: list[Row] = []
+
+    def show(row: Row) -> None:
+        rows.append(row)
+        spread = f" [{row.low:.3f}, {row.high:.3f}]" if row.low < row.high else ""
+        print(f"{row.name:44} {row.value:8.3f}{spread} {row.unit}", flush=True)
+
+    for name in ["mlp"] if options.quick else NETWORKS:
+        measure(name, 5 if options.quick else 15, show)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
