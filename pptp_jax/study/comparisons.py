@@ -5,7 +5,7 @@ from typing import Any
 
 from pptp_jax.compare import Curve, Point, matched_accuracy, point
 from pptp_jax.data import Membership
-from pptp_jax.regions import region_name
+from pptp_jax.regions import Region, region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.fleets import Fleet
 from pptp_jax.study.measure import attacked
@@ -28,9 +28,16 @@ def method(recipe: Recipe) -> str:
     """
     if recipe.name in ("undefended", "early_stopped"):
         return CONTROL
-    region = () if recipe.region is None else (region_name(recipe.region),)
-    defence = () if recipe.defence == "none" else (f"({recipe.defence})",)
-    return " ".join([recipe.name.replace("_", " "), *region, *defence])
+    return _name(recipe.name, recipe.region, recipe.defence)
+
+
+def _name(name: str, region: Region | None, defence: str) -> str:
+    parts = [name.replace("_", " ")]
+    if region is not None:
+        parts.append(region_name(region))
+    if defence != "none":
+        parts.append(f"({defence})")
+    return " ".join(parts)
 
 
 def curves(study: Study, trained: Sequence[Trained], membership: Membership) -> list[Curve]:
@@ -65,15 +72,19 @@ def curves(study: Study, trained: Sequence[Trained], membership: Membership) -> 
 
 
 def pairs(study: Study, drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
-    """Every method with early stopping, and every region's defence with it on the whole network."""
+    """Every method with early stopping, and what protects a region with its like that does not.
+
+    Its like is the same recipe without a region, the defence on the whole network, and the defence
+    that starts late.
+    """
     by_name = {curve.name: curve for curve in drawn}
     found = []
     for recipe in study.recipes:
-        whole = [] if recipe.region is None else ["whole network", "switch"]
-        others = [*(f"{name} ({recipe.defence})" for name in whole), CONTROL]
-        name = method(recipe)
-        found += [(name, other) for other in others if name in by_name and other in by_name]
-    return [(by_name[a], by_name[b]) for a, b in dict.fromkeys(found) if a != b]
+        likes = () if recipe.region is None else (recipe.name, "whole network", "switch")
+        others = [*(_name(like, None, recipe.defence) for like in likes), CONTROL]
+        found += [(method(recipe), other) for other in others]
+    known = [(a, b) for a, b in dict.fromkeys(found) if a != b and {a, b} <= set(by_name)]
+    return [(by_name[a], by_name[b]) for a, b in known]
 
 
 def comparisons(study: Study, drawn: Sequence[Curve]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from pptp_jax.training.regional_recipes import (
     freeze,
     freeze_in_turn,
     perturb,
+    pretrained,
     rewind,
     split,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "freeze_in_turn",
     "make_train",
     "perturb",
+    "pretrained",
     "rewind",
     "selena",
     "split",

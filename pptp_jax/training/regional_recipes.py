@@ -64,6 +64,27 @@ def freeze_in_turn(stops: Mapping[str, int], epochs: int) -> Recipe:
     return _recipe("freeze_in_turn", phases, region)
 
 
+def pretrained(region: Region | None, before: int, more: int) -> Recipe:
+    """The network learns from reference examples first; then the region stands still.
+
+    What is frozen has never seen a member, so it tells nothing of them. Whether that beats going on
+    with all of a pretrained network is what `pretrained(None, ...)` is the control for.
+
+    Args:
+        region: what keeps the values learned from the reference examples; None goes on with all.
+        before: the epochs over the reference examples.
+        more: the epochs over the members.
+
+    Examples:
+        >>> pretrained("shallow", before=10, more=8).slug
+        'pretrained_10+8_shallow'
+    """
+    first = Phase(epochs=before, objectives=CrossEntropy(), examples="reference")
+    frozen = () if region is None else (PROTECT,)
+    second = Phase(epochs=more, objectives=CrossEntropy(), frozen=frozen)
+    return _recipe("pretrained", (first, second), region)
+
+
 def split(
     region: Region, defence: Objective, epochs: int, release: Release | None = None
 ) -> Recipe:
