@@ -21,11 +21,17 @@ def main() -> None:
     help="Default: runs/NAME of the study.",
 )
 @click.option("--recipe", "recipes", multiple=True, help="Only this recipe; may be repeated.")
+@click.option("--compared", help="Compare recipes at equal strength of this attack.")
 @click.option(
     "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
 )
 def run(
-    study: Path, data: Path | None, out: Path | None, recipes: tuple[str, ...], resume: bool
+    study: Path,
+    data: Path | None,
+    out: Path | None,
+    recipes: tuple[str, ...],
+    compared: str | None,
+    resume: bool,
 ) -> None:
     """Train, attack and report STUDY, a Python file that defines `study`.
 
@@ -39,7 +45,7 @@ def run(
 
     try:
         chosen = studies.load_study(study)
-        chosen = studies.narrowed(chosen, data, recipes)
+        chosen = studies.narrowed(chosen, data, recipes, compared)
         directory = out or Path("runs") / chosen.name
         chosen, found = with_regions_found(chosen, directory)
         with progress_bar(chosen) as on_progress:

@@ -217,17 +217,23 @@ def load_study(path: Path) -> Study:
     return study
 
 
-def narrowed(study: Study, data: Path | None, recipes: Sequence[str]) -> Study:
-    """A study with its data at another place, or with some of its recipes alone.
+def narrowed(
+    study: Study, data: Path | None, recipes: Sequence[str], compared: str | None = None
+) -> Study:
+    """A study with its data at another place, some of its recipes alone, or another comparison.
 
     Args:
         study: the study.
         data: where the data lie; None leaves them where they are.
         recipes: names or slugs of recipes; none leaves them all.
+        compared: the attack by which recipes are compared; None leaves it.
 
     Raises:
-        ValueError: if the data take no path, or the study has no such recipe.
+        ValueError: if the data take no path, the study has no such recipe, or there is no such
+            attack.
     """
+    if compared is not None:
+        study = replace(study, compared=compared)
     if data is not None:
         study = replace(study, data=study.data.at(data))
     if recipes:
