@@ -75,14 +75,24 @@ def frontier(
 ) -> Int[np.ndarray, " frontier"]:
     """The places of the points worth choosing, from the least strength up.
 
-    A point is left out if another has at least its accuracy at no more strength. Along what
-    remains, strength and accuracy both rise; of equal points one remains.
+    They are the corners of the upper concave hull as far as it rises: a point is left out if
+    another, or a mixture of two others, has at least its accuracy at no more strength. Along what
+    remains, strength and accuracy both rise, and ever less steeply; of equal points one remains.
 
     Examples:
         >>> frontier(np.array([0.9, 0.6, 0.7, 0.5]), np.array([0.7, 0.6, 0.7, 0.2]))
         array([3, 1, 2])
     """
-    order = np.lexsort((-accuracies, strengths))
-    ordered = accuracies[order]
-    best_before = np.maximum.accumulate(np.append(-np.inf, ordered[:-1]))
-    return order[ordered > best_before]
+    corners: list[int] = []
+    for i in np.lexsort((-accuracies, strengths)):
+        if corners and accuracies[i] <= accuracies[corners[-1]]:
+            continue
+        while len(corners) > 1:
+            first, last = corners[-2:]
+            run, rise = strengths[last] - strengths[first], accuracies[last] - accuracies[first]
+            # Above the line from the corner before it to the new point?
+            if rise * (strengths[i] - strengths[first]) > run * (accuracies[i] - accuracies[first]):
+                break
+            corners.pop()
+        corners.append(int(i))
+    return np.array(corners)

@@ -33,11 +33,11 @@ def matched_accuracy(
 ) -> Matched:
     """The accuracy that one defence keeps more than another at equal attack strength.
 
-    A curve keeps, at some strength, what its frontier has there: of all settings those with more
-    accuracy than any that is attacked no better, joined by straight lines. A straight line between
-    two neighbours is what releasing one of the two models at random has on average. The upper
-    concave hull would join settings that are not neighbours too; it is at least as high everywhere,
-    but it passes over settings that were trained and do worse, and one lucky point lifts all of it.
+    A curve keeps, at some strength, what its frontier has there: the upper concave hull of its
+    settings. Whoever releases one of two models at random has any mixture of their accuracies and,
+    nearly, of what the attack achieves, so nobody has to stay below the line between two settings.
+    Neighbours joined one by one would let a poor setting, such as a stop in mid-schedule, dent the
+    curve of a control and flatter what is compared with it.
     Nothing is extrapolated: below a frontier's least strength, and above its greatest, there is no
     answer. A curve of one point answers at that point's strength alone.
 

@@ -35,11 +35,42 @@ def draw_curves(
     Returns:
         The picture's path; None if no point resolves the statistic.
     """
-    figure = Figure(figsize=(9, 5), layout="constrained", dpi=150)
-    axes = figure.subplots()
-    drawn = [_draw(axes, i, curve, statistic) for i, curve in enumerate(curves)]
-    if not any(drawn):
+    shown = [curve for curve in curves if any(_resolved(curve["points"], statistic))]
+    if not shown:
         return None
+    panels = _panels(shown)
+    wide = min(len(panels), 2)
+    tall = -(-len(panels) // wide)
+    figure = Figure(figsize=(2 + 5 * wide, 0.5 + 4.5 * tall), layout="constrained", dpi=150)
+    figure.suptitle(title)
+    grid = figure.subplots(tall, wide, squeeze=False).ravel()
+    for axes, own in zip(grid, panels, strict=False):
+        for i, curve in enumerate(own):
+            _draw(axes, i, curve, statistic)
+        _label(axes, statistic, attack)
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    figure.savefig(path)
+    return path
+
+
+def _panels(curves: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """What one pair of axes has room for: a defence and all that is made of it, beside the first.
+
+    The defence stands in brackets at the end of a name. The first curve is the control.
+    """
+    if len(curves) <= len(COLOURS):
+        return [list(curves)]
+    control, *others = curves
+    families: dict[str, list[Mapping[str, Any]]] = {}
+    for curve in others:
+        name = str(curve["name"])
+        defence = name[name.rindex("(") :] if name.endswith(")") else ""
+        families.setdefault(defence, [control]).append(curve)
+    return list(families.values())
+
+
+def _label(axes: Axes, statistic: str, attack: str) -> None:
     if statistic.startswith("tpr@"):
         axes.set_xscale("log", nonpositive="mask")
         rate = 100 * float(statistic.removeprefix("tpr@"))
@@ -47,24 +78,25 @@ def draw_curves(
     else:
         axes.set_xlabel(f"{attack} {statistic.upper()} (0.5: nothing leaks)")
     axes.set_ylabel("test accuracy")
-    axes.set_title(title)
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right center", fontsize="small", frameon=False)
-    figure.savefig(path)
-    return path
+    axes.legend(loc="lower right", fontsize="x-small", framealpha=0.8)
 
 
-def _draw(axes: Axes, i: int, curve: Mapping[str, Any], statistic: str) -> bool:
-    """Whether there was anything to draw."""
-    points = [
+def _resolved(
+    points: Sequence[Mapping[str, Any]], statistic: str
+) -> list[tuple[Mapping[str, float], Mapping[str, float]]]:
+    """The points of which both numbers are known: strength, accuracy."""
+    return [
         (point[statistic], point["accuracy"])
-        for point in curve["points"]
+        for point in points
         if point.get(statistic, {}).get("value") is not None
         and point["accuracy"]["value"] is not None
     ]
-    if not points:
-        return False
-    (x, x_errors), (y, y_errors) = map(_with_errors, zip(*points, strict=True))
+
+
+def _draw(axes: Axes, i: int, curve: Mapping[str, Any], statistic: str) -> None:
+    pairs = zip(*_resolved(curve["points"], statistic), strict=True)
+    (x, x_errors), (y, y_errors) = map(_with_errors, pairs)
     chosen = frontier(x, y)
     look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
     rest = np.setdiff1d(np.arange(len(x)), chosen)
@@ -82,7 +114,6 @@ def _draw(axes: Axes, i: int, curve: Mapping[str, Any], statistic: str) -> bool:
         elinewidth=0.6,
         **look,
     )
-    return True
 
 
 def _with_errors(estimates: Sequence[Mapping[str, float]]) -> tuple[np.ndarray, np.ndarray]:

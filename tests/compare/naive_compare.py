@@ -1,7 +1,5 @@
 """Points and matched differences by loops over copies, sharing no code with the package."""
 
-from itertools import pairwise
-
 import numpy as np
 
 
@@ -38,11 +36,16 @@ def statistics(scores, membership, correct, targets, drawn) -> tuple[float, floa
 
 
 def kept(points: list[tuple[float, float]], strength: float) -> float:
-    """The accuracy at a strength: on the line between the frontier's points on its sides."""
-    best = sorted(
-        {p for p in points if not any(q != p and q[0] <= p[0] and q[1] >= p[1] for q in points)}
-    )
-    for (s0, a0), (s1, a1) in pairwise(best):
-        if s0 <= strength <= s1:
-            return a0 + (a1 - a0) * (strength - s0) / (s1 - s0)
-    return best[0][1] if strength == best[0][0] else np.nan
+    """The best accuracy at a strength of any point, or mixture of two, with no more strength."""
+    weakest = min(s for s, _ in points)
+    most = max(a for _, a in points)
+    if not weakest <= strength <= min(s for s, a in points if a == most):
+        return np.nan
+    found = [a for s, a in points if s <= strength]
+    found += [
+        a0 + (a1 - a0) * (strength - s0) / (s1 - s0)
+        for s0, a0 in points
+        for s1, a1 in points
+        if s0 <= strength < s1
+    ]
+    return max(found)

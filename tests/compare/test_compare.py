@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from naive_compare import copies, kept, statistics
 from scipy.stats import norm
 
-from pptp_jax.compare import Curve, Matched, Point, matched_accuracy, point
+from pptp_jax.compare import Curve, Matched, Point, frontier, matched_accuracy, point
 from pptp_jax.metrics import attack_metrics, auc, balanced_accuracy, mean_over, roc, tpr_at_fpr
 
 STRENGTHS = np.array([0.3, 0.7, 1.1, 1.5])
@@ -193,3 +195,16 @@ def single(**changes: object) -> Point:
 def test_bad_input(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+TENTHS = st.integers(0, 10).map(lambda tenth: tenth / 10)
+
+
+@given(st.lists(st.tuples(TENTHS, TENTHS), min_size=1, max_size=8))
+def test_the_frontier_is_the_best_of_all_mixtures(points: list[tuple[float, float]]) -> None:
+    strengths, accuracies = np.array(points).T
+    corners = frontier(strengths, accuracies)
+    x, y = strengths[corners], accuracies[corners]
+    assert (np.diff(x) > 0).all() and (np.diff(y) > 0).all()
+    for at in np.linspace(x[0], x[-1], 7):
+        assert np.interp(at, x, y) == pytest.approx(kept(points, at))

@@ -27,6 +27,21 @@ def test_curves_are_drawn_each_in_its_colour(tmp_path: Path) -> None:
         assert (pixels == colour).all(axis=1).sum() > 100
 
 
+def test_many_curves_get_a_panel_for_each_defence_beside_the_control(tmp_path: Path) -> None:
+    defended = [
+        f"{kind} ({d})" for d in ("relaxloss", "hamp", "ccl") for kind in ("whole", "split")
+    ]
+    curves = [plain(n, (0.6, 0.5), (0.8, 0.7)) for n in ("control", "freeze", "cut", *defended)]
+    with Image.open(draw_curves(curves, tmp_path / "many.png")) as many:
+        pixels, tall = np.asarray(many.convert("RGB")), many.height
+    with Image.open(draw_curves(curves[:2], tmp_path / "few.png")) as few:
+        assert tall > 1.5 * few.height
+    # The control's colour is in each of the four quarters.
+    control = (pixels == [0x00, 0x72, 0xB2]).all(axis=-1)
+    for half in np.array_split(control, 2, axis=0):
+        assert all(quarter.sum() > 50 for quarter in np.array_split(half, 2, axis=1))
+
+
 def test_no_figure_of_a_statistic_that_no_point_resolves(tmp_path: Path) -> None:
     path = tmp_path / "curves.png"
     assert draw_curves([plain("a", (0.6, 0.5))], path, statistic="tpr@0.001") is None
