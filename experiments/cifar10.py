@@ -1,4 +1,4 @@
-"""CIFAR-10: 1,600 images and a small convolutional network."""
+"""CIFAR-10: 1,600 images and a small convolutional network with batch norm."""
 
 from pptp_jax.data import Balanced, Tfds
 from pptp_jax.models import cnn
@@ -8,13 +8,12 @@ from pptp_jax.training import (
     SGD,
     early_stopped,
     freeze,
-    split,
     switch,
     undefended,
     whole_network,
 )
 
-EPOCHS = 12
+EPOCHS = 10
 CONVOLUTIONS = ("stem", "stage1", "stage2")
 BODY = (*CONVOLUTIONS, "stage3")  # all but the last layer
 DEFENCES = (
@@ -26,22 +25,20 @@ DEFENCES = (
 study = Study(
     name="cifar10",
     data=Tfds("cifar10"),
-    model=cnn([8, 16, 32], dense=64, num_classes=10),
+    model=cnn([8, 16, 32], dense=64, num_classes=10, norm="batch"),
     split=Balanced(models=8),
     examples=1600,
     optimizer=SGD(learning_rate=0.05),
     batch_size=50,
     compared="rmia_online",  # LiRA fits Gaussians, for which so few shadows are too few
-    trajectory=(3, 6, 9),
+    trajectory=(1, 2, 3, 5, 7),
     recipes=(
         undefended(EPOCHS),
-        *(early_stopped(epochs) for epochs in (3, 5, 7, 9)),
+        *(early_stopped(epochs) for epochs in (2, 3, 5, 7)),
         *(whole_network(defence, EPOCHS) for defence in DEFENCES),
-        *(freeze(CONVOLUTIONS, after=after, more=6) for after in (3, 5)),
-        *(freeze(BODY, after=after, more=6) for after in (3, 5, 7)),
-        freeze("head", after=5, more=6),
-        *(freeze(CONVOLUTIONS, after=5, more=6, defence=defence) for defence in DEFENCES),
-        *(switch(defence, after=5, more=6) for defence in (DEFENCES[0], *DEFENCES[2:])),
-        split(CONVOLUTIONS, DEFENCES[0], EPOCHS),
+        *(freeze(CONVOLUTIONS, after=after, more=5) for after in (2, 4)),
+        *(freeze(BODY, after=after, more=5) for after in (3, 5)),
+        *(freeze(CONVOLUTIONS, after=3, more=5, defence=defence) for defence in DEFENCES),
+        switch(DEFENCES[0], after=3, more=5),
     ),
 )
