@@ -1,4 +1,10 @@
-"""Fashion-MNIST: 1,200 images of clothing and a small convolutional network."""
+"""Fashion-MNIST: 1,200 images of clothing and a small convolutional network.
+
+Command: `pptp run experiments/fashion_mnist.py --data DIR`, with the directory in which TFDS has
+prepared `fashion_mnist` as array_record; about 20 minutes on one CPU core.
+
+Result (docs/findings.md): everything ties with early stopping.
+"""
 
 from pptp_jax.data import Balanced, Tfds
 from pptp_jax.models import cnn

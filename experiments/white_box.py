@@ -1,4 +1,9 @@
-"""Location-30: does an attacker who has the weights find more in a region that was frozen early?"""
+"""Location-30: does an attacker who has the weights find more in a region that was frozen early?
+
+Command: `pptp run experiments/white_box.py --data location30.npz`; seven minutes on one CPU core.
+
+Result (docs/findings.md): the gradients of a frozen region tell no more than the outputs.
+"""
 
 from pptp_jax.data import Balanced, Npz
 from pptp_jax.models import mlp
