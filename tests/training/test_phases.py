@@ -7,7 +7,20 @@ import chex
 import jax
 import numpy as np
 import pytest
-from small import BATCH, CE, DATA, INDICES, RELAX, descend, initial, of, own_key, slope, watched
+from small import (
+    BATCH,
+    CE,
+    DATA,
+    INDICES,
+    MODEL,
+    RELAX,
+    descend,
+    initial,
+    of,
+    own_key,
+    slope,
+    watched,
+)
 
 from pptp_jax.models import cnn
 from pptp_jax.objectives import Distillation, MixupMMD
@@ -25,8 +38,10 @@ from pptp_jax.training import (
     freeze,
     freeze_in_turn,
     perturb,
+    pretrained,
     rewind,
     split,
+    switch,
     train_fleet,
     undefended,
 )
@@ -59,6 +74,10 @@ TWINS = {
         finish("stem", RELAX, epochs=2, more=1),
         [(2, everything(RELAX), ()), (1, {"stage1": CE, "head": CE}, ())],
     ),
+    "switch": (
+        switch(RELAX, after=1, more=2),
+        [(1, everything(CE), ()), (2, everything(RELAX), ())],
+    ),
     "split": (
         split("not stem", RELAX, epochs=2),
         [(2, {"stem": CE, "stage1": RELAX, "head": RELAX}, ())],
@@ -84,6 +103,19 @@ def test_a_recipe_is_a_naive_loop(name: str) -> None:
         params = descend(params, gradient, 40, key, epochs, begun)
         begun += epochs
         chex.assert_trees_all_close(of(ours[begun], 1), params, rtol=1e-3, atol=1e-5)
+
+
+def test_what_was_learned_from_references_is_frozen_and_never_saw_a_member() -> None:
+    recipe = pretrained("not head", before=1, more=2)
+    seen = watched(recipe)
+    poisoned = DATA._replace(x=DATA.x.at[:80].set(7))
+    [other] = train_fleet(MODEL, recipe, poisoned, INDICES, batch_size=BATCH, groups=[(0, 1)])
+    for block in ("stem", "stage1"):
+        for variables in (seen[3], other.variables):
+            chex.assert_trees_all_equal(variables.params[block], seen[1].params[block])
+        assert (seen[1].params[block]["kernel"][1] != initial(1).params[block]["kernel"]).any()
+    ours, theirs = (v.params["head"]["kernel"] for v in (seen[3], other.variables))
+    assert (ours != seen[1].params["head"]["kernel"]).any() and (ours != theirs).any()
 
 
 def test_blocks_stop_in_turn_to_the_last_bit() -> None:
