@@ -76,5 +76,12 @@ def test_what_only_the_run_tells(tmp_path: Path) -> None:
         run(STUDY, tmp_path)
     with pytest.raises(ValueError, match="needs the split Balanced"):
         with_regions_found(replace(STUDY, split=Quarters(targets=2, shadows=3)), tmp_path)
-    with pytest.raises(ValueError, match=r"no cut lowers the AUC .* for at most 1e-09 of accuracy"):
-        with_regions_found(replace(STUDY, budget=1e-9), tmp_path)
+
+
+def test_where_no_cut_is_good_enough_the_run_says_so(out: Path) -> None:
+    with_regions_found(STUDY, out)
+    record = json.loads((out / "risk_map.json").read_text())
+    record["auto"] = {"budget": 1.0, "blocks": None, "explanation": "no cut lowers the AUC"}
+    (out / "risk_map.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="no cut lowers the AUC"):
+        with_regions_found(STUDY, out)
