@@ -26,7 +26,9 @@ PACKAGES = [
     "training",
     "transforms",
 ]
-PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
+DOCS = Path(__file__).parents[1] / "docs"
+# Findings are figures of long runs and show no code.
+PAGES = sorted(page for page in DOCS.glob("*.md") if page.stem != "findings")
 # What is made by other functions, only names a type, or needs a whole run to show anything.
 # Names of types, which have no docstring of their own.
 TYPES = {"Observer", "Optimizer", "Region"}
