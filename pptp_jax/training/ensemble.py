@@ -17,6 +17,7 @@ def members_of(ensemble: Ensemble, members: Int[Array, " members"]) -> Int[Array
     are in nobody's part; every sub-model could answer for them, and the same L do.
 
     Examples:
+        >>> import jax.numpy as jnp
         >>> print(members_of(Ensemble(models=3, left_out=1), jnp.arange(6)))
         [[1 2 4 5]
          [2 0 5 3]
