@@ -79,7 +79,7 @@ def locate_study(
     stored = _stored(out / "risk_map.json", depends_on)
     if stored is not None:
         return stored
-    whole = Arrays.of(data)
+    whole = Arrays.of(data, augmentation=study.augmentation)
     with _bar(console or Console(stderr=True)) as on_progress:
         found = risk_map(
             study.model,

@@ -1,5 +1,6 @@
 """Data: one way in for every source, and who is a member of what."""
 
+from pptp_jax.data.augmentation import Augmentation
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.digits import Digits
 from pptp_jax.data.division import Division, divide
@@ -10,6 +11,7 @@ from pptp_jax.data.source import Source
 from pptp_jax.data.tfds import Tfds
 
 __all__ = [
+    "Augmentation",
     "Balanced",
     "Dataset",
     "Digits",

@@ -12,6 +12,7 @@ import jax
 
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.data import (
+    Augmentation,
     Balanced,
     Dataset,
     Division,
@@ -47,6 +48,8 @@ class Study:
         examples: how many examples take part; None takes as many as the split allows.
         optimizer: makes an optax transform from the number of steps of a phase's schedule.
         batch_size: the members in a step.
+        augmentation: what is done to images in training, the shadows' as the targets'; signals are
+            taken on images as they are.
         seed: what every draw derives from: examples, split, initial values, batches, bootstrap.
         attacks: the names of the attacks.
         compared: the attack by which recipes are compared at equal strength.
@@ -84,6 +87,7 @@ class Study:
     examples: int | None = None
     optimizer: Optimizer = SGD()  # noqa: RUF009 - frozen
     batch_size: int = 64
+    augmentation: Augmentation | None = None
     seed: int = 0
     attacks: tuple[str, ...] = tuple(ATTACKS)
     compared: str = "lira_online"

@@ -33,7 +33,9 @@ def fingerprint(
     key = jax.eval_shape(lambda: jax.random.key(0))
     members = jax.ShapeDtypeStruct((int(membership.matrix[0].sum()),), jnp.int32)
     lowered = jax.jit(program).lower(
-        key, jax.eval_shape(lambda: Arrays.of(data, division.reference)), members
+        key,
+        jax.eval_shape(lambda: Arrays.of(data, division.reference, study.augmentation)),
+        members,
     )
     parts = [
         data.fingerprint,

@@ -76,7 +76,7 @@ def fleet(
         The fleet by the epochs behind it: on the way where the study's trajectory asks for it, and
         at the end.
     """
-    arrays = Arrays.of(data, study.division(len(data)).reference)
+    arrays = Arrays.of(data, study.division(len(data)).reference, study.augmentation)
     if not resume:
         shutil.rmtree(home, ignore_errors=True)
     groups = _groups(home, study, recipe, data, arrays)

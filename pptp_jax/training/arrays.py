@@ -5,19 +5,20 @@ from typing import NamedTuple, Self
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Float, Int, Key, Shaped
 
-from pptp_jax.data import Dataset
+from pptp_jax.data import Augmentation, Dataset
 
 
 class Arrays(NamedTuple):
-    """Inputs as they are stored, labels, and the scale of the inputs.
+    """Inputs as they are stored, labels, and how a model gets to see them.
 
     Attributes:
         x: the stored inputs; images stay one byte a value until a batch is drawn.
         y: the labels.
         scale: what the inputs are multiplied by before a model sees them.
         reference: the examples that no model has as members, and defences may look at.
+        augmentation: what is done to inputs in training; None for nothing.
 
     Examples:
         >>> from pptp_jax.data import Digits
@@ -30,13 +31,34 @@ class Arrays(NamedTuple):
     y: Int[Array, " examples"]
     scale: Float[Array, ""]
     reference: Int[Array, " reference"]
+    augmentation: Augmentation | None = None
 
     @classmethod
-    def of(cls, data: Dataset, reference: Sequence[int] | np.ndarray = ()) -> Self:
-        """The arrays of a data set, put on the default device."""
+    def of(
+        cls,
+        data: Dataset,
+        reference: Sequence[int] | np.ndarray = (),
+        augmentation: Augmentation | None = None,
+    ) -> Self:
+        """The arrays of a data set, put on the default device.
+
+        Raises:
+            ValueError: if the augmentation does not fit the inputs.
+        """
+        if augmentation is not None:
+            augmentation.check(data.x.shape[1:])
         rows = jnp.asarray(np.asarray(reference, np.int32))
-        return cls(jnp.asarray(data.x), jnp.asarray(data.y), jnp.float32(data.scale), rows)
+        return cls(
+            jnp.asarray(data.x), jnp.asarray(data.y), jnp.float32(data.scale), rows, augmentation
+        )
 
     def inputs(self, rows: Int[Array, "..."] | slice) -> Float[Array, "..."]:
         """The inputs of some examples as a model sees them: float32, scaled."""
         return self.x[rows].astype(jnp.float32) * self.scale
+
+    def training_inputs(
+        self, key: Key[Array, ""], rows: Int[Array, " batch"]
+    ) -> Float[Array, "batch ..."]:
+        """The inputs of some examples as a step of training sees them: augmented."""
+        x = self.inputs(rows)
+        return x if self.augmentation is None else self.augmentation(key, x)

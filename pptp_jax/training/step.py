@@ -82,15 +82,16 @@ class Step:
         return state, loss
 
     def _batch(self, rows: Int[Array, " batch"], soft: Array | None, key: Key[Array, ""]) -> Batch:
-        x, labels, others = self.data.inputs(rows), self.data.y[rows], None
-        drawing, mixing = jax.random.split(key)
+        drawing, mixing, augmenting = jax.random.split(key, 3)
+        own, other = jax.random.split(augmenting)
+        x, labels, others = self.data.training_inputs(own, rows), self.data.y[rows], None
         if self.phase.mixes:
             probabilities = jax.nn.one_hot(labels, self.num_classes) if soft is None else soft
             mixed = self.phase.by_region[WHOLE].mix(mixing, x, probabilities)
             x, soft = (x, soft) if mixed is None else mixed
         if self.phase.needs_reference:
             chosen = jax.random.choice(drawing, self.data.reference, rows.shape)
-            x = jnp.concatenate([x, self.data.inputs(chosen)])
+            x = jnp.concatenate([x, self.data.training_inputs(other, chosen)])
             others = self.data.y[chosen]
         return Batch(x, labels, soft, others)
 
