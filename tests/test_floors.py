@@ -12,6 +12,7 @@ FLOORS = [
     {"objectives", "models", "data", "transforms", "release", "compare"},
     {"training", "privacy"},
     {"signals", "attacks"},
+    {"probes"},
     {"locate"},
     {"study", "report"},
     {"progress", "locate_study"},

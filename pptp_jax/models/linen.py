@@ -15,7 +15,8 @@ def from_linen(
 ) -> Model:
     """A model from a Linen module whose `__call__` takes `(x, *, train)`.
 
-    The statistics of its `flax.linen.BatchNorm` layers can be recomputed.
+    The statistics of its `flax.linen.BatchNorm` layers can be recomputed. A block's features are what
+    its submodule returns.
 
     Args:
         module: the module; its dropout draws from the stream `dropout`. To train in part it asks
@@ -60,12 +61,23 @@ def from_linen(
             )
         return {**state, "batch_stats": changed["batch_stats"]}
 
+    def features(params: Any, state: Any, x: Any) -> tuple[Any, ...]:
+        _, seen = module.apply(
+            {"params": params, **state},
+            x,
+            train=False,
+            capture_intermediates=lambda part, _: part.path in {(name,) for name in blocks},
+            mutable=["intermediates"],
+        )
+        return tuple(seen["intermediates"][name]["__call__"][0] for name in blocks)
+
     return Model(
         init,
         apply,
         tuple(Block(name, f"{name}/.*") for name in blocks),
         dict(config or {}),
         statistics,
+        features,
     )
 
 

@@ -41,6 +41,8 @@ class Model:
         statistics: `statistics(params, state, x) -> state`, the state with the running statistics
             that the batch `x` alone would give; None where no state depends on the inputs. See
             `recompute_statistics`.
+        features: `features(params, state, x) -> tuple`, what each block makes of the batch `x` in
+            eval mode, in the order of the blocks; None where nobody can look inside.
 
     Examples:
         A linear model from nothing but two functions:
@@ -61,6 +63,7 @@ class Model:
     blocks: tuple[Block, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     statistics: Callable[[Any, Any, Any], Any] | None = None
+    features: Callable[[Any, Any, Any], tuple[Any, ...]] | None = None
 
 
 def learns(train: Mode, block: str) -> bool:

@@ -126,3 +126,15 @@ def test_names_that_are_no_blocks_are_refused() -> None:
     variables = jax.eval_shape(model.init, KEY, X)
     with pytest.raises(ValueError, match=r"train 'stm' is unknown; did you mean 'stem'\?"):
         model.apply(*variables, jnp.ones((1, 192)), train=("stm", "head"), key=None)
+
+
+@pytest.mark.parametrize("name", NORMED)
+def test_features_are_what_the_blocks_return_in_eval_mode(name: str) -> None:
+    model, _ = NORMED[name]
+    variables = filled(model, X)
+    logits, _ = model.apply(*variables, X, train=False, key=None)
+    assert model.features is not None
+    features = model.features(*variables, X)
+    assert len(features) == len(model.blocks)
+    assert all(len(part) == len(X) for part in features)
+    np.testing.assert_array_equal(features[-1], logits)
