@@ -15,8 +15,8 @@ def from_linen(
 ) -> Model:
     """A model from a Linen module whose `__call__` takes `(x, *, train)`.
 
-    The statistics of its `flax.linen.BatchNorm` layers can be recomputed. The features of a block are
-    what its submodule returns.
+    The statistics of its `flax.linen.BatchNorm` layers can be recomputed. A block has what its
+    submodule returns as its features.
 
     Args:
         module: the module; its dropout draws from the stream `dropout`. To train in part it asks
