@@ -73,7 +73,7 @@ def render_table(results: Mapping[str, Any]) -> str:
 
 
 def render_white_box(results: Mapping[str, Any]) -> str:
-    """What attackers make of each block's gradients, one line a recipe; empty if nobody asked.
+    """What attackers make of each block's gradients and features; empty if nobody asked.
 
     Args:
         results: the content of `results.json`.
@@ -82,11 +82,14 @@ def render_white_box(results: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("white-box LiRA, AUC on the gradients of", no_wrap=True)
-    for block in rows[0]["white_box"]:
+    table.add_column("white-box LiRA, AUC", no_wrap=True)
+    table.add_column("on its", no_wrap=True)
+    for block in next(iter(rows[0]["white_box"].values())):
         table.add_column(block, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row["slug"], *(_cell(found["auc"]) for found in row["white_box"].values()))
+        for kind, by_block in row["white_box"].items():
+            cells = (_cell(found["auc"]) for found in by_block.values())
+            table.add_row(row["slug"], kind, *cells)
     text = StringIO()
     Console(file=text, width=200, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

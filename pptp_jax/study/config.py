@@ -54,7 +54,8 @@ class Study:
         attacks: the names of the attacks.
         compared: the attack by which recipes are compared at equal strength.
         trajectory: the epochs of a recipe after which its models are attacked on the way as well.
-        white_box: whether attackers also see each block's gradients at the end of a recipe.
+        white_box: whether attackers also see each block's gradients and features at the end of a
+            recipe.
         reference: how many examples are set aside for defences that need non-members to look at.
         tuning: the share of the other examples that is set aside for finding the region `auto`.
         budget: the accuracy that protecting the region `auto` may cost where it is found.

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Key
 from pptp_jax.data import Dataset, Membership, member_indices
 from pptp_jax.locate import gradient_norms
 from pptp_jax.models import Model, Variables
+from pptp_jax.probes import feature_margins
 from pptp_jax.regions import RegionMap, check_record
 from pptp_jax.release import Release
 from pptp_jax.signals import Signals, collect
@@ -42,6 +43,8 @@ class Fleet(NamedTuple):
         finite: whether the model stayed finite.
         gradient_norms: the norm of each block's gradient, for white-box attacks; without blocks
             where nobody asked.
+        feature_margins: by how much each block's features speak for the label, likewise; without
+            blocks also where the model does not let its features be seen.
     """
 
     confidence: Float[np.ndarray, "models queries examples"]
@@ -49,6 +52,7 @@ class Fleet(NamedTuple):
     loss: Float[np.ndarray, "models epochs"]
     finite: Bool[np.ndarray, " models"]
     gradient_norms: Float[np.ndarray, "models blocks examples"]
+    feature_margins: Float[np.ndarray, "models blocks examples"]
 
 
 def fleet(
@@ -95,8 +99,8 @@ def fleet(
         if epochs in stops[:-1]:
             confidence, correct = signals(group, variables)
             finite = np.asarray(np.isfinite(confidence).all(axis=(1, 2)))
-            none = np.zeros((len(group), 0), np.float32)
-            part = Fleet(confidence, correct, none, finite, none[:, :, None])
+            loss, unseen = np.zeros((len(group), 0), np.float32), _unseen(group, data)
+            part = Fleet(confidence, correct, loss, finite, unseen, unseen)
             write_arrays(path(groups.index(group), epochs), part._asdict())
 
     def stored(group: int) -> list[Fleet | None]:
@@ -125,13 +129,14 @@ def fleet(
         observe=observe,
     )
     for i, group in zip(missing, trained, strict=True):
-        norms = np.zeros((len(group.models), 0, len(data)), np.float32)
+        norms = margins = _unseen(group.models, data)
         if study.white_box:
-            every = jnp.arange(len(data))
-            norms = np.asarray(gradient_norms(study.model, group.variables, arrays, every))
-            norms = norms.swapaxes(0, 1)
+            look = study.model, group.variables, arrays, jnp.arange(len(data))
+            norms = np.asarray(gradient_norms(*look)).swapaxes(0, 1)
+            if study.model.features is not None:
+                margins = np.asarray(feature_margins(*look))
         seen = signals(group.models, group.variables)
-        part = Fleet(*seen, group.loss, group.finite, norms)
+        part = Fleet(*seen, group.loss, group.finite, norms, margins)
         write_arrays(path(i, stops[-1]), part._asdict())
         shutil.rmtree(home / f"checkpoint-{i}", ignore_errors=True)
         parts[i] = stored(i)
@@ -139,6 +144,10 @@ def fleet(
         epochs: Fleet(*map(np.concatenate, zip(*(parts[i][at] for i in parts), strict=True)))
         for at, epochs in enumerate(stops)
     }
+
+
+def _unseen(group: tuple[int, ...], data: Dataset) -> Float[np.ndarray, "models 0 examples"]:
+    return np.zeros((len(group), 0, len(data)), np.float32)
 
 
 def _collect(

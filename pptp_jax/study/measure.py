@@ -55,25 +55,34 @@ def attacked(fleet: Fleet, membership: Membership, attacks: tuple[str, ...]) -> 
     return Attacked(targets, membership.matrix[seen], fleet.correct[seen], scores, notes)
 
 
-def white_box(study: Study, fleet: Fleet, membership: Membership) -> dict[str, dict[str, Any]]:
-    """What LiRA achieves on −log ‖∇_b ℓ‖ of each block b, by an attacker who has the weights.
+def white_box(
+    study: Study, fleet: Fleet, membership: Membership
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """What LiRA makes of each block's gradients and features, by an attacker who has the weights.
 
-    The shadows' gradients are taken in the same way, so that what a block's gradients tell anyhow
-    of an example is allowed for.
+    The signals are −log ‖∇_b ℓ‖ of a block b, and the margin by which its features speak for the
+    label. The shadows' are taken in the same way, so that what a block tells anyhow of an example
+    is allowed for.
+
+    Returns:
+        What is seen (`gradients`, `features`), then the block, then the metrics.
     """
-    found = {}
-    for block, norms in zip(study.model.blocks, fleet.gradient_norms.swapaxes(0, 1), strict=False):
-        # An example that is fitted to the last bit has no gradient left.
-        signals = -np.log(np.maximum(norms, np.finfo(np.float32).tiny))
-        seen = attacked(fleet._replace(confidence=signals[:, None]), membership, ("lira_online",))
-        if "lira_online" in seen.scores:
-            metrics = attack_metrics(
-                seen.scores["lira_online"],
-                seen.membership,
-                resamples=study.resamples,
-                seed=study.seed,
-            )
-            found[block.name] = {key: value._asdict() for key, value in metrics.items()}
+    # An example that is fitted to the last bit has no gradient left.
+    norms = np.maximum(fleet.gradient_norms, np.finfo(np.float32).tiny)
+    kinds = {"gradients": -np.log(norms), "features": fleet.feature_margins}
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for kind, signals in kinds.items():
+        for block, own in zip(study.model.blocks, signals.swapaxes(0, 1), strict=False):
+            seen = attacked(fleet._replace(confidence=own[:, None]), membership, ("lira_online",))
+            if "lira_online" in seen.scores:
+                metrics = attack_metrics(
+                    seen.scores["lira_online"],
+                    seen.membership,
+                    resamples=study.resamples,
+                    seed=study.seed,
+                )
+                by_block = found.setdefault(kind, {})
+                by_block[block.name] = {key: value._asdict() for key, value in metrics.items()}
     return found
 
 

@@ -83,8 +83,8 @@ def run(
         regions = resolved_regions(study, recipe, data)
         record = None if regions is None else regions.to_json()
         found = row(study, recipe, ends[recipe.slug], seen[recipe.slug], members)
-        gradients = white_box(study, ends[recipe.slug], membership)
-        rows.append(found | {"regions": record, "white_box": gradients})
+        inside = white_box(study, ends[recipe.slug], membership)
+        rows.append(found | {"regions": record, "white_box": inside})
     drawn = curves(study, trained, membership)
     verdicts = comparisons(study, drawn)
     results = {

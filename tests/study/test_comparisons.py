@@ -158,27 +158,29 @@ def test_an_interrupted_trajectory_ends_the_same(done: Path, tmp_path: Path) -> 
             np.testing.assert_array_equal(first["confidence"], second["confidence"])
 
 
-def test_a_white_box_attacker_sees_the_gradients_of_blocks(tmp_path: Path) -> None:
+def test_a_white_box_attacker_sees_gradients_and_features_of_blocks(tmp_path: Path) -> None:
     study = replace(STUDY, recipes=STUDY.recipes[:1], trajectory=())
     blind = run(study, tmp_path)
     assert blind["rows"][0]["white_box"] == {}
     seen = run(replace(study, white_box=True), tmp_path)
     [row] = seen["rows"]
-    assert list(row["white_box"]) == ["stem", "head"]
+    assert {kind: list(blocks) for kind, blocks in row["white_box"].items()} == {
+        "gradients": ["stem", "head"],
+        "features": ["stem", "head"],
+    }
     with np.load(next(tmp_path.rglob("group-0-after-3.npz"))) as stored:
-        norms, confidence = stored["gradient_norms"], stored["confidence"]
-    assert norms.shape == (6, 2, 400)
+        norms, margins = stored["gradient_norms"], stored["feature_margins"]
+        confidence = stored["confidence"]
+    assert norms.shape == margins.shape == (6, 2, 400)
     # The head's bias alone has a gradient of at least 1 − p; the norm falls as φ rises.
     assert (norms[:, 1] >= 1 / (1 + np.exp(confidence[:, 0])) * 0.99).all()
-    scores = attack_targets(
-        ATTACKS["lira_online"],
-        -np.log(norms[:, :1, STUDY.division(400).evaluated]),
-        np.load(tmp_path / "signals" / "membership.npy")[:, STUDY.division(400).evaluated],
-        range(6),
-    )
-    with np.load(tmp_path / "scores" / "undefended_3.npz") as known:
-        area = auc(roc(scores, known["membership"]))
-    assert row["white_box"]["stem"]["auc"]["value"] == pytest.approx(area)
+    evaluated = STUDY.division(400).evaluated
+    membership = np.load(tmp_path / "signals" / "membership.npy")[:, evaluated]
+    for kind, signals in (("gradients", -np.log(norms)), ("features", margins)):
+        lira = ATTACKS["lira_online"]
+        scores = attack_targets(lira, signals[:, 1:, evaluated], membership, range(6))
+        area = auc(roc(scores, membership))
+        assert row["white_box"][kind]["head"]["auc"]["value"] == pytest.approx(area)
 
 
 def test_methods_differ_in_more_than_strength_and_epochs() -> None:
