@@ -39,9 +39,9 @@ def run(
     """
     from pptp_jax import report
     from pptp_jax import study as studies
+    from pptp_jax.files import write
     from pptp_jax.locate_study import with_regions_found
     from pptp_jax.progress import progress_bar
-    from pptp_jax.study.files import write
 
     try:
         chosen = studies.load_study(study)

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from pptp_jax import __version__
 from pptp_jax.data import Balanced, Dataset, Membership
+from pptp_jax.files import write, write_json
 from pptp_jax.locate import choose, explain, risk_map
 from pptp_jax.objectives import CrossEntropy, Objective, RelaxLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
 from pptp_jax.study import Study
-from pptp_jax.study.files import write, write_json
 from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.training import Arrays, Recipe, undefended, whole_network
 from pptp_jax.validation import not_negative

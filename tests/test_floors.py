@@ -7,7 +7,7 @@ import pptp_jax
 
 PACKAGE = Path(pptp_jax.__file__).parent
 FLOORS = [
-    {"validation"},
+    {"files", "validation"},
     {"regions", "metrics"},
     {"objectives", "models", "data", "transforms", "release", "compare"},
     {"training", "privacy"},

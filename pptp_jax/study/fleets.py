@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from pptp_jax.data import Dataset, Membership, member_indices
+from pptp_jax.files import write_arrays, write_json
 from pptp_jax.locate import gradient_norms
 from pptp_jax.models import Model, Variables
 from pptp_jax.probes import feature_margins
@@ -21,7 +22,6 @@ from pptp_jax.regions import RegionMap, check_record
 from pptp_jax.release import Release
 from pptp_jax.signals import Signals, collect
 from pptp_jax.study.config import Study
-from pptp_jax.study.files import write_arrays, write_json
 from pptp_jax.training import (
     Arrays,
     Checkpoint,

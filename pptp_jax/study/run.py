@@ -13,9 +13,9 @@ import jax
 
 from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
+from pptp_jax.files import write_array, write_arrays, write_json
 from pptp_jax.study.comparisons import comparisons, curves
 from pptp_jax.study.config import Study, describe
-from pptp_jax.study.files import write_array, write_arrays, write_json
 from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.study.fleets import Fleet, fleet, resolved_regions
 from pptp_jax.study.measure import Attacked, attacked, row, white_box

@@ -10,12 +10,12 @@ import pytest
 
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.data import Balanced, Digits, Npz, Quarters
+from pptp_jax.files import write, write_json
 from pptp_jax.metrics import auc, roc
 from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.study import Study, load_study, narrowed, run
 from pptp_jax.study.config import describe
-from pptp_jax.study.files import write, write_json
 from pptp_jax.training import Progress, Recipe, freeze, split, undefended
 
 STUDY = Study(
