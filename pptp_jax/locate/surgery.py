@@ -9,11 +9,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.models import Model, Variables, recompute_statistics
 from pptp_jax.regions import RegionMap
-from pptp_jax.signals import Signals, collect
+from pptp_jax.signals import collect
 from pptp_jax.training import Arrays
 
 
@@ -72,8 +72,8 @@ def signals_after_exchange(
     chosen: Bool[Array, " blocks"],
     data: Arrays,
     batches: Int[Array, "models batches batch"],
-) -> Signals:
-    """The signals of a fleet some of whose blocks come from another one, on every example.
+) -> tuple[Float[Array, "models queries examples"], Bool[Array, "models examples"]]:
+    """φ, and whether the prediction is right, of a fleet with some blocks from another one.
 
     Batch-norm statistics are recomputed, also where nothing is exchanged: what differs between two
     fleets then is their parameters' doing alone.
@@ -88,9 +88,12 @@ def signals_after_exchange(
     """
     numbers = block_numbers(model, fleet.params)
 
-    def one(own: Variables, donor: Any, rows: Int[Array, "batches batch"]) -> Signals:
+    def one(
+        own: Variables, donor: Any, rows: Int[Array, "batches batch"]
+    ) -> tuple[Float[Array, "queries examples"], Bool[Array, " examples"]]:
         params = exchanged(own.params, donor, numbers, chosen)
         variables = recompute_statistics(model, Variables(params, own.state), rows, data.inputs)
-        return collect(model, variables, data)
+        signals = collect(model, variables, data)
+        return signals.confidence, signals.correct
 
     return jax.vmap(one)(fleet, donors, batches)

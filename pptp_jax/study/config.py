@@ -24,6 +24,7 @@ from pptp_jax.data import (
 )
 from pptp_jax.models import Model
 from pptp_jax.regions import asks_for_auto, protect
+from pptp_jax.signals import IDENTITY, Query, check_queries
 from pptp_jax.training import (
     SGD,
     Optimizer,
@@ -48,8 +49,9 @@ class Study:
         examples: how many examples take part; None takes as many as the split allows.
         optimizer: makes an optax transform from the number of steps of a phase's schedule.
         batch_size: the members in a step.
-        augmentation: what is done to images in training, the shadows' as the targets'; signals are
-            taken on images as they are.
+        augmentation: what is done to images in training, the shadows' as the targets'.
+        queries: the forms in which a model is asked about each example; images can also be shown
+            mirrored and moved.
         seed: what every draw derives from: examples, split, initial values, batches, bootstrap.
         attacks: the names of the attacks.
         compared: the attack by which recipes are compared at equal strength.
@@ -89,6 +91,7 @@ class Study:
     optimizer: Optimizer = SGD()  # noqa: RUF009 - frozen
     batch_size: int = 64
     augmentation: Augmentation | None = None
+    queries: tuple[Query, ...] = (IDENTITY,)
     seed: int = 0
     attacks: tuple[str, ...] = tuple(ATTACKS)
     compared: str = "lira_online"
@@ -104,6 +107,7 @@ class Study:
         at_least(0, seed=self.seed)
         at_least(1, **{f"trajectory[{i}]": epoch for i, epoch in enumerate(self.trajectory)})
         positive(budget=self.budget)
+        check_queries(self.queries)
         for attack in (*self.attacks, self.compared):
             one_of(ATTACKS, attack=attack)
         for recipe in self.recipes:
@@ -155,6 +159,7 @@ class Study:
             sample, examples=self.examples, multiple=self.split.multiple, seed=self.seed
         )
         data = self.data.load(select)
+        check_queries(self.queries, data.x.shape[1:])
         members = int(self.membership(len(data)).matrix[0].sum())
         for recipe in self.recipes:
             check_members(recipe, members, self.batch_size)

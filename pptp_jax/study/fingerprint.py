@@ -18,7 +18,7 @@ from pptp_jax.training import Arrays, Recipe, make_train
 def fingerprint(
     study: Study, recipe: Recipe, data: Dataset, division: Division, membership: Membership
 ) -> str:
-    """SHA-256 of the data, who may learn from what, the seed, the versions, and the program.
+    """SHA-256 of data, who may learn from what, queries, seed, versions, and the program.
 
     The program is the lowered computation from a key to signals, with every number of the recipe in
     it, so that a change in anybody's code counts: a user's model, objective and optimiser included.
@@ -28,7 +28,9 @@ def fingerprint(
 
     def program(key: Key[Array, ""], data: Arrays, members: Int[Array, " members"]) -> Signals:
         variables, _ = train(key, data, members)
-        return collect(study.model, variables, data, release=recipe.release, key=key)
+        return collect(
+            study.model, variables, data, queries=study.queries, release=recipe.release, key=key
+        )
 
     key = jax.eval_shape(lambda: jax.random.key(0))
     members = jax.ShapeDtypeStruct((int(membership.matrix[0].sum()),), jnp.int32)
@@ -42,6 +44,7 @@ def fingerprint(
         hashlib.sha256(np.packbits(membership.matrix).data).hexdigest(),
         division.reference.tolist(),
         study.seed,
+        [query.name for query in study.queries],
         [__version__, jax.__version__],
         lowered.as_text(),
     ]

@@ -20,7 +20,7 @@ from pptp_jax.models import Model, Variables
 from pptp_jax.probes import feature_margins
 from pptp_jax.regions import RegionMap, check_record
 from pptp_jax.release import Release
-from pptp_jax.signals import Signals, collect
+from pptp_jax.signals import Query, Signals, collect
 from pptp_jax.study.config import Study
 from pptp_jax.training import (
     Arrays,
@@ -85,15 +85,19 @@ def fleet(
         shutil.rmtree(home, ignore_errors=True)
     groups = _groups(home, study, recipe, data, arrays)
     stops = _stops(study, recipe)
-    take = jax.jit(jax.vmap(partial(_collect, study.model, recipe.release), in_axes=(0, 0, None)))
+    take = jax.jit(
+        jax.vmap(
+            partial(_collect, study.model, recipe.release, study.queries), in_axes=(0, 0, None)
+        )
+    )
 
     def path(group: int, epochs: int) -> Path:
         return home / f"group-{group}-after-{epochs}.npz"
 
     def signals(group: tuple[int, ...], variables: Variables) -> tuple[np.ndarray, np.ndarray]:
         keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(study.seed)))(jnp.array(group))
-        confidence, correct = take(variables, keys, arrays)
-        return np.asarray(confidence), np.asarray(correct)
+        seen = take(variables, keys, arrays)
+        return np.asarray(seen.confidence), np.asarray(seen.correct)
 
     def observe(group: tuple[int, ...], epochs: int, variables: Variables) -> None:
         if epochs in stops[:-1]:
@@ -153,11 +157,12 @@ def _unseen(group: tuple[int, ...], data: Dataset) -> Float[np.ndarray, "models 
 def _collect(
     model: Model,
     release: Release | None,
+    queries: tuple[Query, ...],
     variables: Variables,
     key: Key[Array, ""],
     data: Arrays,
 ) -> Signals:
-    return collect(model, variables, data, release=release, key=key)
+    return collect(model, variables, data, queries=queries, release=release, key=key)
 
 
 def _stops(study: Study, recipe: Recipe) -> list[int]:

@@ -99,6 +99,7 @@ def run(
         "models": study.split.models,
         "targets": len(membership.targets),
         "members": members,
+        "queries": [query.name for query in study.queries],
         "seed": study.seed,
         "versions": {"python": platform.python_version(), "pptp-jax": __version__}
         | {package: version(package) for package in PACKAGES},

@@ -45,7 +45,7 @@ def test_exchange_and_statistics(chosen: tuple[int, ...], rng: np.random.Generat
 
     own, donors = fleet(), fleet()
     batches = np.stack([rng.permutation(20)[:12].reshape(3, 4) for _ in range(2)])
-    seen = signals_after_exchange(
+    confidence, correct = signals_after_exchange(
         model, own, donors.params, jnp.array(chosen, bool), data, jnp.array(batches)
     )
     for i in range(2):
@@ -65,9 +65,9 @@ def test_exchange_and_statistics(chosen: tuple[int, ...], rng: np.random.Generat
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         label = p[np.arange(20), y]
         np.testing.assert_allclose(
-            seen.confidence[i, 0], np.log(label / (1 - label)), rtol=1e-3, atol=1e-3
+            confidence[i, 0], np.log(label / (1 - label)), rtol=1e-3, atol=1e-3
         )
-        np.testing.assert_array_equal(seen.correct[i], logits.argmax(axis=1) == y)
+        np.testing.assert_array_equal(correct[i], logits.argmax(axis=1) == y)
 
 
 DATA = Arrays.of(planted_data())

@@ -14,6 +14,7 @@ from pptp_jax.files import write, write_json
 from pptp_jax.metrics import auc, roc
 from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import RelaxLoss
+from pptp_jax.signals import FLIP, IDENTITY, shift
 from pptp_jax.study import Study, load_study, narrowed, run
 from pptp_jax.study.config import describe
 from pptp_jax.training import Progress, Recipe, freeze, split, undefended
@@ -130,12 +131,15 @@ def test_whatever_changes_makes_another_fleet(done: Path) -> None:
         replace(first, batch_size=75),
         replace(first, examples=200, batch_size=50),
         replace(first, model=mlp([8], num_classes=10, activation="relu")),
+        replace(first, queries=(IDENTITY, FLIP)),
     ):
-        run(changed, done)
+        results = run(changed, done)
         new = set(fleets(done)) - known - seen
         assert len(new) == 1, changed
         seen |= new
     assert known <= set(fleets(done))
+    assert results["queries"] == ["identity", "flip"]
+    assert np.load(done / "signals" / "undefended_2.npy").shape == (6, 2, 300)
     # And back again: nothing is trained.
     told = []
     run(STUDY, done, on_progress=lambda recipe, progress: told.append(recipe))
@@ -260,6 +264,8 @@ def test_a_bad_study(change, message: str) -> None:
     [
         ({"examples": 5000}, "5000 examples were asked for, but there are only 1797"),
         ({"examples": 301}, "must be a multiple of 2"),
+        ({"queries": (IDENTITY, shift(8, 0))}, r"'shift\(8, 0\)' needs images"),
+        ({"queries": (FLIP,)}, "query 0 must be 'identity'"),
         ({"examples": 20}, "10 members, too few for one batch of 50"),
         ({"model": mlp([8], num_classes=9)}, r"logits of shape \(50, 10\); it returns \(50, 9\)"),
         (
