@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pptp_jax import (
         attacks,
+        audit,
         compare,
         data,
         locate,
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "attacks",
+    "audit",
     "compare",
     "data",
     "locate",

@@ -12,6 +12,7 @@ import pytest
 
 PACKAGES = [
     "attacks",
+    "audit",
     "compare",
     "data",
     "locate",
@@ -40,6 +41,7 @@ NAMED_ALONE = {
     "Checkpoint",
     "Division",
     "Guarantee",
+    "Interval",
     "Matched",
     "Membership",
     "Metrics",

@@ -15,7 +15,7 @@ FLOORS = [
     {"probes"},
     {"locate"},
     {"study", "report"},
-    {"progress", "locate_study"},
+    {"progress", "locate_study", "audit"},
     {"cli"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

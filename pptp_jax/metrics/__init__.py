@@ -6,6 +6,7 @@ matrix), since the scores of one target, like those of one example, hang togethe
 """
 
 from pptp_jax.metrics.attack_metrics import FPRS, attack_metrics, drawn_metrics
+from pptp_jax.metrics.clopper_pearson import Interval, clopper_pearson
 from pptp_jax.metrics.estimate import UNRESOLVED, Drawn, Estimate
 from pptp_jax.metrics.mean_over import drawn_mean, mean_over
 from pptp_jax.metrics.ranking import Ranking
@@ -17,12 +18,14 @@ __all__ = [
     "UNRESOLVED",
     "Drawn",
     "Estimate",
+    "Interval",
     "Ranking",
     "Resampling",
     "Roc",
     "attack_metrics",
     "auc",
     "balanced_accuracy",
+    "clopper_pearson",
     "drawn_mean",
     "drawn_metrics",
     "mean_over",

@@ -1,0 +1,59 @@
+"""What an audit finds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Real
+
+from pptp_jax.validation import fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpsilonBound:
+    """A lower bound on ε: with this confidence, no smaller ε is true of the training.
+
+    It speaks of the training that ran, on these canaries, against this score. A bound of 0 says
+    that nothing was found, not that nothing is there.
+
+    Attributes:
+        epsilon: the bound; 0 where the audit found nothing.
+        delta: the δ of the claim.
+        confidence: how often such a bound holds, at least, over repetitions of the whole audit.
+        evidence: what it rests on, in words.
+
+    Examples:
+        >>> print(EpsilonBound(epsilon=1.05, delta=0, confidence=0.95, evidence="10 of 10 right"))
+        ε ≥ 1.05 at δ = 0 with 95 % confidence (10 of 10 right)
+    """
+
+    epsilon: float
+    delta: float
+    confidence: float
+    evidence: str
+
+    def __str__(self) -> str:
+        return (
+            f"ε ≥ {self.epsilon:.3g} at δ = {self.delta:g} with {100 * self.confidence:g} % "
+            f"confidence ({self.evidence})"
+        )
+
+
+def check_level(delta: float, confidence: float) -> None:
+    """Refuses a δ outside [0, 1] and a confidence that is none."""
+    fraction(delta=delta)
+    if not 0.5 <= confidence < 1:
+        raise ValueError(f"confidence must lie between 0.5 and 1, 1 excluded, got {confidence}")
+
+
+def check_canaries(scores: Real[np.ndarray, "..."], membership: Bool[np.ndarray, "..."]) -> None:
+    """Refuses scores that are no finite numbers, and membership that does not say in or out."""
+    if scores.shape != membership.shape:
+        raise ValueError(
+            f"scores and membership must have one shape, got {scores.shape} and {membership.shape}"
+        )
+    if membership.dtype != bool:
+        raise ValueError(f"membership must be boolean, got an array of {membership.dtype}")
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"scores must be finite, {np.sum(~np.isfinite(scores))} of {scores.size} are not"
+        )
