@@ -1,5 +1,6 @@
 """The `pptp` command; what is slow to import is imported when a command needs it."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,8 +9,24 @@ import click
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pptp-jax")
-def main() -> None:
+@click.option(
+    "--cache/--no-cache",
+    default=True,
+    help="Keep compiled programs for the next run, in the user's cache directory or in "
+    "$JAX_COMPILATION_CACHE_DIR (the default).",
+)
+def main(cache: bool) -> None:
     """Train by regions, attack, and see what membership privacy costs."""
+    # JAX reads these when it is imported, which no command has done yet.
+    if not cache:
+        os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+        return
+    from platformdirs import user_cache_path
+
+    directory = user_cache_path("pptp_jax") / "compiled"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(directory))
+    # A study compiles many programs of less than the second from which JAX would keep one.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 
 @main.command()

@@ -98,6 +98,34 @@ def test_help_imports_nothing_slow() -> None:
     assert "Commands:" in out.stdout and out.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize(
+    ("flags", "own", "filled"),
+    [
+        ([], None, "user/pptp_jax/compiled"),
+        ([], "mine", "mine"),
+        (["--no-cache"], "mine", None),
+    ],
+)
+def test_compiled_programs_are_kept(
+    tmp_path: Path, flags: list[str], own: str | None, filled: str | None
+) -> None:
+    (tmp_path / "compiles.py").write_text("import jax\njax.jit(lambda x: x + 1)(1.0)\n")
+    env = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+    env |= {"PYTHONPATH": str(Path(__file__).parents[1]), "XDG_CACHE_HOME": str(tmp_path / "user")}
+    env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    if own is not None:
+        env["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path / own)
+    command = [sys.executable, "-c", "from pptp_jax.cli import main; main()", *flags]
+    command += ["run", "compiles.py"]
+    out = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert "the file must define `study`" in out.stderr
+    kept = {path for path in (tmp_path / "user/pptp_jax", tmp_path / "mine") if path.exists()}
+    if filled is None:
+        assert kept == set()
+    else:
+        assert any((tmp_path / filled).iterdir()) and len(kept) == 1
+
+
 def test_ctrl_c_leaves_a_run_that_goes_on(study: Path, tmp_path: Path) -> None:
     slow = tmp_path / "slow.py"
     slow.write_text(
