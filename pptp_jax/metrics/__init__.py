@@ -5,23 +5,42 @@ resamples targets and examples independently of each other (both rows and column
 matrix), since the scores of one target, like those of one example, hang together.
 """
 
-from pptp_jax.metrics.attack_metrics import FPRS, attack_metrics, drawn_metrics
+from pptp_jax.metrics.attack_metrics import (
+    FPRS,
+    PRIORS,
+    attack_metrics,
+    drawn_metrics,
+    metric_names,
+)
 from pptp_jax.metrics.clopper_pearson import Interval, clopper_pearson
-from pptp_jax.metrics.estimate import UNRESOLVED, Drawn, Estimate
+from pptp_jax.metrics.drawn import Drawn
+from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
 from pptp_jax.metrics.mean_over import drawn_mean, mean_over
 from pptp_jax.metrics.ranking import Ranking
 from pptp_jax.metrics.resampling import Resampling
-from pptp_jax.metrics.roc import Roc, auc, balanced_accuracy, roc, tpr_at_fpr
+from pptp_jax.metrics.roc import (
+    Roc,
+    advantage,
+    auc,
+    balanced_accuracy,
+    ppv,
+    roc,
+    tnr_at_fnr,
+    tpr_at_fpr,
+)
 
 __all__ = [
     "FPRS",
+    "PRIORS",
     "UNRESOLVED",
+    "Coarse",
     "Drawn",
     "Estimate",
     "Interval",
     "Ranking",
     "Resampling",
     "Roc",
+    "advantage",
     "attack_metrics",
     "auc",
     "balanced_accuracy",
@@ -29,6 +48,9 @@ __all__ = [
     "drawn_mean",
     "drawn_metrics",
     "mean_over",
+    "metric_names",
+    "ppv",
     "roc",
+    "tnr_at_fnr",
     "tpr_at_fpr",
 ]

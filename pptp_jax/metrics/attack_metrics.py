@@ -1,21 +1,28 @@
 """What an attack achieves over all its targets."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
-from pptp_jax.metrics.estimate import UNRESOLVED, Drawn, Estimate
+from pptp_jax.metrics.drawn import Drawn
+from pptp_jax.metrics.estimate import UNRESOLVED, Estimate
 from pptp_jax.metrics.ranking import Ranking, Weighed
 from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.roc import ppv
 from pptp_jax.validation import fraction
 
-FPRS = (0.01, 0.001)
+FPRS = (0.1, 0.01, 0.001, 0.0001)
+PRIORS = (0.01, 0.1, 0.5)
+# Where the precision is taken: an attacker who cares for it raises few false alarms, and these are
+# the two rates that samples of thousands still resolve.
+PPV_FPRS = (0.01, 0.001)
+# A rate is coarse where fewer pairs than this may lie beyond its threshold.
+COARSE_BELOW = 10
 # Pairs times resamples in one go: small matrices are worked off many resamples at a time, and large
 # ones in arrays that stay in the cache and that the allocator keeps.
 BATCH = 2**16
-Statistic = Callable[[Weighed], Float[np.ndarray, " resamples"]]
 
 
 def attack_metrics(
@@ -23,24 +30,41 @@ def attack_metrics(
     membership: Bool[np.ndarray, "targets examples"],
     *,
     fprs: Sequence[float] = FPRS,
+    fnrs: Sequence[float] = FPRS,
+    priors: Sequence[float] = PRIORS,
     resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, Estimate]:
     """What an attack achieves over all its targets, with 95 % intervals.
 
-    A rate is reported only where at least one non-member is allowed above the threshold, that is
-    where `fpr` times the number of (target, non-member) pairs is at least 1; elsewhere it is
-    unresolved.
+    `auc`; `balanced_accuracy` and `advantage` (the best TPR − FPR) of an attacker who knew the best
+    threshold; `tpr@FPR` and `tnr@FNR` for each rate; and `ppv@priorP@fprF`, the least share of
+    members among those called members where a share P of all candidates are members and a share F
+    of the others is called one too.
+
+    A rate is reported only where at least one non-member (of a TNR: one member) may lie beyond the
+    threshold, that is where the rate times the number of (target, non-member) pairs is at least 1;
+    elsewhere it is unresolved. It is `Coarse` where this number is below 10.
 
     Args:
         scores: the score of each example against each target.
         membership: who is a member of which target.
-        fprs: the false-positive rates at which the TPR is taken.
+        fprs: the false-positive rates at which the TPR is taken; the PPV is taken at 1 % and 0.1 %
+            as far as they are among these.
+        fnrs: the false-negative rates at which the TNR is taken.
+        priors: the shares of members among an attacker's candidates for which the PPV is taken.
         resamples: the number of bootstrap resamples of targets and examples.
         seed: what the bootstrap depends on.
 
     Returns:
-        `auc`, `balanced_accuracy`, and `tpr@FPR` for each rate.
+        An estimate for each name, those of `metric_names`.
+
+    References:
+        Carlini et al., "Membership Inference Attacks From First Principles", 2022,
+        https://arxiv.org/abs/2112.03570 (TPR at a low FPR); Yeom et al., "Privacy Risk in Machine
+        Learning", 2018, https://arxiv.org/abs/1709.01604 (advantage); Jayaraman et al., "Revisiting
+        Membership Inference Under Realistic Assumptions", 2021, https://arxiv.org/abs/2005.10881
+        (PPV under skewed priors).
 
     Examples:
         >>> scores = np.array([[2.0, 1.0, 3.0, 0.0]])
@@ -50,9 +74,35 @@ def attack_metrics(
     """
     targets, examples = scores.shape
     resampling = Resampling(targets, examples, resamples, seed)
-    drawn = drawn_metrics(scores, membership, resampling, np.arange(targets), fprs=fprs)
-    unresolved = {f"tpr@{fpr:g}": UNRESOLVED for fpr in fprs}
-    return unresolved | {name: found.estimate() for name, found in drawn.items()}
+    drawn = drawn_metrics(scores, membership, resampling, np.arange(targets), fprs=fprs, fnrs=fnrs)
+    found = dict.fromkeys(metric_names(fprs, fnrs, priors), UNRESOLVED)
+    found |= {name: one.estimate() for name, one in drawn.items()}
+    for prior, fpr in product(priors, set(PPV_FPRS).intersection(fprs)):
+        tpr = found[f"tpr@{fpr:g}"]
+        ends = [ppv(end, fpr, prior) for end in tpr if end is not None]
+        found[_ppv(prior, fpr)] = type(tpr)(*ends) if ends else UNRESOLVED
+    return found
+
+
+def metric_names(
+    fprs: Sequence[float] = FPRS,
+    fnrs: Sequence[float] = FPRS,
+    priors: Sequence[float] = PRIORS,
+) -> tuple[str, ...]:
+    """The names of what `attack_metrics` finds.
+
+    Examples:
+        >>> metric_names(fprs=[0.01], fnrs=[0.1], priors=[0.5])
+        ('auc', 'balanced_accuracy', 'advantage', 'tpr@0.01', 'tnr@0.1', 'ppv@prior0.5@fpr0.01')
+    """
+    return (
+        "auc",
+        "balanced_accuracy",
+        "advantage",
+        *(f"tpr@{fpr:g}" for fpr in fprs),
+        *(f"tnr@{fnr:g}" for fnr in fnrs),
+        *(_ppv(prior, fpr) for prior, fpr in product(priors, PPV_FPRS) if fpr in fprs),
+    )
 
 
 def drawn_metrics(
@@ -62,6 +112,7 @@ def drawn_metrics(
     targets: Int[np.ndarray, " targets"],
     *,
     fprs: Sequence[float] = FPRS,
+    fnrs: Sequence[float] = (),
 ) -> dict[str, Drawn]:
     """What an attack achieves, and in each resample; rates that are unresolved are left out.
 
@@ -71,44 +122,67 @@ def drawn_metrics(
         resampling: the resamples.
         targets: the number of the model that each row belongs to.
         fprs: the false-positive rates at which the TPR is taken.
+        fnrs: the false-negative rates at which the TNR is taken.
 
     Examples:
         >>> scores, membership = np.array([[2.0, 1.0]]), np.array([[True, False]])
         >>> found = drawn_metrics(scores, membership, Resampling(4, 2, 9), np.array([2]))
         >>> list(found), found["auc"].value
-        (['auc', 'balanced_accuracy'], 1.0)
+        (['auc', 'balanced_accuracy', 'advantage'], 1.0)
     """
+    for rate in (*fprs, *fnrs):
+        fraction(rate=rate)
     ranking = Ranking(scores, membership)
-    statistics: dict[str, Statistic] = {
-        "auc": ranking.auc,
-        "balanced_accuracy": ranking.balanced_accuracy,
-    }
-    for fpr in fprs:
-        fraction(fpr=fpr)
-        if fpr * (~membership).sum() >= 1:
-            statistics[f"tpr@{fpr:g}"] = partial(ranking.tpr_at_fpr, fpr=fpr)
+    members, nonmembers = int(membership.sum()), int((~membership).sum())
+    fprs = [fpr for fpr in fprs if fpr * nonmembers >= 1]
+    fnrs = [fnr for fnr in fnrs if fnr * members >= 1]
+
+    def table(by_model: np.ndarray, by_example: np.ndarray) -> np.ndarray:
+        return _table(ranking, ranking.weighed(by_model, by_example), fprs, fnrs)
+
     once = (np.ones((1, size), int) for size in scores.shape)
-    [value] = _table(ranking.weighed(*once), statistics)
     by_model, by_example = resampling.weights()
     batch = max(1, BATCH // scores.size)
-    drawn = np.concatenate(
-        [
-            _table(
-                ranking.weighed(by_model[i : i + batch, targets], by_example[i : i + batch]),
-                statistics,
-            )
+    columns = np.concatenate(
+        [table(*once)]
+        + [
+            table(by_model[i : i + batch, targets], by_example[i : i + batch])
             for i in range(0, resampling.resamples, batch)
         ]
-    )
-    columns = zip(statistics, value, drawn.T, strict=True)
-    return {name: Drawn(float(whole), column) for name, whole, column in columns}
+    ).T
+    names = metric_names(fprs, fnrs, ())
+    found = {
+        name: Drawn(float(column[0]), column[1:])
+        for name, column in zip(names, columns, strict=True)
+    }
+    for kind, rates, beyond, trials in (
+        ("tpr", fprs, nonmembers, members),
+        ("tnr", fnrs, members, nonmembers),
+    ):
+        for rate in rates:
+            name, coarse = f"{kind}@{rate:g}", rate * beyond < COARSE_BELOW
+            found[name] = found[name]._replace(trials=trials, coarse=coarse)
+    return found
+
+
+def _ppv(prior: float, fpr: float) -> str:
+    return f"ppv@prior{prior:g}@fpr{fpr:g}"
 
 
 def _table(
-    weighed: Weighed, statistics: Mapping[str, Statistic]
+    ranking: Ranking, weighed: Weighed, fprs: Sequence[float], fnrs: Sequence[float]
 ) -> Float[np.ndarray, "resamples statistics"]:
     """One row a resample; NaN where it draws no members or no non-members."""
     with np.errstate(invalid="ignore"):
-        table = np.stack([statistic(weighed) for statistic in statistics.values()], axis=1)
+        advantage = ranking.advantage(weighed)
+        table = np.column_stack(
+            [
+                ranking.auc(weighed),
+                0.5 + advantage / 2,
+                advantage,
+                ranking.tpr_at_fpr(weighed, fprs),
+                ranking.tnr_at_fnr(weighed, fnrs),
+            ]
+        )
     table[~np.logical_and(*weighed.totals())] = np.nan
     return table

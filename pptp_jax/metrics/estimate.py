@@ -1,9 +1,6 @@
-"""A number with its interval, and the resamples that the interval comes from."""
+"""A number with its interval."""
 
-from typing import NamedTuple
-
-import numpy as np
-from jaxtyping import Float
+from typing import Any, NamedTuple
 
 
 class Estimate(NamedTuple):
@@ -19,27 +16,20 @@ class Estimate(NamedTuple):
     high: float | None
 
 
-UNRESOLVED = Estimate(None, None, None)
-
-
-class Drawn(NamedTuple):
-    """A number and what it becomes in each resample; NaN in one that cannot tell.
-
-    What is computed of several such numbers, resample by resample, has a paired interval as long as
-    they stand on the same resamples.
+class Coarse(Estimate):
+    """An estimate that hangs on a handful of pairs: less than ten may pass its threshold by rights.
 
     Examples:
-        >>> Drawn(0.5, np.array([0.4, 0.5, 0.6, np.nan])).estimate()
-        Estimate(value=0.5, low=0.405, high=0.595)
+        >>> Coarse(0.02, 0.0, 0.09)
+        Coarse(value=0.02, low=0.0, high=0.09)
+        >>> Coarse(0.02, 0.0, 0.09)._asdict()
+        {'value': 0.02, 'low': 0.0, 'high': 0.09, 'coarse': True}
     """
 
-    value: float
-    drawn: Float[np.ndarray, " resamples"]
+    __slots__ = ()
 
-    def estimate(self) -> Estimate:
-        """The value with the percentile interval of the resamples that can tell."""
-        told = self.drawn[np.isfinite(self.drawn)]
-        if not (np.isfinite(self.value) and told.size):
-            return UNRESOLVED
-        low, high = np.quantile(told, [0.025, 0.975])
-        return Estimate(float(self.value), float(low), float(high))
+    def _asdict(self) -> dict[str, Any]:
+        return {**super()._asdict(), "coarse": True}
+
+
+UNRESOLVED = Estimate(None, None, None)

@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-from pptp_jax.metrics.estimate import UNRESOLVED, Drawn, Estimate
+from pptp_jax.metrics.drawn import Drawn
+from pptp_jax.metrics.estimate import UNRESOLVED, Estimate
 from pptp_jax.metrics.resampling import Resampling
 
 

@@ -1,5 +1,6 @@
 """Who outranks whom: one sort that serves all resamples, since a resample only weighs pairs."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,19 +10,24 @@ from pptp_jax.metrics.roc import check_scores
 
 
 class Weighed(NamedTuple):
-    """Resamples: each member's weight, and the weight of the first 0, 1, 2, ... non-members.
+    """Resamples, as what lies above each non-member; non-members in falling order of their scores.
 
     Attributes:
-        members: in falling order of their scores.
-        nonmembers: likewise, cumulated.
+        own: the weight of each non-member.
+        before: the weight of the first 0, 1, 2, ... non-members.
+        higher: the weight of the members that score higher than each non-member and, last, than the
+            floor below them all.
+        at_least: the weight of the members that score at least as high as each non-member.
     """
 
-    members: Int[np.ndarray, "resamples members"]
-    nonmembers: Int[np.ndarray, "resamples nonmembers+1"]
+    own: Int[np.ndarray, "resamples nonmembers"]
+    before: Int[np.ndarray, "resamples nonmembers+1"]
+    higher: Int[np.ndarray, "resamples nonmembers+1"]
+    at_least: Int[np.ndarray, "resamples nonmembers"]
 
     def totals(self) -> tuple[Int[np.ndarray, " resamples"], Int[np.ndarray, " resamples"]]:
         """The weight of all members and of all non-members."""
-        return self.members.sum(axis=1), self.nonmembers[:, -1]
+        return self.higher[:, -1], self.before[:, -1]
 
 
 class Ranking:
@@ -40,8 +46,8 @@ class Ranking:
     Examples:
         >>> ranking = Ranking(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]))
         >>> weighed = ranking.weighed(np.array([[1]]), np.array([[3, 1, 1]]))
-        >>> print(ranking.auc(weighed), ranking.tpr_at_fpr(weighed, 0.01))
-        [0.75] [0.75]
+        >>> print(ranking.auc(weighed), ranking.tpr_at_fpr(weighed, [0.01, 1.0]))
+        [0.75] [[0.75 1.  ]]
     """
 
     def __init__(
@@ -52,12 +58,11 @@ class Ranking:
         check_scores(scores, membership)
         self._members, of_members = _falling(scores, membership)
         self._nonmembers, of_nonmembers = _falling(scores, ~membership)
-        # Of each member: how many non-members score higher, and how many at least as high.
-        self._higher = np.searchsorted(-of_nonmembers, -of_members, side="left")
-        self._at_least = np.searchsorted(-of_nonmembers, -of_members, side="right")
         # Of each non-member, and of the floor below them all: how many members score higher.
-        below = np.searchsorted(-of_members, -of_nonmembers, side="left")
-        self._members_higher = np.append(below, len(of_members))
+        higher = np.searchsorted(-of_members, -of_nonmembers, side="left")
+        self._higher = np.append(higher, len(of_members))
+        self._at_least = np.searchsorted(-of_members, -of_nonmembers, side="right")
+        self._tied = bool((self._at_least > higher).any())
 
     def weighed(
         self,
@@ -65,38 +70,52 @@ class Ranking:
         by_example: Int[np.ndarray, "resamples examples"],
     ) -> Weighed:
         """The pairs with their weights."""
-
-        def weights(pairs: tuple[np.ndarray, ...]) -> np.ndarray:
-            target, example = pairs
-            drawn = by_target.take(target, axis=1)
-            drawn *= by_example.take(example, axis=1)
-            return drawn
-
-        return Weighed(weights(self._members), _cumulated(weights(self._nonmembers)))
+        pairs = (by_target[:, :, None] * by_example[:, None, :]).reshape(len(by_target), -1)
+        members = _cumulated(pairs.take(self._members, axis=1))
+        own = pairs.take(self._nonmembers, axis=1)
+        higher = members.take(self._higher, axis=1)
+        at_least = members.take(self._at_least, axis=1) if self._tied else higher[:, :-1]
+        return Weighed(own, _cumulated(own), higher, at_least)
 
     def auc(self, weighed: Weighed) -> Float[np.ndarray, " resamples"]:
         """How often a member outscores a non-member, ties counting half (Mann and Whitney)."""
         members, nonmembers = weighed.totals()
-        passed = weighed.nonmembers.take(self._higher, axis=1)
-        passed += weighed.nonmembers.take(self._at_least, axis=1)
-        pairs = 2 * members * nonmembers
-        return (pairs - np.einsum("rm,rm->r", weighed.members, passed)) / pairs
+        won = np.einsum("rn,rn->r", weighed.own, weighed.higher[:, :-1])
+        won += np.einsum("rn,rn->r", weighed.own, weighed.at_least)
+        return won / (2 * members * nonmembers)
 
-    def tpr_at_fpr(self, weighed: Weighed, fpr: float) -> Float[np.ndarray, " resamples"]:
-        """The highest TPR at a false-positive rate of at most `fpr`, as `tpr_at_fpr` has it."""
-        found = [
-            members[: self._members_higher[_refused(nonmembers, fpr)]].sum()
-            for members, nonmembers in zip(*weighed, strict=True)
-        ]
-        return np.array(found) / weighed.totals()[0]
-
-    def balanced_accuracy(self, weighed: Weighed) -> Float[np.ndarray, " resamples"]:
-        """The best (TPR + 1 − FPR) / 2, reached just above some non-member or at the floor."""
+    def tpr_at_fpr(
+        self, weighed: Weighed, fprs: Sequence[float]
+    ) -> Float[np.ndarray, "resamples fprs"]:
+        """The highest TPR at a false-positive rate of at most each of `fprs`, as `tpr_at_fpr`."""
         members, nonmembers = weighed.totals()
-        found = _cumulated(weighed.members)
-        gain = found.take(self._members_higher, axis=1) / members[:, None]
-        gain -= weighed.nonmembers / nonmembers[:, None]
-        return 0.5 + gain.max(axis=1) / 2
+        allowed = _share(fprs, nonmembers)
+        # A threshold has to stay above the first non-member with whom there are too many.
+        found = [
+            higher[before[1:].searchsorted(most, side="right")]
+            for higher, before, most in zip(weighed.higher, weighed.before, allowed, strict=True)
+        ]
+        return np.array(found) / members[:, None]
+
+    def tnr_at_fnr(
+        self, weighed: Weighed, fnrs: Sequence[float]
+    ) -> Float[np.ndarray, "resamples fnrs"]:
+        """The highest TNR at a false-negative rate of at most each of `fnrs`, as `tnr_at_fnr`."""
+        members, nonmembers = weighed.totals()
+        needed = members[:, None] - _share(fnrs, members)
+        # A threshold just above a non-member finds the members that are higher.
+        taken = [
+            before[higher.searchsorted(least, side="left")]
+            for higher, before, least in zip(weighed.higher, weighed.before, needed, strict=True)
+        ]
+        return (nonmembers[:, None] - np.array(taken)) / nonmembers[:, None]
+
+    def advantage(self, weighed: Weighed) -> Float[np.ndarray, " resamples"]:
+        """The largest TPR − FPR, reached just above some non-member or at the floor."""
+        members, nonmembers = weighed.totals()
+        gain = weighed.higher * nonmembers[:, None]
+        gain -= weighed.before * members[:, None]
+        return gain.max(axis=1) / (members * nonmembers)
 
 
 def _cumulated(weights: Int[np.ndarray, "resamples pairs"]) -> np.ndarray:
@@ -107,17 +126,19 @@ def _cumulated(weights: Int[np.ndarray, "resamples pairs"]) -> np.ndarray:
     return rising
 
 
-def _refused(nonmembers: Int[np.ndarray, " nonmembers+1"], fpr: float) -> np.intp:
-    """The first non-member that a threshold at this false-positive rate has to stay above."""
+def _share(
+    rates: Sequence[float], totals: Int[np.ndarray, " resamples"]
+) -> Int[np.ndarray, "resamples rates"]:
+    """How much weight each rate allows."""
     # A rate such as 3/300 may come out a rounding above 0.01.
-    return np.searchsorted(nonmembers[1:], (fpr + 1e-12) * nonmembers[-1], side="right")
+    return np.floor(np.multiply.outer(totals, np.asarray(rates) + 1e-12)).astype(int)
 
 
 def _falling(
     scores: np.ndarray, chosen: np.ndarray
-) -> tuple[tuple[Int[np.ndarray, " pairs"], ...], np.ndarray]:
-    """(target, example) of the chosen pairs in falling order of their scores, and these."""
-    pairs = np.nonzero(chosen)
-    order = np.argsort(-scores[pairs], kind="stable")
-    places = tuple(place[order] for place in pairs)
-    return places, scores[places]
+) -> tuple[Int[np.ndarray, " pairs"], np.ndarray]:
+    """The chosen pairs' places in falling order of their scores, and these."""
+    pairs = np.flatnonzero(chosen)
+    found = scores.ravel()[pairs]
+    order = np.argsort(-found, kind="stable")
+    return pairs[order], found[order]

@@ -66,6 +66,52 @@ def tpr_at_fpr(curve: Roc, fpr: float) -> float:
     return float(curve.tpr[last])
 
 
+def tnr_at_fnr(curve: Roc, fnr: float) -> float:
+    """The highest TNR at a false-negative rate of at most `fnr`: who is surely no member.
+
+    Raises:
+        ValueError: if `fnr` is no rate.
+
+    Examples:
+        >>> scores, membership = np.array([3.0, 2.0, 1.0]), np.array([True, True, False])
+        >>> print(tnr_at_fnr(roc(scores, membership), 0.01))
+        1.0
+    """
+    fraction(fnr=fnr)
+    first = np.searchsorted(curve.tpr, 1 - fnr - 1e-12, side="left")
+    return float(1 - curve.fpr[first])
+
+
+def advantage(curve: Roc) -> float:
+    """The largest TPR − FPR: 2 `balanced_accuracy` − 1.
+
+    Examples:
+        >>> scores, membership = np.array([3.0, 2.0, 1.0]), np.array([True, False, True])
+        >>> print(advantage(roc(scores, membership)))
+        0.5
+    """
+    return float((curve.tpr - curve.fpr).max())
+
+
+def ppv(tpr: float, fpr: float, prior: float) -> float:
+    """The share of members among those called members, when a share `prior` of all are members.
+
+    It is 0 where nobody is found.
+
+    Raises:
+        ValueError: if one of them is no rate, or nobody at all is called a member.
+
+    Examples:
+        >>> print(f"{ppv(tpr=0.05, fpr=0.001, prior=0.01):.3f}")
+        0.336
+    """
+    fraction(tpr=tpr, fpr=fpr, prior=prior)
+    called = prior * tpr + (1 - prior) * fpr
+    if called == 0:
+        raise ValueError(f"nobody is called a member at tpr={tpr}, fpr={fpr}, prior={prior}")
+    return prior * tpr / called
+
+
 def balanced_accuracy(curve: Roc) -> float:
     """The best (TPR + 1 − FPR) / 2 over all thresholds, as an attacker who knew the best one.
 
@@ -74,7 +120,7 @@ def balanced_accuracy(curve: Roc) -> float:
         >>> print(balanced_accuracy(roc(scores, membership)))
         0.75
     """
-    return float(0.5 + (curve.tpr - curve.fpr).max() / 2)
+    return 0.5 + advantage(curve) / 2
 
 
 def check_scores(

@@ -65,7 +65,8 @@ def render_table(results: Mapping[str, Any]) -> str:
     console.print(table)
     console.print(
         "LOSS, LiRA, RMIA: AUC of the attack; TPR: of LiRA online at that false-positive rate; "
-        "±: the wider side of the 95 % interval; n/a: more than the sample can tell"
+        "±: the wider side of the 95 % interval; n/a: more than the sample can tell; ~: fewer than "
+        "10 pairs may pass the threshold, so hardly more than a hint"
     )
     for note in sorted(notes):
         console.print(f"note: {note}", markup=False)
@@ -95,8 +96,9 @@ def render_white_box(results: Mapping[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def _cell(estimate: Mapping[str, float | None]) -> str:
+def _cell(estimate: Mapping[str, Any]) -> str:
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
     if value is None or low is None or high is None:
         return "n/a"
-    return f"{value:.3f} ±{max(high - value, value - low):.3f}"
+    mark = "~" if estimate.get("coarse") else ""
+    return f"{mark}{value:.3f} ±{max(high - value, value - low):.3f}"

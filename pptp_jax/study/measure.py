@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Membership
-from pptp_jax.metrics import FPRS, UNRESOLVED, attack_metrics, mean_over
+from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, metric_names
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.fleets import Fleet
@@ -109,8 +109,7 @@ def row(study: Study, recipe: Recipe, fleet: Fleet, seen: Attacked, members: int
         )._asdict()
     found["attacks"] = {}
     for name in study.attacks:
-        keys = ["auc", *(f"tpr@{r:g}" for r in FPRS), "balanced_accuracy"]
-        metrics = dict.fromkeys(keys, UNRESOLVED)
+        metrics = dict.fromkeys(metric_names(), UNRESOLVED)
         if name in seen.scores:
             metrics |= attack_metrics(
                 seen.scores[name], truth, resamples=study.resamples, seed=study.seed

@@ -66,7 +66,7 @@ def test_a_point_agrees_with_the_metrics() -> None:
     assert strength["auc"].value == pytest.approx(auc(rank), abs=1e-12)
     assert strength["tpr@0.1"].value == pytest.approx(tpr_at_fpr(rank, 0.1), abs=1e-12)
     assert strength["balanced_accuracy"].value == pytest.approx(balanced_accuracy(rank), abs=1e-12)
-    metrics = attack_metrics(scores, membership, fprs=(0.1,), resamples=40)
+    metrics = attack_metrics(scores, membership, fprs=(0.1,), fnrs=(), resamples=40)
     assert {name: s.estimate() for name, s in strength.items()} == metrics
     assert found.accuracy.estimate() == mean_over(correct, ~membership, resamples=40)
 

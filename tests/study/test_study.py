@@ -11,7 +11,7 @@ import pytest
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.data import Balanced, Digits, Npz, Quarters
 from pptp_jax.files import write, write_json
-from pptp_jax.metrics import auc, roc
+from pptp_jax.metrics import auc, metric_names, roc
 from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.signals import FLIP, IDENTITY, shift
@@ -63,13 +63,15 @@ def test_the_results_say_everything(done: Path) -> None:
         assert set(row["attacks"]) == set(ATTACKS)
         assert len(row["train_loss"]) == 2 and row["train_loss"][1] < row["train_loss"][0]
         for attack in row["attacks"].values():
-            assert set(attack) == {"auc", "tpr@0.01", "tpr@0.001", "balanced_accuracy"}
+            assert set(attack) == set(metric_names())
         numbers = [row["train_accuracy"], row["test_accuracy"]]
         numbers += [a[key] for a in row["attacks"].values() for key in ("auc", "tpr@0.01")]
         for number in numbers:
             assert number["low"] <= number["value"] <= number["high"]
         # 6 targets of 150 non-members: fewer than a thousand.
         assert row["attacks"]["loss"]["tpr@0.001"]["value"] is None
+        assert row["attacks"]["loss"]["tpr@0.01"]["coarse"]
+        assert "coarse" not in row["attacks"]["loss"]["tpr@0.1"]
 
 
 def test_the_numbers_follow_from_what_is_stored(done: Path) -> None:

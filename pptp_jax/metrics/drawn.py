@@ -1,0 +1,47 @@
+"""A number, and what it becomes in each resample, which its interval comes from."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from pptp_jax.metrics.clopper_pearson import clopper_pearson
+from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
+
+
+class Drawn(NamedTuple):
+    """A number and what it becomes in each resample; NaN in one that cannot tell.
+
+    What is computed of several such numbers, resample by resample, has a paired interval as long as
+    they stand on the same resamples.
+
+    Attributes:
+        value: the number.
+        drawn: what it becomes.
+        trials: of a rate, how many pairs it is a share of.
+        coarse: whether fewer than ten pairs may pass its threshold by rights.
+
+    Examples:
+        >>> Drawn(0.5, np.array([0.4, 0.5, 0.6, np.nan])).estimate()
+        Estimate(value=0.5, low=0.405, high=0.595)
+    """
+
+    value: float
+    drawn: Float[np.ndarray, " resamples"]
+    trials: int | None = None
+    coarse: bool = False
+
+    def estimate(self) -> Estimate:
+        """The value with the percentile interval of the resamples that can tell.
+
+        A rate's interval is at least as wide as Clopper's and Pearson's: resamples of a sample in
+        which nothing was found find nothing either.
+        """
+        told = self.drawn[np.isfinite(self.drawn)]
+        if not (np.isfinite(self.value) and told.size):
+            return UNRESOLVED
+        low, high = np.quantile(told, [0.025, 0.975]).tolist()
+        if self.trials is not None:
+            exact = clopper_pearson(round(self.value * self.trials), self.trials)
+            low, high = min(low, float(exact.low)), max(high, float(exact.high))
+        return (Coarse if self.coarse else Estimate)(float(self.value), low, high)
