@@ -3,7 +3,9 @@
 Command: `pptp run experiments/location30_controls.py --data location30.npz`; about half an hour on
 one CPU core.
 
-Result (docs/findings.md): RESULT.
+Result (docs/findings.md): the gain of `freeze` depends on which region stays free, not on its size;
+noise takes half of it; learning from reference examples first and then freezing the body, and
+SELENA, keep more accuracy than `freeze`.
 """
 
 from pptp_jax.data import Balanced, Npz
