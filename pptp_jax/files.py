@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,3 +39,13 @@ def write_json(path: Path, content: Any) -> None:
     """Writes plain data as JSON; NaN is refused, since JSON has none."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write(path, lambda file: file.write(text.encode()))
+
+
+def link(source: Path, path: Path) -> None:
+    """Gives a file a second name, without a copy where the file system can."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.hardlink_to(source)
+    except OSError:
+        with source.open("rb") as file:
+            write(path, partial(shutil.copyfileobj, file))

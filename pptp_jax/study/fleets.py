@@ -1,9 +1,15 @@
-"""The fleets of a run: trained once, their signals kept, and taken up where they stopped."""
+"""The fleets of a run: trained once, their signals kept, and taken up where they stopped.
+
+A fleet's directory has a store of signals for each stop of the trajectory (`after-3/` and so on)
+and for the end. Only that of the end keeps logits: they are as large as φ times the classes, and
+attacks that need more than φ look at finished models alone. With one query and the 60,000 images
+of CIFAR-10 a model takes 2.7 MB at the end and 0.3 MB at a stop.
+"""
 
 import json
 import shutil
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,16 +17,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.data import Dataset, Membership, member_indices
-from pptp_jax.files import write_arrays, write_json
+from pptp_jax.files import write_json
 from pptp_jax.locate import gradient_norms
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Variables
 from pptp_jax.probes import feature_margins
 from pptp_jax.regions import RegionMap, check_record
-from pptp_jax.release import Release
-from pptp_jax.signals import Query, Signals, collect
+from pptp_jax.signals import Layout, Part, Signals, SignalStore, collect
 from pptp_jax.study.config import Study
 from pptp_jax.training import (
     Arrays,
@@ -39,12 +44,13 @@ class Fleet(NamedTuple):
     Attributes:
         confidence: φ.
         correct: whether the prediction is the label.
-        loss: the mean cross-entropy over the batches of each epoch.
+        loss: the mean cross-entropy over the batches of each epoch; without epochs on the way.
         finite: whether the model stayed finite.
         gradient_norms: the norm of each block's gradient, for white-box attacks; without blocks
             where nobody asked.
         feature_margins: by how much each block's features speak for the label, likewise; without
             blocks also where the model does not let its features be seen.
+        logits: what the models answer; None on the way, where they are not kept.
     """
 
     confidence: Float[np.ndarray, "models queries examples"]
@@ -53,6 +59,37 @@ class Fleet(NamedTuple):
     finite: Bool[np.ndarray, " models"]
     gradient_norms: Float[np.ndarray, "models blocks examples"]
     feature_margins: Float[np.ndarray, "models blocks examples"]
+    logits: Float[np.ndarray, "models queries examples classes"] | None = None
+
+
+@dataclass(frozen=True)
+class Kept(Mapping[int, Fleet]):
+    """A fleet by the epochs behind it: on the way and, last, at the end.
+
+    Its arrays are mapped into memory when it is asked for: a study may have more stops than fit.
+
+    Attributes:
+        stores: where the signals lie.
+    """
+
+    stores: Mapping[int, SignalStore]
+
+    def __getitem__(self, epochs: int) -> Fleet:
+        """The fleet after so many epochs."""
+        return _read(self.stores[epochs])
+
+    def __iter__(self) -> Iterator[int]:
+        """The epochs, in order."""
+        return iter(self.stores)
+
+    def __len__(self) -> int:
+        """The number of stops, the end among them."""
+        return len(self.stores)
+
+    @property
+    def end(self) -> SignalStore:
+        """The store of the finished models."""
+        return [*self.stores.values()][-1]
 
 
 def fleet(
@@ -62,10 +99,14 @@ def fleet(
     membership: Membership,
     home: Path,
     *,
+    key: str,
     resume: bool,
     on_progress: Callable[[Progress], None],
-) -> dict[int, Fleet]:
+) -> Kept:
     """Trains a fleet, or reads as much of it as an earlier run has left.
+
+    Models that were trained side by side are trained anew side by side, where anything of one of
+    them is missing or damaged: a network's last bits depend on its neighbours.
 
     Args:
         study: the study.
@@ -73,6 +114,7 @@ def fleet(
         data: the examples.
         membership: who trains on what.
         home: the fleet's own directory.
+        key: the hash of everything that the fleet depends on.
         resume: whether what an earlier run has left is used.
         on_progress: is told after each epoch.
 
@@ -85,40 +127,39 @@ def fleet(
         shutil.rmtree(home, ignore_errors=True)
     groups = _groups(home, study, recipe, data, arrays)
     stops = _stops(study, recipe)
-    take = jax.jit(
-        jax.vmap(
-            partial(_collect, study.model, recipe.release, study.queries), in_axes=(0, 0, None)
-        )
-    )
+    end = stops[-1]
+    stores = {
+        epochs: SignalStore(home / f"after-{epochs}", _layout(study, data, key, epochs, end))
+        for epochs in stops
+    }
+    take = jax.jit(partial(_collect, study, recipe))
 
-    def path(group: int, epochs: int) -> Path:
-        return home / f"group-{group}-after-{epochs}.npz"
+    def keep(
+        group: tuple[int, ...], epochs: int, variables: Variables, known: Mapping[str, np.ndarray]
+    ) -> None:
+        parts = stores[epochs].layout.parts
 
-    def signals(group: tuple[int, ...], variables: Variables) -> tuple[np.ndarray, np.ndarray]:
-        keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(study.seed)))(jnp.array(group))
-        seen = take(variables, keys, arrays)
-        return np.asarray(seen.confidence), np.asarray(seen.correct)
+        def row(place: int, model: int) -> tuple[int, dict[str, np.ndarray]]:
+            seen = take(variables, place, model, arrays)
+            found = {"finite": jnp.isfinite(seen.confidence).all(), **seen._asdict()}
+            found |= {name: of_group[place] for name, of_group in known.items()}
+            return model, {name: np.asarray(found[name]) for name in parts}
+
+        # A model at a time, so that the logits of one are in memory.
+        stores[epochs].write(row(place, model) for place, model in enumerate(group))
 
     def observe(group: tuple[int, ...], epochs: int, variables: Variables) -> None:
         if epochs in stops[:-1]:
-            confidence, correct = signals(group, variables)
-            finite = np.asarray(np.isfinite(confidence).all(axis=(1, 2)))
-            loss, unseen = np.zeros((len(group), 0), np.float32), _unseen(group, data)
-            part = Fleet(confidence, correct, loss, finite, unseen, unseen)
-            write_arrays(path(groups.index(group), epochs), part._asdict())
+            keep(group, epochs, variables, {})
 
-    def stored(group: int) -> list[Fleet | None]:
-        *ways, end = [_read(path(group, epochs)) for epochs in stops]
-        blind = end is not None and study.white_box and not end.gradient_norms.size
-        return [*ways, None if blind else end]
-
-    parts = {i: stored(i) for i in range(len(groups))}
-    missing = [i for i, stored in parts.items() if any(part is None for part in stored)]
-    for i in missing:
-        saved = home / f"checkpoint-{i}"
-        lost = [at for at, part in zip(stops, parts[i], strict=True) if part is None]
-        if (Checkpoint(saved).latest() or 0) >= lost[0]:  # from there no way leads back to it
-            shutil.rmtree(saved, ignore_errors=True)
+    missing = []
+    for i, group in enumerate(groups):
+        lost = [epochs for epochs, store in stores.items() if not store.missing.isdisjoint(group)]
+        if lost:
+            missing.append(i)
+            saved = home / f"checkpoint-{i}"
+            if (Checkpoint(saved).latest() or 0) >= lost[0]:  # from there no way leads back to it
+                shutil.rmtree(saved, ignore_errors=True)
     trained = train_fleet(
         study.model,
         recipe,
@@ -132,37 +173,68 @@ def fleet(
         on_progress=on_progress,
         observe=observe,
     )
-    for i, group in zip(missing, trained, strict=True):
-        norms = margins = _unseen(group.models, data)
+    for i, ended in zip(missing, trained, strict=True):
+        known = {"loss": ended.loss, "finite": ended.finite}
         if study.white_box:
-            look = study.model, group.variables, arrays, jnp.arange(len(data))
-            norms = np.asarray(gradient_norms(*look)).swapaxes(0, 1)
+            look = study.model, ended.variables, arrays, jnp.arange(len(data))
+            known["gradient_norms"] = np.asarray(gradient_norms(*look)).swapaxes(0, 1)
             if study.model.features is not None:
-                margins = np.asarray(feature_margins(*look))
-        seen = signals(group.models, group.variables)
-        part = Fleet(*seen, group.loss, group.finite, norms, margins)
-        write_arrays(path(i, stops[-1]), part._asdict())
+                known["feature_margins"] = np.asarray(feature_margins(*look))
+        keep(ended.models, end, ended.variables, known)
         shutil.rmtree(home / f"checkpoint-{i}", ignore_errors=True)
-        parts[i] = stored(i)
-    return {
-        epochs: Fleet(*map(np.concatenate, zip(*(parts[i][at] for i in parts), strict=True)))
-        for at, epochs in enumerate(stops)
+    return Kept(stores)
+
+
+def _layout(study: Study, data: Dataset, key: str, epochs: int, end: int) -> Layout:
+    queries, examples, blocks = len(study.queries), len(data), len(study.model.blocks)
+    parts = {
+        "confidence": Part((queries, examples)),
+        "correct": Part((examples,), "bool"),
+        "finite": Part((), "bool"),
     }
-
-
-def _unseen(group: tuple[int, ...], data: Dataset) -> Float[np.ndarray, "models 0 examples"]:
-    return np.zeros((len(group), 0, len(data)), np.float32)
+    if epochs == end:
+        parts["logits"] = Part((queries, examples, data.num_classes))
+        parts["loss"] = Part((end,))
+        if study.white_box:
+            parts["gradient_norms"] = Part((blocks, examples))
+            if study.model.features is not None:
+                parts["feature_margins"] = Part((blocks, examples))
+    return Layout(
+        key=key,
+        models=study.split.models,
+        examples=examples,
+        classes=data.num_classes,
+        queries=tuple(query.name for query in study.queries),
+        parts=parts,
+    )
 
 
 def _collect(
-    model: Model,
-    release: Release | None,
-    queries: tuple[Query, ...],
-    variables: Variables,
-    key: Key[Array, ""],
+    study: Study,
+    recipe: Recipe,
+    group: Variables,
+    place: Int[Array, ""],
+    model: Int[Array, ""],
     data: Arrays,
 ) -> Signals:
-    return collect(model, variables, data, queries=queries, release=release, key=key)
+    """The signals of a model that stands somewhere in a group."""
+    own = jax.tree.map(lambda leaf: leaf[place], group)
+    key = jax.random.fold_in(jax.random.key(study.seed), model)
+    return collect(study.model, own, data, queries=study.queries, release=recipe.release, key=key)
+
+
+def _read(store: SignalStore) -> Fleet:
+    parts, models = store.layout.parts, store.layout.models
+    unseen = np.zeros((models, 0, store.layout.examples), np.float32)
+    return Fleet(
+        confidence=store.read("confidence"),
+        correct=np.array(store.read("correct")),
+        loss=np.array(store.read("loss")) if "loss" in parts else unseen[..., 0],
+        finite=np.array(store.read("finite")),
+        gradient_norms=store.read("gradient_norms") if "gradient_norms" in parts else unseen,
+        feature_margins=store.read("feature_margins") if "feature_margins" in parts else unseen,
+        logits=store.read("logits") if "logits" in parts else None,
+    )
 
 
 def _stops(study: Study, recipe: Recipe) -> list[int]:
@@ -204,12 +276,3 @@ def _groups(
     record = None if regions is None else regions.to_json()
     write_json(path, {"groups": groups, "regions": record})
     return groups
-
-
-def _read(path: Path) -> Fleet | None:
-    """A finished group; None if it is not there or was damaged, to be trained anew."""
-    try:
-        with path.open("rb") as file, np.load(file) as stored:
-            return Fleet(**stored)
-    except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
-        return None

@@ -13,11 +13,12 @@ import jax
 
 from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
-from pptp_jax.files import write_array, write_arrays, write_json
+from pptp_jax.files import link, write_array, write_arrays, write_json
+from pptp_jax.signals import SignalStore
 from pptp_jax.study.comparisons import comparisons, curves
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.fingerprint import fingerprint
-from pptp_jax.study.fleets import Fleet, fleet, resolved_regions
+from pptp_jax.study.fleets import Kept, fleet, resolved_regions
 from pptp_jax.study.measure import Attacked, attacked, row, white_box
 from pptp_jax.training import Progress, Recipe
 
@@ -55,28 +56,15 @@ def run(
     began = time.monotonic()
     data = study.load()
     division, membership = study.division(len(data)), study.membership(len(data))
-
-    def home(recipe: Recipe) -> Path:
-        # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
-        # those who change it back.
-        own = fingerprint(study, recipe, data, division, membership)
-        return out / "fleets" / f"{recipe.slug}-{own[:12]}"
-
-    homes = [home(recipe) for recipe in study.recipes]
-    fleets = [
-        fleet(
-            study,
-            recipe,
-            data,
-            membership,
-            home,
-            resume=resume,
-            on_progress=partial(on_progress, recipe),
-        )
-        for recipe, home in zip(study.recipes, homes, strict=True)
-    ]
-    trained = list(zip(study.recipes, fleets, strict=True))
-    ends = {recipe.slug: [*by_epochs.values()][-1] for recipe, by_epochs in trained}
+    # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
+    # those who change it back.
+    keys = [fingerprint(study, recipe, data, division, membership) for recipe in study.recipes]
+    trained: list[tuple[Recipe, Kept]] = []
+    for recipe, key in zip(study.recipes, keys, strict=True):
+        home, told = out / "fleets" / f"{recipe.slug}-{key[:12]}", partial(on_progress, recipe)
+        own = fleet(study, recipe, data, membership, home, key=key, resume=resume, on_progress=told)
+        trained.append((recipe, own))
+    ends = {recipe.slug: kept[max(kept)] for recipe, kept in trained}
     seen = {slug: attacked(end, membership, study.attacks) for slug, end in ends.items()}
     rows, members = [], int(membership.matrix[0].sum())
     for recipe in study.recipes:
@@ -110,22 +98,24 @@ def run(
         "curves": [curve.to_json() for curve in drawn],
         "comparisons": verdicts,
     }
-    _write_signals(out / "signals", data, membership, ends)
+    stores = {recipe.slug: kept.end for recipe, kept in trained}
+    _write_signals(out / "signals", data, membership, stores)
     _write_scores(out / "scores", membership, seen)
     write_json(out / "results.json", results)
     return results
 
 
 def _write_signals(
-    directory: Path, data: Dataset, membership: Membership, ends: Mapping[str, Fleet]
+    directory: Path, data: Dataset, membership: Membership, stores: Mapping[str, SignalStore]
 ) -> None:
     # Signals of an earlier run may belong to another membership matrix; fleets/ still has them.
     shutil.rmtree(directory, ignore_errors=True)
     write_array(directory / "membership.npy", membership.matrix)
     write_array(directory / "labels.npy", data.y)
     write_array(directory / "example_ids.npy", data.ids)
-    for slug, end in ends.items():
-        write_array(directory / f"{slug}.npy", end.confidence)
+    for slug, store in stores.items():
+        link(store.path("confidence"), directory / f"{slug}.npy")
+        link(store.path("logits"), directory / "logits" / f"{slug}.npy")
 
 
 def _write_scores(

@@ -76,6 +76,7 @@ def test_a_row_has_it_and_the_table_prints_it(monkeypatch: pytest.MonkeyPatch) -
         loss=np.ones((2, 1), np.float32),
         finite=np.ones(2, bool),
         gradient_norms=np.zeros((2, 0, 100), np.float32),
+        feature_margins=np.zeros((2, 0, 100), np.float32),
     )
     seen = attacked(shown, membership, study.attacks)
 

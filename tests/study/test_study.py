@@ -1,6 +1,7 @@
 """A small study from beginning to end, interrupted, changed, damaged."""
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import pytest
 
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.data import Balanced, Digits, Npz, Quarters
-from pptp_jax.files import write, write_json
 from pptp_jax.metrics import auc, metric_names, roc
 from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import RelaxLoss
-from pptp_jax.signals import FLIP, IDENTITY, shift
+from pptp_jax.signals import FLIP, IDENTITY, logit_scaled_confidence, shift
 from pptp_jax.study import Study, load_study, narrowed, run
+from pptp_jax.study import fleets as study_fleets
 from pptp_jax.study.config import describe
 from pptp_jax.training import Progress, Recipe, freeze, split, undefended
 
@@ -47,7 +48,9 @@ def rows(out: Path):
 
 
 def fleets(out: Path) -> dict[str, int]:
-    return {str(p.relative_to(out)): p.stat().st_mtime_ns for p in out.rglob("group-*.npz")}
+    return {
+        str(p.relative_to(out)): p.stat().st_mtime_ns for p in out.rglob("after-*/manifest.json")
+    }
 
 
 def test_the_results_say_everything(done: Path) -> None:
@@ -82,6 +85,10 @@ def test_the_numbers_follow_from_what_is_stored(done: Path) -> None:
     for recipe, row in zip(STUDY.recipes, rows(done), strict=True):
         phi = np.load(signals / f"{recipe.slug}.npy")
         assert phi.shape == (6, 1, 300) and phi.dtype == np.float32
+        logits = np.load(signals / "logits" / f"{recipe.slug}.npy", mmap_mode="r")
+        assert logits.shape == (6, 1, 300, 10) and logits.dtype == np.float32
+        phi_of_logits = logit_scaled_confidence(jnp.array(logits[:, 0]), jnp.array([labels] * 6))
+        np.testing.assert_allclose(phi[:, 0], phi_of_logits, rtol=1e-5, atol=1e-5)
         scores = np.stack(
             [np.asarray(ATTACKS["rmia_online"](jnp.array(phi), membership, t)) for t in range(6)]
         )
@@ -90,9 +97,9 @@ def test_the_numbers_follow_from_what_is_stored(done: Path) -> None:
             np.testing.assert_array_equal(stored["membership"], membership)
         known = auc(roc(scores, membership))
         assert row["attacks"]["rmia_online"]["auc"]["value"] == pytest.approx(known)
+        correct = logits[:, 0].argmax(axis=-1) == labels
         for name, chosen in (("train_accuracy", membership), ("test_accuracy", ~membership)):
-            # An example is right when its label has the largest probability; with φ > 0 it has.
-            assert row[name]["value"] >= (phi[:, 0] > 0)[chosen].mean()
+            assert row[name]["value"] == pytest.approx(correct[chosen].mean())
 
 
 class Stopped(Exception):
@@ -162,16 +169,48 @@ def test_regions_are_stored_with_a_fleet_and_compared(done: Path) -> None:
         path.write_text(json.dumps(stored))
 
 
-def test_a_damaged_group_is_trained_anew(done: Path) -> None:
-    known = rows(done)
-    path = next(p for p in sorted(done.rglob("group-0-after-*.npz")) if "split" in str(p))
-    whole = path.read_bytes()
-    for damaged in (whole[:-100], b"", whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:]):
-        path.write_bytes(damaged)
-        told = []
-        run(STUDY, done, on_progress=lambda recipe, progress, told=told: told.append(recipe.name))
-        assert told == ["split", "split"]
-        assert rows(done) == known
+def test_only_the_damaged_group_is_trained_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_fleets, "fitting_chunk", lambda *_: 2)
+    study = replace(STUDY, recipes=STUDY.recipes[:1], trajectory=(1,), resamples=10)
+    told: list[Progress] = []
+    known = run(study, tmp_path)
+    [home] = (tmp_path / "fleets").iterdir()
+    whole = {path: path.read_bytes() for path in home.rglob("*.npy")}
+    logits, way = home / "after-2" / "logits.npy", home / "after-1" / "confidence.npy"
+    for path, at, groups in (
+        (logits, 2.5 / 6, 1),  # the third model, of the second group
+        (way, 5.5 / 6, 1),
+        (way, None, 2),  # cut in the fourth model: the last two groups
+    ):
+        cut = bytearray(whole[path])
+        if at is None:
+            cut = cut[: len(cut) * 7 // 12]
+        else:
+            cut[128 + int(at * (len(cut) - 128))] ^= 1
+        path.write_bytes(cut)
+        told.clear()
+        again = run(study, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
+        assert [progress.training for progress in told] == [2, 2] * groups
+        assert again["rows"] == known["rows"] and again["curves"] == known["curves"]
+        assert {p: p.read_bytes() for p in home.rglob("*.npy")} == whole
+
+
+def test_signals_of_another_fleet_are_never_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = replace(STUDY, recipes=STUDY.recipes[:1], resamples=10)
+    run(first, tmp_path)
+    [old] = (tmp_path / "fleets").iterdir()
+    other = replace(first, seed=1)
+    known = run(other, tmp_path)
+    [new] = {*(tmp_path / "fleets").iterdir()} - {old}
+    shutil.rmtree(new)
+    old.rename(new)
+    told: list[Progress] = []
+    again = run(other, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
+    assert len(told) == 2 and again["rows"] == known["rows"]
 
 
 def test_the_four_quarter_split(tmp_path: Path) -> None:
@@ -286,19 +325,3 @@ def test_a_study_that_does_not_fit_its_data(change, message: str, tmp_path: Path
     with pytest.raises(ValueError, match=message):
         run(replace(STUDY, recipes=recipes, **change), tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "f.json"
-    write_json(path, {"a": 1})
-
-    def half(file) -> None:
-        file.write(b"half")
-        raise OSError("no space left")
-
-    with pytest.raises(OSError, match="no space left"):
-        write(path, half)
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(path, {"a": float("nan")})
-    assert json.loads(path.read_text()) == {"a": 1}
-    assert list(path.parent.iterdir()) == [path]
