@@ -1,30 +1,41 @@
-"""Attacks: pure functions from signals and membership to scores; none of them sees a model.
+"""Attacks: pure functions from what an attacker holds to scores; none of them sees a model.
 
-Everywhere: `signals` (models, queries, examples) holds φ, the logit-scaled confidence;
-`membership` (models, examples) says who trained on what; `target` is the model under attack, all
-the others are its shadows; a larger score means "more likely a member".
+Everywhere: φ is the logit-scaled confidence; `membership` (models, examples) says who trained on
+what; the targets are the models under attack, all others are their shadows; a larger score means
+"more likely a member".
 """
 
 from pptp_jax.attacks.attack import Attack, attack_targets
+from pptp_jax.attacks.base import base_offline, base_online
+from pptp_jax.attacks.bavaria import bavaria_t
+from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
+from pptp_jax.attacks.empirical import attack_p, attack_r
+from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
+from pptp_jax.attacks.outputs import confidence, correctness, entropy, modified_entropy
+from pptp_jax.attacks.registry import ATTACKS
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
-
-ATTACKS: dict[str, Attack] = {
-    "loss": loss,
-    "lira_online": lira_online,
-    "lira_offline": lira_offline,
-    "rmia_online": rmia_online,
-    "rmia_offline": rmia_offline,
-}
 
 __all__ = [
     "ATTACKS",
     "Attack",
+    "Evidence",
+    "attack_p",
+    "attack_r",
     "attack_targets",
+    "base_offline",
+    "base_online",
+    "bavaria_t",
+    "calibration_sablayrolles",
+    "calibration_watson",
+    "confidence",
+    "correctness",
+    "entropy",
     "lira_offline",
     "lira_online",
     "loss",
+    "modified_entropy",
     "rmia_offline",
     "rmia_online",
 ]

@@ -1,24 +1,78 @@
-"""What every attack is, and running one against several targets."""
+"""What every attack is, and running one on confidences alone."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
+
+from pptp_jax.attacks.evidence import Evidence
+
+Access = Literal["labels", "scores", "white-box"]
 
 
-class Attack(Protocol):
-    """A pure function from signals and membership to one score an example."""
+@dataclass(frozen=True, kw_only=True)
+class Attack:
+    """An attack and what it asks for: a pure function from evidence to scores.
 
-    def __call__(
-        self,
-        signals: Float[Array, "models queries examples"],
-        membership: Bool[Array, "models examples"],
-        target: Int[Array, ""] | int,
-    ) -> Float[Array, " examples"]:
-        """The scores of one target."""
-        ...
+    Attributes:
+        name: its key in `ATTACKS`.
+        title: what tables call it.
+        access: what the attacker gets of a model: predicted `labels`, `scores` for every class, or
+            all of it (`white-box`).
+        reads: the signals it looks at, `labels` and `inputs` among them.
+        inside: how many IN shadows it needs of every example.
+        outside: how many OUT shadows it needs of every example.
+        shadows: how many shadows with members and non-members among the examples it learns from.
+        source: the paper it is from.
+        deviations: where it departs from its source.
+        function: the attack.
+
+    Examples:
+        >>> from pptp_jax.attacks import ATTACKS
+        >>> ATTACKS["rmia_online"].access, ATTACKS["rmia_online"].inside
+        ('scores', 1)
+        >>> membership = np.array([[True, False], [False, True], [True, False], [False, True]])
+        >>> phi = np.where(membership, 4.0, 1.0)[:, None].astype(np.float32)
+        >>> evidence = Evidence(signals={"confidence": phi}, membership=membership)
+        >>> ATTACKS["rmia_online"](evidence).shape
+        (4, 2)
+    """
+
+    name: str
+    title: str
+    access: Access
+    reads: tuple[str, ...]
+    source: str
+    function: Callable[..., Float[Array, "targets attacked"]]
+    inside: int = 0
+    outside: int = 0
+    shadows: int = 0
+    deviations: str = ""
+
+    def __call__(self, evidence: Evidence, **options: Any) -> Float[np.ndarray, "targets attacked"]:
+        """The scores of every target; a larger one means "more likely a member".
+
+        Args:
+            evidence: what the attacker holds.
+            **options: what the attack's function takes.
+
+        Raises:
+            ValueError: if a signal is missing or some example has too few shadows.
+        """
+        return np.asarray(self.function(evidence, **options))
+
+    def using(self, **options: Any) -> "Attack":
+        """The same attack with other options.
+
+        Examples:
+            >>> from pptp_jax.attacks import ATTACKS
+            >>> ATTACKS["rmia_online"].using(gamma=1.0).name
+            'rmia_online'
+        """
+        return replace(self, function=partial(self.function, **options))
 
 
 def attack_targets(
@@ -30,43 +84,34 @@ def attack_targets(
     *,
     unaware: Float[np.ndarray, "models queries examples"] | None = None,
 ) -> Float[np.ndarray, "targets examples"]:
-    """Attacks several models in turn.
+    """Attacks several models by their confidences: the short way to `attack(Evidence(...))`.
 
     Args:
         attack: the attack.
         signals: φ.
         membership: who trained on what.
         targets: the models under attack.
-        shadows: the models that may help; None means all. A target never helps against itself, and
-            targets that are not among the shadows do not help against each other.
-
+        shadows: the models that may help; None means all. A target never helps against itself.
         unaware: signals of other models with the same members, trained by another recipe, which
-            take the place of all shadows. This is an attacker who does not know the defence: what
-            it fails to find is no evidence of privacy. None, as it should be, lets shadows be
-            models of the target's own recipe.
+            take the place of all shadows: an attacker who does not know the defence.
 
     Raises:
-        ValueError: if the attack refuses, for example because of too few shadows, or the signals
-            of an unaware attacker have another shape.
+        ValueError: if the attack refuses, for example because of too few shadows, or shapes
+            disagree.
 
     Examples:
-        >>> from pptp_jax import attacks
+        >>> from pptp_jax.attacks import ATTACKS
         >>> membership = np.array([[True, False], [False, True]])
-        >>> signals = np.array([[[4.0, 1.0]], [[0.0, 5.0]]], np.float32)
-        >>> attack_targets(attacks.loss, signals, membership, targets=[0, 1]).argmax(axis=1)
+        >>> phi = np.array([[[4.0, 1.0]], [[0.0, 5.0]]], np.float32)
+        >>> attack_targets(ATTACKS["loss"], phi, membership, targets=[0, 1]).argmax(axis=1)
         array([0, 1])
     """
-    if unaware is not None and unaware.shape != signals.shape:
-        raise ValueError(
-            f"an unaware attacker's signals must have the shape of the targets' own, "
-            f"{signals.shape}, got {unaware.shape}"
+    return attack(
+        Evidence(
+            signals={"confidence": signals},
+            membership=membership,
+            targets=targets,
+            shadows=shadows,
+            unaware={} if unaware is None else {"confidence": unaware},
         )
-    known = signals if unaware is None else unaware
-    every = list(range(len(signals)) if shadows is None else shadows)
-    scores = []
-    for target in targets:
-        rows = every if target in every else [target, *every]
-        at = rows.index(target)
-        seen = jnp.asarray(known[rows]).at[at].set(signals[target])
-        scores.append(attack(seen, jnp.asarray(membership[rows]), at))
-    return np.asarray(jnp.stack(scores))
+    )

@@ -5,13 +5,17 @@ References:
     https://arxiv.org/abs/2112.03570, and its published code.
 """
 
+from functools import partial
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from jax.scipy.stats import norm
 from jaxtyping import Array, Bool, Float, Int
 
-from pptp_jax.attacks.shadows import shadows_of
+from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.leave_out import Fit, Fits, fits, without
+from pptp_jax.attacks.published_lira import published_offline, published_online
 from pptp_jax.validation import one_of
 
 Variance = Literal["auto", "per_example", "global"]
@@ -21,21 +25,14 @@ _PER_EXAMPLE_FROM = 64
 
 
 def lira_online(
-    signals: Float[Array, "models queries examples"],
-    membership: Bool[Array, "models examples"],
-    target: Int[Array, ""] | int,
-    *,
-    variance: Variance = "auto",
-    reference_compat: bool = False,
-) -> Float[Array, " examples"]:
+    evidence: Evidence, *, variance: Variance = "auto", reference_compat: bool = False
+) -> Float[Array, "targets attacked"]:
     """Log N(φ; μ_in, σ²_in) − log N(φ; μ_out, σ²_out), summed over the queries.
 
     Args:
-        signals: φ.
-        membership: who trained on what.
-        target: the model under attack.
+        evidence: with φ.
         variance: `per_example`; `global`, the variance within examples pooled over all of them;
-            or `auto`: per example from 64 models up.
+            or `auto`: per example from 64 models up, the target counted.
         reference_compat: computes as the published code does: medians for means, the mean over
             queries, and a "fixed" (global) variance that is that of all IN signals together.
 
@@ -48,39 +45,28 @@ def lira_online(
     Examples:
         >>> import numpy as np
         >>> membership = np.arange(8)[:, None] % 2 == 0
-        >>> signals = np.where(membership, 2.0, -2.0)[:, None] + np.arange(8)[:, None, None] / 8
-        >>> print(lira_online(jnp.array(signals), jnp.array(membership), 0) > 0)
-        [ True]
+        >>> phi = np.where(membership, 2.0, -2.0)[:, None] + np.arange(8)[:, None, None] / 8
+        >>> held = Evidence(signals={"confidence": np.float32(phi)}, membership=membership)
+        >>> print(lira_online(held)[:, 0] > 0)
+        [ True False  True False  True False  True False]
     """
-    shadows = shadows_of(signals, membership, target, inside=2, outside=2)
-    pooled = _pooled(len(signals), variance)
-    mean_in, std_in = _fit(signals, shadows.inside, pooled, reference_compat)
-    mean_out, std_out = _fit(signals, shadows.outside, pooled, reference_compat)
-    if reference_compat and pooled:
-        std_out = std_in
-    own = signals[target]
-    ratio = norm.logpdf(own, mean_in, std_in) - norm.logpdf(own, mean_out, std_out)
-    return ratio.mean(axis=0) if reference_compat else ratio.sum(axis=0)
+    kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
+    run = partial(published_online if reference_compat else _online, _pooled(evidence, variance))
+    own, known = evidence.own("confidence"), evidence.known("confidence")
+    return run(own, known, *kinds, jnp.asarray(evidence.itself))
 
 
 def lira_offline(
-    signals: Float[Array, "models queries examples"],
-    membership: Bool[Array, "models examples"],
-    target: Int[Array, ""] | int,
-    *,
-    variance: Variance = "auto",
-    reference_compat: bool = False,
-) -> Float[Array, " examples"]:
+    evidence: Evidence, *, variance: Variance = "auto", reference_compat: bool = False
+) -> Float[Array, "targets attacked"]:
     """Log Pr[Z ≤ φ] for Z ~ N(μ_out, σ²_out), summed over the queries; no IN shadow is used.
 
     Args:
-        signals: φ.
-        membership: who trained on what.
-        target: the model under attack.
+        evidence: with φ.
         variance: as in `lira_online`.
         reference_compat: computes as the published code does: −log N(φ; μ_out, σ²_out), which also
             calls confidences far below the OUT mean members; medians for means, the mean over
-            queries, and for a "fixed" (global) variance that of all IN signals.
+            queries, and a "fixed" (global) variance that is that of all OUT signals together.
 
     Returns:
         The scores.
@@ -90,51 +76,86 @@ def lira_offline(
 
     Examples:
         >>> import numpy as np
-        >>> signals = np.array([3.0, 0.1, -0.1, 0.0]).reshape(4, 1, 1)
+        >>> phi = np.float32([3.0, 0.1, -0.1, 0.0]).reshape(4, 1, 1)
         >>> membership = np.array([[True], [False], [False], [False]])
-        >>> score = lira_offline(jnp.array(signals), jnp.array(membership), 0)
-        >>> bool(score[0] > np.log(0.99))
+        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> bool(lira_offline(held)[0, 0] > np.log(0.99))
         True
     """
-    shadows = shadows_of(signals, membership, target, inside=0, outside=2)
-    pooled = _pooled(len(signals), variance)
-    mean, std = _fit(signals, shadows.outside, pooled, reference_compat)
-    own = signals[target]
-    if not reference_compat:
-        return norm.logcdf(own, mean, std).sum(axis=0)
-    if pooled:
-        _, std = _fit(signals, shadows.inside, pooled, reference_compat)
-    return -norm.logpdf(own, mean, std).mean(axis=0)
+    outside = evidence.shadows_of("OUT", at_least=2)
+    run = partial(published_offline if reference_compat else _offline, _pooled(evidence, variance))
+    own, known = evidence.own("confidence"), evidence.known("confidence")
+    return run(own, known, outside, jnp.asarray(evidence.itself))
 
 
-def _pooled(models: int, variance: Variance) -> bool:
+def _pooled(evidence: Evidence, variance: Variance) -> bool:
     one_of(("auto", "per_example", "global"), variance=variance)
+    # A target that is no shadow counts as a model as well.
+    models = len(evidence.shadow_rows) + bool((evidence.itself < 0).any())
     return models < _PER_EXAMPLE_FROM if variance == "auto" else variance == "global"
 
 
-def _fit(
-    signals: Float[Array, "models queries examples"],
-    chosen: Bool[Array, "models examples"],
+@partial(jax.jit, static_argnums=0)
+def _online(
     pooled: bool,
-    reference_compat: bool,
+    own: Float[Array, "targets queries examples"],
+    known: Float[Array, "shadows queries examples"],
+    inside: Bool[Array, "shadows examples"],
+    outside: Bool[Array, "shadows examples"],
+    itself: Int[Array, " targets"],
+) -> Float[Array, "targets examples"]:
+    found = [(chosen, fits(known, chosen)) for chosen in (inside, outside)]
+
+    def of_target(
+        target: tuple[Float[Array, "queries examples"], Int[Array, ""]],
+    ) -> Float[Array, " examples"]:
+        mine, place = target
+        of_in, of_out = (
+            norm.logpdf(mine, *_gaussian(_left_out(fit, chosen, known, place), pooled))
+            for chosen, fit in found
+        )
+        return (of_in - of_out).sum(axis=0)
+
+    return jax.lax.map(of_target, (own, itself))
+
+
+@partial(jax.jit, static_argnums=0)
+def _offline(
+    pooled: bool,
+    own: Float[Array, "targets queries examples"],
+    known: Float[Array, "shadows queries examples"],
+    outside: Bool[Array, "shadows examples"],
+    itself: Int[Array, " targets"],
+) -> Float[Array, "targets examples"]:
+    found = fits(known, outside)
+
+    def of_target(
+        target: tuple[Float[Array, "queries examples"], Int[Array, ""]],
+    ) -> Float[Array, " examples"]:
+        mine, place = target
+        fit = _left_out(found, outside, known, place)
+        return norm.logcdf(mine, *_gaussian(fit, pooled)).sum(axis=0)
+
+    return jax.lax.map(of_target, (own, itself))
+
+
+def _left_out(
+    found: Fits,
+    chosen: Bool[Array, "shadows examples"],
+    known: Float[Array, "shadows queries examples"],
+    place: Int[Array, ""],
+) -> Fit:
+    return without(found, place, known[place], chosen[place] & (place >= 0))
+
+
+def _gaussian(
+    fit: Fit, pooled: bool
 ) -> tuple[Float[Array, "queries examples"], Float[Array, "queries #examples"]]:
-    """Mean and standard deviation over the chosen models, per query and example or per query."""
-    where = chosen[:, None, :]
-    mean = jnp.mean(signals, axis=0, where=where)
-    if reference_compat:
-        centre = jnp.nanmedian(jnp.where(where, signals, jnp.nan), axis=0)
-        if pooled:
-            spread = jnp.std(signals, where=jnp.broadcast_to(where, signals.shape))
-            return centre, jnp.broadcast_to(spread, (signals.shape[1], 1)) + 1e-30
-        return centre, jnp.std(signals, axis=0, where=where) + 1e-30
-    squares = jnp.sum((signals - mean[None]) ** 2, axis=0, where=where)
-    counts = chosen.sum(axis=0)
+    """Mean and standard deviation, per query and example or per query."""
+    freedom = (fit.count - 1).astype(fit.mean.dtype)
     if pooled:
-        squares = squares.sum(axis=-1, keepdims=True)
-        freedom = (counts - 1).sum()
+        variance = fit.squares.sum(axis=-1, keepdims=True) / freedom.sum()
     else:
-        freedom = (counts - 1)[None]
+        variance = fit.squares / freedom[None]
     # Confidences that do not vary at all would otherwise be divided by zero.
-    return mean, jnp.sqrt(squares / freedom.astype(signals.dtype)) + jnp.finfo(
-        signals.dtype
-    ).tiny ** 0.5
+    return fit.mean, jnp.sqrt(variance) + jnp.finfo(variance.dtype).tiny ** 0.5

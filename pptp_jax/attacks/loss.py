@@ -1,22 +1,16 @@
 """The attack by the loss alone: no shadows."""
 
 import jax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
-from pptp_jax.attacks.shadows import shadows_of
+from pptp_jax.attacks.evidence import Evidence
 
 
-def loss(
-    signals: Float[Array, "models queries examples"],
-    membership: Bool[Array, "models examples"],
-    target: Int[Array, ""] | int,
-) -> Float[Array, " examples"]:
+def loss(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """The negated cross-entropy of the target, averaged over the queries.
 
     Args:
-        signals: φ.
-        membership: who trained on what; not looked at.
-        target: the model under attack.
+        evidence: with φ.
 
     Returns:
         −ℓ = −softplus(−φ).
@@ -25,9 +19,9 @@ def loss(
         Yeom et al., "Privacy Risk in Machine Learning", 2018, https://arxiv.org/abs/1709.01604
 
     Examples:
-        >>> import jax.numpy as jnp
-        >>> print(loss(jnp.zeros((1, 1, 1)), jnp.array([[True]]), 0))
-        [-0.6931472]
+        >>> import numpy as np
+        >>> phi, membership = np.zeros((1, 1, 1), np.float32), np.array([[True]])
+        >>> print(loss(Evidence(signals={"confidence": phi}, membership=membership)))
+        [[-0.6931472]]
     """
-    shadows_of(signals, membership, target, inside=0, outside=0)
-    return -jax.nn.softplus(-signals[target]).mean(axis=0)
+    return -jax.nn.softplus(-evidence.own("confidence")).mean(axis=1)

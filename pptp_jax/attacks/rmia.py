@@ -8,22 +8,22 @@ References:
     https://arxiv.org/abs/2312.03262
 """
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from typing import Literal
 
-from pptp_jax.attacks.shadows import shadows_of
-from pptp_jax.validation import fraction, positive
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pptp_jax.attacks.beaten import beaten, offline_reference
+from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.probabilities import Probability, own_and_known, references
+from pptp_jax.attacks.tuning import tuned_a
+from pptp_jax.validation import fraction, one_of, positive
 
 
 def rmia_online(
-    signals: Float[Array, "models queries examples"],
-    membership: Bool[Array, "models examples"],
-    target: Int[Array, ""] | int,
-    *,
-    gamma: float = 2.0,
-    population: Int[Array, " population"] | None = None,
-) -> Float[Array, " examples"]:
+    evidence: Evidence, *, gamma: float = 2.0, probability: Probability = "softmax"
+) -> Float[Array, "targets attacked"]:
     """Pr_z[(p(x|θ)/p(x)) / (p(z|θ)/p(z)) ≥ γ], with p(x) from IN and OUT shadows alike.
 
     p(x) = ½ (mean over IN + mean over OUT). Where there are as many of either, as the paper has it,
@@ -32,11 +32,10 @@ def rmia_online(
     its membership away without a look at the target.
 
     Args:
-        signals: φ; several queries are joined by their mean log-probability.
-        membership: who trained on what.
-        target: the model under attack.
+        evidence: with φ; several queries are joined by their mean log-probability. The examples z
+            are its population.
         gamma: how far an example must be ahead of z to beat it.
-        population: the examples z; None takes all of them.
+        probability: how logits become the probability of the label.
 
     Returns:
         The scores, from 0 to 1.
@@ -47,35 +46,34 @@ def rmia_online(
     Examples:
         >>> import numpy as np
         >>> membership = np.array([[True, False]] * 2 + [[False, True]] * 2)
-        >>> signals = np.where(membership, 3.0, -3.0)[:, None, :]
-        >>> print(rmia_online(jnp.array(signals), jnp.array(membership), 0))
-        [0.5 0. ]
+        >>> phi = np.where(membership, 3.0, -3.0)[:, None, :].astype(np.float32)
+        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> print(rmia_online(held))
+        [[0.5 0. ]]
     """
     positive(gamma=gamma)
-    shadows = shadows_of(signals, membership, target, inside=1, outside=1)
-    inside, outside = _log_mean(signals, shadows.inside), _log_mean(signals, shadows.outside)
-    reference = jnp.logaddexp(inside, outside) - jnp.log(2.0)
-    return _beaten(signals[target], reference, gamma, population)
+    kinds = [evidence.shadows_of("IN", at_least=1), evidence.shadows_of("OUT", at_least=1)]
+    own, known = own_and_known(evidence, probability)
+    expected = references(known, kinds, jnp.asarray(evidence.itself))
+    return _scores(own.log_p, expected, gamma, evidence)
 
 
 def rmia_offline(
-    signals: Float[Array, "models queries examples"],
-    membership: Bool[Array, "models examples"],
-    target: Int[Array, ""] | int,
+    evidence: Evidence,
     *,
     gamma: float = 2.0,
-    a: float = 0.3,
-    population: Int[Array, " population"] | None = None,
-) -> Float[Array, " examples"]:
+    a: float | Literal["tuned"] = 0.3,
+    probability: Probability = "softmax",
+) -> Float[Array, "targets attacked"]:
     """RMIA with p(x) = ½ ((1 + a) p_out(x) + (1 − a)); no IN shadow is used.
 
     Args:
-        signals: φ; several queries are joined by their mean log-probability.
-        membership: who trained on what.
-        target: the model under attack.
+        evidence: with φ; several queries are joined by their mean log-probability. The examples z
+            are its population.
         gamma: how far an example must be ahead of z to beat it.
-        a: how close p_in is to p_out; the paper uses 0.3 on CIFAR-10 and 0.6 on CIFAR-100.
-        population: the examples z; None takes all of them.
+        a: how close p_in is to p_out; the paper uses 0.3 on CIFAR-10 and 0.6 on CIFAR-100. `tuned`
+            chooses it for each target by attacking one of its shadows with the others.
+        probability: how logits become the probability of the label.
 
     Returns:
         The scores, from 0 to 1.
@@ -86,34 +84,31 @@ def rmia_offline(
     Examples:
         >>> import numpy as np
         >>> membership = np.array([[True, False], [False, True], [False, False]])
-        >>> signals = np.where(membership, 3.0, -3.0)[:, None, :]
-        >>> print(rmia_offline(jnp.array(signals), jnp.array(membership), 0))
-        [0.5 0. ]
+        >>> phi = np.where(membership, 3.0, -3.0)[:, None, :].astype(np.float32)
+        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> print(rmia_offline(held))
+        [[0.5 0. ]]
     """
     positive(gamma=gamma)
-    fraction(a=a)
-    shadows = shadows_of(signals, membership, target, inside=0, outside=1)
-    outside = _log_mean(signals, shadows.outside)
-    reference = jnp.logaddexp(jnp.log1p(a) + outside, jnp.log1p(-a)) - jnp.log(2.0)
-    return _beaten(signals[target], reference, gamma, population)
+    outside = evidence.shadows_of("OUT", at_least=1)
+    own, known = own_and_known(evidence, probability)
+    if isinstance(a, str):
+        one_of(("tuned",), a=a)
+        each = tuned_a(evidence, gamma, probability)
+    else:
+        fraction(a=a)
+        each = np.full(len(own.log_p), a)
+    means = references(known, [outside], jnp.asarray(evidence.itself))
+    expected = offline_reference(means, jnp.asarray(each, means.dtype)[:, None, None])
+    return _scores(own.log_p, expected, gamma, evidence)
 
 
-def _log_mean(
-    signals: Float[Array, "models queries examples"], chosen: Bool[Array, "models examples"]
-) -> Float[Array, "queries examples"]:
-    """Log of the mean probability over the chosen models, precise next to 0 as next to 1."""
-    where = chosen[:, None, :]
-    p = jnp.mean(jax.nn.sigmoid(signals), axis=0, where=where)
-    q = jnp.mean(jax.nn.sigmoid(-signals), axis=0, where=where)
-    return jnp.where(p < 0.5, jnp.log(p), jnp.log1p(-q))
-
-
-def _beaten(
-    own: Float[Array, "queries examples"],
-    reference: Float[Array, "queries examples"],
+def _scores(
+    own: Float[Array, "targets queries attacked"],
+    expected: Float[Array, "targets queries attacked"],
     gamma: float,
-    population: Int[Array, " population"] | None,
-) -> Float[Array, " examples"]:
-    ratio = (-jax.nn.softplus(-own) - reference).mean(axis=0)
-    z = jnp.sort(ratio if population is None else ratio[population])
-    return jnp.searchsorted(z, ratio - jnp.log(gamma), side="right") / len(z)
+    evidence: Evidence,
+) -> Float[Array, "targets attacked"]:
+    mask = evidence.population
+    population = None if mask is None else jnp.asarray(np.flatnonzero(mask))
+    return beaten((own - expected).mean(axis=1), gamma, population)

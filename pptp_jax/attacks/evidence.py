@@ -1,0 +1,270 @@
+"""Evidence: what an attacker holds, a container of arrays."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Shaped
+
+from pptp_jax.validation import positive
+
+# How many axes each signal has; models come first and examples last, but for the logits' classes.
+AXES = {
+    "confidence": ("models", "queries", "examples"),
+    "logits": ("models", "queries", "examples", "classes"),
+    "correct": ("models", "queries", "examples"),
+    "gradient_norms": ("models", "blocks", "examples"),
+    "input_gradient_norm": ("models", "examples"),
+    "boundary_distance": ("models", "examples"),
+    "noisy_correct": ("models", "examples"),
+}
+Statistic = Callable[
+    [Float[Array, "models queries examples classes"], Int[Array, " examples"]],
+    Shaped[Array, "models queries examples"],
+]
+
+
+@jax.jit
+def _confidence(
+    logits: Float[Array, "models queries examples classes"], labels: Int[Array, " examples"]
+) -> Float[Array, "models queries examples"]:
+    # Brings the training along, which nobody needs who holds φ.
+    from pptp_jax.signals import logit_scaled_confidence
+
+    return logit_scaled_confidence(logits, jnp.broadcast_to(labels, logits.shape[:-1]))
+
+
+@jax.jit
+def _correct(
+    logits: Float[Array, "models queries examples classes"], labels: Int[Array, " examples"]
+) -> Bool[Array, "models queries examples"]:
+    return logits.argmax(axis=-1) == labels[None, None]
+
+
+# What follows from the logits and the labels where it is not given.
+DERIVED: dict[str, Statistic] = {"confidence": _confidence, "correct": _correct}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What an attacker holds: signals of models, and who is a member of which shadow.
+
+    Attributes:
+        signals: arrays by name, any of those in `AXES`; other names are refused. `confidence` and
+            `correct` follow from `logits` and `labels` where they are not given.
+        membership: who trained on what. A target's own row is never looked at by an attack on it.
+        labels: the examples' labels.
+        inputs: the examples themselves, for attacks that learn from them.
+        targets: the models under attack; None for all.
+        shadows: the models that may help; None for all. A target never helps against itself, and
+            targets that are not among the shadows do not help against each other.
+        examples: the examples under attack; None for all. Of the others, attacks that learn from
+            shadows learn as well, as in the split in quarters, where no shadow knows an example
+            under attack.
+        population: the examples under attack that serve as population, as a mask; None for all.
+        unaware: signals of other models with the same members, trained by another recipe, which
+            take the place of all shadows' own. This is an attacker who does not know the defence:
+            what it fails to find is no evidence of privacy. None, as it should be, lets shadows be
+            models of the target's own recipe.
+
+    Raises:
+        ValueError: if shapes disagree, or a signal, target, shadow or example is unknown.
+
+    Examples:
+        >>> membership = np.array([[True, False], [False, True], [True, True]])
+        >>> phi = np.zeros((3, 1, 2), np.float32)
+        >>> evidence = Evidence(signals={"confidence": phi}, membership=membership, targets=[2])
+        >>> evidence.own("confidence").shape, evidence.known("confidence").shape
+        ((1, 1, 2), (3, 1, 2))
+        >>> evidence.itself
+        array([2])
+        >>> evidence.shadows_of("IN", at_least=1).shape
+        (3, 2)
+    """
+
+    signals: Mapping[str, Shaped[np.ndarray, "models ..."]]
+    membership: Bool[np.ndarray, "models examples"]
+    labels: Int[np.ndarray, " examples"] | None = None
+    inputs: Shaped[np.ndarray, "examples ..."] | None = None
+    targets: Sequence[int] | None = None
+    shadows: Sequence[int] | None = None
+    examples: Int[np.ndarray, " attacked"] | None = None
+    population: Bool[np.ndarray, " attacked"] | None = None
+    unaware: Mapping[str, Shaped[np.ndarray, "models ..."]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.membership.ndim != 2:
+            raise ValueError(
+                "membership must have shape (models, examples), got "
+                f"{tuple(self.membership.shape)}"
+            )
+        models, examples = self.membership.shape
+        for name, signal in self.signals.items():
+            self._check_signal(name, signal)
+        for name, signal in self.unaware.items():
+            if name in self.signals and signal.shape != self.signals[name].shape:
+                raise ValueError(
+                    "an unaware attacker's signals must have the shape of the targets' own, "
+                    f"{self.signals[name].shape}, got {signal.shape}"
+                )
+            self._check_signal(name, signal)
+        for what, array in (("labels", self.labels), ("inputs", self.inputs)):
+            if array is not None and len(array) != examples:
+                raise ValueError(f"there are {examples} examples, but {len(array)} {what}")
+        for what, numbers, total, of in (
+            ("target", self.targets, models, "models"),
+            ("shadow", self.shadows, models, "models"),
+            ("example", self.examples, examples, "examples"),
+        ):
+            for number in () if numbers is None else numbers:
+                if not 0 <= number < total:
+                    raise ValueError(
+                        f"{what} must be one of the {of} 0 to {total - 1}, got {number}"
+                    )
+        if self.population is not None:
+            under_attack = examples if self.examples is None else len(self.examples)
+            if self.population.shape != (under_attack,) or self.population.dtype != bool:
+                raise ValueError(
+                    f"population must be a mask of the {under_attack} examples under attack, got "
+                    f"{self.population.dtype} of shape {self.population.shape}"
+                )
+            positive(population=int(self.population.sum()))
+
+    def _check_signal(self, name: str, signal: Shaped[np.ndarray, "models ..."]) -> None:
+        if name not in AXES:
+            raise ValueError(f"signal {name!r} is unknown. Known: {', '.join(AXES)}")
+        axes = AXES[name]
+        if signal.ndim != len(axes):
+            raise ValueError(f"{name} must have shape ({', '.join(axes)}), got {signal.shape}")
+        found = (signal.shape[0], signal.shape[axes.index("examples")])
+        if found != self.membership.shape:
+            raise ValueError(
+                f"membership must have shape (models, examples) = {found} to fit {name} of shape "
+                f"{signal.shape}, got {tuple(self.membership.shape)}"
+            )
+
+    def has(self, name: str) -> bool:
+        """Whether a signal, or `labels` or `inputs`, is there or follows from what is there."""
+        if name in ("labels", "inputs"):
+            return getattr(self, name) is not None
+        derived = name in DERIVED and "logits" in self.signals and self.labels is not None
+        return name in self.signals or derived
+
+    @property
+    def target_rows(self) -> Int[np.ndarray, " targets"]:
+        """The models under attack."""
+        return _numbers(self.targets, len(self.membership))
+
+    @property
+    def shadow_rows(self) -> Int[np.ndarray, " shadows"]:
+        """The models that may help."""
+        return _numbers(self.shadows, len(self.membership))
+
+    @property
+    def itself(self) -> Int[np.ndarray, " targets"]:
+        """Where each target stands among the shadows, to be left out; −1 where it is none."""
+        place = np.full(len(self.membership), -1)
+        place[self.shadow_rows] = np.arange(len(self.shadow_rows))
+        return place[self.target_rows]
+
+    def own(self, signal: str | Statistic) -> Shaped[Array, "targets ..."]:
+        """A signal of the targets on the examples under attack.
+
+        Args:
+            signal: its name, or what computes it from the logits and labels.
+
+        Raises:
+            ValueError: if it is not there.
+        """
+        return self._taken(self.signals, signal, self.target_rows, self.examples)
+
+    def known(
+        self, signal: str | Statistic, *, everywhere: bool = False
+    ) -> Shaped[Array, "shadows ..."]:
+        """A signal of the shadows on the examples under attack, or on all there are.
+
+        Args:
+            signal: its name, or what computes it from the logits and labels.
+            everywhere: on all there are.
+
+        Raises:
+            ValueError: if it is not there.
+        """
+        chosen = None if everywhere else self.examples
+        return self._taken(self.unaware or self.signals, signal, self.shadow_rows, chosen)
+
+    def members(self, *, everywhere: bool = False) -> Bool[np.ndarray, "shadows examples"]:
+        """Who is a member of which shadow, of the examples under attack or of all there are."""
+        matrix = np.asarray(self.membership)[self.shadow_rows]
+        return matrix if everywhere or self.examples is None else matrix[:, self.examples]
+
+    def shadows_of(
+        self, kind: Literal["IN", "OUT"], *, at_least: int
+    ) -> Bool[Array, "shadows attacked"]:
+        """Which shadows are IN (or OUT) shadows of which example under attack.
+
+        Args:
+            kind: those that trained on it, or those that did not.
+            at_least: how many each example needs, whichever target is left out.
+
+        Raises:
+            ValueError: if some example has fewer.
+        """
+        chosen = self.members() if kind == "IN" else ~self.members()
+        counts = chosen.sum(axis=0, dtype=np.int32)
+        itself = self.itself
+        left = [(counts - chosen[place]).min() for place in itself[itself >= 0]]
+        fewest = min(left) if len(left) == len(itself) else min([counts.min(), *left])
+        if fewest < at_least:
+            raise ValueError(
+                f"this attack needs at least {at_least} {kind} shadows for every example, and some "
+                f"example has {fewest}: train more models"
+            )
+        return jnp.asarray(chosen)
+
+    def needed(
+        self, what: Literal["labels", "inputs"], *, everywhere: bool = False
+    ) -> Shaped[np.ndarray, "examples ..."]:
+        """The labels or inputs of the examples under attack, or of all there are.
+
+        Raises:
+            ValueError: if they are not there.
+        """
+        array = getattr(self, what)
+        if array is None:
+            raise ValueError(f"this attack needs the examples' {what}: Evidence({what}=...)")
+        chosen = everywhere or self.examples is None
+        return np.asarray(array if chosen else array[self.examples])
+
+    def _taken(
+        self,
+        signals: Mapping[str, Shaped[np.ndarray, "models ..."]],
+        signal: str | Statistic,
+        rows: Int[np.ndarray, " rows"],
+        examples: Int[np.ndarray, " attacked"] | None,
+    ) -> Shaped[Array, "rows ..."]:
+        def picked(name: str, rows: Int[np.ndarray, " rows"]) -> Shaped[np.ndarray, "rows ..."]:
+            array = signals[name]
+            whole = len(rows) == len(array) and (rows == np.arange(len(rows))).all()
+            array = array if whole else array[rows]
+            return array if examples is None else array.take(examples, AXES[name].index("examples"))
+
+        if isinstance(signal, str) and signal in signals:
+            return jnp.asarray(picked(signal, rows))
+        statistic = DERIVED.get(signal) if isinstance(signal, str) else signal
+        if statistic is None or "logits" not in signals:
+            there = ", ".join(map(repr, sorted(signals))) or "none"
+            missing = repr(signal) if isinstance(signal, str) else "'logits'"
+            raise ValueError(f"this attack reads the signal {missing}, and there are only: {there}")
+        labels = jnp.asarray(self.needed("labels", everywhere=examples is None))
+        # Model by model: all logits at once may be more than the memory holds.
+        return jnp.concatenate(
+            [statistic(jnp.asarray(picked("logits", rows[i : i + 1])), labels) for i in range(len(rows))]
+        )
+
+
+def _numbers(chosen: Sequence[int] | None, total: int) -> Int[np.ndarray, " chosen"]:
+    return np.arange(total) if chosen is None else np.array(chosen, int)

@@ -1,0 +1,151 @@
+"""The probability of the label, and its means over shadows with any one of them left out.
+
+All in logarithms, of p and of 1 − p, so that nothing is lost next to 0 or next to 1.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.validation import one_of
+
+Probability = Literal["softmax", "taylor"]
+
+
+class LogProbability(NamedTuple):
+    """The logarithms of a probability and of what it leaves to 1."""
+
+    log_p: Float[Array, "models queries examples"]
+    log_q: Float[Array, "models queries examples"]
+
+
+def own_and_known(
+    evidence: Evidence, probability: Probability, *, everywhere: bool = False
+) -> tuple[LogProbability, LogProbability]:
+    """The probability of the label by the targets, and by the shadows.
+
+    Args:
+        evidence: with φ, or with logits and labels.
+        probability: `softmax`, or `taylor` (see `taylor_margin`).
+        everywhere: whether the shadows' are taken on all examples there are.
+
+    Raises:
+        ValueError: if the signal is not there or the probability is unknown.
+    """
+    one_of(("softmax", "taylor"), probability=probability)
+    if probability == "softmax":
+        own, known = (
+            evidence.own("confidence"),
+            evidence.known("confidence", everywhere=everywhere),
+        )
+    else:
+        own, known = evidence.own(taylor_margin), evidence.known(taylor_margin, everywhere=everywhere)
+    return _of_log_odds(own), _of_log_odds(known)
+
+
+def _of_log_odds(phi: Float[Array, "models queries examples"]) -> LogProbability:
+    return LogProbability(-jax.nn.softplus(-phi), -jax.nn.softplus(phi))
+
+
+@partial(jax.jit, static_argnames=("order",))
+def taylor_margin(
+    logits: Float[Array, "models queries examples classes"],
+    labels: Int[Array, " examples"],
+    *,
+    margin: float = 0.6,
+    order: int = 4,
+    temperature: float = 2.0,
+) -> Float[Array, "models queries examples"]:
+    """The log-odds of the label by SM-Taylor-Softmax, the RMIA paper's alternative to softmax.
+
+    p_y = t(z_y − m) / (t(z_y − m) + Σ_{i≠y} t(z_i)), where z are logits over the temperature, m is
+    the margin and t(z) = 1 + z + ... + z^(n−1)/(n−1)! are the first n terms of e^z. Terms below 1e-6
+    count as 1e-6: with an even number of terms t falls below 0 where z is far below 0, and the
+    published code then takes negative numbers for probabilities.
+
+    Examples:
+        >>> odds = taylor_margin(jnp.zeros((1, 1, 1, 2)), jnp.array([0]), margin=0.0)
+        >>> print(odds)
+        [[[0.]]]
+    """
+    z = logits / temperature
+    label = jax.nn.one_hot(labels, logits.shape[-1], dtype=bool)[None, None]
+    z = jnp.where(label, z - margin, z)
+    terms = jnp.maximum(sum(z**k / math.factorial(k) for k in range(order)), 1e-6)
+    of_label = jnp.where(label, terms, 0).sum(axis=-1)
+    return jnp.log(of_label) - jnp.log(jnp.where(label, 0, terms).sum(axis=-1))
+
+
+class _Sums(NamedTuple):
+    """Log of a sum over models, which of them is the largest, and log of the sum without it."""
+
+    whole: Float[Array, "queries examples"]
+    largest: Int[Array, "queries examples"]
+    rest: Float[Array, "queries examples"]
+
+
+def _sums(
+    values: Float[Array, "models queries examples"], chosen: Bool[Array, "models examples"]
+) -> _Sums:
+    masked = jnp.where(chosen[:, None], values, -jnp.inf)
+    largest = masked.argmax(axis=0)
+    models = jnp.arange(len(values))[:, None, None]
+    others = jnp.where(models == largest[None], -jnp.inf, masked)
+    rest = jax.nn.logsumexp(others, axis=0)
+    return _Sums(jnp.logaddexp(rest, masked.max(axis=0)), largest, rest)
+
+
+def _without(
+    sums: _Sums, model: Int[Array, ""], value: Float[Array, "queries examples"]
+) -> Float[Array, "queries examples"]:
+    # All but the largest are at most half of the sum: nothing cancels.
+    less = sums.whole + jnp.log1p(-jnp.minimum(jnp.exp(value - sums.whole), 0.5))
+    return jnp.where(sums.largest == model, sums.rest, less)
+
+
+@jax.jit
+def references(
+    known: LogProbability,
+    kinds: Sequence[Bool[Array, "shadows examples"]],
+    itself: Int[Array, " targets"],
+) -> Float[Array, "targets queries examples"]:
+    """Log of the probability to be expected: the mean over each kind of shadows, all kinds alike.
+
+    Args:
+        known: the shadows' probabilities.
+        kinds: which shadows are of a kind, IN or OUT.
+        itself: which shadow each target is itself, and must do without; −1 for none.
+
+    Examples:
+        >>> half = jnp.log(jnp.full((3, 1, 1), 0.5))
+        >>> every = jnp.ones((3, 1), bool)
+        >>> found = references(LogProbability(half, half), [every], jnp.array([0, -1]))
+        >>> print(jnp.exp(found[:, 0, 0]))
+        [0.5 0.5]
+    """
+    found = [(chosen, [_sums(part, chosen) for part in known]) for chosen in kinds]
+
+    def of_target(place: Int[Array, ""]) -> Float[Array, "queries examples"]:
+        means = []
+        for chosen, sums in found:
+            there = chosen[place] & (place >= 0)
+            count = (chosen.sum(axis=0) - there).astype(known.log_p.dtype)
+            log_p, log_q = (
+                jnp.where(there[None], _without(own, place, part[place]), own.whole)
+                - jnp.log(count)[None]
+                for own, part in zip(sums, known, strict=True)
+            )
+            # Next to 1 the mean of 1 − p is the more precise one.
+            means.append(jnp.where(log_p < log_q, log_p, jnp.log1p(-jnp.exp(log_q))))
+        total = means[0]
+        for mean in means[1:]:
+            total = jnp.logaddexp(total, mean)
+        return total - math.log(len(means))
+
+    return jax.lax.map(of_target, itself)

@@ -1,0 +1,178 @@
+"""All attacks, and what each of them asks for."""
+
+from pptp_jax.attacks.attack import Attack
+from pptp_jax.attacks.base import base_offline, base_online
+from pptp_jax.attacks.bavaria import bavaria_t
+from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
+from pptp_jax.attacks.empirical import attack_p, attack_r
+from pptp_jax.attacks.lira import lira_offline, lira_online
+from pptp_jax.attacks.loss import loss
+from pptp_jax.attacks.outputs import confidence, correctness, entropy, modified_entropy
+from pptp_jax.attacks.rmia import rmia_offline, rmia_online
+
+_PHI = ("confidence",)
+
+_EVERY = (
+    Attack(
+        name="loss",
+        title="LOSS",
+        access="scores",
+        reads=_PHI,
+        source="Yeom et al. 2018, arXiv 1709.01604",
+        function=loss,
+    ),
+    Attack(
+        name="confidence",
+        title="confidence",
+        access="scores",
+        reads=_PHI,
+        source="Song and Mittal 2021, arXiv 2003.10595",
+        deviations="no thresholds by class unless asked for (`per_class`)",
+        function=confidence,
+    ),
+    Attack(
+        name="entropy",
+        title="entropy",
+        access="scores",
+        reads=("logits", "labels"),
+        source="Song and Mittal 2021, arXiv 2003.10595",
+        deviations="no thresholds by class unless asked for (`per_class`)",
+        function=entropy,
+    ),
+    Attack(
+        name="modified_entropy",
+        title="modified entropy",
+        access="scores",
+        reads=("logits", "labels"),
+        shadows=1,
+        source="Song and Mittal 2021, arXiv 2003.10595",
+        deviations="a score: the distance from the threshold of the class, chosen on all shadows",
+        function=modified_entropy,
+    ),
+    Attack(
+        name="correctness",
+        title="correctness",
+        access="labels",
+        reads=("correct",),
+        source="Yeom et al. 2018, arXiv 1709.01604",
+        function=correctness,
+    ),
+    Attack(
+        name="calibration_watson",
+        title="calibration (Watson)",
+        access="scores",
+        reads=_PHI,
+        outside=1,
+        source="Watson et al. 2022, arXiv 2111.08440",
+        function=calibration_watson,
+    ),
+    Attack(
+        name="calibration_sablayrolles",
+        title="calibration (Sablayrolles)",
+        access="scores",
+        reads=_PHI,
+        inside=1,
+        outside=1,
+        source="Sablayrolles et al. 2019, arXiv 1908.11229",
+        deviations="the threshold is the middle of the two mean losses, not fitted otherwise",
+        function=calibration_sablayrolles,
+    ),
+    Attack(
+        name="lira_online",
+        title="LiRA",
+        access="scores",
+        reads=_PHI,
+        inside=2,
+        outside=2,
+        source="Carlini et al. 2022, arXiv 2112.03570",
+        deviations="the global variance is that within examples, pooled; `reference_compat` "
+        "computes as the published code",
+        function=lira_online,
+    ),
+    Attack(
+        name="lira_offline",
+        title="LiRA offline",
+        access="scores",
+        reads=_PHI,
+        outside=2,
+        source="Carlini et al. 2022, arXiv 2112.03570",
+        deviations="one-sided as in the paper; `reference_compat` ranks by −log density as the "
+        "published code",
+        function=lira_offline,
+    ),
+    Attack(
+        name="bavaria_t",
+        title="BaVarIA-t",
+        access="scores",
+        reads=_PHI,
+        inside=2,
+        outside=2,
+        source="Brännvall 2026, arXiv 2603.11799",
+        deviations="the prior's numbers are fitted by moments; those of the paper were not at hand",
+        function=bavaria_t,
+    ),
+    Attack(
+        name="rmia_online",
+        title="RMIA",
+        access="scores",
+        reads=_PHI,
+        inside=1,
+        outside=1,
+        source="Zarifzadeh et al. 2024, arXiv 2312.03262",
+        deviations="IN and OUT shadows weigh alike in p(x); γ = 2; softmax unless "
+        "`probability=\"taylor\"`; the population is the examples under attack unless given",
+        function=rmia_online,
+    ),
+    Attack(
+        name="rmia_offline",
+        title="RMIA offline",
+        access="scores",
+        reads=_PHI,
+        outside=1,
+        source="Zarifzadeh et al. 2024, arXiv 2312.03262",
+        deviations="as RMIA; `a` is 0.3 unless `a=\"tuned\"`",
+        function=rmia_offline,
+    ),
+    Attack(
+        name="base_online",
+        title="BASE",
+        access="scores",
+        reads=_PHI,
+        inside=1,
+        outside=1,
+        source="Lassila et al. 2025, arXiv 2505.24089",
+        deviations="IN and OUT shadows weigh alike in the mean",
+        function=base_online,
+    ),
+    Attack(
+        name="base_offline",
+        title="BASE offline",
+        access="scores",
+        reads=_PHI,
+        outside=1,
+        source="Lassila et al. 2025, arXiv 2505.24089",
+        deviations="the mean over OUT shadows is not scaled",
+        function=base_offline,
+    ),
+    Attack(
+        name="attack_p",
+        title="Attack-P",
+        access="scores",
+        reads=_PHI,
+        source="Ye et al. 2022, arXiv 2111.09679",
+        deviations="the population is the examples under attack unless given",
+        function=attack_p,
+    ),
+    Attack(
+        name="attack_r",
+        title="Attack-R",
+        access="scores",
+        reads=_PHI,
+        outside=1,
+        source="Ye et al. 2022, arXiv 2111.09679",
+        deviations="ties count half",
+        function=attack_r,
+    ),
+)
+
+ATTACKS: dict[str, Attack] = {attack.name: attack for attack in _EVERY}
