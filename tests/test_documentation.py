@@ -36,7 +36,6 @@ PAGES = sorted(page for page in DOCS.glob("*.md") if page.stem != "findings")
 TYPES = {"Observer", "Optimizer", "Region"}
 # What is made by other functions, or needs a whole run to show anything.
 NAMED_ALONE = {
-    "Attack",
     "Block",
     "Checkpoint",
     "Division",

@@ -18,8 +18,8 @@ def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """Log t(φ; IN) − log t(φ; OUT), with Student-t predictive densities, summed over the queries.
 
     Each kind's mean and variance have a normal-inverse-gamma prior,
-    σ² ~ IG(α, β), μ | σ² ~ N(μ₀, σ²/κ). With n shadows of mean m and sum of squares S the density of
-    the next value is Student's, with 2αₙ degrees of freedom, location μₙ and scale
+    σ² ~ IG(α, β), μ | σ² ~ N(μ₀, σ²/κ). With n shadows of mean m and sum of squares S the density
+    of the next value is Student's, with 2αₙ degrees of freedom, location μₙ and scale
     βₙ(κₙ + 1)/(αₙ κₙ), where κₙ = κ + n, αₙ = α + n/2, μₙ = (κ μ₀ + n m)/κₙ and
     βₙ = β + S/2 + κ n (m − μ₀)²/(2 κₙ).
 
@@ -64,9 +64,7 @@ def _scores(
     ) -> Float[Array, " examples"]:
         mine, place = target
         of_in, of_out = (
-            _log_predictive(
-                mine, without(fit, place, known[place], chosen[place] & (place >= 0))
-            )
+            _log_predictive(mine, without(fit, place, known[place], chosen[place] & (place >= 0)))
             for chosen, fit in found
         )
         return (of_in - of_out).sum(axis=0)
@@ -77,7 +75,7 @@ def _scores(
 def _log_predictive(
     value: Float[Array, "queries examples"], fit: Fit
 ) -> Float[Array, "queries examples"]:
-    n = fit.count.astype(value.dtype)[None]
+    n = fit.models.astype(value.dtype)[None]
     centre, kappa, alpha, beta = _prior(fit)
     kappa_n, alpha_n = kappa + n, alpha + n / 2
     mean = (kappa * centre + n * fit.mean) / kappa_n
@@ -89,7 +87,7 @@ def _log_predictive(
 
 def _prior(fit: Fit) -> tuple[Float[Array, "queries 1"], ...]:
     """μ₀, κ, α and β of each query, by the moments of the examples' means and variances."""
-    n = fit.count.astype(fit.mean.dtype)
+    n = fit.models.astype(fit.mean.dtype)
     freedom = (n - 1).sum()
     # What does not vary at all must not divide by zero.
     least = jnp.finfo(fit.mean.dtype).tiny ** 0.5

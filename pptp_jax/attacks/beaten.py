@@ -37,7 +37,8 @@ def offline_reference(
     """Log ½ ((1 + a) p_out + (1 − a)): what p(x) is taken for without IN shadows.
 
     Examples:
-        >>> print(offline_reference(jnp.zeros((1, 1, 1)), jnp.full((1, 1, 1), 0.3)))
-        [[[0.]]]
+        >>> half = jnp.log(jnp.full((1, 1, 1), 0.5))
+        >>> print(jnp.exp(offline_reference(half, jnp.full((1, 1, 1), 0.3))))
+        [[[0.675]]]
     """
     return jnp.logaddexp(jnp.log1p(a) + outside, jnp.log1p(-a)) - jnp.log(2.0)

@@ -73,8 +73,10 @@ def _share_below(
     ) -> Float[Array, " examples"]:
         mine, place = target
         helps = outside & (jnp.arange(len(known)) != place)[:, None]
-        below = (known < mine[None]).astype(mine.dtype) + 0.5 * (known == mine[None])
-        share = below.sum(axis=0, where=helps[:, None]) / helps.sum(axis=0)[None]
+        below = (known < mine[None]).astype(mine.dtype) + (known == mine[None]).astype(
+            mine.dtype
+        ) / 2
+        share = below.sum(axis=0, where=helps[:, None]) / helps.sum(axis=0).astype(mine.dtype)[None]
         return share.mean(axis=0)
 
     return jax.lax.map(of_target, (own, itself))

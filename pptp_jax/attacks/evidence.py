@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from pptp_jax.validation import positive
+from pptp_jax.validation import one_of, positive
 
 # How many axes each signal has; models come first and examples last, but for the logits' classes.
 AXES = {
@@ -98,8 +98,7 @@ class Evidence:
     def __post_init__(self) -> None:
         if self.membership.ndim != 2:
             raise ValueError(
-                "membership must have shape (models, examples), got "
-                f"{tuple(self.membership.shape)}"
+                f"membership must have shape (models, examples), got {tuple(self.membership.shape)}"
             )
         models, examples = self.membership.shape
         for name, signal in self.signals.items():
@@ -134,8 +133,7 @@ class Evidence:
             positive(population=int(self.population.sum()))
 
     def _check_signal(self, name: str, signal: Shaped[np.ndarray, "models ..."]) -> None:
-        if name not in AXES:
-            raise ValueError(f"signal {name!r} is unknown. Known: {', '.join(AXES)}")
+        one_of(AXES, signal=name)
         axes = AXES[name]
         if signal.ndim != len(axes):
             raise ValueError(f"{name} must have shape ({', '.join(axes)}), got {signal.shape}")
@@ -262,7 +260,10 @@ class Evidence:
         labels = jnp.asarray(self.needed("labels", everywhere=examples is None))
         # Model by model: all logits at once may be more than the memory holds.
         return jnp.concatenate(
-            [statistic(jnp.asarray(picked("logits", rows[i : i + 1])), labels) for i in range(len(rows))]
+            [
+                statistic(jnp.asarray(picked("logits", rows[i : i + 1])), labels)
+                for i in range(len(rows))
+            ]
         )
 
 

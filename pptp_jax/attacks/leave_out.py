@@ -13,7 +13,6 @@ left out for good, by a sum of its own.
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
@@ -22,12 +21,12 @@ class Fit(NamedTuple):
     """How values are distributed over the chosen models.
 
     Attributes:
-        count: how many models are chosen.
+        models: how many models are chosen.
         mean: their mean.
         squares: the sum of their squared distances from the mean.
     """
 
-    count: Int[Array, " examples"]
+    models: Int[Array, " examples"]
     mean: Float[Array, "queries examples"]
     squares: Float[Array, "queries examples"]
 
@@ -63,11 +62,14 @@ def fits(
     far = distance.argmax(axis=0)
     models = jnp.arange(len(values))[:, None, None]
     without = _fit(values, where & (models != far[None]))
-    return Fits(whole, far, without._replace(count=whole.count - 1))
+    return Fits(whole, far, without._replace(models=whole.models - 1))
 
 
 def without(
-    found: Fits, model: Int[Array, ""], value: Float[Array, "queries examples"], there: Bool[Array, " examples"]
+    found: Fits,
+    model: Int[Array, ""],
+    value: Float[Array, "queries examples"],
+    there: Bool[Array, " examples"],
 ) -> Fit:
     """The fit with one model left out.
 
@@ -81,7 +83,7 @@ def without(
         >>> values = jnp.array([1.0, 2.0, 6.0])[:, None, None]
         >>> chosen = jnp.ones((3, 1), bool)
         >>> print(without(fits(values, chosen), jnp.array(0), values[0], chosen[0]))
-        Fit(count=Array([2], dtype=int32), mean=Array([[4.]], dtype=float32), squares=...
+        Fit(models=Array([2], dtype=int32), mean=Array([[4.]], dtype=float32), squares=...
     """
     count, mean, squares = found.whole
     n = count.astype(mean.dtype)[None]

@@ -152,7 +152,7 @@ def _gaussian(
     fit: Fit, pooled: bool
 ) -> tuple[Float[Array, "queries examples"], Float[Array, "queries #examples"]]:
     """Mean and standard deviation, per query and example or per query."""
-    freedom = (fit.count - 1).astype(fit.mean.dtype)
+    freedom = (fit.models - 1).astype(fit.mean.dtype)
     if pooled:
         variance = fit.squares.sum(axis=-1, keepdims=True) / freedom.sum()
     else:

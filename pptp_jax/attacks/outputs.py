@@ -112,9 +112,7 @@ def _scores(
     own = evidence.own(statistic).mean(axis=1)
     if not per_class:
         return own
-    return _from_thresholds(
-        evidence, own, evidence.known(statistic, everywhere=True).mean(axis=1)
-    )
+    return _from_thresholds(evidence, own, evidence.known(statistic, everywhere=True).mean(axis=1))
 
 
 def _from_thresholds(

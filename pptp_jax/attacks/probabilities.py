@@ -45,7 +45,10 @@ def own_and_known(
             evidence.known("confidence", everywhere=everywhere),
         )
     else:
-        own, known = evidence.own(taylor_margin), evidence.known(taylor_margin, everywhere=everywhere)
+        own, known = (
+            evidence.own(taylor_margin),
+            evidence.known(taylor_margin, everywhere=everywhere),
+        )
     return _of_log_odds(own), _of_log_odds(known)
 
 
@@ -65,9 +68,9 @@ def taylor_margin(
     """The log-odds of the label by SM-Taylor-Softmax, the RMIA paper's alternative to softmax.
 
     p_y = t(z_y − m) / (t(z_y − m) + Σ_{i≠y} t(z_i)), where z are logits over the temperature, m is
-    the margin and t(z) = 1 + z + ... + z^(n−1)/(n−1)! are the first n terms of e^z. Terms below 1e-6
-    count as 1e-6: with an even number of terms t falls below 0 where z is far below 0, and the
-    published code then takes negative numbers for probabilities.
+    the margin and t(z) = 1 + z + ... + z^(n−1)/(n−1)! are the first n terms of e^z. What is below
+    1e-6 counts as 1e-6: with an even number of terms t falls below 0 where z is far below 0, and
+    the published code then takes negative numbers for probabilities.
 
     Examples:
         >>> odds = taylor_margin(jnp.zeros((1, 1, 1, 2)), jnp.array([0]), margin=0.0)
@@ -135,7 +138,7 @@ def references(
         means = []
         for chosen, sums in found:
             there = chosen[place] & (place >= 0)
-            count = (chosen.sum(axis=0) - there).astype(known.log_p.dtype)
+            count = (chosen.sum(axis=0) - there.astype(jnp.int32)).astype(known.log_p.dtype)
             log_p, log_q = (
                 jnp.where(there[None], _without(own, place, part[place]), own.whole)
                 - jnp.log(count)[None]

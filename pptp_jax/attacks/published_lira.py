@@ -92,11 +92,11 @@ def _sorted(
 def _median(found: _Sorted, place: Int[Array, ""]) -> Float[Array, "queries examples"]:
     """The median without one model: the ranks behind its own move up by one."""
     there = found.chosen[place] & (place >= 0)
-    count = (found.fits.whole.count - there)[None]
+    count = (found.fits.whole.models - there.astype(jnp.int32))[None]
     rank = jnp.where(there[None], found.rank[place], len(found.values))
 
     def value(at: Int[Array, "1 examples"]) -> Float[Array, "queries examples"]:
-        at = at + (at >= rank)
+        at = at + (at >= rank).astype(at.dtype)
         return jnp.take_along_axis(found.values, at[None], axis=0)[0]
 
     return (value((count - 1) // 2) + value(count // 2)) / 2
@@ -111,7 +111,7 @@ def _std(
     there = found.chosen[place] & (place >= 0)
     if not pooled:
         fit = without(found.fits, place, known[place], there)
-        return jnp.sqrt(fit.squares / fit.count.astype(fit.squares.dtype)[None]) + 1e-30
+        return jnp.sqrt(fit.squares / fit.models.astype(fit.squares.dtype)[None]) + 1e-30
     where = found.chosen[:, None] & (jnp.arange(len(known)) != place)[:, None, None]
     spread = jnp.std(known, where=jnp.broadcast_to(where, known.shape))
     return spread[None, None] + 1e-30

@@ -120,7 +120,7 @@ _EVERY = (
         outside=1,
         source="Zarifzadeh et al. 2024, arXiv 2312.03262",
         deviations="IN and OUT shadows weigh alike in p(x); γ = 2; softmax unless "
-        "`probability=\"taylor\"`; the population is the examples under attack unless given",
+        '`probability="taylor"`; the population is the examples under attack unless given',
         function=rmia_online,
     ),
     Attack(
@@ -130,7 +130,7 @@ _EVERY = (
         reads=_PHI,
         outside=1,
         source="Zarifzadeh et al. 2024, arXiv 2312.03262",
-        deviations="as RMIA; `a` is 0.3 unless `a=\"tuned\"`",
+        deviations='as RMIA; `a` is 0.3 unless `a="tuned"`',
         function=rmia_offline,
     ),
     Attack(

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -12,8 +11,6 @@ from pptp_jax.metrics import UNRESOLVED, Drawn, Estimate, Resampling, drawn_mean
 
 # The attacks of a risk map, in the order of their cost.
 MAPPED = ("loss", "lira_online", "rmia_online")
-
-_COMPILED = {name: jax.jit(ATTACKS[name]) for name in MAPPED}
 
 
 class Seen(NamedTuple):
@@ -79,8 +76,8 @@ def drawings(
     test = drawn_mean(losses, ~matrix, resampling, models)
     train = drawn_mean(losses, matrix, resampling, models)
     aucs = {}
-    for name, attack in _COMPILED.items():
-        scores = attack_targets(attack, confidence, matrix, models.tolist())
+    for name in MAPPED:
+        scores = attack_targets(ATTACKS[name], confidence, matrix, models.tolist())
         aucs[name] = drawn_metrics(scores, matrix, resampling, models, fprs=())["auc"]
     return Drawings(
         drawn_mean(seen.correct, ~matrix, resampling, models),

@@ -35,6 +35,9 @@ from pptp_jax.training import (
 )
 from pptp_jax.validation import at_least, one_of, positive
 
+# The strongest attacks by confidences alone, with and without IN shadows, and the plain loss.
+ATTACKED_BY = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
@@ -93,7 +96,7 @@ class Study:
     augmentation: Augmentation | None = None
     queries: tuple[Query, ...] = (IDENTITY,)
     seed: int = 0
-    attacks: tuple[str, ...] = tuple(ATTACKS)
+    attacks: tuple[str, ...] = ATTACKED_BY
     compared: str = "lira_online"
     trajectory: tuple[int, ...] = ()
     white_box: bool = False

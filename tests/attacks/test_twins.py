@@ -1,0 +1,148 @@
+"""Every attack against its naive twin, and every option."""
+
+import fleets
+import naive
+import numpy as np
+import pytest
+from scipy.special import expit
+from scipy.stats import norm
+
+from pptp_jax.attacks import ATTACKS, lira_online, rmia_offline, rmia_online
+from pptp_jax.attacks.probabilities import taylor_margin
+
+MADE = fleets.fleet(8, 60, queries=2)
+TARGETS = (0, 5)
+
+pytestmark = pytest.mark.usefixtures("compile_in_haste")
+
+
+def check(found: np.ndarray, twin, tolerance: float = 1e-4) -> None:
+    assert found.shape == (len(TARGETS), 60)
+    for scores, target in zip(found, TARGETS, strict=True):
+        np.testing.assert_allclose(scores, twin(MADE, target), rtol=tolerance, atol=tolerance)
+
+
+def test_every_attack_with_a_closed_form_has_a_twin() -> None:
+    assert set(naive.TWINS) == set(ATTACKS)
+
+
+@pytest.mark.parametrize("name", sorted(naive.TWINS))
+def test_attacks_are_their_twins(name: str) -> None:
+    check(ATTACKS[name](MADE.held(targets=TARGETS)), naive.TWINS[name], 1e-3)
+
+
+@pytest.mark.parametrize("name", ["lira_online", "lira_offline"])
+def test_lira_with_each_examples_own_variance(name: str) -> None:
+    found = ATTACKS[name](MADE.held(targets=TARGETS), variance="per_example")
+    check(found, lambda made, target: naive.TWINS[name](made, target, per_example=True), 2e-3)
+
+
+@pytest.mark.parametrize("variance", ["global", "per_example"])
+@pytest.mark.parametrize("name", ["lira_online", "lira_offline"])
+def test_lira_as_published(name: str, variance: str) -> None:
+    found = ATTACKS[name](MADE.held(targets=TARGETS), variance=variance, reference_compat=True)
+
+    def twin(made, target):
+        return naive.published_lira(made, target, variance == "global", name == "lira_online")
+
+    check(found, twin, 1e-3)
+
+
+@pytest.mark.parametrize("models", [62, 64])
+def test_the_variance_is_each_examples_own_from_64_models_up(models: int) -> None:
+    held = fleets.fleet(models, 10).held(targets=[0])
+    auto, own, pooled = (
+        lira_online(held, variance=variance) for variance in ("auto", "per_example", "global")
+    )
+    np.testing.assert_array_equal(auto, own if models == 64 else pooled)
+
+
+@pytest.mark.parametrize("gamma", [1.0, 2.0])
+@pytest.mark.parametrize("population", [None, np.arange(0, 60, 3)])
+@pytest.mark.parametrize("name", ["rmia_online", "rmia_offline"])
+def test_rmia_by_sorting_is_rmia_by_pairs(name: str, population, gamma: float) -> None:
+    mask = None if population is None else np.isin(np.arange(60), population)
+    found = ATTACKS[name](MADE.held(targets=TARGETS, population=mask), gamma=gamma)
+    # With γ = 1 an example meets itself as z; rounding decides over that one comparison.
+    tolerance = 1.01 / (60 if population is None else 20) if gamma == 1.0 else 1e-6
+    check(
+        found, lambda *made: naive.TWINS[name](*made, gamma=gamma, population=population), tolerance
+    )
+
+
+def test_rmia_with_taylor_margins() -> None:
+    odds = np.array(
+        [
+            [
+                [naive.taylor_odds(MADE.logits[m, q, x], MADE.labels[x]) for x in range(60)]
+                for q in range(2)
+            ]
+            for m in range(8)
+        ]
+    )
+    np.testing.assert_allclose(taylor_margin(MADE.logits, MADE.labels), odds, rtol=1e-3, atol=1e-4)
+    found = rmia_online(MADE.held(targets=TARGETS), probability="taylor")
+    for scores, target in zip(found, TARGETS, strict=True):
+        twin = naive.rmia_online(MADE._replace(phi=odds), target)
+        np.testing.assert_allclose(scores, twin, atol=1.01 / 60)
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.6])
+def test_a_is_tuned_by_attacking_a_shadow_with_the_others(truth: float) -> None:
+    """Neither the target's answers nor its members are looked at."""
+    made = fleets.fleet(8, 200, gap=3.0)
+    phi = made.phi + (0 if truth else 3.0)
+    made = made.with_phi(phi)
+    found = np.asarray(rmia_offline(made.held(targets=[0]), a="tuned"))
+    aucs = {}
+    for a in np.round(np.linspace(0, 1, 11), 1):
+        # The stand-in is model 1, and model 0 takes no part at all.
+        rest = made._replace(phi=made.phi[1:], membership=made.membership[1:])
+        score = naive.rmia_offline(rest, 0, a=a)
+        member = rest.membership[0]
+        above = score[member][:, None] - score[~member][None]
+        aucs[a] = (above > 0).mean() + (above == 0).mean() / 2
+    best = max(aucs, key=lambda a: round(aucs[a], 6))
+    np.testing.assert_allclose(
+        found, rmia_offline(made.held(targets=[0]), a=float(best)), atol=1e-6
+    )
+    changed = made.membership.copy()
+    changed[0] = ~changed[0]
+    other = np.asarray(rmia_offline(made._replace(membership=changed).held(targets=[0]), a="tuned"))
+    np.testing.assert_array_equal(found, other)
+
+
+def test_rmia_tells_confidences_apart_that_a_probability_would_round_to_one() -> None:
+    phi = np.float32([[[18.0, 20.0, 22.0]], [[5.0] * 3], [[5.0] * 3]])
+    assert (np.float32(expit(phi[0])) == 1).all()
+    membership = np.array([[True] * 3, [True] * 3, [False] * 3])
+    made = fleets.Made(phi, np.zeros((3, 1, 3, 2)), np.zeros(3, int), membership)
+    score = rmia_online(made.held(targets=[0]), gamma=1.0)
+    phi[0, 0] -= 30
+    low = rmia_online(made.held(targets=[0]), gamma=1.0)
+    np.testing.assert_array_equal(score, low)
+    np.testing.assert_allclose(np.unique(low), [1 / 3, 2 / 3, 1])
+
+
+def test_lira_with_many_shadows_is_the_likelihood_ratio() -> None:
+    made = fleets.fleet(400, 30)
+    own = made.phi[0, 0]
+    level = np.where(made.membership, made.phi[:, 0] - 1, made.phi[:, 0])[1:].mean(0)
+    ideal = norm.logpdf(own, level + 1) - norm.logpdf(own, level)
+    ours = lira_online(made.held(targets=[0]), variance="global")
+    np.testing.assert_allclose(ours[0], ideal, atol=0.5)
+
+
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+@pytest.mark.parametrize("outlier", [0.0, 1e4])
+def test_leaving_out_is_stable(offset: float, outlier: float) -> None:
+    """Far from zero, and with one model so far off that the others drown in its square."""
+    made = fleets.fleet(12, 40, queries=2)
+    phi = np.float64(made.phi) + offset
+    phi[3, :, ::3] += outlier
+    made = made._replace(phi=np.float32(phi))
+    targets = [0, 3]
+    found = lira_online(made.held(targets=targets), variance="per_example")
+    for scores, target in zip(found, targets, strict=True):
+        twin = naive.lira_online(made, target, per_example=True)
+        np.testing.assert_allclose(scores, twin, rtol=5e-3, atol=5e-2)
