@@ -65,7 +65,7 @@ def run(
         chosen = studies.narrowed(chosen, data, recipes, compared)
         directory = out or Path("runs") / chosen.name
         chosen, found = with_regions_found(chosen, directory)
-        with progress_bar(chosen) as on_progress:
+        with progress_bar(chosen.recipes, chosen.split.models) as on_progress:
             results = studies.run(chosen, directory, resume=resume, on_progress=on_progress)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -131,3 +131,42 @@ def locate(
         sys.exit(130)
     click.echo(report.render_risk_map(risks))
     click.echo(f"{risks['seconds']:.0f} s on {risks['device']}; risk map in {directory}")
+
+
+@main.command()
+@click.argument("audit", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="Where the audit's data lie.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Default: runs/NAME of the audit.",
+)
+def canaries(audit: Path, data: Path | None, out: Path | None) -> None:
+    """Bound ε from below by canaries: AUDIT is a Python file that defines `audit`.
+
+    Prints a table; writes audit.json, audit.txt and scores/ into OUT.
+    """
+    from dataclasses import replace
+
+    from pptp_jax.audit import CanaryAudit, run_canaries
+    from pptp_jax.files import write
+    from pptp_jax.progress import progress_bar
+    from pptp_jax.report import render_canaries
+    from pptp_jax.study.load import load_defined
+
+    try:
+        chosen = load_defined(audit, "audit", CanaryAudit)
+        if data is not None:
+            chosen = replace(chosen, data=chosen.data.at(data))
+        directory = out or Path("runs") / chosen.name
+        with progress_bar(chosen.recipes, chosen.runs) as on_progress:
+            results = run_canaries(chosen, directory, on_progress=on_progress)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    table = render_canaries(results)
+    write(directory / "audit.txt", lambda file: file.write(table.encode() + b"\n"))
+    click.echo(table)
+    click.echo(f"{results['seconds']:.0f} s on {results['device']}; results in {directory}")

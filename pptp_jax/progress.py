@@ -1,23 +1,25 @@
 """The progress of a run on a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pptp_jax.study import Study
 from pptp_jax.study.run import OnProgress
 from pptp_jax.training import Progress as FleetProgress
 from pptp_jax.training import Recipe
 
 
 @contextmanager
-def progress_bar(study: Study, console: Console | None = None) -> Iterator[OnProgress]:
+def progress_bar(
+    recipes: Sequence[Recipe], models: int, console: Console | None = None
+) -> Iterator[OnProgress]:
     """A bar of all epochs of all models, with the fleet at work, its loss and the time left.
 
     Args:
-        study: what is run.
+        recipes: what is trained.
+        models: how many models each recipe trains.
         console: where the bar is drawn; by default the standard error, if that is a terminal.
             Elsewhere nothing is written.
     """
@@ -31,13 +33,11 @@ def progress_bar(study: Study, console: Console | None = None) -> Iterator[OnPro
         console=console,
         disable=not console.is_terminal,
     )
-    epochs = [sum(int(phase.epochs) for phase in recipe.phases) for recipe in study.recipes]
-    before = {
-        recipe.slug: sum(epochs[:i]) * study.split.models for i, recipe in enumerate(study.recipes)
-    }
+    epochs = [sum(int(phase.epochs) for phase in recipe.phases) for recipe in recipes]
+    before = {recipe.slug: sum(epochs[:i]) * models for i, recipe in enumerate(recipes)}
     length = dict(zip(before, epochs, strict=True))
     with bar:
-        task = bar.add_task("starting", total=sum(epochs) * study.split.models)
+        task = bar.add_task("starting", total=sum(epochs) * models)
 
         def told(recipe: Recipe, now: FleetProgress) -> None:
             done = now.models * length[recipe.slug] + now.training * now.epoch
@@ -45,7 +45,7 @@ def progress_bar(study: Study, console: Console | None = None) -> Iterator[OnPro
                 task,
                 completed=before[recipe.slug] + done,
                 description=f"{recipe.slug}: models {now.models + now.training}"
-                f"/{study.split.models}, loss {now.loss:.3f}",
+                f"/{models}, loss {now.loss:.3f}",
             )
 
         yield told

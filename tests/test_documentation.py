@@ -62,11 +62,13 @@ NAMED_ALONE = {
     "draw_risk_map",
     "load_study",
     "narrowed",
+    "render_canaries",
     "render_risk_map",
     "render_table",
     "render_white_box",
     "risk_map",
     "run",
+    "run_canaries",
 }
 
 

@@ -4,26 +4,17 @@ import io
 
 from rich.console import Console
 
-from pptp_jax.data import Balanced, Digits
-from pptp_jax.models import mlp
 from pptp_jax.progress import progress_bar
-from pptp_jax.study import Study
 from pptp_jax.training import Progress, early_stopped, undefended
 
-STUDY = Study(
-    name="s",
-    data=Digits(),
-    model=mlp([8], num_classes=10),
-    split=Balanced(models=4),
-    recipes=(undefended(10), early_stopped(5)),
-)
+RECIPES = undefended(10), early_stopped(5)
 
 
 def shown(terminal: bool) -> str:
     text = io.StringIO()
     console = Console(file=text, force_terminal=terminal, color_system=None, width=160)
-    with progress_bar(STUDY, console) as told:
-        told(STUDY.recipes[1], Progress(models=2, training=2, epoch=3, loss=0.5))
+    with progress_bar(RECIPES, 4, console) as told:
+        told(RECIPES[1], Progress(models=2, training=2, epoch=3, loss=0.5))
     return text.getvalue()
 
 
@@ -43,8 +34,8 @@ def test_the_bar_counts_what_is_done() -> None:
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, color_system=None, width=160)
     try:
-        with progress_bar(STUDY, console) as told:
-            told(STUDY.recipes[1], Progress(models=2, training=2, epoch=3, loss=0.5))
+        with progress_bar(RECIPES, 4, console) as told:
+            told(RECIPES[1], Progress(models=2, training=2, epoch=3, loss=0.5))
             raise InterruptedError
     except InterruptedError:
         pass

@@ -1,5 +1,6 @@
 """Reports: what a person looks at, from results and scores alone."""
 
+from pptp_jax.report.canaries import render_canaries
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.curves import draw_curves
 from pptp_jax.report.figures import draw_figures
@@ -11,6 +12,7 @@ __all__ = [
     "draw_curves",
     "draw_figures",
     "draw_risk_map",
+    "render_canaries",
     "render_comparison",
     "render_risk_map",
     "render_table",

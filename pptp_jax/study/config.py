@@ -1,6 +1,5 @@
 """What a study is, and reading one from a Python file."""
 
-import runpy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -25,6 +24,7 @@ from pptp_jax.data import (
 from pptp_jax.models import Model
 from pptp_jax.regions import asks_for_auto, protect
 from pptp_jax.signals import IDENTITY, Query, check_queries
+from pptp_jax.study.load import load_defined
 from pptp_jax.training import (
     SGD,
     Optimizer,
@@ -214,20 +214,7 @@ def load_study(path: Path) -> Study:
     Raises:
         ValueError: if there is no such file, it fails, or it has no study.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file; a study is a Python file")
-    if path.suffix != ".py":
-        raise ValueError(f"{path}: a study is a Python file, its name ends in .py")
-    try:
-        study = runpy.run_path(str(path)).get("study")
-    except Exception as error:  # whatever a user's file may raise
-        raise ValueError(f"{path}: {error}") from error
-    if not isinstance(study, Study):
-        raise ValueError(
-            f"{path}: the file must define `study`, a pptp_jax.study.Study, "
-            f"got {type(study).__name__}"
-        )
-    return study
+    return load_defined(path, "study", Study)
 
 
 def narrowed(

@@ -114,7 +114,7 @@ def test_a_gaussian_mechanism_stays_above_its_bound_and_is_found(threshold):
             epsilon_in_many_runs(scores, membership, delta=delta, threshold=threshold).epsilon
         )
     assert np.sum(np.array(bounds) > true) <= 9
-    # A single threshold sees a third of the ε of a Gaussian, in theory as well.
+    # The thresholds that tell most have rates too small to be counted in 2,000 runs.
     assert np.median(bounds) > 0.25 * true
 
 

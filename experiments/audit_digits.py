@@ -1,0 +1,24 @@
+"""Digits: lower bounds on ε from canaries with wrong labels, for plain training and DP-SGD.
+
+Command: `pptp canaries experiments/audit_digits.py` (no download).
+"""
+
+from pptp_jax.audit import CanaryAudit
+from pptp_jax.data import Digits
+from pptp_jax.models import mlp
+from pptp_jax.training import Private, dp_sgd, early_stopped, undefended
+
+audit = CanaryAudit(
+    name="audit_digits",
+    data=Digits(),
+    model=mlp([128, 128], num_classes=10),
+    canaries=400,
+    held_out=500,
+    runs=64,
+    recipes=(
+        undefended(60),
+        early_stopped(5),
+        dp_sgd(Private(noise_multiplier=0.2), epochs=5),
+        dp_sgd(Private(noise_multiplier=1.0), epochs=5),
+    ),
+)

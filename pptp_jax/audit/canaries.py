@@ -1,0 +1,215 @@
+"""What an audit by canaries is: wrongly labelled examples, each in a run by a coin of its own."""
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from pptp_jax.data import Dataset, Source, sample
+from pptp_jax.models import Model
+from pptp_jax.objectives import PLAIN, Context, Objective
+from pptp_jax.training import (
+    SGD,
+    Arrays,
+    Optimizer,
+    Phase,
+    Recipe,
+    check_members,
+    check_private,
+)
+from pptp_jax.validation import at_least
+
+
+@dataclass(frozen=True, kw_only=True)
+class CanaryAudit:
+    """An audit as plain frozen data: what is trained, how, and by which canaries it is tested.
+
+    Some examples get wrong labels. In each run each of these canaries is present or absent by a
+    fair coin. An absent canary keeps its place in its batch, but its gradient is zero: this is the
+    relation between data sets for which the ε of shuffled batches is claimed, and every run has as
+    many steps.
+
+    Attributes:
+        name: what the run directory is called by default.
+        data: where the examples come from.
+        model: what is trained.
+        recipes: the trainings that are audited.
+        canaries: how many examples get wrong labels.
+        held_out: how many examples no run trains on, for the accuracy.
+        runs: how many models each recipe trains.
+        examples: how many examples take part; None takes all.
+        optimizer: makes an optax transform from the number of steps of a phase's schedule.
+        batch_size: the examples in a step.
+        delta: the δ of the bounds; None takes 1 / (10 · places), that of the guarantee, with a
+            place for each example and each canary.
+        confidence: of each bound.
+        seed: what every draw derives from.
+
+    Raises:
+        ValueError: if there are too few runs, canaries or recipes, or a recipe does more with its
+            members than to take gradients of a loss of outputs and labels.
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training import undefended
+        >>> audit = CanaryAudit(
+        ...     name="mine",
+        ...     data=Digits(),
+        ...     model=mlp([16], num_classes=10),
+        ...     recipes=(undefended(2),),
+        ... )
+        >>> audit.canaries, audit.runs
+        (400, 64)
+    """
+
+    name: str
+    data: Source
+    model: Model
+    recipes: tuple[Recipe, ...]
+    canaries: int = 400
+    held_out: int = 500
+    runs: int = 64
+    examples: int | None = None
+    optimizer: Optimizer = field(default_factory=SGD)
+    batch_size: int = 64
+    delta: float | None = None
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(1, recipes=len(self.recipes), canaries=self.canaries, held_out=self.held_out)
+        at_least(8, runs=self.runs)
+        at_least(0, seed=self.seed)
+        for recipe in self.recipes:
+            for phase in recipe.phases:
+                _check_phase(recipe, phase)
+
+    def plant(self) -> "Planted":
+        """Reads the data, gives the canaries their labels and throws the coins.
+
+        Raises:
+            ValueError: if there are too few examples.
+        """
+        data = self.data.load(partial(sample, examples=self.examples, multiple=1, seed=self.seed))
+        needed = self.canaries + self.held_out + 1
+        if len(data) < needed:
+            raise ValueError(
+                f"{data.name} has {len(data)} examples; {self.canaries} canaries and "
+                f"{self.held_out} held out leave none to train on"
+            )
+        rng = np.random.default_rng(self.seed)
+        order = rng.permutation(len(data))
+        canaries, held_out = order[: self.canaries], order[self.canaries : needed - 1]
+        labels = data.y.copy()
+        wrong = rng.integers(1, data.num_classes, self.canaries)
+        labels[canaries] = (data.y[canaries] + wrong) % data.num_classes
+        present = rng.random((self.runs, self.canaries)) < 0.5
+        planted = Planted(data, labels, canaries, held_out, np.sort(order[needed - 1 :]), present)
+        for recipe in self.recipes:
+            check_members(recipe, planted.places, self.batch_size)
+            check_private(recipe, self.model, planted.arrays().inputs(slice(0, 1)))
+        return planted
+
+
+class Planted(NamedTuple):
+    """Data with canaries in them.
+
+    Attributes:
+        data: the examples.
+        labels: theirs, with wrong ones for the canaries.
+        canaries: the rows with wrong labels.
+        held_out: the rows that no run trains on.
+        others: the rows that every run trains on.
+        present: in which run each canary is.
+    """
+
+    data: Dataset
+    labels: Int[np.ndarray, " examples"]
+    canaries: Int[np.ndarray, " canaries"]
+    held_out: Int[np.ndarray, " held_out"]
+    others: Int[np.ndarray, " others"]
+    present: Bool[np.ndarray, "runs canaries"]
+
+    @property
+    def places(self) -> int:
+        """How many examples a run's batches are dealt from, absent canaries included."""
+        return len(self.canaries) + len(self.others)
+
+    def arrays(self) -> Arrays:
+        """The examples with their labels, and once more each canary as absent.
+
+        The label of an absent example is its own less the number of classes.
+        """
+        whole = Arrays.of(self.data)
+        absent = self.labels[self.canaries] - self.data.num_classes
+        return whole._replace(
+            x=jnp.concatenate([whole.x, whole.x[self.canaries]]),
+            y=jnp.asarray(np.concatenate([self.labels, absent]).astype(self.labels.dtype)),
+        )
+
+    def indices(self) -> Int[np.ndarray, "runs places"]:
+        """Each run's rows of `arrays`: a canary's place is the same, whether present or absent."""
+        absent = len(self.data) + np.arange(len(self.canaries))
+        others = np.broadcast_to(self.others, (len(self.present), len(self.others)))
+        return np.concatenate([np.where(self.present, self.canaries, absent), others], axis=1)
+
+    def asked(self) -> Arrays:
+        """What models are asked: the canaries, by their wrong labels, then what was held out."""
+        rows = np.concatenate([self.canaries, self.held_out])
+        whole = Arrays.of(self.data)
+        return whole._replace(x=whole.x[rows], y=jnp.asarray(self.labels[rows]))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Present(Objective):
+    """An objective under which absent examples, those of negative labels, have no gradient."""
+
+    objective: Objective
+    name = "present"
+
+    def __call__(
+        self,
+        logits: Float[Array, "batch classes"],
+        labels: Int[Array, " batch"],
+        context: Context = PLAIN,
+    ) -> Float[Array, ""]:
+        absent = labels < 0
+        seen = jnp.where(absent[:, None], jax.lax.stop_gradient(logits), logits)
+        own = jnp.where(absent, labels + logits.shape[-1], labels)
+        return self.objective(seen, own, context)
+
+
+def with_absence(recipe: Recipe) -> Recipe:
+    """The recipe under which examples of negative labels have no gradient."""
+
+    def changed(phase: Phase) -> Phase:
+        if isinstance(phase.objectives, Objective):
+            return replace(phase, objectives=_Present(phase.objectives))
+        parts = {label: _Present(part) for label, part in phase.objectives.items()}
+        return replace(phase, objectives=parts)
+
+    return replace(recipe, phases=tuple(map(changed, recipe.phases)))
+
+
+def _check_phase(recipe: Recipe, phase: Phase) -> None:
+    learns = any(type(part).learn is not Objective.learn for part in phase.by_region.values())
+    more = {
+        "an ensemble": phase.ensemble is not None,
+        "a teacher": phase.needs_soft,
+        "reference examples": phase.needs_reference or phase.examples == "reference",
+        "mixed inputs": phase.mixes,
+        "an objective that learns from members itself": learns,
+        "vulnerable weights": phase.vulnerable is not None,
+    }
+    found = [name for name, there in more.items() if there]
+    if found:
+        raise ValueError(
+            f"canaries audit trainings that take gradients of outputs and labels alone, where an "
+            f"absent example can have none; {recipe.name} has {' and '.join(found)}"
+        )

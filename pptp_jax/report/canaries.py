@@ -1,0 +1,65 @@
+"""The table of an audit by canaries, for a terminal."""
+
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def render_canaries(results: Mapping[str, Any]) -> str:
+    """One line a recipe: accuracy, the ε that is claimed, and the bounds from below.
+
+    Args:
+        results: the content of `audit.json`.
+
+    Returns:
+        The table with a heading and notes, as plain text.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("recipe", no_wrap=True)
+    for column in (
+        "test accuracy",
+        "accounted ε ≤",
+        "one run ε ≥",
+        "over the runs",
+        "many runs ε ≥",
+    ):
+        table.add_column(column, justify="right", no_wrap=True)
+    notes = []
+    for row in results["rows"]:
+        claimed, bounds = row["accounted"], np.array(row["each_run"])
+        low, middle, high = np.quantile(bounds, [0, 0.5, 1])
+        table.add_row(
+            row["slug"],
+            f"{row['test_accuracy']['value']:.3f}",
+            "none" if claimed is None else f"{claimed['epsilon']:.2f}",
+            f"{row['one_run']['epsilon']:.2f}",
+            f"{middle:.2f} [{low:.2f}, {high:.2f}]",
+            f"{row['many_runs']['epsilon']:.2f}",
+        )
+        notes.append(f"{row['slug']}, one run: {row['one_run']['evidence']}")
+        notes.append(f"{row['slug']}, many runs: {row['many_runs']['evidence']}")
+        if claimed is not None:
+            above = int((bounds > claimed["epsilon"]).sum())
+            notes.append(f"{row['slug']}: {above} of {len(bounds)} runs are above the accounted ε")
+        if row["diverged"]:
+            notes.append(f"{row['slug']}: runs {row['diverged']} diverged and are left out")
+    text = StringIO()
+    console = Console(file=text, width=200, color_system=None)
+    console.print(
+        f"{results['audit']}: {results['data']['name']}, {results['canaries']} canaries with wrong "
+        f"labels among {results['places']} places in training; {results['runs']} runs a recipe"
+    )
+    console.print(table)
+    console.print(
+        f"ε at δ = {results['delta']:.2g}; each bound from below holds alone with "
+        f"{100 * results['confidence']:g} % confidence. One run: the first; over the runs: median "
+        "and range of all runs, each as one run"
+    )
+    for note in notes:
+        console.print(f"note: {note}", markup=False)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
