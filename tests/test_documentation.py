@@ -36,7 +36,9 @@ PAGES = sorted(page for page in DOCS.glob("*.md") if page.stem != "findings")
 TYPES = {"Observer", "Optimizer", "Region"}
 # What is made by other functions, or needs a whole run to show anything.
 NAMED_ALONE = {
+    "Agreement",
     "Block",
+    "Calibrated",
     "Checkpoint",
     "Division",
     "Guarantee",
@@ -51,9 +53,12 @@ NAMED_ALONE = {
     "Regions",
     "Release",
     "Roc",
+    "RocBand",
     "Signals",
     "Size",
+    "Slice",
     "Source",
+    "Stability",
     "Trained",
     "Trainer",
     "Variables",

@@ -5,6 +5,7 @@ resamples targets and examples independently of each other (both rows and column
 matrix), since the scores of one target, like those of one example, hang together.
 """
 
+from pptp_jax.metrics.agreement import Agreement, Stability, agreement, found_members, stability
 from pptp_jax.metrics.attack_metrics import (
     FPRS,
     PRIORS,
@@ -12,7 +13,10 @@ from pptp_jax.metrics.attack_metrics import (
     drawn_metrics,
     metric_names,
 )
+from pptp_jax.metrics.calibrated import Calibrated, calibrated_metrics
 from pptp_jax.metrics.clopper_pearson import Interval, clopper_pearson
+from pptp_jax.metrics.cuts import best_cut, cut_at_fpr
+from pptp_jax.metrics.delong import delong
 from pptp_jax.metrics.drawn import Drawn
 from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
 from pptp_jax.metrics.mean_over import drawn_mean, mean_over
@@ -28,11 +32,15 @@ from pptp_jax.metrics.roc import (
     tnr_at_fnr,
     tpr_at_fpr,
 )
+from pptp_jax.metrics.roc_band import RocBand, roc_band
+from pptp_jax.metrics.slices import Slice, deciles, out_confidence, sliced_metrics
 
 __all__ = [
     "FPRS",
     "PRIORS",
     "UNRESOLVED",
+    "Agreement",
+    "Calibrated",
     "Coarse",
     "Drawn",
     "Estimate",
@@ -40,17 +48,31 @@ __all__ = [
     "Ranking",
     "Resampling",
     "Roc",
+    "RocBand",
+    "Slice",
+    "Stability",
     "advantage",
+    "agreement",
     "attack_metrics",
     "auc",
     "balanced_accuracy",
+    "best_cut",
+    "calibrated_metrics",
     "clopper_pearson",
+    "cut_at_fpr",
+    "deciles",
+    "delong",
     "drawn_mean",
     "drawn_metrics",
+    "found_members",
     "mean_over",
     "metric_names",
+    "out_confidence",
     "ppv",
     "roc",
+    "roc_band",
+    "sliced_metrics",
+    "stability",
     "tnr_at_fnr",
     "tpr_at_fpr",
 ]

@@ -20,9 +20,6 @@ PRIORS = (0.01, 0.1, 0.5)
 PPV_FPRS = (0.01, 0.001)
 # A rate is coarse where fewer pairs than this may lie beyond its threshold.
 COARSE_BELOW = 10
-# Pairs times resamples in one go: small matrices are worked off many resamples at a time, and large
-# ones in arrays that stay in the cache and that the allocator keeps.
-BATCH = 2**16
 
 
 def attack_metrics(
@@ -113,6 +110,7 @@ def drawn_metrics(
     *,
     fprs: Sequence[float] = FPRS,
     fnrs: Sequence[float] = (),
+    among: Bool[np.ndarray, "targets examples"] | None = None,
 ) -> dict[str, Drawn]:
     """What an attack achieves, and in each resample; rates that are unresolved are left out.
 
@@ -123,6 +121,7 @@ def drawn_metrics(
         targets: the number of the model that each row belongs to.
         fprs: the false-positive rates at which the TPR is taken.
         fnrs: the false-negative rates at which the TNR is taken.
+        among: the pairs that count; None takes all.
 
     Examples:
         >>> scores, membership = np.array([[2.0, 1.0]]), np.array([[True, False]])
@@ -132,24 +131,18 @@ def drawn_metrics(
     """
     for rate in (*fprs, *fnrs):
         fraction(rate=rate)
-    ranking = Ranking(scores, membership)
-    members, nonmembers = int(membership.sum()), int((~membership).sum())
+    ranking = Ranking(scores, membership, among)
+    chosen = membership if among is None else membership[among]
+    members, nonmembers = int(chosen.sum()), int((~chosen).sum())
     fprs = [fpr for fpr in fprs if fpr * nonmembers >= 1]
     fnrs = [fnr for fnr in fnrs if fnr * members >= 1]
 
-    def table(by_model: np.ndarray, by_example: np.ndarray) -> np.ndarray:
-        return _table(ranking, ranking.weighed(by_model, by_example), fprs, fnrs)
+    def statistics(weighed: Weighed) -> Float[np.ndarray, "resamples statistics"]:
+        advantage = ranking.advantage(weighed)
+        rates = ranking.tpr_at_fpr(weighed, fprs), ranking.tnr_at_fnr(weighed, fnrs)
+        return np.column_stack([ranking.auc(weighed), 0.5 + advantage / 2, advantage, *rates])
 
-    once = (np.ones((1, size), int) for size in scores.shape)
-    by_model, by_example = resampling.weights()
-    batch = max(1, BATCH // scores.size)
-    columns = np.concatenate(
-        [table(*once)]
-        + [
-            table(by_model[i : i + batch, targets], by_example[i : i + batch])
-            for i in range(0, resampling.resamples, batch)
-        ]
-    ).T
+    columns = ranking.drawn(resampling, targets, statistics).T
     names = metric_names(fprs, fnrs, ())
     found = {
         name: Drawn(float(column[0]), column[1:])
@@ -167,22 +160,3 @@ def drawn_metrics(
 
 def _ppv(prior: float, fpr: float) -> str:
     return f"ppv@prior{prior:g}@fpr{fpr:g}"
-
-
-def _table(
-    ranking: Ranking, weighed: Weighed, fprs: Sequence[float], fnrs: Sequence[float]
-) -> Float[np.ndarray, "resamples statistics"]:
-    """One row a resample; NaN where it draws no members or no non-members."""
-    with np.errstate(invalid="ignore"):
-        advantage = ranking.advantage(weighed)
-        table = np.column_stack(
-            [
-                ranking.auc(weighed),
-                0.5 + advantage / 2,
-                advantage,
-                ranking.tpr_at_fpr(weighed, fprs),
-                ranking.tnr_at_fnr(weighed, fnrs),
-            ]
-        )
-    table[~np.logical_and(*weighed.totals())] = np.nan
-    return table

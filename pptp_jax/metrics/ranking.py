@@ -1,12 +1,17 @@
 """Who outranks whom: one sort that serves all resamples, since a resample only weighs pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
+from pptp_jax.metrics.resampling import Resampling
 from pptp_jax.metrics.roc import check_scores
+
+# Pairs times resamples in one go: small matrices are worked off many resamples at a time, and large
+# ones in arrays that stay in the cache and that the allocator keeps.
+BATCH = 2**16
 
 
 class Weighed(NamedTuple):
@@ -39,6 +44,7 @@ class Ranking:
     Args:
         scores: the score of each example against each target; a larger one means "member".
         membership: who is a member of which target.
+        among: the pairs that count; None takes all.
 
     Raises:
         ValueError: as `roc` does.
@@ -54,10 +60,18 @@ class Ranking:
         self,
         scores: Real[np.ndarray, "targets examples"],
         membership: Bool[np.ndarray, "targets examples"],
+        among: Bool[np.ndarray, "targets examples"] | None = None,
     ) -> None:
         check_scores(scores, membership)
-        self._members, of_members = _falling(scores, membership)
-        self._nonmembers, of_nonmembers = _falling(scores, ~membership)
+        if among is None:
+            among = np.ones(scores.shape, bool)
+        check_scores(scores[among], membership[among])
+        # Examples that nowhere count would only be multiplied in vain.
+        self._examples = np.flatnonzero(among.any(axis=0))
+        scores, membership, among = (a[:, self._examples] for a in (scores, membership, among))
+        self._members, of_members = _falling(scores, membership & among)
+        self._nonmembers, of_nonmembers = _falling(scores, ~membership & among)
+        self._pairs = int(among.sum())
         # Of each non-member, and of the floor below them all: how many members score higher.
         higher = np.searchsorted(-of_members, -of_nonmembers, side="left")
         self._higher = np.append(higher, len(of_members))
@@ -70,12 +84,44 @@ class Ranking:
         by_example: Int[np.ndarray, "resamples examples"],
     ) -> Weighed:
         """The pairs with their weights."""
+        by_example = by_example.take(self._examples, axis=1)
         pairs = (by_target[:, :, None] * by_example[:, None, :]).reshape(len(by_target), -1)
         members = _cumulated(pairs.take(self._members, axis=1))
         own = pairs.take(self._nonmembers, axis=1)
         higher = members.take(self._higher, axis=1)
         at_least = members.take(self._at_least, axis=1) if self._tied else higher[:, :-1]
         return Weighed(own, _cumulated(own), higher, at_least)
+
+    def drawn(
+        self,
+        resampling: Resampling,
+        targets: Int[np.ndarray, " targets"],
+        statistics: Callable[[Weighed], Float[np.ndarray, "resamples statistics"]],
+    ) -> Float[np.ndarray, "1+resamples statistics"]:
+        """Statistics of the sample itself and then of each resample.
+
+        They are NaN in a resample that draws no members or no non-members.
+
+        Args:
+            resampling: the resamples.
+            targets: the number of the model that each row of the scores belongs to.
+            statistics: a row for each row of weights.
+        """
+
+        def table(by_target: np.ndarray, by_example: np.ndarray) -> np.ndarray:
+            weighed = self.weighed(by_target, by_example)
+            with np.errstate(invalid="ignore"):
+                found = statistics(weighed)
+            found[~np.logical_and(*weighed.totals())] = np.nan
+            return found
+
+        by_model, by_example = resampling.weights()
+        by_target = by_model[:, targets]
+        batch = max(1, BATCH // self._pairs)
+        starts = range(0, resampling.resamples, batch)
+        own = table(np.ones((1, len(targets)), int), np.ones((1, by_example.shape[1]), int))
+        parts = [table(by_target[i : i + batch], by_example[i : i + batch]) for i in starts]
+        return np.concatenate([own, *parts])
 
     def auc(self, weighed: Weighed) -> Float[np.ndarray, " resamples"]:
         """How often a member outscores a non-member, ties counting half (Mann and Whitney)."""

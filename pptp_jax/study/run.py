@@ -20,6 +20,7 @@ from pptp_jax.study.config import Study, describe
 from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.study.fleets import Kept, fleet, resolved_regions
 from pptp_jax.study.measure import Attacked, attacked, row, white_box
+from pptp_jax.study.slices import slices
 from pptp_jax.training import Progress, Recipe
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -70,9 +71,10 @@ def run(
     for recipe in study.recipes:
         regions = resolved_regions(study, recipe, data)
         record = None if regions is None else regions.to_json()
-        found = row(study, recipe, ends[recipe.slug], seen[recipe.slug], members)
-        inside = white_box(study, ends[recipe.slug], membership)
-        rows.append(found | {"regions": record, "white_box": inside})
+        end, attack = ends[recipe.slug], seen[recipe.slug]
+        found = row(study, recipe, end, attack, members)
+        found |= slices(study, data, end, membership, attack)
+        rows.append(found | {"regions": record, "white_box": white_box(study, end, membership)})
     drawn = curves(study, trained, membership)
     verdicts = comparisons(study, drawn)
     results = {

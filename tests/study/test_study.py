@@ -67,6 +67,13 @@ def test_the_results_say_everything(done: Path) -> None:
         assert len(row["train_loss"]) == 2 and row["train_loss"][1] < row["train_loss"][0]
         for attack in row["attacks"].values():
             assert set(attack) == set(metric_names())
+        assert [part["slice"] for part in row["per_class"]] == list(range(10))
+        for name in ("per_class", "per_decile"):
+            assert sum(part["members"] for part in row[name]) == 6 * 150
+            assert {"auc", "tpr@0.01"} <= set(row[name][0]["metrics"])
+        assert set(row["calibrated"]) == {"best", "fpr@0.01", "fpr@0.001"}
+        assert set(row["roc"]) == {"fpr", "tpr", "low", "high"}
+        assert row["agreement"]["attacks"] == [*row["stability"]] == list(STUDY.attacks)
         numbers = [row["train_accuracy"], row["test_accuracy"]]
         numbers += [a[key] for a in row["attacks"].values() for key in ("auc", "tpr@0.01")]
         for number in numbers:
