@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -125,7 +125,7 @@ def fleet(
     arrays = Arrays.of(data, study.division(len(data)).reference, study.augmentation)
     if not resume:
         shutil.rmtree(home, ignore_errors=True)
-    groups = _groups(home, study, recipe, data, arrays)
+    groups = _groups(home, key, study, recipe, data, arrays)
     stops = _stops(study, recipe)
     end = stops[-1]
     stores = {
@@ -258,21 +258,32 @@ def resolved_regions(study: Study, recipe: Recipe, data: Dataset) -> RegionMap |
 
 
 def _groups(
-    home: Path, study: Study, recipe: Recipe, data: Dataset, arrays: Arrays
+    home: Path, key: str, study: Study, recipe: Recipe, data: Dataset, arrays: Arrays
 ) -> list[tuple[int, ...]]:
     """How the fleet was grouped and which parameter was in which region, written first.
 
-    A fleet keeps its grouping even where memory has changed: it decides over the last bits.
+    A fleet keeps its grouping even where memory has changed: it decides over the last bits. A
+    directory without a record of this fleet is another's, its checkpoints too, and is cleared.
     """
-    path = home / "fleet.json"
+    path, models = home / "fleet.json", study.split.models
     regions = resolved_regions(study, recipe, data)
-    if path.is_file():
-        stored = json.loads(path.read_text())
+    stored = _record(path)
+    groups = [tuple(group) for group in stored.get("groups", ())]
+    if stored.get("key") == key and sum(groups, ()) == tuple(range(models)):
         if regions is not None:
             check_record(regions, stored["regions"])
-        return [tuple(group) for group in stored["groups"]]
-    size = fitting_chunk(study.model, arrays, study.batch_size, study.split.models, recipe.networks)
-    groups = chunks(study.split.models, size)
+        return groups
+    shutil.rmtree(home, ignore_errors=True)
+    size = fitting_chunk(study.model, arrays, study.batch_size, models, recipe.networks)
+    groups = chunks(models, size)
     record = None if regions is None else regions.to_json()
-    write_json(path, {"groups": groups, "regions": record})
+    write_json(path, {"key": key, "groups": groups, "regions": record})
     return groups
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """What was written of a fleet; nothing where it is missing or damaged."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}

@@ -1,7 +1,6 @@
 """A small study from beginning to end, interrupted, changed, damaged."""
 
 import json
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from pptp_jax.signals import FLIP, IDENTITY, logit_scaled_confidence, shift
 from pptp_jax.study import Study, load_study, narrowed, run
 from pptp_jax.study import fleets as study_fleets
 from pptp_jax.study.config import describe
-from pptp_jax.training import Progress, Recipe, freeze, split, undefended
+from pptp_jax.training import Checkpoint, Progress, Recipe, freeze, split, undefended
 
 STUDY = Study(
     name="small",
@@ -202,20 +201,20 @@ def test_only_the_damaged_group_is_trained_anew(
         assert {p: p.read_bytes() for p in home.rglob("*.npy")} == whole
 
 
-def test_signals_of_another_fleet_are_never_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = replace(STUDY, recipes=STUDY.recipes[:1], resamples=10)
-    run(first, tmp_path)
-    [old] = (tmp_path / "fleets").iterdir()
-    other = replace(first, seed=1)
-    known = run(other, tmp_path)
-    [new] = {*(tmp_path / "fleets").iterdir()} - {old}
-    shutil.rmtree(new)
-    old.rename(new)
-    told: list[Progress] = []
-    again = run(other, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
-    assert len(told) == 2 and again["rows"] == known["rows"]
+def test_what_is_left_of_another_fleet_is_never_taken(tmp_path: Path) -> None:
+    study = replace(STUDY, recipes=STUDY.recipes[:1], resamples=10)
+    known = run(study, tmp_path)
+    [home] = (tmp_path / "fleets").iterdir()
+    record = (home / "fleet.json").read_text()
+    other = json.loads(record) | {"key": "of another one with the same beginning"}
+    for left in (json.dumps(other), record[:-9], record.replace("5", "4")):
+        (home / "fleet.json").write_text(left)
+        (home / "checkpoint-0" / "1").mkdir(parents=True)
+        assert Checkpoint(home / "checkpoint-0").latest() == 1
+        told: list[Progress] = []
+        again = run(study, tmp_path, on_progress=lambda _, now, told=told: told.append(now))
+        assert len(told) == 2 and again["rows"] == known["rows"]
+        assert (home / "fleet.json").read_text() == record
 
 
 def test_the_four_quarter_split(tmp_path: Path) -> None:
