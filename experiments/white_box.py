@@ -1,8 +1,9 @@
 """Location-30: does an attacker who has the weights find more in a region that was frozen early?
 
-Command: `pptp run experiments/white_box.py --data location30.npz`; seven minutes on one CPU core.
+Command: `pptp run experiments/white_box.py --data location30.npz`; ten minutes on one CPU core.
 
-Result (docs/findings.md): the gradients of a frozen region tell no more than the outputs.
+Result (docs/findings.md): neither the gradients nor the features of a frozen region tell more than
+the outputs; its features tell what they told when it stopped.
 """
 
 from pptp_jax.data import Balanced, Npz

@@ -28,6 +28,7 @@ from pptp_jax.training.regional_recipes import (
     split,
 )
 from pptp_jax.training.state import TrainState
+from pptp_jax.training.strategy import Strategy, usual_strategy
 from pptp_jax.training.train import Metrics, make_train
 from pptp_jax.training.trainer import Trainer
 
@@ -44,6 +45,7 @@ __all__ = [
     "Private",
     "Progress",
     "Recipe",
+    "Strategy",
     "TrainState",
     "Trained",
     "Trainer",
@@ -69,5 +71,6 @@ __all__ = [
     "switch",
     "train_fleet",
     "undefended",
+    "usual_strategy",
     "whole_network",
 ]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from pptp_jax.training.optimizer import SGD, Optimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.state import TrainState
+from pptp_jax.training.strategy import Strategy, usual_strategy
 from pptp_jax.training.train import all_finite
 from pptp_jax.training.trainer import Trainer
 
@@ -68,6 +69,7 @@ def train_fleet(
     batch_size: int = 64,
     seed: int = 0,
     groups: list[tuple[int, ...]] | None = None,
+    strategy: Strategy | None = None,
     checkpoint: Callable[[tuple[int, ...]], Checkpoint] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     observe: Observer | None = None,
@@ -76,8 +78,9 @@ def train_fleet(
 
     A group runs epoch by epoch: the mapped epoch is one compiled program for every phase of the
     same structure, whatever its length and strengths, and between epochs there is time to report,
-    to save and to stop. Model `i` draws from `fold_in(key(seed), i)` alone, so it comes out the
-    same, up to rounding, in whatever group it is trained, and as `make_train` would have it.
+    to save and to stop. A smaller group is filled up with copies, so that it is the same program.
+    Model `i` draws from `fold_in(key(seed), i)` alone, so it comes out the same, up to rounding, in
+    whatever group and by whatever strategy it is trained, and as `make_train` would have it.
 
     Args:
         model: what is trained.
@@ -89,6 +92,7 @@ def train_fleet(
         batch_size: the members in a step.
         seed: what all keys derive from.
         groups: the models in groups; None puts as many together as fit the device's memory.
+        strategy: how a group is worked off; None is `usual_strategy()`.
         checkpoint: where a group keeps its state on the way; None keeps none.
         on_progress: is told after each epoch.
         observe: is shown the group, the epochs behind it and its networks after each epoch, before
@@ -118,9 +122,12 @@ def train_fleet(
     rule = SGD() if optimizer is None else optimizer
     if not isinstance(rule, SGD):
         rule = jax.tree_util.Partial(rule)
+    strategy = usual_strategy() if strategy is None else strategy
     if groups is None:
-        size = fitting_chunk(model, data, batch_size, len(indices), recipe.networks)
+        size = fitting_chunk(model, data, batch_size, len(indices), recipe.networks, strategy)
         groups = chunks(len(indices), size)
+    width = strategy.filled(max(map(len, groups), default=0))
+    data = strategy.place(data, None)
     ended = 0
     for group in groups:
 
@@ -130,16 +137,12 @@ def train_fleet(
             if on_progress is not None:
                 on_progress(Progress(ended, len(group), epoch, loss))
 
-        keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(jnp.array(group))
-        saved = None if checkpoint is None else checkpoint(group)
+        fleet = _Fleet(trainer, strategy, rule, recipe, data, width)
         state, losses = _train_group(
-            trainer,
-            rule,
-            recipe,
-            data,
+            fleet,
             jnp.asarray(indices[list(group)]),
-            keys,
-            saved,
+            jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(jnp.array(group)),
+            None if checkpoint is None else checkpoint(group),
             told,
             None if observe is None else partial(observe, group),
         )
@@ -148,27 +151,56 @@ def train_fleet(
         ended += len(group)
 
 
+class _Fleet(NamedTuple):
+    """What all groups of a fleet have in common."""
+
+    trainer: Trainer
+    strategy: Strategy
+    optimizer: Optimizer
+    recipe: Recipe
+    data: Arrays
+    width: int
+
+    @property
+    def rules(self) -> tuple[Trainer, Strategy, Optimizer]:
+        """What the mapped functions take first."""
+        return self.trainer, self.strategy, self.optimizer
+
+    def filled(self, tree: Any) -> Any:
+        """A group's arrays, with copies of its last model behind it where the group is small."""
+        models = len(jax.tree.leaves(tree)[0])
+        if models < self.width:
+            rows = np.minimum(np.arange(self.width), models - 1)
+            tree = jax.tree.map(lambda leaf: leaf[rows], tree)
+        return self.strategy.place(tree, 0)
+
+
 def _train_group(
-    trainer: Trainer,
-    optimizer: Optimizer,
-    recipe: Recipe,
-    data: Arrays,
+    fleet: _Fleet,
     members: Int[Array, "models members"],
     keys: Key[Array, " models"],
     checkpoint: Checkpoint | None,
     told: Callable[[int, float], None],
     observe: Callable[[int, Variables], None] | None,
 ) -> tuple[TrainState, Float[Array, "models epochs"]]:
+    recipe, models = fleet.recipe, len(keys)
     ends = np.cumsum([phase.epochs for phase in recipe.phases])
-    losses = jnp.zeros((len(keys), int(ends[-1])))
+    losses = jnp.zeros((models, int(ends[-1])))
+    members, keys, losses = fleet.filled((members, keys, losses))
+
+    def own(tree: Any) -> Any:
+        """Without the copies."""
+        return tree if models == fleet.width else jax.tree.map(lambda leaf: leaf[:models], tree)
+
     number, state = 0, None
     if checkpoint is not None and (step := checkpoint.latest()) is not None:
         # The epochs before it have been trained; only the state's structure is needed.
         like = None
         for i in range(int(np.searchsorted(ends, step)) + 1):
-            begin = partial(_start, trainer, optimizer, recipe.phases[i], recipe.taught(i))
-            like = jax.eval_shape(begin, keys, data, members, like)
-        state, losses = checkpoint.restore(step, (like, losses))
+            begin = partial(_start, *fleet.rules, recipe.phases[i], recipe.taught(i))
+            like = jax.eval_shape(begin, keys, fleet.data, members, like)
+        shape = jax.eval_shape(own, (like, losses))
+        state, losses = fleet.filled(checkpoint.restore(step, shape))
         number = step
     while number < ends[-1]:
         current = int(np.searchsorted(ends, number, side="right"))
@@ -176,22 +208,24 @@ def _train_group(
         within = number - int(ends[current] - phase.epochs)
         if within == 0:
             taught = recipe.taught(current)
-            state = _start(trainer, optimizer, phase, taught, keys, data, members, state)
-        state, loss = _epoch(trainer, optimizer, phase, state, data, members, keys, number, within)
+            state = _start(*fleet.rules, phase, taught, keys, fleet.data, members, state)
+        state, loss = _epoch(*fleet.rules, phase, state, fleet.data, members, keys, number, within)
         losses = losses.at[:, number].set(loss)
         number += 1
         if observe is not None and phase.ensemble is None:
-            observe(number, state.variables)
+            observe(number, own(state.variables))
+        loss = own(loss)
         told(number, float(jnp.nanmean(loss)) if jnp.isfinite(loss).any() else math.nan)
         if checkpoint is not None:
-            checkpoint.save(number, (state, losses))
+            checkpoint.save(number, own((state, losses)))
     assert state is not None  # a recipe trains for at least one epoch
-    return state, losses
+    return own((state, losses))
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=(0, 1))
 def _start(
     trainer: Trainer,
+    strategy: Strategy,
     optimizer: Optimizer,
     phase: Phase,
     taught: Ensemble | None,
@@ -200,15 +234,16 @@ def _start(
     members: Int[Array, "models members"],
     state: TrainState | None,
 ) -> TrainState:
-    own = None if state is None else 0
-    return jax.vmap(trainer.start, in_axes=(None, None, None, 0, None, 0, own))(
+    before = None if state is None else 0
+    return strategy.over_models(trainer.start, (None, None, None, 0, None, 0, before))(
         optimizer, phase, taught, keys, data, members, state
     )
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=3)
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
 def _epoch(
     trainer: Trainer,
+    strategy: Strategy,
     optimizer: Optimizer,
     phase: Phase,
     state: TrainState,
@@ -218,6 +253,6 @@ def _epoch(
     number: Int[Array, ""],
     within: Int[Array, ""],
 ) -> tuple[TrainState, Float[Array, " models"]]:
-    return jax.vmap(trainer.epoch, in_axes=(None, None, 0, None, 0, 0, None, None))(
+    return strategy.over_models(trainer.epoch, (None, None, 0, None, 0, 0, None, None))(
         optimizer, phase, state, data, members, keys, number, within
     )

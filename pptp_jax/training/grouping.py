@@ -11,6 +11,7 @@ import numpy as np
 
 from pptp_jax.models import Model
 from pptp_jax.training.arrays import Arrays
+from pptp_jax.training.strategy import Strategy, usual_strategy
 from pptp_jax.validation import at_least
 
 # What a fleet may take of a device's memory; the rest is the data's and the compiler's.
@@ -31,12 +32,18 @@ def chunks(models: int, size: int) -> list[tuple[int, ...]]:
 
 
 def fitting_chunk(
-    model: Model, data: Arrays, batch_size: int, models: int, networks: int = 1
+    model: Model,
+    data: Arrays,
+    batch_size: int,
+    models: int,
+    networks: int = 1,
+    strategy: Strategy | None = None,
 ) -> int:
     """How many models fit the device's memory at once, at least one and at most `models`.
 
     A network is taken to need its parameters four times over (themselves, gradients, momentum and
-    updates) and everything that its forward pass computes for a batch twice over.
+    updates) and, while it is worked on, everything that its forward pass computes for a batch twice
+    over.
 
     Args:
         model: what is trained.
@@ -44,6 +51,7 @@ def fitting_chunk(
         batch_size: the examples in a step.
         models: how many there are.
         networks: how many networks a recipe trains side by side for one model.
+        strategy: how they are worked off; None is `usual_strategy()`.
 
     Examples:
         >>> from pptp_jax import data, models
@@ -57,8 +65,17 @@ def fitting_chunk(
     forward = partial(model.apply, train=True)
     program = jax.make_jaxpr(lambda v, x, k: forward(*v, x, key=k))(variables, x, key)
     activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)
-    needed = 4 * sum(map(_bytes, jax.tree.leaves(variables))) + 2 * activations
-    return int(np.clip(_memory() * _MEMORY_SHARE // (networks * needed), 1, models))
+    kept = networks * 4 * sum(map(_bytes, jax.tree.leaves(variables)))
+    passing = networks * 2 * activations
+    strategy = usual_strategy() if strategy is None else strategy
+    memory = _memory() * _MEMORY_SHARE
+    if strategy.order == "vmap":
+        size = memory // (kept + passing)
+    else:
+        size = (memory - passing) // kept
+    if jax.default_backend() != "cpu":  # whose devices share one memory
+        size *= strategy.devices
+    return int(np.clip(size, 1, models))
 
 
 def _bytes(array: Any) -> int:

@@ -1,0 +1,144 @@
+"""How the models of a group are worked off: a matter of speed and memory, and of rounding alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from pptp_jax.validation import at_least, one_of
+
+MODELS = "models"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy:
+    """In which order, and on which devices, the models of a group are trained.
+
+    Attributes:
+        order: `vmap` trains all models at once, as one batch of networks; `scan` one after another
+            in a compiled loop; `unrolled` likewise, with the loop written out, which takes
+            longer to compile the more models there are.
+        devices: over how many of this process's devices the models are spread, in equal parts.
+            They exchange nothing.
+
+    Raises:
+        ValueError: if there is no such order, or there are fewer devices.
+
+    Examples:
+        >>> double = Strategy(order="scan").over_models(lambda x, by: x * by, (0, None))
+        >>> print(double(jnp.arange(3), 2))
+        [0 2 4]
+    """
+
+    order: Literal["vmap", "scan", "unrolled"] = "vmap"
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        one_of(("vmap", "scan", "unrolled"), order=self.order)
+        at_least(1, devices=self.devices)
+        here = jax.local_device_count()
+        if self.devices > here:
+            raise ValueError(
+                f"devices must be at most the {here} of this process, got {self.devices}"
+            )
+
+    def filled(self, models: int) -> int:
+        """The least number of models, from `models` up, that the devices share in equal parts."""
+        return -(-models // self.devices) * self.devices
+
+    def over_models(
+        self, function: Callable[..., Any], in_axes: Sequence[int | None]
+    ) -> Callable[..., Any]:
+        """Maps a function of one model over the leading axis of some of its arguments.
+
+        Args:
+            function: takes and returns pytrees of arrays.
+            in_axes: for each argument 0 if it has an axis of models, None if the models share it.
+
+        Returns:
+            A function to be jitted, whose results have a leading axis of models.
+        """
+        mapped = _ORDERS[self.order](function, in_axes)
+        if self.devices == 1:
+            return mapped
+        return jax.shard_map(
+            mapped,
+            mesh=self._mesh(),
+            in_specs=tuple(PartitionSpec() if axis is None else _SPREAD for axis in in_axes),
+            out_specs=_SPREAD,
+            check_vma=False,
+        )
+
+    def place(self, tree: Any, axis: int | None) -> Any:
+        """Puts arrays where the mapped function takes them: spread by models, or on every device.
+
+        Args:
+            tree: arrays, with a leading axis of models where `axis` is 0.
+            axis: 0 or None, as in `over_models`.
+        """
+        if self.devices == 1:
+            return tree
+        spec = PartitionSpec() if axis is None else _SPREAD
+        return jax.device_put(tree, NamedSharding(self._mesh(), spec))
+
+    def _mesh(self) -> Mesh:
+        here = jax.local_devices()[: self.devices]
+        return jax.make_mesh((self.devices,), (MODELS,), (AxisType.Auto,), devices=here)
+
+
+def usual_strategy() -> Strategy:
+    """What suits most models: one after another on a CPU, all at once on anything else.
+
+    On a CPU a network of its own stays in the caches, and its matrix products are as wide as those
+    of many.
+
+    Examples:
+        >>> usual_strategy().devices
+        1
+    """
+    return Strategy(order="scan" if jax.default_backend() == "cpu" else "vmap")
+
+
+_SPREAD = PartitionSpec(MODELS)
+
+
+def _vmap(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callable[..., Any]:
+    return jax.vmap(function, in_axes=tuple(in_axes))
+
+
+def _scan(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callable[..., Any]:
+    def mapped(*args: Any) -> Any:
+        own = [arg for arg, axis in zip(args, in_axes, strict=True) if axis == 0]
+
+        def one(mine: list[Any]) -> Any:
+            rest = iter(mine)
+            given = zip(args, in_axes, strict=True)
+            return function(*(next(rest) if axis == 0 else arg for arg, axis in given))
+
+        return jax.lax.map(one, own)
+
+    return mapped
+
+
+def _unrolled(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callable[..., Any]:
+    def mapped(*args: Any) -> Any:
+        given = list(zip(args, in_axes, strict=True))
+        [models, *_] = [len(jax.tree.leaves(arg)[0]) for arg, axis in given if axis == 0]
+
+        def one(model: int) -> Any:
+            mine = (
+                jax.tree.map(lambda leaf: leaf[model], arg) if axis == 0 else arg
+                for arg, axis in given
+            )
+            return function(*mine)
+
+        results = [one(model) for model in range(models)]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)
+
+    return mapped
+
+
+_ORDERS = {"vmap": _vmap, "scan": _scan, "unrolled": _unrolled}

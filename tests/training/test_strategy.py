@@ -1,0 +1,128 @@
+"""Strategies: the same models in whatever order, and on however many devices, they are trained."""
+
+import re
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pptp_jax.data import Balanced, Digits, member_indices
+from pptp_jax.models import mlp
+from pptp_jax.objectives import RelaxLoss
+from pptp_jax.training import (
+    SGD,
+    Arrays,
+    Checkpoint,
+    Progress,
+    Strategy,
+    fitting_chunk,
+    rewind,
+    train_fleet,
+    undefended,
+    usual_strategy,
+)
+from pptp_jax.training.fleet import _epoch, _start
+from pptp_jax.training.trainer import Trainer
+
+MODEL = mlp([12, 8], num_classes=10)
+DATA = Arrays.of(Digits().load(lambda n: np.arange(200)))
+INDICES = member_indices(Balanced(6).draw(200, 0).matrix)
+RECIPE = rewind("shallow", RelaxLoss(alpha=1.0), epochs=1, retrain=1)
+GROUPS = [(0, 1, 2, 3), (4, 5)]
+STRATEGIES = [
+    Strategy(),
+    Strategy(order="scan"),
+    Strategy(order="unrolled"),
+    Strategy(devices=2),
+    Strategy(order="scan", devices=4),
+    Strategy(devices=3),
+]
+
+
+def trained(strategy: Strategy | None, **options):
+    found = train_fleet(
+        MODEL, RECIPE, DATA, INDICES, batch_size=50, groups=GROUPS, strategy=strategy, **options
+    )
+    parts = list(found)
+    assert [part.models for part in parts] == GROUPS
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *[part[1:] for part in parts])
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return trained(None)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+def test_the_strategy_does_not_matter(strategy: Strategy, usual) -> None:
+    seen: list[tuple[int, ...]] = []
+    before = _epoch._cache_size()
+    found = trained(strategy, observe=lambda group, epoch, variables: seen.append(
+        (*group, epoch, len(variables.params["head"]["bias"]))
+    ))  # fmt: skip
+    # Two phases of different structure, and no more programs for the smaller group.
+    assert _epoch._cache_size() - before <= 2
+    assert seen == [(*group, epoch, len(group)) for group in GROUPS for epoch in (1, 2)]
+    chex.assert_trees_all_close(found, usual, rtol=1e-4, atol=1e-5)
+
+
+def test_devices_exchange_nothing() -> None:
+    strategy, trainer = Strategy(devices=4), Trainer(MODEL, None, 50)
+    [phase] = undefended(2).phases
+    keys = strategy.place(jax.vmap(jax.random.key)(jnp.arange(4)), 0)
+    members = strategy.place(jnp.asarray(INDICES[:4]), 0)
+    data = strategy.place(DATA, None)
+    state = _start(trainer, strategy, SGD(), phase, None, keys, data, members, None)
+    lowered = _epoch.lower(trainer, strategy, SGD(), phase, state, data, members, keys, 0, 0)
+    program = lowered.compile().as_text()
+    assert "num_partitions=4" in program
+    assert not re.findall(r"all-(?:reduce|gather|to-all)|collective-permute", program)
+
+
+def test_an_interrupted_fleet_goes_on_with_fewer_devices(tmp_path: Path, usual) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if progress.models == 4:  # in the smaller group, which copies fill up
+            raise Stopped
+
+    def checkpoint(group: tuple[int, ...]) -> Checkpoint:
+        return Checkpoint(tmp_path / str(group[0]), every=0.0)
+
+    with pytest.raises(Stopped):
+        trained(Strategy(devices=4), checkpoint=checkpoint, on_progress=stop)
+    assert checkpoint(GROUPS[0]).latest() == 2
+    told: list[Progress] = []
+    found = trained(Strategy(order="scan"), checkpoint=checkpoint, on_progress=told.append)
+    assert [(now.models, now.epoch) for now in told] == [(4, 1), (4, 2)]
+    chex.assert_trees_all_close(found, usual, rtol=1e-4, atol=1e-5)
+
+
+def test_one_after_another_needs_less_memory() -> None:
+    deep = mlp([4] * 50, num_classes=10)
+    wide = Arrays.of(Digits().load())
+    fit = [
+        fitting_chunk(deep, wide, 10**5, 10**9, strategy=strategy) for strategy in STRATEGIES[:2]
+    ]
+    assert fit[1] > 100 * fit[0]
+
+
+def test_the_usual_strategy_of_a_cpu() -> None:
+    assert usual_strategy() == Strategy(order="scan")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"order": "pmap"}, "order 'pmap' is unknown; did you mean 'vmap'"),
+        ({"devices": 0}, "devices must be a whole number of at least 1, got 0"),
+        ({"devices": 9}, "devices must be at most the 8 of this process, got 9"),
+    ],
+)
+def test_bad_strategies(given, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Strategy(**given)
