@@ -7,6 +7,7 @@ from pptp_jax.training.fleet import Observer, Progress, Trained, train_fleet
 from pptp_jax.training.grouping import chunks, fitting_chunk
 from pptp_jax.training.optimizer import SGD, Optimizer
 from pptp_jax.training.phase import Ensemble, Perturbation, Phase, Private, Vulnerable
+from pptp_jax.training.probe import fastest_strategy
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import (
     dmp,
@@ -58,6 +59,7 @@ __all__ = [
     "dmp",
     "dp_sgd",
     "early_stopped",
+    "fastest_strategy",
     "finish",
     "fitting_chunk",
     "freeze",

@@ -14,9 +14,9 @@ from pptp_jax.models import Model, Variables
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import check_members, check_private, check_reference
+from pptp_jax.training.group import epoch_of_group, start_group
 from pptp_jax.training.grouping import chunks, fitting_chunk
 from pptp_jax.training.optimizer import SGD, Optimizer
-from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
@@ -197,7 +197,7 @@ def _train_group(
         # The epochs before it have been trained; only the state's structure is needed.
         like = None
         for i in range(int(np.searchsorted(ends, step)) + 1):
-            begin = partial(_start, *fleet.rules, recipe.phases[i], recipe.taught(i))
+            begin = partial(start_group, *fleet.rules, recipe.phases[i], recipe.taught(i))
             like = jax.eval_shape(begin, keys, fleet.data, members, like)
         shape = jax.eval_shape(own, (like, losses))
         state, losses = fleet.filled(checkpoint.restore(step, shape))
@@ -208,8 +208,10 @@ def _train_group(
         within = number - int(ends[current] - phase.epochs)
         if within == 0:
             taught = recipe.taught(current)
-            state = _start(*fleet.rules, phase, taught, keys, fleet.data, members, state)
-        state, loss = _epoch(*fleet.rules, phase, state, fleet.data, members, keys, number, within)
+            state = start_group(*fleet.rules, phase, taught, keys, fleet.data, members, state)
+        state, loss = epoch_of_group(
+            *fleet.rules, phase, state, fleet.data, members, keys, number, within
+        )
         losses = losses.at[:, number].set(loss)
         number += 1
         if observe is not None and phase.ensemble is None:
@@ -220,39 +222,3 @@ def _train_group(
             checkpoint.save(number, own((state, losses)))
     assert state is not None  # a recipe trains for at least one epoch
     return own((state, losses))
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _start(
-    trainer: Trainer,
-    strategy: Strategy,
-    optimizer: Optimizer,
-    phase: Phase,
-    taught: Ensemble | None,
-    keys: Key[Array, " models"],
-    data: Arrays,
-    members: Int[Array, "models members"],
-    state: TrainState | None,
-) -> TrainState:
-    before = None if state is None else 0
-    return strategy.over_models(trainer.start, (None, None, None, 0, None, 0, before))(
-        optimizer, phase, taught, keys, data, members, state
-    )
-
-
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
-def _epoch(
-    trainer: Trainer,
-    strategy: Strategy,
-    optimizer: Optimizer,
-    phase: Phase,
-    state: TrainState,
-    data: Arrays,
-    members: Int[Array, "models members"],
-    keys: Key[Array, " models"],
-    number: Int[Array, ""],
-    within: Int[Array, ""],
-) -> tuple[TrainState, Float[Array, " models"]]:
-    return strategy.over_models(trainer.epoch, (None, None, 0, None, 0, 0, None, None))(
-        optimizer, phase, state, data, members, keys, number, within
-    )

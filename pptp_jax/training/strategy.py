@@ -11,6 +11,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from pptp_jax.validation import at_least, one_of
 
 MODELS = "models"
+Order = Literal["vmap", "scan", "unrolled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Strategy:
         [0 2 4]
     """
 
-    order: Literal["vmap", "scan", "unrolled"] = "vmap"
+    order: Order = "vmap"
     devices: int = 1
 
     def __post_init__(self) -> None:

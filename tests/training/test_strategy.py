@@ -24,7 +24,7 @@ from pptp_jax.training import (
     undefended,
     usual_strategy,
 )
-from pptp_jax.training.fleet import _epoch, _start
+from pptp_jax.training.group import epoch_of_group, start_group
 from pptp_jax.training.trainer import Trainer
 
 MODEL = mlp([12, 8], num_classes=10)
@@ -59,12 +59,12 @@ def usual():
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 def test_the_strategy_does_not_matter(strategy: Strategy, usual) -> None:
     seen: list[tuple[int, ...]] = []
-    before = _epoch._cache_size()
+    before = epoch_of_group._cache_size()
     found = trained(strategy, observe=lambda group, epoch, variables: seen.append(
         (*group, epoch, len(variables.params["head"]["bias"]))
     ))  # fmt: skip
     # Two phases of different structure, and no more programs for the smaller group.
-    assert _epoch._cache_size() - before <= 2
+    assert epoch_of_group._cache_size() - before <= 2
     assert seen == [(*group, epoch, len(group)) for group in GROUPS for epoch in (1, 2)]
     chex.assert_trees_all_close(found, usual, rtol=1e-4, atol=1e-5)
 
@@ -75,8 +75,10 @@ def test_devices_exchange_nothing() -> None:
     keys = strategy.place(jax.vmap(jax.random.key)(jnp.arange(4)), 0)
     members = strategy.place(jnp.asarray(INDICES[:4]), 0)
     data = strategy.place(DATA, None)
-    state = _start(trainer, strategy, SGD(), phase, None, keys, data, members, None)
-    lowered = _epoch.lower(trainer, strategy, SGD(), phase, state, data, members, keys, 0, 0)
+    state = start_group(trainer, strategy, SGD(), phase, None, keys, data, members, None)
+    lowered = epoch_of_group.lower(
+        trainer, strategy, SGD(), phase, state, data, members, keys, 0, 0
+    )
     program = lowered.compile().as_text()
     assert "num_partitions=4" in program
     assert not re.findall(r"all-(?:reduce|gather|to-all)|collective-permute", program)
