@@ -1,6 +1,7 @@
 """The `pptp` command; what is slow to import is imported when a command needs it."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def run(
 ) -> None:
     """Train, attack and report STUDY, a Python file that defines `study`.
 
-    Prints a table; writes results.json, table.txt, figures, signals/ and scores/ into OUT.
+    Prints a table; writes report.html, results.json, table.txt, figures, signals/ and scores/ into
+    OUT.
     """
     from pptp_jax import report
     from pptp_jax import study as studies
@@ -66,7 +68,13 @@ def run(
         directory = out or Path("runs") / chosen.name
         chosen, found = with_regions_found(chosen, directory)
         with progress_bar(chosen.recipes, chosen.split.models) as on_progress:
-            results = studies.run(chosen, directory, resume=resume, on_progress=on_progress)
+            results = studies.run(
+                chosen,
+                directory,
+                resume=resume,
+                command=_command("run", study, data=data, recipe=recipes, compared=compared),
+                on_progress=on_progress,
+            )
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -79,7 +87,8 @@ def run(
     write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
     report.draw_figures(results, directory)
     click.echo(table)
-    click.echo(f"{results['seconds']:.0f} s on {results['device']}; results in {directory}")
+    page = _write_report(directory)
+    click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")
 
 
 @main.command()
@@ -113,7 +122,8 @@ def locate(
 ) -> None:
     """Find where in the network of STUDY membership can be read off: its risk map.
 
-    Prints a table; writes risk_map.json, risk_map.txt and risk_map.png into OUT.
+    Prints a table; writes risk_map.json, risk_map.txt and risk_map.png into OUT, and report.html
+    anew.
     """
     from pptp_jax import report
     from pptp_jax import study as studies
@@ -130,7 +140,8 @@ def locate(
         click.echo("interrupted", err=True)
         sys.exit(130)
     click.echo(report.render_risk_map(risks))
-    click.echo(f"{risks['seconds']:.0f} s on {risks['device']}; risk map in {directory}")
+    page = _write_report(directory)
+    click.echo(f"{risks['seconds']:.0f} s on {risks['device']}; the report is {page}")
 
 
 @main.command()
@@ -170,3 +181,31 @@ def canaries(audit: Path, data: Path | None, out: Path | None) -> None:
     write(directory / "audit.txt", lambda file: file.write(table.encode() + b"\n"))
     click.echo(table)
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; results in {directory}")
+
+
+@main.command("report")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+def report_command(directory: Path) -> None:
+    """Write the report of the run in DIR anew, from what is stored there.
+
+    Trains nothing; writes report.html, one file for people, and report.json, the same for machines.
+    """
+    click.echo(_write_report(directory))
+
+
+def _write_report(directory: Path) -> Path:
+    from pptp_jax.report import write_report
+
+    try:
+        return write_report(directory)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _command(name: str, study: Path, **options: object) -> str:
+    """A command as it is typed."""
+    words = ["pptp", name, str(study)]
+    for option, value in options.items():
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [] if one is None else [f"--{option}", str(one)]
+    return shlex.join(words)

@@ -55,9 +55,17 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
     assert (out / "table.txt").read_text().strip() in result.stdout
     for name in ("accuracy_over_auc.png", "roc.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
+    assert lines[-1].endswith(f"; the report is {out / 'report.html'}")
+    assert "data:image/png;base64," in (out / "report.html").read_text()
     again = pptp("run", study, "--out", out, "--recipe", "freeze")
-    rows = json.loads((out / "results.json").read_text())["rows"]
-    assert again.exit_code == 0 and [row["recipe"] for row in rows] == ["freeze"]
+    results = json.loads((out / "results.json").read_text())
+    assert again.exit_code == 0 and [row["recipe"] for row in results["rows"]] == ["freeze"]
+    assert results["command"] == f"pptp run {study} --recipe freeze"
+    shown = (out / "report.html").read_text()
+    (out / "report.html").unlink()
+    anew = pptp("report", out)
+    assert anew.exit_code == 0 and anew.stdout == f"{out / 'report.html'}\n"
+    assert (out / "report.html").read_text() == shown
 
 
 AUDIT = """
@@ -97,6 +105,9 @@ def test_canaries_print_their_table_and_leave_their_files(tmp_path: Path) -> Non
         (["canaries"], "Missing argument 'AUDIT'"),
         (["canaries", "none.py"], "none.py: there is no such file; an audit is a Python file"),
         (["canaries", "STUDY"], "must define `audit`, a pptp_jax.audit.CanaryAudit, got NoneType"),
+        (["report"], "Missing argument 'DIR'"),
+        (["report", "none"], "none: there is no such directory; give the one of a run"),
+        (["report", "STUDY"], "tiny.py: there is no such directory"),
     ],
 )
 def test_wrong_arguments(study: Path, args: list[str], message: str) -> None:

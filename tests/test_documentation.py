@@ -74,6 +74,7 @@ NAMED_ALONE = {
     "risk_map",
     "run",
     "run_canaries",
+    "write_report",
 }
 
 

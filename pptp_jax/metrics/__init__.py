@@ -22,6 +22,7 @@ from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
 from pptp_jax.metrics.mean_over import drawn_mean, mean_over
 from pptp_jax.metrics.ranking import Ranking
 from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.riskiest import alarm_rates, riskiest
 from pptp_jax.metrics.roc import (
     Roc,
     advantage,
@@ -53,6 +54,7 @@ __all__ = [
     "Stability",
     "advantage",
     "agreement",
+    "alarm_rates",
     "attack_metrics",
     "auc",
     "balanced_accuracy",
@@ -69,6 +71,7 @@ __all__ = [
     "metric_names",
     "out_confidence",
     "ppv",
+    "riskiest",
     "roc",
     "roc_band",
     "sliced_metrics",

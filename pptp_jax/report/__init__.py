@@ -4,6 +4,7 @@ from pptp_jax.report.canaries import render_canaries
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.curves import draw_curves
 from pptp_jax.report.figures import draw_figures
+from pptp_jax.report.page import write_report
 from pptp_jax.report.risk_map import draw_risk_map
 from pptp_jax.report.risk_table import render_risk_map
 from pptp_jax.report.table import render_table, render_white_box
@@ -17,4 +18,5 @@ __all__ = [
     "render_risk_map",
     "render_table",
     "render_white_box",
+    "write_report",
 ]

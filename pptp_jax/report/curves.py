@@ -35,26 +35,26 @@ def draw_curves(
     Returns:
         The picture's path; None if no point resolves the statistic.
     """
-    shown = [curve for curve in curves if any(_resolved(curve["points"], statistic))]
+    shown = [curve for curve in curves if any(resolved(curve["points"], statistic))]
     if not shown:
         return None
-    panels = _panels(shown)
-    wide = min(len(panels), 2)
-    tall = -(-len(panels) // wide)
+    groups = panels(shown)
+    wide = min(len(groups), 2)
+    tall = -(-len(groups) // wide)
     figure = Figure(figsize=(2 + 5 * wide, 0.5 + 4.5 * tall), layout="constrained", dpi=150)
     figure.suptitle(title)
     grid = figure.subplots(tall, wide, squeeze=False).ravel()
-    for axes, own in zip(grid, panels, strict=False):
+    for axes, own in zip(grid, groups, strict=False):
         for i, curve in enumerate(own):
             _draw(axes, i, curve, statistic)
         _label(axes, statistic, attack)
-    for axes in grid[len(panels) :]:
+    for axes in grid[len(groups) :]:
         axes.remove()
     figure.savefig(path)
     return path
 
 
-def _panels(curves: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+def panels(curves: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """What one pair of axes has room for: a defence and all that is made of it, beside the first.
 
     The defence stands in brackets at the end of a name. The first curve is the control.
@@ -82,7 +82,7 @@ def _label(axes: Axes, statistic: str, attack: str) -> None:
     axes.legend(loc="lower right", fontsize="x-small", framealpha=0.8)
 
 
-def _resolved(
+def resolved(
     points: Sequence[Mapping[str, Any]], statistic: str
 ) -> list[tuple[Mapping[str, float], Mapping[str, float]]]:
     """The points of which both numbers are known: strength, accuracy."""
@@ -95,7 +95,7 @@ def _resolved(
 
 
 def _draw(axes: Axes, i: int, curve: Mapping[str, Any], statistic: str) -> None:
-    pairs = zip(*_resolved(curve["points"], statistic), strict=True)
+    pairs = zip(*resolved(curve["points"], statistic), strict=True)
     (x, x_errors), (y, y_errors) = map(_with_errors, pairs)
     chosen = frontier(x, y)
     look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}

@@ -20,6 +20,7 @@ from pptp_jax.study.config import Study, describe
 from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.study.fleets import Kept, fleet, resolved_regions
 from pptp_jax.study.measure import Attacked, attacked, row, white_box
+from pptp_jax.study.riskiest import write_riskiest
 from pptp_jax.study.slices import slices
 from pptp_jax.training import Progress, Recipe
 
@@ -33,6 +34,7 @@ def run(
     out: Path,
     *,
     resume: bool = True,
+    command: str | None = None,
     on_progress: OnProgress = lambda recipe, progress: None,
 ) -> dict[str, Any]:
     """Trains every recipe's fleet, attacks it, and writes results, signals and scores.
@@ -43,9 +45,10 @@ def run(
 
     Args:
         study: the study.
-        out: the directory, made where it is missing: `results.json`, `signals/`, `scores/`, and
-            `fleets/`, from which an interrupted run goes on.
+        out: the directory, made where it is missing: `results.json`, `signals/`, `scores/`,
+            `riskiest.npz`, and `fleets/`, from which an interrupted run goes on.
         resume: whether finished fleets of an earlier run are used.
+        command: what a person types to get the same numbers, to be written down.
         on_progress: is told after each epoch.
 
     Returns:
@@ -79,6 +82,7 @@ def run(
     verdicts = comparisons(study, drawn)
     results = {
         "study": study.name,
+        "command": command,
         "config": describe(study),
         "data": {
             "name": data.name,
@@ -103,6 +107,7 @@ def run(
     stores = {recipe.slug: kept.end for recipe, kept in trained}
     _write_signals(out / "signals", data, membership, stores)
     _write_scores(out / "scores", membership, seen)
+    write_riskiest(out / "riskiest.npz", data, membership, seen, study.compared)
     write_json(out / "results.json", results)
     return results
 

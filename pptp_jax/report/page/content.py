@@ -1,0 +1,139 @@
+"""What the page shows, as plain data: the content of `report.json`."""
+
+import base64
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from matplotlib.image import imsave
+
+from pptp_jax.metrics import Roc, auc, roc
+from pptp_jax.report.page.stored import (
+    AGAIN,
+    read_results,
+    read_risk_map,
+    read_riskiest,
+    read_scores,
+)
+
+ROC_POINTS = 181
+BINS = 48
+# What lies outside these quantiles of the scores is counted in the outermost bins.
+TAILS = (0.005, 0.995)
+
+
+def content(directory: Path) -> dict[str, Any]:
+    """Everything that the page shows, from what is stored in a run's directory.
+
+    Args:
+        directory: of a run: `results.json`, `scores/`, `riskiest.npz`, `risk_map.json`; what is
+            missing is left out, as long as there are results or a risk map.
+
+    Returns:
+        `results` and `risk_map` as they are stored (None if they are not), and by recipe `rocs`
+        (of every attack on the first recipe, of the compared one on the others), `histograms` of
+        the compared attack's scores, and the `riskiest` records.
+
+    Raises:
+        ValueError: if there is nothing to report, or a file is damaged or belongs to another run.
+    """
+    if not directory.is_dir():
+        raise ValueError(f"{directory}: there is no such directory; give the one of a run")
+    results, risks = read_results(directory), read_risk_map(directory)
+    if results is None and risks is None:
+        raise ValueError(
+            f"{directory} holds neither results.json nor risk_map.json, so it is not the directory "
+            "of a run"
+        )
+    found: dict[str, Any] = {"results": results, "risk_map": risks}
+    found |= {"rocs": {}, "histograms": {}, "riskiest": {}}
+    if results is None:
+        return found
+    compared = str(results.get("compared"))
+    for i, row in enumerate(results["rows"]):
+        for attack in row["attacks"] if i == 0 else [compared]:
+            known = row["attacks"].get(attack, {}).get("auc", {}).get("value")
+            stored = None if known is None else read_scores(directory, row, attack)
+            if stored is None:
+                continue
+            curve = roc(*stored)
+            if abs(auc(curve) - known) > 1e-6:
+                raise ValueError(
+                    f"{directory / 'scores' / row['slug']}.npz is not that of results.json: its "
+                    f"AUC of {attack} is {auc(curve):.4f}, not {known:.4f}; {AGAIN}"
+                )
+            found["rocs"].setdefault(row["slug"], {})[attack] = _thinned(curve, stored[1])
+            if attack == compared:
+                found["histograms"][row["slug"]] = _histogram(*stored)
+    found["riskiest"] = _riskiest(directory, compared)
+    return found
+
+
+def _thinned(curve: Roc, membership: Bool[np.ndarray, "targets examples"]) -> dict[str, Any]:
+    """The ROC at equal steps of the logarithm of the FPR, from one false alarm up."""
+    least = 1 / (~membership).sum()
+    fprs = np.geomspace(least, 1, ROC_POINTS)
+    # A step is reached where its rate is, give or take a rounding.
+    at = np.searchsorted(curve.fpr, fprs * (1 + 1e-9), side="right") - 1
+    return {"fpr": fprs.tolist(), "tpr": curve.tpr[at].tolist()}
+
+
+def _histogram(
+    scores: Float[np.ndarray, "targets examples"], membership: Bool[np.ndarray, "targets examples"]
+) -> dict[str, Any]:
+    """Shares of members and of non-members, in bins of equal width."""
+    finite = scores[np.isfinite(scores)]
+    low, high = np.quantile(finite, TAILS) if finite.size else (0.0, 1.0)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, BINS + 1)
+
+    def shares(chosen: Bool[np.ndarray, "targets examples"]) -> list[float]:
+        counts, _ = np.histogram(scores[chosen].clip(low, high), edges)
+        return (counts / counts.sum()).tolist()
+
+    return {
+        "edges": edges.tolist(),
+        "members": shares(membership),
+        "nonmembers": shares(~membership),
+        "pairs": {"members": int(membership.sum()), "nonmembers": int((~membership).sum())},
+    }
+
+
+def _riskiest(directory: Path, attack: str) -> dict[str, list[dict[str, Any]]]:
+    stored = read_riskiest(directory)
+    if stored is None or str(stored["attack"]) != attack:
+        return {}
+    return {
+        str(slug): [_record(stored, i, j) for j in range(stored["ids"].shape[1])]
+        for i, slug in enumerate(stored["slugs"])
+    }
+
+
+def _record(stored: Mapping[str, np.ndarray], i: int, j: int) -> dict[str, Any]:
+    """One example: who it is, and what the attack says of it on each target."""
+    told = np.isfinite(stored["scores"][i, j])
+    record: dict[str, Any] = {
+        "id": str(stored["ids"][i, j]),
+        "label": int(stored["labels"][i, j]),
+        "targets": [
+            {"member": bool(member), "score": float(score), "alarm_rate": float(rate)}
+            for member, score, rate in zip(
+                *(stored[name][i, j][told] for name in ("membership", "scores", "alarm_rates")),
+                strict=True,
+            )
+        ],
+    }
+    if "pictures" in stored:
+        record["picture"] = _png(stored["pictures"][i, j])
+    return record
+
+
+def _png(pixels: UInt8[np.ndarray, "height width channels"]) -> str:
+    """A picture as a data URI."""
+    file = BytesIO()
+    imsave(file, np.broadcast_to(pixels, (*pixels.shape[:2], 3)), format="png")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,142 @@
+"""What is drawn of scores: ROCs on logarithmic axes, histograms, and single records."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from pptp_jax.report.page.plot import Area, Entry, Line, Plot, Scale, points, steps
+from pptp_jax.report.page.words import attack_name, number, rate, recipe_name
+
+# As many lines as one picture has room for beside that of the first recipe.
+LINES = 6
+
+
+def roc_plots(found: Mapping[str, Any]) -> list[Plot]:
+    """The ROCs of the compared attack on every recipe, then those of every attack on the first.
+
+    A picture has room for a few lines beside that of the first recipe, or of the strongest attack.
+
+    Args:
+        found: the content of `report.json`.
+    """
+    rows, attack = found["results"]["rows"], str(found["results"].get("compared"))
+    named = [
+        (_named(recipe_name(row), row, attack), found["rocs"][row["slug"]][attack], row)
+        for row in rows
+        if attack in found["rocs"].get(row["slug"], {})
+    ]
+    plots = []
+    if named:
+        first, *others = named
+        families = [list(own) for _, own in groupby(others, key=lambda one: one[2].get("recipe"))]
+        title = f"{attack_name(attack)} on every recipe"
+        plots = [_rocs([first, *own], title) for own in _packed(families) or [[]]]
+    if rows and len(curves := found["rocs"].get(rows[0]["slug"], {})) > 1:
+        order = sorted(curves, key=lambda attack: -rows[0]["attacks"][attack]["auc"]["value"])
+        named = [(_named(attack_name(a), rows[0], a), curves[a], rows[0]) for a in order]
+        title = f"Every attack on {recipe_name(rows[0])}"
+        plots += [_rocs([named[0], *own], title) for own in _packed([named[1:]])]
+    return plots
+
+
+def _named(name: str, row: Mapping[str, Any], attack: str) -> str:
+    return f"{name} (AUC {number(row['attacks'][attack]['auc']['value'])})"
+
+
+def _packed(families: Sequence[list[Any]]) -> list[list[Any]]:
+    """Families side by side as long as there is room; one that is too large is cut."""
+    packed: list[list[Any]] = []
+    for family in families:
+        if packed and len(packed[-1]) + len(family) <= LINES:
+            packed[-1] += family
+        else:
+            packed += [family[i : i + LINES] for i in range(0, len(family), LINES)]
+    return packed
+
+
+def _rocs(named: Sequence[tuple[str, Mapping[str, Any], Any]], title: str) -> Plot:
+    least = min(curve["fpr"][0] for _, curve, _ in named)
+    low = min(least, 0.1)
+    x = Scale(low=low, high=1, start=52, end=388, log=True, percent=True)
+    y = Scale(low=low, high=1, start=308, end=26, log=True, percent=True)
+    lines = []
+    for i, (name, curve, _) in enumerate(named):
+        pairs = [(a, b) for a, b in zip(curve["fpr"], curve["tpr"], strict=True) if b > 0]
+        lines.append(Line(points(x, y, *zip(*pairs, strict=True)), i, name))
+    return Plot(
+        title=title,
+        label=f"{title}: true-positive rate over false-positive rate, both on logarithmic axes: "
+        + "; ".join(name for name, _, _ in named),
+        x=x,
+        y=y,
+        x_title="false-positive rate (log scale)",
+        y_title="true-positive rate (log scale)",
+        height=352,
+        lines=lines,
+        references=[f"M{x.start} {y.start}L{x.end} {y.end}"],
+        legend=[Entry(i, name) for i, (name, _, _) in enumerate(named)],
+    )
+
+
+def histogram_plots(found: Mapping[str, Any]) -> list[Plot]:
+    """Of each recipe, the compared attack's scores of members and of non-members."""
+    plots = []
+    for row in found["results"]["rows"]:
+        counted = found["histograms"].get(row["slug"])
+        if counted is None:
+            continue
+        edges = counted["edges"]
+        x = Scale(low=edges[0], high=edges[-1], start=8, end=232)
+        shares = [*counted["members"], *counted["nonmembers"]]
+        least = min(share for share in shares if share > 0)
+        y = Scale(low=least / 2, high=1.2 * max(shares), start=126, end=6, log=True)
+        attack = found["results"]["compared"]
+        known = number(row["attacks"][attack]["auc"]["value"])
+        plots.append(
+            Plot(
+                title=recipe_name(row),
+                label=f"Scores of {attack_name(attack)} for members and non-members of "
+                f"{recipe_name(row)}, from {edges[0]:.3g} to {edges[-1]:.3g}; AUC {known}",
+                x=x,
+                y=y,
+                x_title="score",
+                width=240,
+                height=164,
+                areas=[
+                    Area(steps(x, y, edges, counted["nonmembers"]), "nonmembers"),
+                    Area(steps(x, y, edges, counted["members"]), "members"),
+                ],
+                y_ticks=False,
+            )
+        )
+    return plots
+
+
+def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
+    """Where a record's targets lie on the logarithmic axis of alarm rates, and that in words.
+
+    Args:
+        record: one of the riskiest.
+        lowest: the least rate that any of them has.
+    """
+    x = Scale(low=min(lowest, 0.1), high=1, start=152, end=8, log=True)
+
+    def typical(member: bool) -> str:
+        rates = [t["alarm_rate"] for t in record["targets"] if t["member"] == member]
+        return rate(math.exp(sum(map(math.log, rates)) / len(rates))) if rates else ""
+
+    told = [
+        f"{typical(member)} where {who} it"
+        for member, who in ((True, "trained on"), (False, "not trained on"))
+        if typical(member)
+    ]
+    dots = []
+    for member, middle in ((True, 7), (False, 19)):
+        rates = sorted(t["alarm_rate"] for t in record["targets"] if t["member"] == member)
+        # Equal ones stand a little above and below each other.
+        dots += [
+            {"x": x(rate), "y": middle + (0, -3, 3)[i % 3], "member": member}
+            for i, rate in enumerate(rates)
+        ]
+    return {"dots": dots, "told": ", ".join(told)}

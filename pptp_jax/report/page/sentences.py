@@ -1,0 +1,136 @@
+"""What the page says in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pptp_jax.report.page.words import attack_name, interval, number, rate, recipe_name
+
+
+def strongest(row: Mapping[str, Any]) -> str | None:
+    """The attack with the largest AUC on a recipe; None if none is known.
+
+    Examples:
+        >>> found = {"loss": {"auc": {"value": 0.6}}, "rmia": {"auc": {"value": None}}}
+        >>> strongest({"attacks": found})
+        'loss'
+    """
+    known = {
+        attack: metrics["auc"]["value"]
+        for attack, metrics in row["attacks"].items()
+        if metrics.get("auc", {}).get("value") is not None
+    }
+    return max(known, key=lambda attack: known[attack], default=None)
+
+
+def summary(results: Mapping[str, Any]) -> list[str]:
+    """The page in a few sentences."""
+    told = []
+    if results["rows"] and (attack := strongest(row := results["rows"][0])) is not None:
+        metrics = row["attacks"][attack]
+        among = f" of {len(row['attacks'])} attacks" if len(row["attacks"]) > 1 else ""
+        told.append(
+            f"On {recipe_name(row)} the strongest{among} is {attack_name(attack)}: its AUC is "
+            f"{number(metrics['auc']['value'])} ({interval(metrics['auc'])}), where 0.5 is chance."
+        )
+        few = metrics.get("tpr@0.001", {}).get("value")
+        if few is not None:
+            told.append(
+                f"Where it accuses one non-member in a thousand wrongly, it finds {rate(few)} of "
+                "the members."
+            )
+    means = [c["mean"] for c in results.get("comparisons", ()) if c["statistic"] == "auc"]
+    if means:
+        known = [mean for mean in means if mean["low"] is not None and mean["high"] is not None]
+        more, less = sum(m["low"] > 0 for m in known), sum(m["high"] < 0 for m in known)
+        first, second, rest = (n or "none" for n in (more, less, len(means) - more - less))
+        told.append(
+            f"Of {len(means)} comparisons of two methods at equal AUC, {first} came out for the "
+            f"first, {second} for the second, and {rest} cannot be told."
+        )
+    return told
+
+
+def split(results: Mapping[str, Any]) -> str:
+    """Who is a member of what, and who is attacked."""
+    models, members, targets = (results.get(key) for key in ("models", "members", "targets"))
+    parts = []
+    if models is not None:
+        parts.append(f"{models:,} models a recipe")
+    if members is not None:
+        parts.append(f"{members:,} members each")
+    if targets is not None:
+        helped = "with all the others as its shadows" if targets == models else "with the shadows"
+        parts.append(f"{targets:,} of them attacked in turn, {helped}")
+    return ", ".join(parts)
+
+
+def notes(results: Mapping[str, Any]) -> list[str]:
+    """What has to be known of single rows."""
+    told = [
+        f"{recipe_name(row)}: models {row['diverged']} diverged and are left out."
+        for row in results["rows"]
+        if row.get("diverged")
+    ]
+    return told + sorted({note for row in results["rows"] for note in row.get("notes", ())})
+
+
+def caveats(found: Mapping[str, Any]) -> list[str]:
+    """What the numbers do not say."""
+    results = found["results"]
+    config = results.get("config") or {}
+    resamples = config.get("resamples")
+    drawn = f" of {resamples} resamples" if resamples else ""
+    told = [
+        f"Intervals hold 95 % each and come from a bootstrap{drawn} over targets and examples. "
+        "They cover the draw of these. They do not cover the choice of the data, of the network or "
+        "of hyperparameters, and they hold for each number by itself, not for all at once: the "
+        "largest of many is large in part by luck.",
+    ]
+    if config:
+        told.append(
+            "The attacker knows the recipe: the shadows were trained as the targets were, on as "
+            "many examples of the same data. Who knows less achieves less."
+        )
+    else:
+        told.append(
+            "The signals were made elsewhere. Whether the shadows were trained as the targets were "
+            "cannot be told from them; where they were not, the attacks are weaker than they could "
+            "be."
+        )
+    told.append(
+        "No attack that fails proves that nothing leaks: another may succeed. A guarantee is an ε, "
+        "and only recipes with one beside their name have it."
+    )
+    counts = [counted["pairs"]["nonmembers"] for counted in found["histograms"].values()]
+    if counts:
+        least = min(counts)
+        told.append(
+            f"Rates are counted over {least:,} pairs of a target and a non-member. So few cannot "
+            f"resolve a false-positive rate below {rate(1 / least)}: what asks for one reads n/a. "
+            "What is marked ~ hangs on less than ten pairs and is hardly more than a hint."
+        )
+    if any("test_accuracy" in row for row in results["rows"]):
+        told.append("Test accuracy is that on the targets' non-members.")
+    if results.get("comparisons"):
+        told.append(
+            "Comparisons choose the best settings of both methods on the examples that they are "
+            "measured on, which flatters a method with many settings."
+        )
+    return told
+
+
+def risk_map(results: Mapping[str, Any] | None, risks: Mapping[str, Any]) -> list[str]:
+    """What the risk map stands on, and what follows from it."""
+    setting = risks["setting"]
+    strength = "" if setting["strength"] is None else f" {setting['strength']:g}"
+    told = [
+        f"{setting['models']} models of {setting['members']} members each, trained for "
+        f"{setting['epochs']} epochs; the defence is {setting['defence']}{strength}. One block "
+        "after the other is changed, and the accuracy and the attack are measured again."
+    ]
+    if explanation := risks.get("auto", {}).get("explanation"):
+        told.append(f"The region “auto”: {explanation}")
+    ours, its = ((r or {}).get("data", {}).get("fingerprint") for r in (results, risks))
+    if ours is not None and its is not None and ours != its:
+        told.append("It was made on other data than the rest of this page.")
+    return told

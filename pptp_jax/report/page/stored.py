@@ -1,0 +1,98 @@
+"""What a run has left in its directory, read with an error in words for whatever is wrong."""
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+AGAIN = "run the study into this directory again: what it has trained is used again"
+
+
+def read_results(directory: Path) -> dict[str, Any] | None:
+    """The content of `results.json`; None if there is none.
+
+    Raises:
+        ValueError: if it is damaged, or no results of ours.
+    """
+    results = _read_json(directory / "results.json")
+    if results is None:
+        return None
+    path = directory / "results.json"
+    rows = results.get("rows")
+    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+        raise ValueError(f"{path} holds no rows, so it is not the record of a run")
+    for row in rows:
+        lacking = {"slug", "attacks"} - set(row)
+        if lacking:
+            raise ValueError(f"{path} is damaged (a row lacks {min(lacking)}); {AGAIN}")
+        if any("auc" in found for found in row.get("white_box", {}).values()):
+            raise ValueError(
+                f"{path} was written by an older version, which kept white-box results otherwise; "
+                f"{AGAIN}"
+            )
+    return results
+
+
+def read_risk_map(directory: Path) -> dict[str, Any] | None:
+    """The content of `risk_map.json`; None if there is none.
+
+    Raises:
+        ValueError: if it is damaged, or no risk map.
+    """
+    risks = _read_json(directory / "risk_map.json")
+    if risks is not None and not {"blocks", "cuts", "setting"} <= set(risks):
+        raise ValueError(f"{directory / 'risk_map.json'} is not the record of a risk map")
+    return risks
+
+
+def read_scores(
+    directory: Path, row: Mapping[str, Any], attack: str
+) -> tuple[Float[np.ndarray, "targets examples"], Bool[np.ndarray, "targets examples"]] | None:
+    """The scores of an attack on a recipe, and the membership; None if no scores are stored.
+
+    Raises:
+        ValueError: if the file is damaged or lacks the attack.
+    """
+    found = _read_arrays(directory / "scores" / f"{row['slug']}.npz", (attack, "membership"))
+    return None if found is None else (found[0], found[1])
+
+
+def read_riskiest(directory: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of `riskiest.npz`; None if there is none.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    path = directory / "riskiest.npz"
+    names = ("slugs", "attack", "ids", "labels", "scores", "alarm_rates", "membership")
+    found = _read_arrays(path, names, optional=("pictures",))
+    return None if found is None else dict(zip((*names, "pictures"), found, strict=False))
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:  # no text, or no JSON
+        raise ValueError(f"{path} is damaged ({error}); {AGAIN}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is damaged (it holds no record); {AGAIN}")
+    return found
+
+
+def _read_arrays(
+    path: Path, names: Sequence[str], optional: Sequence[str] = ()
+) -> list[np.ndarray] | None:
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file) as stored:
+            known = [name for name in optional if name in stored]
+            return [stored[name] for name in (*names, *known)]
+    except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is damaged ({error}); {AGAIN}") from error

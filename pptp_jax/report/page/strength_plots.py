@@ -1,0 +1,116 @@
+"""Accuracy over attack strength: a line for each defence, its settings as points."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pptp_jax.compare import frontier
+from pptp_jax.report.curves import panels, resolved
+from pptp_jax.report.page.plot import Entry, Line, Mark, Plot, Scale, around, points
+from pptp_jax.report.page.words import attack_name, metric_name, number
+
+Pairs = list[tuple[Mapping[str, float], Mapping[str, float]]]
+
+
+def strength_plots(results: Mapping[str, Any], statistic: str) -> list[Plot]:
+    """Accuracy over the strength of the compared attack, a picture for each family of defences.
+
+    Args:
+        results: the content of `results.json`.
+        statistic: what measures strength; rates get a logarithmic axis.
+    """
+    curves = [c for c in results.get("curves", ()) if resolved(c["points"], statistic)]
+    if not curves:
+        return []
+    pairs = [pair for curve in curves for pair in resolved(curve["points"], statistic)]
+    x, nothing = _strengths(pairs, statistic)
+    ends = around([accuracy[end] for _, accuracy in pairs for end in ("low", "high")])
+    y = Scale(low=ends[0], high=ends[1], start=256, end=26)
+    strength = f"{metric_name(statistic)} of {attack_name(results['compared'])}"
+    groups = panels(curves)
+    return [
+        Plot(
+            title=_family(own) if len(groups) > 1 else "",
+            label=f"Test accuracy over {strength}. " + " ".join(_ranges(own, statistic)),
+            x=x,
+            y=y,
+            x_title=strength + (" (log scale)" if x.log else ""),
+            y_title="test accuracy",
+            lines=[_line(x, y, i, curve, statistic) for i, curve in enumerate(own)],
+            marks=[
+                mark for i, curve in enumerate(own) for mark in _marks(x, y, i, curve, statistic)
+            ],
+            references=[f"M{x(nothing)} {y.start}V{y.end}"] if nothing >= x.low else [],
+            legend=[Entry(i, curve["name"]) for i, curve in enumerate(own)],
+            shapes=True,
+        )
+        for own in groups
+    ]
+
+
+def _strengths(pairs: Pairs, statistic: str) -> tuple[Scale, float]:
+    """The axis of the strengths, and the strength at which nothing leaks."""
+    values = [strength["value"] for strength, _ in pairs]
+    if not statistic.startswith("tpr@"):
+        low, high = around(values)
+        return Scale(low=low, high=high, start=48, end=388), 0.5
+    nothing = float(statistic.removeprefix("tpr@"))
+    seen = [nothing, *(value for value in values if value > 0)]
+    low, high = min(seen) / 1.5, max(seen) * 1.5
+    return Scale(low=low, high=high, start=48, end=388, log=True, percent=True), nothing
+
+
+def _chosen(pairs: Pairs) -> list[int]:
+    """The places of the settings on the frontier, from the least strength up."""
+    values = np.array([[found["value"] for found in pair] for pair in pairs])
+    return frontier(values[:, 0], values[:, 1]).tolist()
+
+
+def _line(x: Scale, y: Scale, style: int, curve: Mapping[str, Any], statistic: str) -> Line:
+    pairs = resolved(curve["points"], statistic)
+    way = [pairs[j] for j in _chosen(pairs)]
+    places = points(x, y, (s["value"] for s, _ in way), (a["value"] for _, a in way))
+    return Line(places, style, curve["name"])
+
+
+def _marks(
+    x: Scale, y: Scale, style: int, curve: Mapping[str, Any], statistic: str
+) -> Sequence[Mark]:
+    """A curve's settings: those on the frontier with their intervals, the others pale."""
+    known = [point for point in curve["points"] if resolved([point], statistic)]
+    pairs = resolved(known, statistic)
+    chosen, marks = set(_chosen(pairs)), []
+    for j, (point, (strength, accuracy)) in enumerate(zip(known, pairs, strict=True)):
+        at_x, at_y = x(strength["value"]), y(accuracy["value"])
+        bars = (
+            (x(strength["low"]), at_y, x(strength["high"]), at_y),
+            (at_x, y(accuracy["low"]), at_x, y(accuracy["high"])),
+        )
+        digits = 4 if x.log else 3
+        told = (
+            f"{point['label']}: accuracy {number(accuracy['value'])}, "
+            f"{metric_name(statistic)} {number(strength['value'], digits)}"
+        )
+        on_it = j in chosen
+        marks.append(Mark(at_x, at_y, style, told, bars if on_it else (), pale=not on_it))
+    return sorted(marks, key=lambda mark: not mark.pale)
+
+
+def _family(own: Sequence[Mapping[str, Any]]) -> str:
+    """What the curves beside the control have in common: their defence."""
+    name = str(own[-1]["name"])
+    return name[name.rindex("(") + 1 : -1] if name.endswith(")") else "no defence objective"
+
+
+def _ranges(own: Sequence[Mapping[str, Any]], statistic: str) -> Sequence[str]:
+    told = []
+    for curve in own:
+        strengths, accuracies = zip(*resolved(curve["points"], statistic), strict=True)
+        least, most = (f(s["value"] for s in strengths) for f in (min, max))
+        worst, best = (f(a["value"] for a in accuracies) for f in (min, max))
+        told.append(
+            f"{curve['name']}: accuracy from {number(worst)} to {number(best)}, strength from "
+            f"{number(least)} to {number(most)}."
+        )
+    return told

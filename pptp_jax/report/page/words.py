@@ -1,0 +1,137 @@
+"""Names and numbers as a reader wants them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+ATTACKS = {
+    "loss": "LOSS",
+    "lira_online": "LiRA",
+    "lira_offline": "LiRA offline",
+    "rmia_online": "RMIA",
+    "rmia_offline": "RMIA offline",
+}
+METRICS = {"auc": "AUC", "balanced_accuracy": "balanced accuracy"}
+RATES = {"tpr": "TPR at {} % FPR", "tnr": "TNR at {} % FNR"}
+
+
+def attack_name(attack: str) -> str:
+    """An attack's name, also where blanks stand for the underscores.
+
+    Examples:
+        >>> attack_name("lira_online"), attack_name("attack_r")
+        ('LiRA', 'attack r')
+    """
+    return ATTACKS.get(attack.replace(" ", "_"), attack.replace("_", " "))
+
+
+def metric_name(metric: str) -> str:
+    r"""A metric's name, with its rate where it has one.
+
+    Examples:
+        >>> metric_name("tpr@0.01"), metric_name("balanced_accuracy"), metric_name("auc")
+        ('TPR at 1\xa0% FPR', 'balanced accuracy', 'AUC')
+        >>> metric_name("ppv@prior0.1@fpr0.001")
+        'PPV at 10\xa0% members, 0.1\xa0% FPR'
+    """
+    kind, *rates = metric.split("@")
+    if kind in RATES and rates:
+        name = RATES[kind].format(_percent(rates[0]))
+    elif kind == "ppv" and len(rates) == 2:
+        prior, fpr = (r.removeprefix("prior").removeprefix("fpr") for r in rates)
+        name = f"PPV at {_percent(prior)} % members, {_percent(fpr)} % FPR"
+    else:
+        name = METRICS.get(metric, metric.replace("_", " "))
+    return name.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _percent(rate: str) -> str:
+    return f"{100 * float(rate):g}"
+
+
+def recipe_name(row: Mapping[str, Any]) -> str:
+    """A recipe's name with its region, and what tells it from its like.
+
+    Examples:
+        >>> row = {"recipe": "freeze", "region": "stem", "epochs": "1+2", "slug": "x"}
+        >>> recipe_name(row | {"defence": "relaxloss", "strength": 0.5})
+        'freeze stem (relaxloss 0.5), 1+2 epochs'
+        >>> recipe_name({"slug": "from_torch"})
+        'from torch'
+    """
+    name = " ".join(filter(None, (short_name(row), _defence(row))))
+    return f"{name}, {row['epochs']} epochs" if row.get("epochs") else name
+
+
+def short_name(row: Mapping[str, Any]) -> str:
+    """A recipe's name with its region."""
+    name = str(row.get("recipe") or row["slug"]).replace("_", " ")
+    region = row.get("region")
+    return f"{name} {region}" if region not in (None, "-") else name
+
+
+def settings(row: Mapping[str, Any]) -> str:
+    """Defence and epochs of a recipe."""
+    defence = _defence(row).strip("()")
+    epochs = f"{row['epochs']} epochs" if row.get("epochs") else ""
+    return ", ".join(filter(None, (defence, epochs)))
+
+
+def _defence(row: Mapping[str, Any]) -> str:
+    defence, strength = row.get("defence"), row.get("strength")
+    if defence in (None, "none"):
+        return ""
+    return f"({defence})" if strength is None else f"({defence} {strength:g})"
+
+
+def number(value: float | None, digits: int = 3, sign: str = "") -> str:
+    """A number with a fixed count of digits, and a true minus.
+
+    Examples:
+        >>> number(-0.0123), number(None), number(0.5, 1, "+")
+        ('−0.012', 'n/a', '+0.5')
+    """
+    return "n/a" if value is None else f"{value:{sign}.{digits}f}".replace("-", "−")
+
+
+def interval(estimate: Mapping[str, float | None], digits: int = 3, sign: str = "") -> str:
+    """An estimate's interval; empty if nothing is known.
+
+    Examples:
+        >>> interval({"value": 0.5, "low": 0.41, "high": 0.6})
+        '0.410 to 0.600'
+    """
+    low, high = estimate["low"], estimate["high"]
+    if low is None or high is None:
+        return ""
+    return f"{number(low, digits, sign)} to {number(high, digits, sign)}"
+
+
+def rate(value: float) -> str:
+    """A rate in per cent, with two figures that count.
+
+    Examples:
+        >>> rate(0.00123), rate(0.5), rate(1.0)
+        ('0.12 %', '50 %', '100 %')
+    """
+    return f"{float(f'{100 * value:.2g}'):g} %"
+
+
+def compact(config: Any) -> str:
+    """A configuration in a line, as one would write it.
+
+    Examples:
+        >>> compact({"type": "Balanced", "models": 4}), compact([1, None]), compact({})
+        ('Balanced(models=4)', '1, None', '-')
+    """
+    if isinstance(config, Mapping):
+        name = config.get("type", config.get("name", ""))
+        rest = {k: v for k, v in config.items() if k != ("type" if "type" in config else "name")}
+        inside = ", ".join(f"{key}={_nested(value)}" for key, value in rest.items())
+        return f"{name}({inside})" if inside else str(name or "-")
+    if isinstance(config, list | tuple):
+        return ", ".join(map(_nested, config)) or "-"
+    return str(config)
+
+
+def _nested(value: Any) -> str:
+    return f"[{compact(value)}]" if isinstance(value, list | tuple) and value else compact(value)

@@ -1,0 +1,83 @@
+"""The examples whose membership is told best, kept with their pictures for the report."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from pptp_jax.data import Dataset, Membership
+from pptp_jax.files import write_arrays
+from pptp_jax.metrics import alarm_rates, riskiest
+from pptp_jax.study.measure import Attacked
+
+COUNT = 10
+# Pictures are shrunk to this, so that the file stays small whatever the data.
+LARGEST = 48
+
+
+def write_riskiest(
+    path: Path,
+    data: Dataset,
+    membership: Membership,
+    seen: Mapping[str, Attacked],
+    attack: str,
+) -> None:
+    """Writes down, for each recipe, the examples that one attack tells best.
+
+    The arrays: `slugs` of the recipes; of each recipe's examples `ids` and `labels`, and for every
+    target `scores`, `alarm_rates` and `membership` (recipes, examples, targets), NaN for targets
+    that diverged; `pictures` (recipes, examples, height, width, channels) where the data are
+    images. Nothing is left at the path where no recipe has been attacked.
+
+    Args:
+        path: the file.
+        data: the examples.
+        membership: who is a member of what.
+        seen: each recipe's fleet, attacked.
+        attack: the name of the attack.
+    """
+    told = {slug: one for slug, one in seen.items() if len(one.scores.get(attack, ()))}
+    if not told:
+        path.unlink(missing_ok=True)
+        return
+    chosen = {s: riskiest(one.scores[attack], one.membership, COUNT) for s, one in told.items()}
+    count = min(map(len, chosen.values()))
+    shape = len(told), count, len(membership.targets)
+    scores, rates, members = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, bool)
+    rows = np.zeros(shape[:2], int)
+    for i, (slug, one) in enumerate(told.items()):
+        best, at = chosen[slug][:count], np.searchsorted(membership.targets, one.targets)
+        rows[i] = membership.evaluated[best]
+        scores[i][:, at] = one.scores[attack][:, best].T
+        rates[i][:, at] = alarm_rates(one.scores[attack], one.membership)[:, best].T
+        members[i][:, at] = one.membership[:, best].T
+    arrays = {
+        "slugs": np.array(list(told)),
+        "attack": np.array(attack),
+        "ids": data.ids[rows],
+        "labels": data.y[rows],
+        "scores": scores,
+        "alarm_rates": rates,
+        "membership": members,
+    }
+    if data.x.ndim == 4 and data.x.shape[-1] in (1, 3):
+        arrays["pictures"] = _pictures(data.x[rows] * data.scale)
+    write_arrays(path, arrays)
+
+
+def _pictures(
+    images: Float[np.ndarray, "recipes examples height width channels"],
+) -> UInt8[np.ndarray, "recipes examples small small channels"]:
+    """Images as bytes, shrunk by means over squares; what leaves [0, 1] is stretched to it."""
+    *batch, height, width, channels = images.shape
+    side = min(-(-max(height, width) // LARGEST), height, width)
+    tall, wide = height // side, width // side
+    squares = images[..., : tall * side, : wide * side, :].reshape(
+        *batch, tall, side, wide, side, channels
+    )
+    small = squares.mean(axis=(-4, -2))
+    low, high = min(small.min(), 0), max(small.max(), 1)
+    if low < 0 or high > 1:
+        low, high = small.min(), small.max()
+    return np.round(255 * (small - low) / (high - low)).astype(np.uint8)

@@ -1,0 +1,110 @@
+"""A run's directory, written without training: Gaussian scores, measured as a run measures them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pptp_jax.compare import Curve, matched_accuracy, point
+from pptp_jax.data import Balanced, Dataset
+from pptp_jax.metrics import attack_metrics, mean_over
+from pptp_jax.study.measure import Attacked
+from pptp_jax.study.riskiest import write_riskiest
+
+TARGETS, EXAMPLES, RESAMPLES = 4, 400, 20
+MEMBERSHIP = Balanced(models=TARGETS).draw(EXAMPLES, seed=0)
+# What every text of a study may contain, and no page may take for markup.
+NASTY = "<script>alert('&')</script>"
+
+
+def write_run(
+    directory: Path, gaps: dict[str, float], attacks: int = 2, images: bool = True
+) -> dict[str, Any]:
+    """Results, scores and riskiest records of recipes whose members score higher by the gaps."""
+    rng = np.random.default_rng(0)
+    names = ["lira_online", "loss", *(f"attack_{i}" for i in range(2, attacks))]
+    members, rows, curves, seen = MEMBERSHIP.matrix, [], [], {}
+    (directory / "scores").mkdir(parents=True)
+    for slug, gap in gaps.items():
+        shift = gap * members
+        scores = {
+            name: rng.normal(size=members.shape) + shift / i for i, name in enumerate(names, 1)
+        }
+        correct = rng.random(members.shape) < 0.7 + 0.05 * gap
+        measured = {
+            name: {
+                k: v._asdict() for k, v in attack_metrics(own, members, resamples=RESAMPLES).items()
+            }
+            for name, own in scores.items()
+        }
+        arrays = {"membership": members, "targets": np.arange(TARGETS), **scores}
+        np.savez(directory / "scores" / f"{slug}.npz", **arrays)
+        seen[slug] = Attacked(np.arange(TARGETS), members, correct, scores, [])
+        curves.append(
+            Curve(
+                slug,
+                (
+                    point(
+                        scores["lira_online"],
+                        members,
+                        correct,
+                        label=f"{slug} 3",
+                        resamples=RESAMPLES,
+                    ),
+                ),
+            )
+        )
+        rows.append(
+            {
+                "recipe": slug,
+                "region": "stem",
+                "defence": "relaxloss",
+                "strength": 0.5,
+                "epochs": "1+2",
+                "slug": slug,
+                "diverged": [3],
+                "notes": [f"{slug}: [a note] {NASTY}"],
+                "test_accuracy": mean_over(correct, ~members, resamples=RESAMPLES)._asdict(),
+                "train_accuracy": mean_over(correct, members, resamples=RESAMPLES)._asdict(),
+                "attacks": measured,
+                "white_box": {"gradients": {"stem": measured["loss"], "head": measured["loss"]}},
+            }
+        )
+    first, *others = curves
+    results = {
+        "study": f"mine {NASTY}",
+        "command": f"pptp run '{NASTY}.py'",
+        "config": {
+            "type": "Study",
+            "model": {"name": NASTY, "widths": [8, 10]},
+            "data": {"type": "Npz", "path": NASTY},
+            "optimizer": {"type": "SGD", "momentum": 0.9},
+            "recipes": [{"type": "Recipe", "phases": [{"epochs": 3, "frozen": []}]}],
+            "trajectory": [1, 2],
+            "resamples": RESAMPLES,
+        },
+        "data": {"name": NASTY, "examples": EXAMPLES, "classes": 3, "fingerprint": "f" * 64},
+        "models": TARGETS,
+        "targets": TARGETS,
+        "members": EXAMPLES // 2,
+        "seed": 0,
+        "versions": {"python": "3.11"},
+        "device": "cpu",
+        "seconds": 1.5,
+        "rows": rows,
+        "compared": "lira_online",
+        "curves": [curve.to_json() for curve in curves],
+        "comparisons": [matched_accuracy(c, first, attack="lira online").to_json() for c in others],
+    }
+    (directory / "results.json").write_text(json.dumps(results))
+    shape = (EXAMPLES, 6, 6, 1) if images else (EXAMPLES, 6)
+    data = Dataset(
+        name="d",
+        x=rng.random(shape),
+        y=np.arange(EXAMPLES) % 3,
+        ids=np.array([f"{NASTY}/{i}" for i in range(EXAMPLES)]),
+        num_classes=3,
+    )
+    write_riskiest(directory / "riskiest.npz", data, MEMBERSHIP, seen, "lira_online")
+    return results

@@ -1,0 +1,212 @@
+"""The page and its JSON, from stored results alone."""
+
+import base64
+import json
+from collections import Counter
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from stored_run import EXAMPLES, MEMBERSHIP, NASTY, write_run
+
+from pptp_jax.metrics import roc, tpr_at_fpr
+from pptp_jax.report import write_report
+
+VOID = {"meta", "link", "img", "br"}
+
+
+class Page(HTMLParser):
+    """The page as a browser nests it: tags, attributes, and the text of each cell."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert not self._open, self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag, self.getpos()
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self._open:
+            self.text.append(data.strip())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "out"
+    write_run(out, {"undefended": 2.0, "freeze": 0.3})
+    write_report(out)
+    return out
+
+
+def page_of(directory: Path) -> Page:
+    return Page((directory / "report.html").read_text())
+
+
+def test_everything_is_there_once(run: Path) -> None:
+    page = page_of(run)
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert ids == [
+        "setting", "table", "curves", "comparisons", "rocs", "scores", "attacks", "white-box",
+        "riskiest", "caveats", "again",
+    ]  # fmt: skip
+    links = [a["href"] for a in page.all("a")]
+    assert links == [f"#{id}" for id in ids]
+    assert all(count == 1 for count in Counter(ids).values())
+    assert page.all("html") == [{"lang": "en"}]
+    assert len(page.all("h1")) == 1
+    assert len(page.all("caption")) == len(page.all("table")) > 4
+    for figure in page.all("svg"):
+        assert figure.get("aria-label") or figure.get("aria-hidden") == "true"
+    assert all(picture["alt"] for picture in page.all("img"))
+
+
+def test_the_numbers_are_those_of_the_results(run: Path) -> None:
+    rows = json.loads((run / "results.json").read_text())["rows"]
+    text = " ".join(page_of(run).text)
+    for row in rows:
+        for found in (row["test_accuracy"], row["attacks"]["loss"]["auc"]):
+            assert f"{found['value']:.3f} {found['low']:.3f} to {found['high']:.3f}" in text
+    # Of 800 pairs none is as rare as 1 in 10,000; one in a thousand is not even one pair.
+    assert rows[0]["attacks"]["loss"]["tpr@0.001"]["value"] is None and "n/a" in text
+
+
+def test_no_text_becomes_markup(run: Path) -> None:
+    html = (run / "report.html").read_text()
+    assert NASTY not in html and "<script" not in html
+    assert sum(NASTY in text for text in page_of(run).text) > 10
+
+
+def test_the_page_needs_nothing_else(run: Path) -> None:
+    page = page_of(run)
+    assert {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed"} == set()
+    for _, attributes in page.tags:
+        for name in ("src", "href"):
+            assert attributes.get(name, "#").startswith(("#", "data:"))  # type: ignore[union-attr]
+    html = (run / "report.html").read_text()
+    assert "url(" not in html and "@import" not in html and "http:" not in html
+    [policy] = [m["content"] for m in page.all("meta") if "http-equiv" in m]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_the_json_has_what_the_page_shows(run: Path) -> None:
+    found = json.loads((run / "report.json").read_text())
+    assert found["results"] == json.loads((run / "results.json").read_text())
+    assert set(found["rocs"]["undefended"]) == {"lira_online", "loss"}
+    assert set(found["rocs"]["freeze"]) == {"lira_online"}
+    with np.load(run / "scores" / "freeze.npz") as stored:
+        curve = roc(stored["lira_online"], stored["membership"])
+    thinned = found["rocs"]["freeze"]["lira_online"]
+    assert thinned["fpr"][0] == pytest.approx(1 / (~MEMBERSHIP.matrix).sum())
+    for fpr, tpr in zip(thinned["fpr"], thinned["tpr"], strict=True):
+        assert tpr == pytest.approx(tpr_at_fpr(curve, min(fpr, 1.0)))
+    for counted in found["histograms"].values():
+        for kind in ("members", "nonmembers"):
+            assert sum(counted[kind]) == pytest.approx(1)
+            assert counted["pairs"][kind] == 2 * EXAMPLES
+    records = found["riskiest"]["undefended"]
+    assert len(records) == 10 and len(records[0]["targets"]) == 4
+    kind, picture = records[0]["picture"].split(",")
+    assert kind == "data:image/png;base64"
+    with Image.open(BytesIO(base64.b64decode(picture))) as opened:
+        assert opened.size == (6, 6)
+        pixels = np.asarray(opened.convert("RGB"))[..., :1]
+    with np.load(run / "riskiest.npz") as stored:
+        np.testing.assert_array_equal(pixels, stored["pictures"][0, 0])
+
+
+def test_many_attacks_and_recipes_stay_small_and_readable(tmp_path: Path) -> None:
+    write_run(tmp_path, {f"recipe{i}": i / 10 for i in range(10)}, attacks=25, images=False)
+    path = write_report(tmp_path)
+    assert path.stat().st_size < 2e6
+    page = page_of(tmp_path)
+    assert not page.all("img")
+    # The first table: six recipes' rows, and no column for each of 25 attacks.
+    headings = [a for a in page.all("th") if a.get("scope") == "col"]
+    text = page.text
+    first = text.index("test accuracy")
+    assert "largest AUC of 25 attacks" in text[first : first + 12]
+    assert len(headings) > 25
+    # No picture has more lines than a reader can tell apart.
+    legends = (path.read_text().split('<ul class="legend">'))[1:]
+    assert max(legend.split("</ul>")[0].count("<li") for legend in legends) <= 8
+
+
+def test_a_record_without_training_is_enough(tmp_path: Path) -> None:
+    """As an audit of somebody else's signals leaves it."""
+    results = write_run(tmp_path, {"from_torch": 1.0})
+    [row] = results["rows"]
+    bare = {"study": "audit", "rows": [{"slug": row["slug"], "attacks": row["attacks"]}]}
+    (tmp_path / "results.json").write_text(json.dumps(bare | {"compared": "lira_online"}))
+    (tmp_path / "riskiest.npz").unlink()
+    write_report(tmp_path)
+    page = page_of(tmp_path)
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert ids == ["setting", "table", "rocs", "scores", "attacks", "caveats"]
+    assert any("signals were made elsewhere" in text for text in page.text)
+
+
+def test_without_scores_the_tables_are_left(tmp_path: Path) -> None:
+    write_run(tmp_path, {"undefended": 1.0})
+    (tmp_path / "scores" / "undefended.npz").unlink()
+    write_report(tmp_path)
+    html = (tmp_path / "report.html").read_text()
+    assert 'id="table"' in html and 'id="rocs"' not in html
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda d: (d / "results.json").write_text('{"rows": ['), r"results.json is damaged \(Exp"),
+        (lambda d: (d / "results.json").write_bytes(b"\xff\xfe"), r"results.json is damaged"),
+        (lambda d: (d / "results.json").write_text("[]"), r"it holds no record"),
+        (lambda d: (d / "results.json").write_text("{}"), r"it is not the record of a run"),
+        (lambda d: (d / "results.json").write_text('{"rows": [{}]}'), r"a row lacks attacks"),
+        (lambda d: (d / "results.json").unlink(), r"neither results.json nor risk_map.json"),
+        (lambda d: (d / "risk_map.json").write_text("{}"), r"is not the record of a risk map"),
+        (lambda d: (d / "scores" / "a.npz").write_bytes(b"PK"), r"a.npz is damaged"),
+        (lambda d: (d / "riskiest.npz").write_bytes(b""), r"riskiest.npz is damaged"),
+        (lambda d: old_white_box(d / "results.json"), r"written by an older version, which"),
+        (lambda d: other_scores(d / "scores" / "a.npz"), r"a.npz is not that of results.json"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, break_it, message: str) -> None:
+    write_run(tmp_path, {"a": 1.0})
+    break_it(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_no_directory(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no such directory"):
+        write_report(tmp_path / "none")
+
+
+def old_white_box(path: Path) -> None:
+    results = json.loads(path.read_text())
+    results["rows"][0]["white_box"] = {"stem": {"auc": {"value": 0.5, "low": 0.4, "high": 0.6}}}
+    path.write_text(json.dumps(results))
+
+
+def other_scores(path: Path) -> None:
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    np.savez(path, **{**arrays, "lira_online": -arrays["lira_online"]})
