@@ -132,11 +132,12 @@ def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
         if typical(member)
     ]
     dots = []
-    for member, middle in ((True, 7), (False, 19)):
+    for member, top in ((True, 4), (False, 24)):
         rates = sorted(t["alarm_rate"] for t in record["targets"] if t["member"] == member)
-        # Equal ones stand a little above and below each other.
+        # One below the other, since many are equal.
+        step = 16 / max(len(rates) - 1, 1)
         dots += [
-            {"x": x(rate), "y": middle + (0, -3, 3)[i % 3], "member": member}
+            {"x": x(rate), "y": round(top + step * i, 1), "member": member}
             for i, rate in enumerate(rates)
         ]
     return {"dots": dots, "told": ", ".join(told)}

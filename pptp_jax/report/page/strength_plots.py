@@ -7,7 +7,7 @@ import numpy as np
 
 from pptp_jax.compare import frontier
 from pptp_jax.report.curves import panels, resolved
-from pptp_jax.report.page.plot import Entry, Line, Mark, Plot, Scale, around, points
+from pptp_jax.report.page.plot import COLOURS, Entry, Line, Mark, Plot, Scale, around, points
 from pptp_jax.report.page.words import attack_name, metric_name, number
 
 Pairs = list[tuple[Mapping[str, float], Mapping[str, float]]]
@@ -28,7 +28,11 @@ def strength_plots(results: Mapping[str, Any], statistic: str) -> list[Plot]:
     ends = around([accuracy[end] for _, accuracy in pairs for end in ("low", "high")])
     y = Scale(low=ends[0], high=ends[1], start=256, end=26)
     strength = f"{metric_name(statistic)} of {attack_name(results['compared'])}"
-    groups = panels(curves)
+    groups = [
+        [own[0], *own[i : i + COLOURS - 1]]
+        for own in panels(curves)
+        for i in range(1, max(len(own), 2), COLOURS - 1)
+    ]
     return [
         Plot(
             title=_family(own) if len(groups) > 1 else "",

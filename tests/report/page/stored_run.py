@@ -29,7 +29,8 @@ def write_run(
     for slug, gap in gaps.items():
         shift = gap * members
         scores = {
-            name: rng.normal(size=members.shape) + shift / i for i, name in enumerate(names, 1)
+            name: rng.normal(size=members.shape) + shift * (2 if name == "attack_2" else 1 / i)
+            for i, name in enumerate(names, 1)
         }
         correct = rng.random(members.shape) < 0.7 + 0.05 * gap
         measured = {
