@@ -1,7 +1,6 @@
 """What the page shows, as plain data: the content of `report.json`."""
 
 import base64
-from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,18 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from matplotlib.image import imsave
 
-from pptp_jax.metrics import Roc, auc, roc
+from pptp_jax.metrics import Roc, alarm_rates, auc, riskiest, roc
 from pptp_jax.report.page.stored import (
     AGAIN,
+    Scores,
     read_results,
     read_risk_map,
     read_riskiest,
     read_scores,
 )
 
+# As many riskiest records as a page needs where the run has kept none.
+COUNT = 10
 ROC_POINTS = 181
 BINS = 48
 # What lies outside these quantiles of the scores is counted in the outermost bins.
@@ -59,16 +61,17 @@ def content(directory: Path) -> dict[str, Any]:
             stored = None if known is None else read_scores(directory, row, attack)
             if stored is None:
                 continue
-            curve = roc(*stored)
+            curve = roc(stored.scores, stored.membership)
             if abs(auc(curve) - known) > 1e-6:
                 raise ValueError(
                     f"{directory / 'scores' / row['slug']}.npz is not that of results.json: its "
                     f"AUC of {attack} is {auc(curve):.4f}, not {known:.4f}; {AGAIN}"
                 )
-            found["rocs"].setdefault(row["slug"], {})[attack] = _thinned(curve, stored[1])
+            found["rocs"].setdefault(row["slug"], {})[attack] = _thinned(curve, stored.membership)
             if attack == compared:
-                found["histograms"][row["slug"]] = _histogram(*stored)
-    found["riskiest"] = _riskiest(directory, compared)
+                found["histograms"][row["slug"]] = _histogram(stored.scores, stored.membership)
+                found["riskiest"][row["slug"]] = _told_best(stored)
+    found["riskiest"] |= _pictured(directory, compared)
     return found
 
 
@@ -103,33 +106,52 @@ def _histogram(
     }
 
 
-def _riskiest(directory: Path, attack: str) -> dict[str, list[dict[str, Any]]]:
+def _told_best(stored: Scores) -> list[dict[str, Any]]:
+    """The riskiest records by the scores alone, which know no labels and no pictures."""
+    rates = alarm_rates(stored.scores, stored.membership)
+    return [
+        _record(
+            f"example {stored.examples[i]}",
+            stored.membership[:, i],
+            stored.scores[:, i],
+            rates[:, i],
+        )
+        for i in riskiest(stored.scores, stored.membership, COUNT)
+    ]
+
+
+def _pictured(directory: Path, attack: str) -> dict[str, list[dict[str, Any]]]:
+    """The riskiest records that the run has kept, by recipe."""
     stored = read_riskiest(directory)
     if stored is None or str(stored["attack"]) != attack:
         return {}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for i, j in np.ndindex(stored["ids"].shape):
+        told = np.isfinite(stored["scores"][i, j])  # a target that diverged tells nothing
+        columns = (stored[name][i, j][told] for name in ("membership", "scores", "alarm_rates"))
+        record = _record(str(stored["ids"][i, j]), *columns)
+        record["label"] = int(stored["labels"][i, j])
+        if "pictures" in stored:
+            record["picture"] = _png(stored["pictures"][i, j])
+        found.setdefault(str(stored["slugs"][i]), []).append(record)
+    return found
+
+
+def _record(
+    name: str,
+    membership: Bool[np.ndarray, " targets"],
+    scores: Float[np.ndarray, " targets"],
+    rates: Float[np.ndarray, " targets"],
+) -> dict[str, Any]:
+    """One example, and what the attack says of it on each target."""
+    targets = zip(membership.tolist(), scores.tolist(), rates.tolist(), strict=True)
     return {
-        str(slug): [_record(stored, i, j) for j in range(stored["ids"].shape[1])]
-        for i, slug in enumerate(stored["slugs"])
-    }
-
-
-def _record(stored: Mapping[str, np.ndarray], i: int, j: int) -> dict[str, Any]:
-    """One example: who it is, and what the attack says of it on each target."""
-    told = np.isfinite(stored["scores"][i, j])
-    record: dict[str, Any] = {
-        "id": str(stored["ids"][i, j]),
-        "label": int(stored["labels"][i, j]),
+        "id": name,
         "targets": [
-            {"member": bool(member), "score": float(score), "alarm_rate": float(rate)}
-            for member, score, rate in zip(
-                *(stored[name][i, j][told] for name in ("membership", "scores", "alarm_rates")),
-                strict=True,
-            )
+            {"member": member, "score": score, "alarm_rate": rate}
+            for member, score, rate in targets
         ],
     }
-    if "pictures" in stored:
-        record["picture"] = _png(stored["pictures"][i, j])
-    return record
 
 
 def _png(pixels: UInt8[np.ndarray, "height width channels"]) -> str:

@@ -40,6 +40,7 @@ class Scale:
         end: another place.
         log: whether equal ratios take equal space.
         percent: whether rates are written in per cent.
+        whole: whether only whole numbers are written.
     """
 
     low: float
@@ -48,6 +49,7 @@ class Scale:
     end: float
     log: bool = False
     percent: bool = False
+    whole: bool = False
 
     def __call__(self, value: float) -> float:
         """The place of a number; one that lies outside is put at the edge."""
@@ -63,17 +65,18 @@ class Scale:
             powers = range(math.ceil(first), math.floor(last) + 1)
             values = [10.0**power for power in powers]
         else:
-            values = _round_numbers(self.low, self.high)
+            values = _round_numbers(self.low, self.high, least=1.0 if self.whole else 0.0)
         return [Tick(self(value), self._written(value)) for value in values]
 
     def _written(self, value: float) -> str:
         if self.percent:
             return f"{100 * value:g} %"
-        return f"{value:g}".replace("-", "−")
+        return f"{value:.12g}".replace("-", "−")
 
 
-def _round_numbers(low: float, high: float, most: int = 6) -> list[float]:
-    rough = (high - low) / most
+def _round_numbers(low: float, high: float, least: float, most: int = 6) -> list[float]:
+    """The multiples of a round step of at least `least` between two numbers."""
+    rough = max((high - low) / most, least)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(step * power for step in (1, 2, 5, 10) if step * power >= rough * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

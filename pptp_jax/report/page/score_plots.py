@@ -5,7 +5,17 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from pptp_jax.report.page.plot import Area, Entry, Line, Plot, Scale, points, steps
+from pptp_jax.report.page.plot import (
+    Area,
+    Entry,
+    Line,
+    Mark,
+    Plot,
+    Scale,
+    around,
+    points,
+    steps,
+)
 from pptp_jax.report.page.words import attack_name, number, rate, recipe_name
 
 # As many lines as one picture has room for beside that of the first recipe.
@@ -31,7 +41,7 @@ def roc_plots(found: Mapping[str, Any]) -> list[Plot]:
         first, *others = named
         families = [list(own) for _, own in groupby(others, key=lambda one: one[2].get("recipe"))]
         title = f"{attack_name(attack)} on every recipe"
-        plots = [_rocs([first, *own], title) for own in _packed(families) or [[]]]
+        plots = [_rocs([first, *own], title, banded=True) for own in _packed(families) or [[]]]
     if rows and len(curves := found["rocs"].get(rows[0]["slug"], {})) > 1:
         order = sorted(curves, key=lambda attack: -rows[0]["attacks"][attack]["auc"]["value"])
         named = [(_named(attack_name(a), rows[0], a), curves[a], rows[0]) for a in order]
@@ -55,7 +65,15 @@ def _packed(families: Sequence[list[Any]]) -> list[list[Any]]:
     return packed
 
 
-def _rocs(named: Sequence[tuple[str, Mapping[str, Any], Any]], title: str) -> Plot:
+def _around(x: Scale, y: Scale, band: Mapping[str, Sequence[float]]) -> str:
+    return f"{points(x, y, band['fpr'], band['high'])} " + points(
+        x, y, band["fpr"][::-1], band["low"][::-1]
+    )
+
+
+def _rocs(
+    named: Sequence[tuple[str, Mapping[str, Any], Any]], title: str, *, banded: bool = False
+) -> Plot:
     least = min(curve["fpr"][0] for _, curve, _ in named)
     low = min(least, 0.1)
     x = Scale(low=low, high=1, start=52, end=388, log=True, percent=True)
@@ -64,6 +82,7 @@ def _rocs(named: Sequence[tuple[str, Mapping[str, Any], Any]], title: str) -> Pl
     for i, (name, curve, _) in enumerate(named):
         pairs = [(a, b) for a, b in zip(curve["fpr"], curve["tpr"], strict=True) if b > 0]
         lines.append(Line(points(x, y, *zip(*pairs, strict=True)), i, name))
+    band = named[0][2].get("roc") if banded else None
     return Plot(
         title=title,
         label=f"{title}: true-positive rate over false-positive rate, both on logarithmic axes: "
@@ -73,6 +92,7 @@ def _rocs(named: Sequence[tuple[str, Mapping[str, Any], Any]], title: str) -> Pl
         x_title="false-positive rate (log scale)",
         y_title="true-positive rate (log scale)",
         height=352,
+        areas=[Area(_around(x, y, band), "band")] if band else [],
         lines=lines,
         references=[f"M{x.start} {y.start}L{x.end} {y.end}"],
         legend=[Entry(i, name) for i, (name, _, _) in enumerate(named)],
@@ -111,6 +131,49 @@ def histogram_plots(found: Mapping[str, Any]) -> list[Plot]:
             )
         )
     return plots
+
+
+def slice_plots(row: Mapping[str, Any], attack: str) -> list[Plot]:
+    """The AUC of the compared attack among some of the examples: each class, each difficulty.
+
+    Args:
+        row: of the results.
+        attack: the compared attack.
+    """
+    kinds = {"per_class": "class", "per_decile": "tenth, the hardest first"}
+    return [
+        _slices(found, f"{attack_name(attack)} by {title.split(',')[0]}", title)
+        for kind, title in kinds.items()
+        if (found := [part for part in row.get(kind) or () if _resolved(part)])
+    ]
+
+
+def _resolved(part: Mapping[str, Any]) -> bool:
+    return part["metrics"]["auc"]["value"] is not None
+
+
+def _slices(found: Sequence[Mapping[str, Any]], title: str, x_title: str) -> Plot:
+    known = {part["slice"]: part["metrics"]["auc"] for part in found}
+    low, high = around([0.5, *(one[end] for one in known.values() for end in ("low", "high"))])
+    x = Scale(low=min(known) - 0.5, high=max(known) + 0.5, start=48, end=388, whole=True)
+    y = Scale(low=low, high=high, start=216, end=26)
+    marks = []
+    for i, one in known.items():
+        bar = x(i), y(one["low"]), x(i), y(one["high"])
+        told = f"{x_title.split(',')[0]} {i}: AUC {number(one['value'])}"
+        marks.append(Mark(x(i), y(one["value"]), 1, told, (bar,)))
+    return Plot(
+        title="",
+        label=f"{title}. " + " ".join(f"{mark.name}." for mark in marks),
+        x=x,
+        y=y,
+        x_title=x_title,
+        y_title="AUC",
+        height=256,
+        marks=marks,
+        references=[f"M{x.start} {y(0.5)}H{x.end}"],
+        shapes=True,
+    )
 
 
 def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:

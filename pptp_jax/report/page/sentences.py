@@ -86,7 +86,7 @@ def caveats(found: Mapping[str, Any]) -> list[str]:
         "of hyperparameters, and they hold for each number by itself, not for all at once: the "
         "largest of many is large in part by luck.",
     ]
-    if config:
+    if config.get("recipes"):
         told.append(
             "The attacker knows the recipe: the shadows were trained as the targets were, on as "
             "many examples of the same data. Who knows less achieves less."

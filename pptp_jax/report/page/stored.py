@@ -4,10 +4,10 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 AGAIN = "run the study into this directory again: what it has trained is used again"
 
@@ -49,16 +49,23 @@ def read_risk_map(directory: Path) -> dict[str, Any] | None:
     return risks
 
 
-def read_scores(
-    directory: Path, row: Mapping[str, Any], attack: str
-) -> tuple[Float[np.ndarray, "targets examples"], Bool[np.ndarray, "targets examples"]] | None:
-    """The scores of an attack on a recipe, and the membership; None if no scores are stored.
+class Scores(NamedTuple):
+    """What an attack makes of a recipe's targets, who is a member, and which examples these are."""
+
+    scores: Float[np.ndarray, "targets examples"]
+    membership: Bool[np.ndarray, "targets examples"]
+    examples: Int[np.ndarray, " examples"]
+
+
+def read_scores(directory: Path, row: Mapping[str, Any], attack: str) -> Scores | None:
+    """The scores of an attack on a recipe; None if no scores are stored.
 
     Raises:
         ValueError: if the file is damaged or lacks the attack.
     """
-    found = _read_arrays(directory / "scores" / f"{row['slug']}.npz", (attack, "membership"))
-    return None if found is None else (found[0], found[1])
+    names = (attack, "membership", "examples")
+    found = _read_arrays(directory / "scores" / f"{row['slug']}.npz", names)
+    return None if found is None else Scores(*found)
 
 
 def read_riskiest(directory: Path) -> dict[str, np.ndarray] | None:

@@ -1,13 +1,14 @@
 """From what is known to what the template shows: sections, cells, sentences and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from pptp_jax.locate import ATTACK, DECISIVE
 from pptp_jax.report.page import sentences
+from pptp_jax.report.page.plot import Plot
 from pptp_jax.report.page.risk_plots import bar_charts, cut_plot
-from pptp_jax.report.page.score_plots import histogram_plots, roc_plots, strip
+from pptp_jax.report.page.score_plots import histogram_plots, roc_plots, slice_plots, strip
 from pptp_jax.report.page.strength_plots import strength_plots
 from pptp_jax.report.page.words import attack_name, compact, metric_name, recipe_name
 from pptp_jax.report.risk_table import WAYS
@@ -25,6 +26,7 @@ SECTIONS = {
     "rocs": ("ROC", "rocs"),
     "scores": ("Scores of members and non-members", "histograms"),
     "attacks": ("Every attack", "attacks"),
+    "found": ("Who is found", "slices"),
     "white-box": ("Inside the network", "blocks"),
     "riskiest": ("Riskiest records", "riskiest"),
     "risk-map": ("Where the risk lies", "bars"),
@@ -99,6 +101,13 @@ def _of_results(results: Mapping[str, Any]) -> dict[str, Any]:
         "tint": tint,
         "curves": [plot for s in STATISTICS for plot in strength_plots(results, s)],
         "comparisons": [_comparison(found) for found in results.get("comparisons", ())],
+        "slices": _slices(results),
+        "agreement": _agreement(rows),
+        "calibrated": [
+            (row, _threshold(cut), found)
+            for row in rows
+            for cut, found in (row.get("calibrated") or {}).items()
+        ],
         "blocks": list(dict.fromkeys(block for by_block in inside for block in by_block)),
         "command": results.get("command"),
     }
@@ -194,6 +203,27 @@ def tint(auc: float | None) -> str:
         ('0.00', '1.00', '0.00', '0.20')
     """
     return f"{max(0.0, 2 * (auc or 0.5) - 1):.2f}"
+
+
+def _slices(results: Mapping[str, Any]) -> dict[str, list[Plot]]:
+    """By recipe, the pictures of what is achieved among some of the examples."""
+    compared = str(results.get("compared"))
+    found = {recipe_name(row): slice_plots(row, compared) for row in results["rows"]}
+    return {name: plots for name, plots in found.items() if plots}
+
+
+def _agreement(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of the first recipe, which attacks find the same members; empty for a single attack."""
+    found = (rows[0].get("agreement") or {}) if rows else {}
+    if len(found.get("attacks", ())) < 2:
+        return {}
+    return {**found, "stability": rows[0].get("stability") or {}}
+
+
+def _threshold(cut: str) -> str:
+    """What a threshold was chosen for."""
+    kind, _, rate = cut.partition("@")
+    return f"for {100 * float(rate):g} % FPR" if kind == "fpr" else "for the best accuracy"
 
 
 def _comparison(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,25 +3,38 @@
 from collections.abc import Mapping
 from typing import Any
 
-ATTACKS = {
-    "loss": "LOSS",
-    "lira_online": "LiRA",
-    "lira_offline": "LiRA offline",
-    "rmia_online": "RMIA",
-    "rmia_offline": "RMIA offline",
-}
+from pptp_jax.attacks import ATTACKS
+
 METRICS = {"auc": "AUC", "balanced_accuracy": "balanced accuracy"}
 RATES = {"tpr": "TPR at {} % FPR", "tnr": "TNR at {} % FNR"}
 
 
 def attack_name(attack: str) -> str:
-    """An attack's name, also where blanks stand for the underscores.
+    """An attack's title, also where blanks stand for the underscores of its name.
 
     Examples:
-        >>> attack_name("lira_online"), attack_name("attack_r")
-        ('LiRA', 'attack r')
+        >>> attack_name("lira_online"), attack_name("lira online"), attack_name("my_own")
+        ('LiRA', 'LiRA', 'my own')
     """
-    return ATTACKS.get(attack.replace(" ", "_"), attack.replace("_", " "))
+    known = ATTACKS.get(attack.replace(" ", "_"))
+    return known.title if known else attack.replace("_", " ")
+
+
+def attack_needs(attack: str) -> str:
+    """What an attacker needs for an attack: of the target, and of shadows.
+
+    Examples:
+        >>> attack_needs("lira_online")
+        'scores; 2 IN and 2 OUT shadows'
+        >>> attack_needs("loss"), attack_needs("my_own")
+        ('scores', '')
+    """
+    known = ATTACKS.get(attack)
+    if known is None:
+        return ""
+    sides = [(known.inside, "IN"), (known.outside, "OUT"), (known.shadows, "whole")]
+    shadows = " and ".join(f"{count} {side}" for count, side in sides if count)
+    return f"{known.access}; {shadows} shadows" if shadows else known.access
 
 
 def metric_name(metric: str) -> str:
@@ -59,7 +72,7 @@ def recipe_name(row: Mapping[str, Any]) -> str:
         'from torch'
     """
     name = " ".join(filter(None, (short_name(row), _defence(row))))
-    return f"{name}, {row['epochs']} epochs" if row.get("epochs") else name
+    return f"{name}, {epochs}" if (epochs := _epochs(row)) else name
 
 
 def short_name(row: Mapping[str, Any]) -> str:
@@ -72,8 +85,12 @@ def short_name(row: Mapping[str, Any]) -> str:
 def settings(row: Mapping[str, Any]) -> str:
     """Defence and epochs of a recipe."""
     defence = _defence(row).strip("()")
-    epochs = f"{row['epochs']} epochs" if row.get("epochs") else ""
-    return ", ".join(filter(None, (defence, epochs)))
+    return ", ".join(filter(None, (defence, _epochs(row))))
+
+
+def _epochs(row: Mapping[str, Any]) -> str:
+    epochs = row.get("epochs")
+    return "" if epochs in (None, "-") else f"{epochs} epochs"
 
 
 def _defence(row: Mapping[str, Any]) -> str:

@@ -12,7 +12,18 @@ from pptp_jax.report.page.content import content
 from pptp_jax.report.page.plot import COLOURS, DASHES, SHAPES
 from pptp_jax.report.page.view import view
 
-FILTERS = ("attack_name", "compact", "interval", "metric_name", "number", "recipe_name")
+FILTERS = (
+    "attack_name",
+    "attack_needs",
+    "compact",
+    "interval",
+    "metric_name",
+    "number",
+    "rate",
+    "recipe_name",
+    "settings",
+    "short_name",
+)
 
 
 def write_report(directory: Path) -> Path:
@@ -52,6 +63,5 @@ def render_page(found: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(words, name) for name in FILTERS}
-    environment.filters |= {"settings": words.settings, "short_name": words.short_name}
     environment.globals |= {"colours": COLOURS, "dashes": DASHES, "shapes_of": SHAPES}
     return environment.get_template("report.html.jinja").render(page=view(found))

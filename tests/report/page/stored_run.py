@@ -40,6 +40,7 @@ def write_run(
             for name, own in scores.items()
         }
         arrays = {"membership": members, "targets": np.arange(TARGETS), **scores}
+        arrays["examples"] = np.arange(EXAMPLES)
         np.savez(directory / "scores" / f"{slug}.npz", **arrays)
         seen[slug] = Attacked(np.arange(TARGETS), members, correct, scores, [])
         curves.append(
@@ -69,6 +70,7 @@ def write_run(
                 "test_accuracy": mean_over(correct, ~members, resamples=RESAMPLES)._asdict(),
                 "train_accuracy": mean_over(correct, members, resamples=RESAMPLES)._asdict(),
                 "attacks": measured,
+                **told_of(measured, names),
                 "white_box": {"gradients": {"stem": measured["loss"], "head": measured["loss"]}},
             }
         )
@@ -109,3 +111,29 @@ def write_run(
     )
     write_riskiest(directory / "riskiest.npz", data, MEMBERSHIP, seen, "lira_online")
     return results
+
+
+def told_of(measured: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """What a run tells beyond rates, in the form that docs/metrics.md has."""
+    auc, unknown = measured["loss"]["auc"], dict.fromkeys(("value", "low", "high"))
+    square = [[0.25 if i != j else 1.0 for i in range(len(names))] for j in range(len(names))]
+    square[0][1] = square[1][0] = None  # neither finds anybody
+
+    def slices(count: int) -> list[dict[str, Any]]:
+        found = [auc] * (count - 1) + [unknown]
+        return [
+            {"slice": i, "members": 9, "nonmembers": 9, "metrics": {"auc": one}}
+            for i, one in enumerate(found)
+        ]
+
+    return {
+        "roc": {"fpr": [0.01, 1.0], "tpr": [0.1, 1.0], "low": [0.0, 0.9], "high": [0.2, 1.0]},
+        "per_class": slices(3),
+        "per_decile": slices(10),
+        "calibrated": {
+            cut: {"tpr": auc, "fpr": auc, "balanced_accuracy": auc} for cut in ("best", "fpr@0.01")
+        },
+        "agreement": {"fpr": 0.01, "attacks": names, "found": [1234] * len(names)}
+        | dict.fromkeys(("jaccard", "low", "high", "chance", "overlap"), square),
+        "stability": {name: {"jaccard": auc, "chance": 0.05} for name in names},
+    }

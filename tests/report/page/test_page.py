@@ -3,9 +3,11 @@
 import base64
 import json
 from collections import Counter
+from collections.abc import Callable
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,8 +66,8 @@ def test_everything_is_there_once(run: Path) -> None:
     page = page_of(run)
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert ids == [
-        "setting", "table", "curves", "comparisons", "rocs", "scores", "attacks", "white-box",
-        "riskiest", "caveats", "again",
+        "setting", "table", "curves", "comparisons", "rocs", "scores", "attacks", "found",
+        "white-box", "riskiest", "caveats", "again",
     ]  # fmt: skip
     links = [a["href"] for a in page.all("a")]
     assert links == [f"#{id}" for id in ids]
@@ -155,12 +157,48 @@ def test_a_record_without_training_is_enough(tmp_path: Path) -> None:
     [row] = results["rows"]
     bare = {"study": "audit", "rows": [{"slug": row["slug"], "attacks": row["attacks"]}]}
     (tmp_path / "results.json").write_text(json.dumps(bare | {"compared": "lira_online"}))
+    with np.load(tmp_path / "riskiest.npz") as stored:
+        kept = str(stored["ids"][0, 0])
     (tmp_path / "riskiest.npz").unlink()
     write_report(tmp_path)
     page = page_of(tmp_path)
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
-    assert ids == ["setting", "table", "rocs", "scores", "attacks", "caveats"]
+    assert ids == ["setting", "table", "rocs", "scores", "attacks", "riskiest", "caveats"]
+    [name, *_] = [text for text in page.text if text.startswith("example ")]
+    assert name == f"example {kept.removeprefix(NASTY + '/')}"
     assert any("signals were made elsewhere" in text for text in page.text)
+
+
+def test_the_risk_map_joins_the_page_and_stands_alone(
+    tmp_path: Path, risk_record: Callable[[int], dict[str, Any]]
+) -> None:
+    risks = risk_record(5)
+    risks["auto"]["explanation"] = NASTY
+    (tmp_path / "risk_map.json").write_text(json.dumps(risks))
+    write_report(tmp_path)
+    page = page_of(tmp_path)
+    assert [a["id"] for _, a in page.tags if "id" in a] == ["risk-map"]
+    # Both falls of five blocks under four modifications, but for the one that is not known.
+    assert len(page.all("rect")) == 2 * (5 * 4 - 1)
+    assert any(NASTY in text for text in page.text)
+    write_run(tmp_path, {"undefended": 1.0})
+    write_report(tmp_path)
+    assert [a["id"] for _, a in page_of(tmp_path).tags if "id" in a][-3:] == [
+        "risk-map",
+        "caveats",
+        "again",
+    ]
+
+
+def test_a_map_of_other_data_is_told_apart(
+    tmp_path: Path, risk_record: Callable[[int], dict[str, Any]]
+) -> None:
+    write_run(tmp_path, {"undefended": 1.0})
+    for fingerprint, told in (("f" * 64, False), ("0" * 64, True)):
+        risks = risk_record(2) | {"data": {"fingerprint": fingerprint}}
+        (tmp_path / "risk_map.json").write_text(json.dumps(risks))
+        write_report(tmp_path)
+        assert ("made on other data" in (tmp_path / "report.html").read_text()) == told
 
 
 def test_without_scores_the_tables_are_left(tmp_path: Path) -> None:
