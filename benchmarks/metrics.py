@@ -3,10 +3,10 @@
 The loop draws targets and examples, gathers their scores, sorts them anew, and reads the same
 statistics from the ROC; its AUC's interval is compared with ours, so that both do the same work.
 It runs a part of the resamples, the same number on either side. Both are timed in turn (A B, B A,
-...) after a warm-up; of the ratios of the pairs the median and the quartiles are given. Likewise
-for DeLong's interval against all pairs of a member and a non-member, and for what a study takes
-besides: a second `attack_metrics` as a control, slices by class and by decile, the band of the ROC,
-agreement and stability of five attacks, thresholds from shadows.
+...) after a warm-up, by the processor's time; of the ratios of the pairs the median and the
+quartiles are given. Likewise for DeLong's interval against all pairs of a member and a non-member,
+and for what a study takes besides: a second `attack_metrics` as a control, slices by class and by
+decile, the band of the ROC, agreement and stability of five attacks, thresholds from shadows.
 
     python benchmarks/metrics.py [--quick] [--json FILE]
 
@@ -74,10 +74,10 @@ def all_pairs(scores: np.ndarray, membership: np.ndarray) -> tuple[float, float]
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """The time of one call."""
-    start = time.perf_counter()
+    """The processor's time for one call, which others on the machine disturb less."""
+    start = time.process_time()
     function()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def paired(a: Callable[[], object], b: Callable[[], object], repetitions: int) -> np.ndarray:

@@ -45,7 +45,7 @@ def best_cut(scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*
     """
     check_scores(scores, membership)
     rising = np.sort(scores[~membership])
-    cuts = np.append(np.unique(rising)[::-1], -np.inf)
+    cuts = np.append(rising[::-1], -np.inf)
     tpr, fpr = (
         1 - np.searchsorted(side, cuts, side="right") / len(side)
         for side in (np.sort(scores[membership]), rising)

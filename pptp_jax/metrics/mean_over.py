@@ -55,7 +55,10 @@ def drawn_mean(
     """
     by_model, by_example = resampling.weights()
     by_row = by_model[:, models].astype(float)  # for a fast product
-    total = ((by_row @ np.where(chosen, outcomes, 0)) * by_example).sum(axis=1)
-    count = ((by_row @ chosen) * by_example).sum(axis=1)
+
+    def weighed(pairs: np.ndarray) -> np.ndarray:
+        return np.einsum("re,re->r", by_row @ pairs.astype(float), by_example)
+
+    total, count = weighed(np.where(chosen, outcomes, 0)), weighed(chosen)
     drawn = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
     return Drawn(float(outcomes[chosen].mean()), drawn)
