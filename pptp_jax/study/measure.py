@@ -95,6 +95,7 @@ def row(study: Study, recipe: Recipe, fleet: Fleet, seen: Attacked, members: int
         "recipe": recipe.name,
         "defence": recipe.defence,
         "strength": recipe.strength,
+        "release": None if recipe.release is None else recipe.release.name,
         "region": region_name(recipe.region),
         "epochs": recipe.epochs,
         "slug": recipe.slug,

@@ -124,7 +124,7 @@ def _of_scores(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "rocs": roc_plots(found),
         "histograms": histogram_plots(found),
-        "riskiest": {names[s]: own for s, own in found["riskiest"].items() if s in names and own},
+        "riskiest": [(names[s], own) for s, own in found["riskiest"].items() if s in names and own],
         "strip": partial(strip, lowest=min(rates, default=1.0)),
         "caveats": sentences.caveats(found),
     }
@@ -205,11 +205,11 @@ def tint(auc: float | None) -> str:
     return f"{max(0.0, 2 * (auc or 0.5) - 1):.2f}"
 
 
-def _slices(results: Mapping[str, Any]) -> dict[str, list[Plot]]:
+def _slices(results: Mapping[str, Any]) -> list[tuple[str, list[Plot]]]:
     """By recipe, the pictures of what is achieved among some of the examples."""
     compared = str(results.get("compared"))
-    found = {recipe_name(row): slice_plots(row, compared) for row in results["rows"]}
-    return {name: plots for name, plots in found.items() if plots}
+    found = [(recipe_name(row), slice_plots(row, compared)) for row in results["rows"]]
+    return [(name, plots) for name, plots in found if plots]
 
 
 def _agreement(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -68,6 +68,8 @@ def recipe_name(row: Mapping[str, Any]) -> str:
         >>> row = {"recipe": "freeze", "region": "stem", "epochs": "1+2", "slug": "x"}
         >>> recipe_name(row | {"defence": "relaxloss", "strength": 0.5})
         'freeze stem (relaxloss 0.5), 1+2 epochs'
+        >>> recipe_name(row | {"release": "order_only", "epochs": "-"})
+        'freeze stem (+ order only)'
         >>> recipe_name({"slug": "from_torch"})
         'from torch'
     """
@@ -94,10 +96,12 @@ def _epochs(row: Mapping[str, Any]) -> str:
 
 
 def _defence(row: Mapping[str, Any]) -> str:
+    """Defence, strength and release of a recipe, in brackets."""
     defence, strength = row.get("defence"), row.get("strength")
-    if defence in (None, "none"):
-        return ""
-    return f"({defence})" if strength is None else f"({defence} {strength:g})"
+    parts = [] if defence in (None, "none") else [str(defence)]
+    parts += [] if strength is None else [f"{strength:g}"]
+    parts += [f"+ {row['release'].replace('_', ' ')}"] if row.get("release") else []
+    return f"({' '.join(parts)})" if parts else ""
 
 
 def number(value: float | None, digits: int = 3, sign: str = "") -> str:
