@@ -85,7 +85,8 @@ def found_members(
 
 def agreement(
     scores: Mapping[str, Real[np.ndarray, "targets examples"]],
-    membership: Bool[np.ndarray, "targets examples"],
+    membership: Bool[np.ndarray, "targets examples"]
+    | Mapping[str, Bool[np.ndarray, "targets examples"]],
     *,
     fpr: float = 0.01,
     resamples: int = 500,
@@ -93,18 +94,20 @@ def agreement(
 ) -> Agreement:
     """Whether attacks find the same members at a false-positive rate.
 
-    The same attack on fleets that share a membership matrix (recipes, initial values) can stand for
-    several attacks: then it tells how stable the attack is.
+    One attack on several fleets (recipes, seeds) can stand for several attacks: then it tells how
+    stable the attack is. Where fleets differ in their members, two are compared on those that they
+    have in common.
 
     Args:
         scores: of each attack.
-        membership: who is a member of which target.
+        membership: who is a member of which target, for all attacks or by their names.
         fpr: the rate, for each attack by itself.
         resamples: the number of bootstrap resamples of targets and examples.
         seed: what the bootstrap depends on.
 
     Raises:
-        ValueError: if there are no attacks, or as `found_members` does.
+        ValueError: if there are no attacks, memberships go by other names or shapes than scores, or
+            as `found_members` does.
 
     References:
         Jaccard, "The distribution of the flora in the alpine zone", New Phytologist 11, 1912.
@@ -119,33 +122,47 @@ def agreement(
     """
     if not scores:
         raise ValueError("there must be at least one attack, got none")
-    found = np.array([found_members(own, membership, fpr) for own in scores.values()])
+    by_name = membership if isinstance(membership, Mapping) else dict.fromkeys(scores, membership)
+    shapes = {own.shape for own in (*scores.values(), *by_name.values())}
+    if set(by_name) != set(scores) or len(shapes) > 1:
+        raise ValueError(
+            f"scores and membership must go by the same names and have one shape, got "
+            f"{sorted(scores)}, {sorted(by_name)} and {sorted(shapes)}"
+        )
+    members = [by_name[name] for name in scores]
+    found = np.array([found_members(own, by_name[name], fpr) for name, own in scores.items()])
     rows, columns = np.nonzero(found.any(axis=0))
-    hits = found[:, rows, columns].astype(float)
-    targets, examples = membership.shape
+    hits, possible = (
+        np.array([own[rows, columns] for own in part], float) for part in (found, members)
+    )
+    targets, examples = members[0].shape
     by_target, by_example = Resampling(targets, examples, resamples, seed).weights()
-    both = hits @ hits.T
+
+    def jaccard(weights: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, "attacks attacks"]:
+        weighed = hits * weights
+        return _jaccard(weighed @ hits.T, weighed @ possible.T)
+
     drawn = np.array(
         [
-            _jaccard((hits * (of_target[rows] * of_example[columns])) @ hits.T)
+            jaccard(of_target[rows] * of_example[columns])
             for of_target, of_example in zip(by_target, by_example, strict=True)
         ]
     )
-    limits = np.full((2, *both.shape), np.nan)
+    limits = np.full((2, *drawn.shape[1:]), np.nan)
     told = np.isfinite(drawn).any(axis=0)
     limits[:, told] = np.nanquantile(drawn[:, told], [0.025, 0.975], axis=0)
-    sizes = np.diagonal(both)
-    by_chance = np.multiply.outer(sizes, sizes) / membership.sum()
-    np.fill_diagonal(by_chance, sizes)
-    smaller = np.minimum.outer(sizes, sizes)
+    both, sizes = hits @ hits.T, hits @ possible.T
+    common = np.array([[np.count_nonzero(a & b) for b in members] for a in members], float)
+    chance = _by_chance(sizes, common)
+    np.fill_diagonal(chance, np.diagonal(both))
     return Agreement(
         attacks=tuple(scores),
-        found=sizes.astype(int),
-        jaccard=_jaccard(both),
+        found=found.sum(axis=(1, 2)),
+        jaccard=_jaccard(both, sizes),
         low=limits[0],
         high=limits[1],
-        chance=_jaccard(by_chance),
-        overlap=_ratio(both, smaller),
+        chance=_jaccard(chance, sizes),
+        overlap=_ratio(both, np.minimum(sizes, sizes.T)),
     )
 
 
@@ -176,13 +193,10 @@ def stability(
         0.5
     """
     found = found_members(scores, membership, fpr).astype(float)
-    common = membership.astype(float) @ membership.T.astype(float)
-    # How many of what is found in one target (row) are members of another (column).
-    sizes = found @ membership.T.astype(float)
-    both = found @ found.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        by_chance = sizes * sizes.T / common
-    own, chance = (_ratio(shared, sizes + sizes.T - shared) for shared in (both, by_chance))
+    members = membership.astype(float)
+    sizes = found @ members.T
+    own = _jaccard(found @ found.T, sizes)
+    chance = _jaccard(_by_chance(sizes, members @ members.T), sizes)
     told = np.isfinite(own) & ~np.eye(len(own), dtype=bool)
     targets, examples = membership.shape
     by_target, _ = Resampling(targets, examples, resamples, seed).weights()
@@ -196,10 +210,18 @@ def stability(
     )
 
 
-def _jaccard(both: Float[np.ndarray, "sets sets"]) -> Float[np.ndarray, "sets sets"]:
-    """From the sizes of intersections, those of the sets themselves on the diagonal."""
-    sizes = np.diagonal(both)
-    return _ratio(both, np.add.outer(sizes, sizes) - both)
+def _jaccard(
+    both: Float[np.ndarray, "sets sets"], sizes: Float[np.ndarray, "sets sets"]
+) -> Float[np.ndarray, "sets sets"]:
+    """From how many are found in both, and in one (row) among those who could be in the other."""
+    return _ratio(both, sizes + sizes.T - both)
+
+
+def _by_chance(
+    sizes: Float[np.ndarray, "sets sets"], common: Float[np.ndarray, "sets sets"]
+) -> Float[np.ndarray, "sets sets"]:
+    """How many of the common members both find on average, if each finds its number anywhere."""
+    return _ratio(sizes * sizes.T, common)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

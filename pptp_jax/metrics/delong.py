@@ -29,7 +29,8 @@ def delong(
         membership: who is a member.
 
     Raises:
-        ValueError: with fewer than two members or two non-members, or as `roc` does.
+        ValueError: with scores of several targets, fewer than two members or two non-members, or as
+            `roc` does.
 
     References:
         DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated
@@ -43,6 +44,11 @@ def delong(
         0.812 [0.254, 0.982]
     """
     check_scores(scores, membership)
+    if scores.ndim != 1:
+        raise ValueError(
+            f"scores must be those of one target, of shape (examples,), got {scores.shape}; "
+            "attack_metrics has an interval for several"
+        )
     members, others = scores[membership], scores[~membership]
     pairs = min(len(members), len(others))
     if pairs < 2:

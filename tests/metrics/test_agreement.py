@@ -54,6 +54,21 @@ def test_agreement_is_that_of_sets(membership: np.ndarray, rng: np.random.Genera
     np.testing.assert_array_equal(np.diagonal(found.overlap), 1)
 
 
+def test_fleets_with_other_members_are_compared_on_common_ones(rng: np.random.Generator) -> None:
+    hard = 2 * rng.normal(size=400)
+    members = {name: rng.random((5, 400)) < 0.5 for name in "ab"}
+    scores = {name: hard + rng.normal(size=(5, 400)) + own for name, own in members.items()}
+    found = agreement(scores, members, fpr=0.1, resamples=50)
+    hits = [naive_found(scores[name], members[name], 0.1) for name in "ab"]
+    common = set(zip(*np.nonzero(members["a"] & members["b"]), strict=True))
+    both, either = hits[0] & hits[1], (hits[0] | hits[1]) & common
+    assert found.found.tolist() == [len(own) for own in hits]
+    assert found.jaccard[0, 1] == pytest.approx(len(both) / len(either))
+    smaller = min(len(own & common) for own in hits)
+    assert found.overlap[0, 1] == pytest.approx(len(both) / smaller)
+    assert found.chance[0, 1] < found.low[0, 1] <= found.jaccard[0, 1] <= found.high[0, 1]
+
+
 def test_attacks_that_share_nothing_agree_by_chance(rng: np.random.Generator) -> None:
     membership = rng.random((8, 2000)) < 0.5
     scores = {name: rng.normal(size=membership.shape) + 2 * membership for name in "ab"}
@@ -108,6 +123,10 @@ def test_bad_input(membership: np.ndarray) -> None:
     scores = np.zeros(membership.shape)
     with pytest.raises(ValueError, match="at least one attack, got none"):
         agreement({}, membership)
+    with pytest.raises(ValueError, match=r"same names .* got \['a'\], \['b'\] and \[\(5, 400\)\]"):
+        agreement({"a": scores}, {"b": membership})
+    with pytest.raises(ValueError, match=r"one shape, .* and \[\(4, 400\), \(5, 400\)\]"):
+        agreement({"a": scores[1:]}, membership)
     with pytest.raises(ValueError, match=r"fpr must be at least 1 / \d+, the number of non-mem"):
         found_members(scores, membership, 1e-4)
     with pytest.raises(ValueError, match=r"fpr must lie between 0 and 1, got 5"):

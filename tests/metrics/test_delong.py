@@ -74,3 +74,5 @@ def test_it_agrees_with_the_bootstrap_of_one_target(rng: np.random.Generator) ->
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="two members and two non-members at least, got 1 and 3"):
         delong(np.zeros(4), np.arange(4) == 0)
+    with pytest.raises(ValueError, match=r"those of one target, of shape .* got \(2, 2\)"):
+        delong(np.zeros((2, 2)), np.eye(2, dtype=bool))
