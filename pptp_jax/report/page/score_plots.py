@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from pptp_jax.report.page.plot import (
     Area,
@@ -22,6 +22,14 @@ from pptp_jax.report.page.words import attack_name, number, rate, recipe_name
 LINES = 6
 
 
+class Curve(NamedTuple):
+    """An ROC as it is drawn: its name in the legend, its rates, and perhaps their band."""
+
+    name: str
+    rates: Mapping[str, Sequence[float]]
+    band: Mapping[str, Sequence[float]] | None = None
+
+
 def roc_plots(found: Mapping[str, Any]) -> list[Plot]:
     """The ROCs of the compared attack on every recipe, then those of every attack on the first.
 
@@ -30,33 +38,34 @@ def roc_plots(found: Mapping[str, Any]) -> list[Plot]:
     Args:
         found: the content of `report.json`.
     """
-    rows, attack = found["results"]["rows"], str(found["results"].get("compared"))
-    named = [
-        (_named(recipe_name(row), row, attack), found["rocs"][row["slug"]][attack], row)
-        for row in rows
-        if attack in found["rocs"].get(row["slug"], {})
+    rows, compared = found["results"]["rows"], str(found["results"].get("compared"))
+
+    def curve(row: Mapping[str, Any], attack: str, name: str, band: Any = None) -> Curve:
+        known = number(row["attacks"][attack]["auc"]["value"])
+        return Curve(f"{name} (AUC {known})", found["rocs"][row["slug"]][attack], band)
+
+    shown = [row for row in rows if compared in found["rocs"].get(row["slug"], {})]
+    families = [
+        [curve(row, compared, recipe_name(row), row.get("roc")) for row in own]
+        for _, own in groupby(shown, key=lambda row: row.get("recipe"))
     ]
     plots = []
-    if named:
-        first, *others = named
-        families = [list(own) for _, own in groupby(others, key=lambda one: one[2].get("recipe"))]
-        title = f"{attack_name(attack)} on every recipe"
-        plots = [_rocs([first, *own], title, banded=True) for own in _packed(families) or [[]]]
-    if rows and len(curves := found["rocs"].get(rows[0]["slug"], {})) > 1:
-        order = sorted(curves, key=lambda attack: -rows[0]["attacks"][attack]["auc"]["value"])
-        named = [(_named(attack_name(a), rows[0], a), curves[a], rows[0]) for a in order]
+    if families:
+        first, *rest = families[0]
+        title = attack_name(compared) + (" on every recipe" if len(shown) > 1 else "")
+        others = _packed([rest, *families[1:]])
+        plots = [_rocs([first, *own], title) for own in others or [[]]]
+    if rows and len(attacks := found["rocs"].get(rows[0]["slug"], {})) > 1:
+        order = sorted(attacks, key=lambda attack: -rows[0]["attacks"][attack]["auc"]["value"])
+        strongest, *weaker = (curve(rows[0], attack, attack_name(attack)) for attack in order)
         title = f"Every attack on {recipe_name(rows[0])}"
-        plots += [_rocs([named[0], *own], title) for own in _packed([named[1:]])]
+        plots += [_rocs([strongest, *own], title) for own in _packed([weaker])]
     return plots
 
 
-def _named(name: str, row: Mapping[str, Any], attack: str) -> str:
-    return f"{name} (AUC {number(row['attacks'][attack]['auc']['value'])})"
-
-
-def _packed(families: Sequence[list[Any]]) -> list[list[Any]]:
+def _packed(families: Sequence[list[Curve]]) -> list[list[Curve]]:
     """Families side by side as long as there is room; one that is too large is cut."""
-    packed: list[list[Any]] = []
+    packed: list[list[Curve]] = []
     for family in families:
         if packed and len(packed[-1]) + len(family) <= LINES:
             packed[-1] += family
@@ -66,27 +75,25 @@ def _packed(families: Sequence[list[Any]]) -> list[list[Any]]:
 
 
 def _around(x: Scale, y: Scale, band: Mapping[str, Sequence[float]]) -> str:
-    return f"{points(x, y, band['fpr'], band['high'])} " + points(
-        x, y, band["fpr"][::-1], band["low"][::-1]
-    )
+    """There along the upper limits, and back along the lower ones."""
+    there = points(x, y, band["fpr"], band["high"])
+    return f"{there} {points(x, y, band['fpr'][::-1], band['low'][::-1])}"
 
 
-def _rocs(
-    named: Sequence[tuple[str, Mapping[str, Any], Any]], title: str, *, banded: bool = False
-) -> Plot:
-    least = min(curve["fpr"][0] for _, curve, _ in named)
-    low = min(least, 0.1)
+def _rocs(curves: Sequence[Curve], title: str) -> Plot:
+    """The ROCs from one false alarm up, with the band of the first where it has one."""
+    low = min(0.1, *(curve.rates["fpr"][0] for curve in curves))
     x = Scale(low=low, high=1, start=52, end=388, log=True, percent=True)
     y = Scale(low=low, high=1, start=308, end=26, log=True, percent=True)
     lines = []
-    for i, (name, curve, _) in enumerate(named):
-        pairs = [(a, b) for a, b in zip(curve["fpr"], curve["tpr"], strict=True) if b > 0]
+    for i, (name, rates, _) in enumerate(curves):
+        pairs = [(a, b) for a, b in zip(rates["fpr"], rates["tpr"], strict=True) if b > 0]
         lines.append(Line(points(x, y, *zip(*pairs, strict=True)), i, name))
-    band = named[0][2].get("roc") if banded else None
+    band = curves[0].band
     return Plot(
         title=title,
         label=f"{title}: true-positive rate over false-positive rate, both on logarithmic axes: "
-        + "; ".join(name for name, _, _ in named),
+        + "; ".join(curve.name for curve in curves),
         x=x,
         y=y,
         x_title="false-positive rate (log scale)",
@@ -95,7 +102,7 @@ def _rocs(
         areas=[Area(_around(x, y, band), "band")] if band else [],
         lines=lines,
         references=[f"M{x.start} {y.start}L{x.end} {y.end}"],
-        legend=[Entry(i, name) for i, (name, _, _) in enumerate(named)],
+        legend=[Entry(i, curve.name) for i, curve in enumerate(curves)],
     )
 
 

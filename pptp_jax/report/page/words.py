@@ -25,16 +25,16 @@ def attack_needs(attack: str) -> str:
 
     Examples:
         >>> attack_needs("lira_online")
-        'scores; 2 IN and 2 OUT shadows'
+        'scores; shadows: 2 IN, 2 OUT'
         >>> attack_needs("loss"), attack_needs("my_own")
         ('scores', '')
     """
     known = ATTACKS.get(attack)
     if known is None:
         return ""
-    sides = [(known.inside, "IN"), (known.outside, "OUT"), (known.shadows, "whole")]
-    shadows = " and ".join(f"{count} {side}" for count, side in sides if count)
-    return f"{known.access}; {shadows} shadows" if shadows else known.access
+    sides = [(known.inside, "IN"), (known.outside, "OUT"), (known.shadows, "to learn from")]
+    shadows = ", ".join(f"{count} {side}" for count, side in sides if count)
+    return f"{known.access}; shadows: {shadows}" if shadows else known.access
 
 
 def metric_name(metric: str) -> str:
@@ -85,9 +85,17 @@ def short_name(row: Mapping[str, Any]) -> str:
 
 
 def settings(row: Mapping[str, Any]) -> str:
-    """Defence and epochs of a recipe."""
-    defence = _defence(row).strip("()")
-    return ", ".join(filter(None, (defence, _epochs(row))))
+    """Defence, epochs and ε of a recipe.
+
+    Examples:
+        >>> settings({"defence": "hamp", "strength": None, "epochs": 3, "epsilon": None})
+        'hamp, 3 epochs'
+        >>> settings({"epochs": "2", "epsilon": {"epsilon": 1.1357, "delta": 1e-4}})
+        '2 epochs, ε = 1.14'
+    """
+    private = row.get("epsilon")
+    guarantee = f"ε = {private['epsilon']:.3g}" if private else ""
+    return ", ".join(filter(None, (_defence(row).strip("()"), _epochs(row), guarantee)))
 
 
 def _epochs(row: Mapping[str, Any]) -> str:
