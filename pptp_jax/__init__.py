@@ -21,12 +21,14 @@ if TYPE_CHECKING:
         training,
         transforms,
     )
+    from pptp_jax.audit import audit_model
 
 __version__ = "0.1.0"
 
 __all__ = [
     "attacks",
     "audit",
+    "audit_model",
     "compare",
     "data",
     "locate",
@@ -45,6 +47,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported when first asked for, so that the command line answers at once.
+    if name == "audit_model":
+        return import_module(f"{__name__}.audit").audit_model
     if name in __all__:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pptp-jax")
@@ -183,6 +185,35 @@ def canaries(audit: Path, data: Path | None, out: Path | None) -> None:
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; results in {directory}")
 
 
+@main.command()
+@click.option("--signals", type=_FILE, required=True, help="`logits` or others, and `labels`.")
+@click.option("--membership", type=_FILE, required=True, help="Who trained on what.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Default: runs/NAME of the signals' file.",
+)
+def audit(signals: Path, membership: Path, out: Path | None) -> None:
+    """Attack models that were trained elsewhere, by what they answered.
+
+    Both are .npz files; docs/audits.md says which arrays there can be. Prints a table; writes
+    report.html, results.json, table.txt, roc.png and scores/ into OUT.
+    """
+    from pptp_jax.audit import audit_signals, read_given
+    from pptp_jax.report import render_attacks
+
+    directory = out or Path("runs") / signals.stem
+    try:
+        given = read_given(*dict.fromkeys((signals, membership)))
+        command = _command("audit", signals=signals, membership=membership)
+        results = audit_signals(**given, name=signals.stem, out=directory, command=command)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(render_attacks(results))
+    page = directory / "report.html"
+    click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")
+
+
 @main.command("report")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 def report_command(directory: Path) -> None:
@@ -202,9 +233,9 @@ def _write_report(directory: Path) -> Path:
         raise click.ClickException(str(error)) from error
 
 
-def _command(name: str, study: Path, **options: object) -> str:
+def _command(*arguments: object, **options: object) -> str:
     """A command as it is typed."""
-    words = ["pptp", name, str(study)]
+    words = ["pptp", *map(str, arguments)]
     for option, value in options.items():
         for one in value if isinstance(value, tuple) else (value,):
             words += [] if one is None else [f"--{option}", str(one)]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -79,6 +80,53 @@ audit = CanaryAudit(
     canaries=40, held_out=40, examples=160, runs=8,
 )
 """
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home, rng = tmp_path_factory.mktemp("given"), np.random.default_rng(0)
+    membership = rng.permuted(np.tile(np.arange(6) < 3, (40, 1)), axis=1).T
+    np.savez(home / "s.npz", losses=rng.exponential(size=(6, 40)))
+    np.savez(home / "m.npz", membership=membership)
+    np.savez(home / "t.npz", membership=membership.T)
+    return home
+
+
+def test_an_audit_of_given_signals_prints_its_table_and_leaves_its_files(given: Path) -> None:
+    out = given / "out"
+    result = pptp(
+        "audit", "--signals", given / "s.npz", "--membership", given / "m.npz", "--out", out
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("s: 6 models, 6 of them attacked, on 40 examples")
+    assert (
+        "not possible: entropy: it reads logits and labels, which were not given" in result.stdout
+    )
+    assert (out / "table.txt").read_text().strip() in result.stdout
+    assert json.loads((out / "results.json").read_text())["rows"][0]["attacks"]["loss"]
+    assert (out / "roc.png").is_file() and (out / "scores" / "given.npz").is_file()
+
+
+@pytest.mark.parametrize(
+    ("signals", "membership", "message"),
+    [
+        ("s.npz", None, "Missing option '--membership'"),
+        (None, "m.npz", "Missing option '--signals'"),
+        ("s.npz", "none.npz", "none.npz' does not exist."),
+        ("s.npz", "t.npz", "membership is transposed, hand over membership.T"),
+        ("m.npz", "m.npz", "there are no signals: give logits, confidence (φ) or losses"),
+        ("s.npz", "s.npz", "there is no array `membership`"),
+    ],
+)
+def test_wrong_arguments_of_an_audit(
+    given: Path, signals: str | None, membership: str | None, message: str
+) -> None:
+    args = [] if signals is None else ["--signals", given / signals]
+    args += [] if membership is None else ["--membership", given / membership]
+    result = pptp("audit", *args)
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "Traceback" not in result.output
 
 
 def test_canaries_print_their_table_and_leave_their_files(tmp_path: Path) -> None:

@@ -1,19 +1,25 @@
-"""Audits: lower bounds on ε from canaries."""
+"""Audits: models that were trained elsewhere, and lower bounds on ε from canaries."""
 
 from pptp_jax.audit.bound import EpsilonBound
 from pptp_jax.audit.canaries import CanaryAudit
+from pptp_jax.audit.given_files import read_given
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
+from pptp_jax.audit.model import audit_model
 from pptp_jax.audit.one_run import epsilon_in_one_run, one_run_bound, one_run_p_value
 from pptp_jax.audit.run import run_canaries
+from pptp_jax.audit.signals import audit_signals
 
 __all__ = [
     "CanaryAudit",
     "EpsilonBound",
+    "audit_model",
+    "audit_signals",
     "epsilon_in_many_runs",
     "epsilon_in_one_run",
     "jax_privacy_auditor",
     "one_run_bound",
     "one_run_p_value",
+    "read_given",
     "run_canaries",
 ]

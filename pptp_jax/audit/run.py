@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from pptp_jax import __version__
 from pptp_jax.audit.canaries import CanaryAudit, Planted, with_absence
+from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.one_run import epsilon_in_one_run
 from pptp_jax.files import write_arrays, write_json
@@ -118,6 +119,26 @@ def _row(
         "one_run": asdict(each[0]),
         "each_run": [bound.epsilon for bound in each],
         "many_runs": asdict(many),
+        "jax_privacy": _theirs(scores[0], present[0], delta, 1 - audit.confidence),
+    }
+
+
+def _theirs(
+    scores: Float[np.ndarray, " canaries"],
+    present: Bool[np.ndarray, " canaries"],
+    delta: float,
+    significance: float,
+) -> dict[str, float] | None:
+    """What the auditor of jax_privacy finds in the same run; None if it is not installed."""
+    try:
+        auditor = jax_privacy_auditor(scores, present)
+    except ImportError:
+        return None
+    if delta == 0:  # refused there
+        return None
+    return {
+        "one_run": float(auditor.epsilon_one_run(significance, delta)),
+        "one_run_fdp": float(auditor.epsilon_one_run_fdp(significance, delta)),
     }
 
 

@@ -1,5 +1,6 @@
 """Reports: what a person looks at, from results and scores alone."""
 
+from pptp_jax.report.attacks import draw_attack_rocs, render_attacks
 from pptp_jax.report.canaries import render_canaries
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.curves import draw_curves
@@ -10,9 +11,11 @@ from pptp_jax.report.risk_table import render_risk_map
 from pptp_jax.report.table import render_table, render_white_box
 
 __all__ = [
+    "draw_attack_rocs",
     "draw_curves",
     "draw_figures",
     "draw_risk_map",
+    "render_attacks",
     "render_canaries",
     "render_comparison",
     "render_risk_map",

@@ -43,6 +43,12 @@ def render_canaries(results: Mapping[str, Any]) -> str:
         )
         notes.append(f"{row['slug']}, one run: {row['one_run']['evidence']}")
         notes.append(f"{row['slug']}, many runs: {row['many_runs']['evidence']}")
+        if row["jax_privacy"] is not None:
+            theirs = row["jax_privacy"]
+            notes.append(
+                f"{row['slug']}, one run by jax_privacy: ε ≥ {theirs['one_run']:.2f}; by its f-DP "
+                f"audit, for a Gaussian mechanism, {theirs['one_run_fdp']:.2f}"
+            )
         if claimed is not None:
             above = int((bounds > claimed["epsilon"]).sum())
             notes.append(f"{row['slug']}: {above} of {len(bounds)} runs are above the accounted ε")

@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from pptp_jax.metrics import auc, roc
+from pptp_jax.metrics import Roc, auc, roc
 from pptp_jax.report.curves import draw_curves
 
 ROC_FROM = 1e-4
@@ -49,12 +49,19 @@ def _shown(row: Mapping[str, Any], attack: str) -> bool:
 
 
 def _draw_rocs(rows: list[Mapping[str, Any]], attack: str, out: Path, title: str) -> Path:
+    curves = {}
+    for row in rows:
+        with np.load(out / "scores" / f"{row['slug']}.npz") as scores:
+            curves[row["slug"].replace("_", " ")] = roc(scores[attack], scores["membership"])
+    return draw_rocs(curves, out / "roc.png", title)
+
+
+def draw_rocs(curves: Mapping[str, Roc], path: Path, title: str) -> Path:
+    """Draws ROCs on log axes, each with its name and AUC."""
     figure = Figure(figsize=(9, 5), layout="constrained", dpi=150)
     axes = figure.subplots()
-    for i, row in enumerate(rows):
-        with np.load(out / "scores" / f"{row['slug']}.npz") as scores:
-            curve = roc(scores[attack], scores["membership"])
-        label = f"{row['slug'].replace('_', ' ')} (AUC {auc(curve):.3f})"
+    for i, (name, curve) in enumerate(curves.items()):
+        label = f"{name} (AUC {auc(curve):.3f})"
         colour = matplotlib.colormaps["tab20"](i % 20)
         axes.plot(curve.fpr, curve.tpr, label=label, linewidth=1.2, color=colour)
     chance = np.geomspace(ROC_FROM, 1)
@@ -63,5 +70,5 @@ def _draw_rocs(rows: list[Mapping[str, Any]], attack: str, out: Path, title: str
     axes.set(xlabel="false-positive rate", ylabel="true-positive rate", title=title)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right center", fontsize="small", frameon=False)
-    figure.savefig(out / "roc.png")
-    return out / "roc.png"
+    figure.savefig(path)
+    return path

@@ -8,6 +8,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+EXPLAINED = (
+    "±: the wider side of the 95 % interval; n/a: more than the sample can tell; ~: fewer than "
+    "10 pairs may pass the threshold, so hardly more than a hint"
+)
 COLUMNS = {
     "LOSS": ("loss", "auc"),
     "LiRA": ("lira_online", "auc"),
@@ -47,7 +51,7 @@ def render_table(results: Mapping[str, Any]) -> str:
             row["region"],
             row["defence"] + strength if row["defence"] != "none" else "-",
             row["epochs"],
-            *map(_cell, cells),
+            *map(cell, cells),
         )
     notes = {
         f"{row['slug']}: models {row['diverged']} diverged and are left out"
@@ -65,8 +69,7 @@ def render_table(results: Mapping[str, Any]) -> str:
     console.print(table)
     console.print(
         "LOSS, LiRA, RMIA: AUC of the attack; TPR: of LiRA online at that false-positive rate; "
-        "±: the wider side of the 95 % interval; n/a: more than the sample can tell; ~: fewer than "
-        "10 pairs may pass the threshold, so hardly more than a hint"
+        + EXPLAINED
     )
     for note in sorted(notes):
         console.print(f"note: {note}", markup=False)
@@ -89,14 +92,15 @@ def render_white_box(results: Mapping[str, Any]) -> str:
         table.add_column(block, justify="right", no_wrap=True)
     for row in rows:
         for kind, by_block in row["white_box"].items():
-            cells = (_cell(found["auc"]) for found in by_block.values())
+            cells = (cell(found["auc"]) for found in by_block.values())
             table.add_row(row["slug"], kind, *cells)
     text = StringIO()
     Console(file=text, width=200, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def _cell(estimate: Mapping[str, Any]) -> str:
+def cell(estimate: Mapping[str, Any]) -> str:
+    """An estimate with the wider side of its interval."""
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
     if value is None or low is None or high is None:
         return "n/a"

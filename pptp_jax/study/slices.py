@@ -1,8 +1,10 @@
 """What is told of a fleet beyond its rates: among whom, and by which attacks alike."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.metrics import (
@@ -25,38 +27,73 @@ FPR = 0.01
 def slices(
     study: Study, data: Dataset, fleet: Fleet, membership: Membership, seen: Attacked
 ) -> dict[str, Any]:
-    """What joins a row of the results, by the keys that docs/metrics.md lists.
-
-    They are None where the sample cannot tell.
-    """
-    draws: dict[str, Any] = {"resamples": study.resamples, "seed": study.seed}
-    found: dict[str, Any] = dict.fromkeys(
-        ("roc", "calibrated", "per_class", "per_decile", "agreement", "stability")
-    )
-    truth = seen.membership
-    if study.compared in seen.scores:
-        scores = seen.scores[study.compared]
-        kept = np.flatnonzero(fleet.finite)
-        where = np.ix_(kept, membership.evaluated)
-        confidence = out_confidence(
+    """What joins a row of the results, by the keys that docs/metrics.md lists."""
+    kept = np.flatnonzero(fleet.finite)
+    where = np.ix_(kept, membership.evaluated)
+    return among_whom(
+        seen.scores,
+        seen.membership,
+        study.compared,
+        labels=data.y[membership.evaluated],
+        confidence=out_confidence(
             fleet.confidence[:, 0][where],
             membership.matrix[where],
             np.searchsorted(kept, seen.targets),
-        )
-        if len(scores) > 1:
-            by_cut = calibrated_metrics(scores, truth, **draws)
+        ),
+        resamples=study.resamples,
+        seed=study.seed,
+    )
+
+
+def among_whom(
+    scores: Mapping[str, Float[np.ndarray, "targets examples"]],
+    membership: Bool[np.ndarray, "targets examples"],
+    compared: str,
+    *,
+    labels: Int[np.ndarray, " examples"] | None,
+    confidence: Float[np.ndarray, "targets examples"] | None,
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Among whom the compared attack finds members, and what the attacks have in common.
+
+    Args:
+        scores: those of each attack.
+        membership: who is a member of which target.
+        compared: the attack whose members are told apart.
+        labels: the examples' classes; None if nobody knows them.
+        confidence: how confident the OUT models are of each example; NaN where there are none.
+        resamples: the number of bootstrap resamples.
+        seed: what the bootstrap depends on.
+
+    Returns:
+        The keys that docs/metrics.md lists; None where the sample cannot tell.
+    """
+    draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
+    found: dict[str, Any] = dict.fromkeys(
+        ("roc", "calibrated", "per_class", "per_decile", "agreement", "stability")
+    )
+    if compared in scores:
+        own = scores[compared]
+        if len(own) > 1:
+            by_cut = calibrated_metrics(own, membership, **draws)
             found["calibrated"] = {name: one.to_json() for name, one in by_cut.items()}
-        labels = data.y[membership.evaluated][None]
-        found["roc"] = roc_band(scores, truth, **draws).to_json()
-        for name, which in (("per_class", labels), ("per_decile", deciles(confidence))):
-            found[name] = [part.to_json() for part in sliced_metrics(scores, truth, which, **draws)]
-    if seen.scores and FPR * (~truth).sum() >= 1:
+        found["roc"] = roc_band(own, membership, **draws).to_json()
+        parts = {}
+        if labels is not None:
+            parts["per_class"] = labels[None]
+        if confidence is not None and np.isfinite(confidence).any():
+            parts["per_decile"] = deciles(confidence)
+        for name, which in parts.items():
+            told = sliced_metrics(own, membership, which, **draws)
+            found[name] = [part.to_json() for part in told]
+    if scores and FPR * (~membership).sum() >= 1:
         found["agreement"] = {
             "fpr": FPR,
-            **agreement(seen.scores, truth, fpr=FPR, **draws).to_json(),
+            **agreement(scores, membership, fpr=FPR, **draws).to_json(),
         }
         found["stability"] = {
-            name: stability(scores, truth, fpr=FPR, **draws).to_json()
-            for name, scores in seen.scores.items()
+            name: stability(own, membership, fpr=FPR, **draws).to_json()
+            for name, own in scores.items()
         }
     return found

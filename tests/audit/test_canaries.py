@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pptp_jax.audit import CanaryAudit, one_run_bound, run_canaries
+from pptp_jax.audit import CanaryAudit, jax_privacy_auditor, one_run_bound, run_canaries
 from pptp_jax.audit.canaries import with_absence
 from pptp_jax.data import Digits
 from pptp_jax.models import mlp
@@ -132,6 +132,10 @@ def test_an_audit_finds_plain_training_and_stays_below_what_is_accounted(tmp_pat
     looks = len([n for n in (120, 60, 30, 15) if n >= 8])
     bound = one_run_bound(120, guesses, right, delta=1 / 2400, confidence=1 - 0.05 / looks)
     assert plain["one_run"]["epsilon"] == pytest.approx(bound)
+    theirs = jax_privacy_auditor(scores[0], present[0])
+    found = theirs.epsilon_one_run(0.05, 1 / 2400)
+    assert plain["jax_privacy"]["one_run"] == pytest.approx(found) and found > 0
+    assert plain["jax_privacy"]["one_run_fdp"] > 0
     text = render_canaries(results)
     assert "120 canaries with wrong labels among 240 places in training; 8 runs a recipe" in text
     [line] = [line for line in text.splitlines() if line.strip().startswith("undefended_60  ")]

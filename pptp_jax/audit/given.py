@@ -1,0 +1,201 @@
+"""What a user hands over: arrays of whatever trained the models, checked and told apart."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from pptp_jax.attacks import Evidence
+from pptp_jax.attacks.evidence import AXES
+from pptp_jax.validation import one_of
+
+# A loss of zero is what rounding has left of one below this.
+_SMALLEST_LOSS = float(np.finfo(np.float32).eps) / 2
+
+
+class _Sizes(NamedTuple):
+    """How many models and examples there are, by the membership."""
+
+    models: int
+    examples: int
+
+
+def evidence_given(
+    signals: Mapping[str, Shaped[np.ndarray, "..."]],
+    membership: Bool[np.ndarray, "*models examples"],
+    labels: Int[np.ndarray, " examples"] | None = None,
+    *,
+    targets: Sequence[int] | None = None,
+    shadows: Sequence[int] | None = None,
+) -> Evidence:
+    """What the attacks hold, from arrays of any library, with every doubt about them put in words.
+
+    Args:
+        signals: arrays by name. `logits` (models, queries, examples, classes), of which the
+            queries, or the models and the queries, may be missing; `confidence`, φ, (models,
+            queries, examples) likewise; `losses`, −log p of the label, in its place; or any other
+            signal of `pptp_jax.attacks.Evidence`.
+        membership: (models, examples), or (examples,) of a single model.
+        labels: the examples' classes; `logits` need them.
+        targets: the models under attack; None for all.
+        shadows: the models that may help; None for all.
+
+    Raises:
+        ValueError: saying what is wrong with which array, and what would be right.
+
+    Examples:
+        >>> rng = np.random.default_rng(0)
+        >>> logits, labels = rng.normal(size=(4, 6, 3)), np.array([0, 1, 2, 0, 1, 2])
+        >>> membership = np.tile([[True, False], [False, True]], (2, 3))
+        >>> evidence = evidence_given({"logits": logits}, membership, labels)
+        >>> evidence.signals["logits"].shape
+        (4, 1, 6, 3)
+    """
+    if not signals:
+        raise ValueError("there are no signals: give logits, confidence (φ) or losses")
+    if {"confidence", "losses"} <= set(signals):
+        raise ValueError("confidence and losses say the same of the label: give one of them")
+    for name in signals:
+        one_of((*AXES, "losses"), signal=name)
+    membership = np.asarray(membership)
+    sizes = _check_membership(membership)
+    taken = {}
+    for name, array in signals.items():
+        if name == "losses":
+            taken["confidence"] = _of_losses(_shaped(name, np.asarray(array), sizes))
+        else:
+            taken[name] = _shaped(name, np.asarray(array), sizes)
+    if "logits" in taken:
+        _check_logits(taken["logits"])
+    if labels is not None or "logits" in taken:
+        classes = taken["logits"].shape[-1] if "logits" in taken else None
+        labels = _check_labels(labels, sizes.examples, classes)
+    evidence = Evidence(
+        signals=taken,
+        membership=membership.reshape(sizes),
+        labels=labels,
+        targets=targets,
+        shadows=shadows,
+    )
+    for target in evidence.target_rows:
+        own = evidence.membership[target]
+        if own.all() or not own.any():
+            raise ValueError(
+                f"model {target} has {'no non-members' if own.all() else 'no members'} among the "
+                "examples, so that no attack on it can be judged: hand over both, or name the "
+                "models to attack as targets"
+            )
+    return evidence
+
+
+def _check_membership(membership: np.ndarray) -> _Sizes:
+    if membership.dtype != bool:
+        raise ValueError(
+            f"membership must be boolean, got an array of {membership.dtype}: if it holds 0 and 1, "
+            "hand over membership.astype(bool)"
+        )
+    if membership.ndim not in (1, 2) or not membership.size:
+        raise ValueError(
+            "membership must have shape (models, examples), or (examples,) of one model, got "
+            f"{membership.shape}"
+        )
+    return _Sizes(1 if membership.ndim == 1 else len(membership), membership.shape[-1])
+
+
+def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
+    """The array with all axes that its signal has."""
+    axes = AXES["confidence" if name == "losses" else name]
+    optional = [axis for axis in axes if axis in ("models", "queries")]
+    # Of what may be missing the queries are missing first.
+    known = [axes]
+    for missing in ("queries", "models"):
+        if missing in optional:
+            known.append(tuple(axis for axis in known[-1] if axis != missing))
+    own = next((axes for axes in known if len(axes) == array.ndim), None)
+    forms = " or ".join(f"({', '.join(axes)})" for axes in known)
+    if own is None:
+        raise ValueError(f"{name} must have shape {forms}, got {array.shape}")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold numbers, got an array of {array.dtype}")
+    found = dict(zip(own, array.shape, strict=True))
+    has = _Sizes(found.get("models", 1), found["examples"])
+    if has != sizes:
+        raise ValueError(
+            f"{name} of shape {array.shape}, read as ({', '.join(own)}), has {_words(has)}; "
+            f"membership has {_words(sizes)}" + _hint(has, sizes, array.shape)
+        )
+    if not np.isfinite(array).all():
+        bad = ~np.isfinite(array)
+        where = ""
+        if "models" in own:
+            rows = np.flatnonzero(bad.reshape(len(array), -1).any(axis=1))
+            where = f", in model {', '.join(map(str, rows[:8]))}{' ...' if len(rows) > 8 else ''}"
+        raise ValueError(
+            f"{name} must be finite; {bad.sum()} of {array.size} values are NaN or infinite{where}"
+            ": leave out models that diverged"
+        )
+    full = tuple(found.get(axis, 1) for axis in axes)
+    # What JAX computes with anyhow; half precision would go on as such.
+    return array.reshape(full).astype(bool if array.dtype == bool else np.float32)
+
+
+def _words(sizes: _Sizes) -> str:
+    models = f"{sizes.models} model" + "s" * (sizes.models != 1)
+    return f"{models} and {sizes.examples} examples"
+
+
+def _hint(has: _Sizes, sizes: _Sizes, shape: tuple[int, ...]) -> str:
+    if has == sizes[::-1]:
+        return ": membership is transposed, hand over membership.T"
+    if has.models == sizes.models and sizes.examples in shape:
+        return ": its axes are in another order"
+    if has.examples == sizes.models or sizes.examples == has.models:
+        return ": the axes of one of the two are in another order"
+    return ": hand over one row of membership for each model, and one column for each example"
+
+
+def _of_losses(losses: Float[np.ndarray, "models queries examples"]) -> np.ndarray:
+    """φ = log p − log (1 − p) with p = exp(−ℓ)."""
+    if (losses < 0).any():
+        raise ValueError(
+            f"losses must be cross-entropies, at least 0; the lowest is {losses.min():.4g}: "
+            "hand over −log p of the label"
+        )
+    return -np.log(np.expm1(np.maximum(losses, _SMALLEST_LOSS)))
+
+
+def _check_logits(logits: Float[np.ndarray, "models queries examples classes"]) -> None:
+    classes = logits.shape[-1]
+    if classes < 2:
+        raise ValueError(
+            f"logits need at least 2 classes, got shape {logits.shape}: of a single output z hand "
+            "over the pair (0, z), or φ as `confidence`"
+        )
+    if (logits >= 0).all() and np.allclose(logits.sum(axis=-1), 1, atol=1e-3):
+        raise ValueError(
+            "logits are probabilities here (they sum to 1): hand over their logarithms, from "
+            "before the softmax where you can"
+        )
+
+
+def _check_labels(
+    labels: np.ndarray | None, examples: int, classes: int | None
+) -> Int[np.ndarray, " examples"]:
+    if labels is None:
+        raise ValueError(
+            f"logits say nothing without the true classes: hand over labels of shape ({examples},)"
+        )
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels must be whole numbers, got an array of {labels.dtype}")
+    if labels.shape != (examples,):
+        raise ValueError(
+            f"labels must have shape ({examples},), one an example, got {labels.shape}"
+        )
+    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
+        upper = "" if classes is None else f" and below the {classes} classes of the logits"
+        raise ValueError(
+            f"labels must be at least 0{upper}; they go from {labels.min()} to {labels.max()}"
+        )
+    return labels.astype(np.int32)

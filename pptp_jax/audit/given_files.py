@@ -1,0 +1,69 @@
+"""Reading what a user hands over from `.npz` files."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pptp_jax.attacks.evidence import AXES
+from pptp_jax.validation import one_of
+
+SIGNALS = (*AXES, "losses")
+BESIDE = ("membership", "labels", "targets", "shadows")
+
+
+def read_given(*paths: Path) -> dict[str, Any]:
+    """The arguments of `audit_signals` from arrays in files; in which file each lies is the same.
+
+    Args:
+        *paths: `.npz` files.
+
+    Raises:
+        ValueError: naming the file and what is wrong with it, or what is in none of them.
+
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "both.npz"
+        >>> np.savez(path, losses=np.ones((2, 3)), membership=np.ones((2, 3), bool))
+        >>> sorted(read_given(path))
+        ['labels', 'membership', 'shadows', 'signals', 'targets']
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for path in paths:
+        for name, array in _read(path).items():
+            if name in arrays:
+                raise ValueError(f"{path}: {name} is in another of the files as well")
+            arrays[name] = array
+    if "membership" not in arrays:
+        raise ValueError(f"there is no array `membership` in {' or '.join(map(str, paths))}")
+    beside = {name: arrays.pop(name, None) for name in BESIDE}
+    for name in ("targets", "shadows"):
+        numbers = beside[name]
+        if numbers is not None:
+            if numbers.dtype.kind not in "iu" or numbers.ndim != 1:
+                raise ValueError(
+                    f"{name} must be numbers of models, got {numbers.dtype} of shape "
+                    f"{numbers.shape}"
+                )
+            beside[name] = numbers.tolist()
+    return {"signals": arrays, **beside}
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as file:
+            stored = np.load(file)
+            if isinstance(stored, np.ndarray):
+                raise ValueError("it is a single array; save it by its name, np.savez(path, ...)")
+            arrays = dict(stored)
+    except (zipfile.BadZipFile, EOFError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as a .npz file of arrays: {error}") from error
+    for name in arrays:
+        if name.startswith("arr_"):
+            raise ValueError(f"{path}: an array has no name: np.savez(path, logits=...)")
+        try:
+            one_of((*SIGNALS, *BESIDE), array=name)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return arrays

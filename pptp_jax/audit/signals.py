@@ -1,0 +1,215 @@
+"""Auditing models that were trained elsewhere, by the signals that their owner hands over."""
+
+import hashlib
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from pptp_jax import __version__
+from pptp_jax.attacks import ATTACKS, Evidence
+from pptp_jax.attacks.evidence import AXES
+from pptp_jax.audit.given import evidence_given
+from pptp_jax.files import write, write_arrays, write_json
+from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
+from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
+from pptp_jax.study.slices import among_whom
+
+PACKAGES = ("jax", "jaxlib", "numpy", "scipy")
+# The attack that stands for all others where one must: the first of these that was possible.
+_FOREMOST = ("lira_online", "rmia_online", "lira_offline", "rmia_offline", "loss")
+
+
+def audit_signals(
+    signals: Mapping[str, Shaped[np.ndarray, "..."]],
+    membership: Bool[np.ndarray, "*models examples"],
+    labels: Int[np.ndarray, " examples"] | None = None,
+    *,
+    targets: Sequence[int] | None = None,
+    shadows: Sequence[int] | None = None,
+    name: str = "audit",
+    out: Path | None = None,
+    command: str | None = None,
+    resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Attacks models by their signals, with every attack that these and their number allow.
+
+    Args:
+        signals: arrays by name: `logits`, `confidence` (φ) or `losses`, and others; see
+            `docs/audits.md` for their shapes.
+        membership: (models, examples), or (examples,) of a single model.
+        labels: the examples' classes; `logits` need them.
+        targets: the models under attack; None for all.
+        shadows: the models that may help the attacker; None for all. They must have been trained as
+            the targets were.
+        name: what the report is called.
+        out: a directory for `report.html`, `results.json`, `table.txt`, `roc.png` and `scores/`;
+            None writes nothing.
+        command: what a person types to get the same numbers, to be written down.
+        resamples: the number of bootstrap resamples of targets and examples behind each interval.
+        seed: what the bootstrap depends on.
+
+    Returns:
+        What `results.json` holds: a study's results with one row. An attack that was not possible
+        is in the row's notes, with the reason.
+
+    Raises:
+        ValueError: saying what is wrong with which array, and what would be right.
+
+    Examples:
+        >>> rng = np.random.default_rng(0)
+        >>> membership = rng.random((8, 200)) < 0.5
+        >>> losses = rng.exponential(size=(8, 200)) * np.where(membership, 0.5, 1.0)
+        >>> results = audit_signals({"losses": losses}, membership, resamples=50)
+        >>> [row] = results["rows"]
+        >>> row["attacks"]["loss"]["auc"]["value"] > 0.6
+        True
+        >>> [note for note in row["notes"] if note.startswith("entropy")]
+        ['entropy: it reads logits and labels, which were not given']
+    """
+    began = time.monotonic()
+    evidence = evidence_given(signals, membership, labels, targets=targets, shadows=shadows)
+    scores, notes = _attacked(evidence)
+    rows = evidence.target_rows
+    truth = np.asarray(evidence.membership)[rows]
+    row: dict[str, Any] = {
+        "recipe": name,
+        "defence": "none",
+        "strength": None,
+        "region": "-",
+        "release": None,
+        "epochs": "-",
+        "slug": "given",
+        "diverged": [],
+        "train_loss": [],
+        "epsilon": None,
+        "regions": None,
+        "white_box": {},
+        "notes": notes,
+    }
+    correct = np.asarray(evidence.own("correct"))[:, 0] if evidence.has("correct") else None
+    for key, chosen in (("train_accuracy", truth), ("test_accuracy", ~truth)):
+        found = UNRESOLVED
+        if correct is not None:
+            found = mean_over(correct, chosen, resamples=resamples, seed=seed)
+        row[key] = found._asdict()
+    row["attacks"] = {
+        attack: {
+            key: value._asdict()
+            for key, value in attack_metrics(own, truth, resamples=resamples, seed=seed).items()
+        }
+        for attack, own in scores.items()
+    }
+    compared = next(attack for attack in (*_FOREMOST, *scores) if attack in scores)
+    row |= among_whom(
+        scores,
+        truth,
+        compared,
+        labels=evidence.labels,
+        confidence=_out_confidence(evidence),
+        resamples=resamples,
+        seed=seed,
+    )
+    members = truth.sum(axis=1)
+    classes = evidence.signals["logits"].shape[-1] if "logits" in evidence.signals else None
+    queries = [array.shape[1] for key, array in evidence.signals.items() if "queries" in AXES[key]]
+    results = {
+        "study": name,
+        "command": command,
+        "config": {
+            "signals": {key: list(array.shape) for key, array in evidence.signals.items()},
+            "targets": rows.tolist(),
+            "shadows": evidence.shadow_rows.tolist(),
+            "resamples": resamples,
+        },
+        "data": {
+            "name": "given signals",
+            "examples": truth.shape[1],
+            "classes": classes,
+            "fingerprint": _fingerprint(evidence),
+        },
+        "models": len(evidence.membership),
+        "targets": len(rows),
+        "members": int(members[0]) if len(set(members.tolist())) == 1 else None,
+        "seed": seed,
+        "versions": {"python": platform.python_version(), "pptp-jax": __version__}
+        | {package: version(package) for package in PACKAGES},
+        "device": str(jax.devices()[0].device_kind),
+        "seconds": round(time.monotonic() - began, 1),
+        "rows": [row],
+        "compared": compared,
+        "queries": ["identity", *(f"query {i}" for i in range(1, max(queries, default=1)))],
+        "curves": [],
+        "comparisons": [],
+    }
+    if out is not None:
+        _write(results, scores, truth, rows, out)
+    return results
+
+
+def _attacked(
+    evidence: Evidence,
+) -> tuple[dict[str, Float[np.ndarray, "targets examples"]], list[str]]:
+    """What each attack makes of the evidence, and why the others were not possible."""
+    scores, notes = {}, []
+    for name, attack in ATTACKS.items():
+        missing = [part for part in attack.reads if not evidence.has(part)]
+        if missing:
+            notes.append(f"{name}: it reads {' and '.join(missing)}, which were not given")
+            continue
+        try:
+            found = attack(evidence)
+        except ValueError as error:
+            notes.append(f"{name}: {error}")
+            continue
+        if np.isnan(found).any():
+            notes.append(f"{name}: its scores are not all numbers on these signals")
+            continue
+        scores[name] = found
+    if not scores:
+        raise ValueError("no attack is possible on these signals:\n" + "\n".join(notes))
+    return scores, notes
+
+
+def _out_confidence(evidence: Evidence) -> Float[np.ndarray, "targets examples"] | None:
+    """How confident the OUT models are of each example, by all models that are given."""
+    if not evidence.has("confidence"):
+        return None
+    every = replace(evidence, targets=None)
+    phi = np.asarray(every.own("confidence"))[:, 0]
+    return out_confidence(phi, np.asarray(evidence.membership), evidence.target_rows)
+
+
+def _write(
+    results: Mapping[str, Any],
+    scores: Mapping[str, np.ndarray],
+    truth: Bool[np.ndarray, "targets examples"],
+    targets: Int[np.ndarray, " targets"],
+    out: Path,
+) -> None:
+    [row] = results["rows"]
+    arrays = {"targets": targets, "examples": np.arange(truth.shape[1]), "membership": truth}
+    write_arrays(out / "scores" / f"{row['slug']}.npz", arrays | dict(scores))
+    write_json(out / "results.json", results)
+    table = render_attacks(results)
+    write(out / "table.txt", lambda file: file.write(table.encode() + b"\n"))
+    draw_attack_rocs(results, out)
+    write_report(out)
+
+
+def _fingerprint(evidence: Evidence) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(
+        (dict(evidence.signals) | {"membership": evidence.membership}).items()
+    ):
+        digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

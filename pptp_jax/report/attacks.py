@@ -1,0 +1,93 @@
+"""The table and the figure of all attacks on the same models."""
+
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pptp_jax.attacks import ATTACKS
+from pptp_jax.metrics import roc
+from pptp_jax.report.figures import draw_rocs
+from pptp_jax.report.table import EXPLAINED, cell
+
+_METRICS = {
+    "AUC": "auc",
+    "balanced accuracy": "balanced_accuracy",
+    "TPR@10%": "tpr@0.1",
+    "TPR@1%": "tpr@0.01",
+    "TPR@0.1%": "tpr@0.001",
+}
+
+
+def render_attacks(results: Mapping[str, Any]) -> str:
+    """One line an attack: what the attacker needs, and what is achieved.
+
+    Args:
+        results: the content of `results.json`, of one row.
+
+    Returns:
+        The table with a heading, and why each other attack was not possible, as plain text.
+    """
+    [row] = results["rows"]
+    attacks = {name: found for name, found in row["attacks"].items() if found["auc"]["value"]}
+    shown = {
+        title: metric
+        for title, metric in _METRICS.items()
+        if all(metric in found for found in attacks.values())
+    }
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("attack", "access"):
+        table.add_column(column, no_wrap=True)
+    for column in ("IN", "OUT", *shown):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, found in attacks.items():
+        attack = ATTACKS[name]
+        table.add_row(
+            attack.title,
+            attack.access,
+            str(attack.inside or "-"),
+            str(attack.outside or "-"),
+            *(cell(found[metric]) for metric in shown.values()),
+        )
+    members = "" if results["members"] is None else f", {results['members']} members each"
+    text = StringIO()
+    console = Console(file=text, width=200, color_system=None)
+    console.print(
+        f"{results['study']}: {results['models']} models, {results['targets']} of them attacked, "
+        f"on {results['data']['examples']} examples{members}",
+        markup=False,
+    )
+    accuracy = {key: row[f"{key}_accuracy"] for key in ("train", "test")}
+    if accuracy["test"]["value"] is not None:
+        words = {"train": "members", "test": "non-members"}
+        console.print(
+            "accuracy: " + ", ".join(f"{cell(accuracy[key])} on {of}" for key, of in words.items())
+        )
+    console.print(table)
+    console.print(f"IN, OUT: the shadows of either kind that it needs of each example; {EXPLAINED}")
+    for note in row["notes"]:
+        console.print(f"not possible: {note}", markup=False)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def draw_attack_rocs(results: Mapping[str, Any], out: Path) -> Path:
+    """Draws the ROCs of all attacks of one row on log axes.
+
+    Args:
+        results: the content of `results.json`, of one row.
+        out: the run's directory, which holds the scores, and where the picture goes.
+
+    Returns:
+        The picture's path.
+    """
+    [row] = results["rows"]
+    with np.load(out / "scores" / f"{row['slug']}.npz") as scores:
+        curves = {
+            ATTACKS[name].title: roc(scores[name], scores["membership"]) for name in row["attacks"]
+        }
+    return draw_rocs(curves, out / "roc.png", results["study"])
