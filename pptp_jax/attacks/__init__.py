@@ -14,8 +14,16 @@ from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
 from pptp_jax.attacks.outputs import confidence, correctness, entropy, modified_entropy
+from pptp_jax.attacks.probed import (
+    boundary_distance,
+    gradient_norm,
+    input_gradient_norm,
+    noise,
+)
+from pptp_jax.attacks.quantile import quantile_regression
 from pptp_jax.attacks.registry import ATTACKS
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
+from pptp_jax.attacks.shadow_network import augmentation, shadow_network
 
 __all__ = [
     "ATTACKS",
@@ -24,18 +32,25 @@ __all__ = [
     "attack_p",
     "attack_r",
     "attack_targets",
+    "augmentation",
     "base_offline",
     "base_online",
     "bavaria_t",
+    "boundary_distance",
     "calibration_sablayrolles",
     "calibration_watson",
     "confidence",
     "correctness",
     "entropy",
+    "gradient_norm",
+    "input_gradient_norm",
     "lira_offline",
     "lira_online",
     "loss",
     "modified_entropy",
+    "noise",
+    "quantile_regression",
     "rmia_offline",
     "rmia_online",
+    "shadow_network",
 ]

@@ -7,11 +7,12 @@ References:
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.stats import t as student
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.leave_out import Fit, fits, without
+from pptp_jax.attacks.leave_out import Fit, StandIns, fits, stand_ins, without_both
 
 
 def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -25,7 +26,7 @@ def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
 
     The prior is fitted to all examples by moments (empirical Bayes): μ₀ is the mean of the means; κ
     the ratio of the mean variance to the variance of the true means; α and β have the mean and the
-    variance of the true variances. Without the target, as everything else.
+    variance of the true variances. Without the target, and its stand-in as in LiRA.
 
     Args:
         evidence: with φ.
@@ -46,7 +47,8 @@ def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """
     kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
     own, known = evidence.own("confidence"), evidence.known("confidence")
-    return _scores(own, known, *kinds, jnp.asarray(evidence.itself))
+    spare = stand_ins(evidence.members(), evidence.itself, np.asarray(known))
+    return _scores(own, known, *kinds, jnp.asarray(evidence.itself), spare)
 
 
 @jax.jit
@@ -56,20 +58,23 @@ def _scores(
     inside: Bool[Array, "shadows examples"],
     outside: Bool[Array, "shadows examples"],
     itself: Int[Array, " targets"],
+    spare: StandIns,
 ) -> Float[Array, "targets examples"]:
     found = [(chosen, fits(known, chosen)) for chosen in (inside, outside)]
 
     def of_target(
-        target: tuple[Float[Array, "queries examples"], Int[Array, ""]],
+        target: tuple[Float[Array, "queries examples"], Int[Array, ""], StandIns],
     ) -> Float[Array, " examples"]:
-        mine, place = target
+        mine, place, stand_in = target
         of_in, of_out = (
-            _log_predictive(mine, without(fit, place, known[place], chosen[place] & (place >= 0)))
+            _log_predictive(
+                mine, without_both(fit, known, chosen, place, stand_in, inside=chosen is inside)
+            )
             for chosen, fit in found
         )
         return (of_in - of_out).sum(axis=0)
 
-    return jax.lax.map(of_target, (own, itself))
+    return jax.lax.map(of_target, (own, itself, spare))
 
 
 def _log_predictive(

@@ -10,11 +10,12 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.stats import norm
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.leave_out import Fit, Fits, fits, without
+from pptp_jax.attacks.leave_out import Fit, StandIns, fits, stand_ins, without, without_both
 from pptp_jax.attacks.published_lira import published_offline, published_online
 from pptp_jax.validation import one_of
 
@@ -28,6 +29,10 @@ def lira_online(
     evidence: Evidence, *, variance: Variance = "auto", reference_compat: bool = False
 ) -> Float[Array, "targets attacked"]:
     """Log N(φ; μ_in, σ²_in) − log N(φ; μ_out, σ²_out), summed over the queries.
+
+    In a balanced fleet that is attacked model by model, one more shadow is left out of each pair of
+    fits, so that both kinds have as many for members as for non-members (see `stand_ins`). Without
+    that, labels of membership that mean nothing gave an AUC of .49 with 16 models, .46 with 8.
 
     Args:
         evidence: with φ.
@@ -51,9 +56,12 @@ def lira_online(
         [ True False  True False  True False  True False]
     """
     kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
-    run = partial(published_online if reference_compat else _online, _pooled(evidence, variance))
     own, known = evidence.own("confidence"), evidence.known("confidence")
-    return run(own, known, *kinds, jnp.asarray(evidence.itself))
+    pooled, itself = _pooled(evidence, variance), evidence.itself
+    if reference_compat:
+        return published_online(pooled, own, known, *kinds, jnp.asarray(itself))
+    spare = stand_ins(evidence.members(), itself, np.asarray(known))
+    return _online(pooled, own, known, *kinds, jnp.asarray(itself), spare)
 
 
 def lira_offline(
@@ -83,9 +91,9 @@ def lira_offline(
         True
     """
     outside = evidence.shadows_of("OUT", at_least=2)
-    run = partial(published_offline if reference_compat else _offline, _pooled(evidence, variance))
+    run = published_offline if reference_compat else _offline
     own, known = evidence.own("confidence"), evidence.known("confidence")
-    return run(own, known, outside, jnp.asarray(evidence.itself))
+    return run(_pooled(evidence, variance), own, known, outside, jnp.asarray(evidence.itself))
 
 
 def _pooled(evidence: Evidence, variance: Variance) -> bool:
@@ -103,20 +111,27 @@ def _online(
     inside: Bool[Array, "shadows examples"],
     outside: Bool[Array, "shadows examples"],
     itself: Int[Array, " targets"],
+    spare: StandIns,
 ) -> Float[Array, "targets examples"]:
     found = [(chosen, fits(known, chosen)) for chosen in (inside, outside)]
 
     def of_target(
-        target: tuple[Float[Array, "queries examples"], Int[Array, ""]],
+        target: tuple[Float[Array, "queries examples"], Int[Array, ""], StandIns],
     ) -> Float[Array, " examples"]:
-        mine, place = target
+        mine, place, stand_in = target
         of_in, of_out = (
-            norm.logpdf(mine, *_gaussian(_left_out(fit, chosen, known, place), pooled))
+            norm.logpdf(
+                mine,
+                *_gaussian(
+                    without_both(fit, known, chosen, place, stand_in, inside=chosen is inside),
+                    pooled,
+                ),
+            )
             for chosen, fit in found
         )
         return (of_in - of_out).sum(axis=0)
 
-    return jax.lax.map(of_target, (own, itself))
+    return jax.lax.map(of_target, (own, itself, spare))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -133,19 +148,10 @@ def _offline(
         target: tuple[Float[Array, "queries examples"], Int[Array, ""]],
     ) -> Float[Array, " examples"]:
         mine, place = target
-        fit = _left_out(found, outside, known, place)
+        fit = without(found, place, known[place], outside[place] & (place >= 0))
         return norm.logcdf(mine, *_gaussian(fit, pooled)).sum(axis=0)
 
     return jax.lax.map(of_target, (own, itself))
-
-
-def _left_out(
-    found: Fits,
-    chosen: Bool[Array, "shadows examples"],
-    known: Float[Array, "shadows queries examples"],
-    place: Int[Array, ""],
-) -> Fit:
-    return without(found, place, known[place], chosen[place] & (place >= 0))
 
 
 def _gaussian(

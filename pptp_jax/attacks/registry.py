@@ -8,7 +8,15 @@ from pptp_jax.attacks.empirical import attack_p, attack_r
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
 from pptp_jax.attacks.outputs import confidence, correctness, entropy, modified_entropy
+from pptp_jax.attacks.probed import (
+    boundary_distance,
+    gradient_norm,
+    input_gradient_norm,
+    noise,
+)
+from pptp_jax.attacks.quantile import quantile_regression
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
+from pptp_jax.attacks.shadow_network import augmentation, shadow_network
 
 _PHI = ("confidence",)
 
@@ -172,6 +180,70 @@ _EVERY = (
         source="Ye et al. 2022, arXiv 2111.09679",
         deviations="ties count half",
         function=attack_r,
+    ),
+    Attack(
+        name="shadow_network",
+        title="shadow network",
+        access="scores",
+        reads=("logits", "labels"),
+        shadows=1,
+        source="Shokri et al. 2017, arXiv 1610.05820; Salem et al. 2019, arXiv 1806.01246",
+        deviations="one network for all classes, which is told the label; log-probabilities, the "
+        "label's first; members and non-members of each class weigh alike",
+        function=shadow_network,
+    ),
+    Attack(
+        name="quantile_regression",
+        title="quantile regression",
+        access="scores",
+        reads=("confidence", "inputs"),
+        shadows=1,
+        source="Bertran et al. 2023, arXiv 2307.03694",
+        deviations="learns from OUT shadows' φ, not from the target's on known non-members",
+        function=quantile_regression,
+    ),
+    Attack(
+        name="augmentation",
+        title="augmentation",
+        access="labels",
+        reads=("correct",),
+        shadows=1,
+        source="Choquette-Choo et al. 2021, arXiv 2007.14321",
+        deviations="the queries are the evidence's; members and non-members weigh alike",
+        function=augmentation,
+    ),
+    Attack(
+        name="boundary_distance",
+        title="boundary distance",
+        access="labels",
+        reads=("boundary_distance",),
+        source="Choquette-Choo et al. 2021, arXiv 2007.14321",
+        function=boundary_distance,
+    ),
+    Attack(
+        name="noise",
+        title="noise",
+        access="labels",
+        reads=("noisy_correct",),
+        source="Choquette-Choo et al. 2021, arXiv 2007.14321",
+        function=noise,
+    ),
+    Attack(
+        name="gradient_norm",
+        title="gradient norm",
+        access="white-box",
+        reads=("gradient_norms",),
+        source="Nasr et al. 2019, arXiv 1812.00910",
+        deviations="the norm alone, of all weights or of the `blocks` of a region",
+        function=gradient_norm,
+    ),
+    Attack(
+        name="input_gradient_norm",
+        title="input gradient norm",
+        access="white-box",
+        reads=("input_gradient_norm",),
+        source="Rezaei and Liu 2021, arXiv 2005.13702",
+        function=input_gradient_norm,
     ),
 )
 

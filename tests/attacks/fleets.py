@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 
 from pptp_jax.attacks import Evidence
 from pptp_jax.data import Balanced, Membership, Quarters
@@ -18,27 +18,46 @@ class Made(NamedTuple):
     logits: np.ndarray
     labels: np.ndarray
     membership: np.ndarray
+    inputs: np.ndarray
 
     def signals(self) -> dict[str, np.ndarray]:
-        return {"logits": self.logits, "confidence": self.phi}
+        """Every signal; those that ask for a model are told by φ here."""
+        margin = self.phi.mean(axis=1)
+        return {
+            "logits": self.logits,
+            "confidence": self.phi,
+            "gradient_norms": np.exp(-np.stack([margin, margin / 2], axis=1)),
+            "input_gradient_norm": np.exp(-margin),
+            "boundary_distance": np.maximum(margin, 0),
+            "noisy_correct": np.round(expit(margin) * 20) / 20,
+        }
 
     def held(self, **more) -> Evidence:
-        return Evidence(
-            signals=self.signals(), membership=self.membership, labels=self.labels, **more
-        )
+        arrays = {"signals": self.signals(), "labels": self.labels, "inputs": self.inputs}
+        return Evidence(membership=self.membership, **arrays | more)
 
     def with_phi(self, phi: np.ndarray) -> "Made":
         """The same fleet with other confidences."""
-        return made_of(np.float32(phi), self.logits, self.labels, self.membership)
+        return made_of(np.float32(phi), self.logits, self.labels, self.membership, self.inputs)
+
+    def taken(self, models=slice(None), examples=slice(None)) -> "Made":
+        """Some models, some examples, in some order."""
+        return Made(
+            self.phi[models][:, :, examples],
+            self.logits[models][:, :, examples],
+            self.labels[examples],
+            self.membership[models][:, examples],
+            self.inputs[examples],
+        )
 
 
-def made_of(phi, logits, labels, membership) -> Made:
+def made_of(phi, logits, labels, membership, inputs) -> Made:
     """The logits of the wrong classes as they are, that of the label so that φ comes out."""
     logits = np.float64(logits).copy()
     own = np.arange(len(labels))
     logits[:, :, own, labels] = -np.inf
     logits[:, :, own, labels] = phi + logsumexp(logits, axis=-1)
-    return Made(phi, np.float32(logits), labels, membership)
+    return Made(phi, np.float32(logits), labels, membership, inputs)
 
 
 def fleet(
@@ -48,7 +67,6 @@ def fleet(
     gap: float = 1.0,
     seed: int = 0,
     membership: np.ndarray | None = None,
-    silent: int | None = None,
 ) -> Made:
     """Every example has a level of its own, members lie `gap` above it."""
     rng = np.random.default_rng(seed)
@@ -59,9 +77,8 @@ def fleet(
     phi = np.float32(level + noise + gap * membership[:, None])
     labels = rng.integers(CLASSES, size=examples)
     logits = rng.normal(size=(models, queries, examples, CLASSES))
-    if silent is not None:
-        phi[silent], logits[silent] = 0.0, 0.0
-    return made_of(phi, logits, labels, membership)
+    inputs = np.stack([level[0].mean(axis=0), rng.normal(size=examples)], axis=1)
+    return made_of(phi, logits, labels, membership, np.float32(inputs))
 
 
 def shuffled(membership: np.ndarray, rng: np.random.Generator) -> np.ndarray:

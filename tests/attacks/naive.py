@@ -15,6 +15,24 @@ def shadows(signals, membership, target, x):
     return inside, outside
 
 
+def alike_many(signals, membership, target, x):
+    """The same without a stand-in for the target, where all examples are in equally many models."""
+    counts = np.delete(membership, target, 0).sum(0)
+    inside, outside = shadows(signals, membership, target, x)
+    if np.ptp(counts) != 1:
+        return inside, outside
+    spare_is_inside = counts[x] == counts.max()
+    for step in range(1, len(signals)):
+        other = (target + step) % len(signals)
+        if membership[other, x] == spare_is_inside:
+            break
+    kind = [m for m in range(len(signals)) if m not in (target, other)]
+    return (
+        np.array([signals[m, :, x] for m in kind if membership[m, x]]),
+        np.array([signals[m, :, x] for m in kind if not membership[m, x]]),
+    )
+
+
 def examples(made):
     return range(made.phi.shape[2])
 
@@ -86,7 +104,7 @@ def calibration_sablayrolles(made, target):
     return np.array(found)
 
 
-def pooled_std(signals, membership, target, which):
+def pooled_std(signals, membership, target, which, shadows=shadows):
     squares, freedom = 0.0, 0
     for x in range(signals.shape[2]):
         chosen = shadows(signals, membership, target, x)[which]
@@ -97,12 +115,12 @@ def pooled_std(signals, membership, target, which):
 
 def lira_online(made, target, per_example=False):
     signals, membership = np.float64(made.phi), made.membership
-    stds = [pooled_std(signals, membership, target, which) for which in (0, 1)]
+    stds = [pooled_std(signals, membership, target, which, alike_many) for which in (0, 1)]
     scores = []
     for x in examples(made):
         own = signals[target, :, x]
         fits = []
-        for chosen, std in zip(shadows(signals, membership, target, x), stds, strict=True):
+        for chosen, std in zip(alike_many(signals, membership, target, x), stds, strict=True):
             std = chosen.std(0, ddof=1) if per_example else std
             fits.append(norm.logpdf(own, chosen.mean(0), std))
         scores.append((fits[0] - fits[1]).sum())
@@ -145,7 +163,7 @@ def bavaria_t(made, target):
     for sign, which in ((1, 0), (-1, 1)):
         for q in range(signals.shape[1]):
             chosen = [
-                shadows(signals, made.membership, target, x)[which][:, q] for x in examples(made)
+                alike_many(signals, made.membership, target, x)[which][:, q] for x in examples(made)
             ]
             n = np.array([len(c) for c in chosen])
             means = np.array([c.mean() for c in chosen])
@@ -237,6 +255,23 @@ def taylor_odds(z, label, margin=0.6, order=4, temperature=2.0):
     return logit(terms[label] / terms.sum())
 
 
+def boundary_distance(made, target):
+    return made.signals()["boundary_distance"][target]
+
+
+def noise(made, target):
+    return made.signals()["noisy_correct"][target]
+
+
+def gradient_norm(made, target):
+    first, second = made.signals()["gradient_norms"][target]
+    return -np.sqrt(first**2 + second**2)
+
+
+def input_gradient_norm(made, target):
+    return -made.signals()["input_gradient_norm"][target]
+
+
 TWINS = {
     name: globals()[name]
     for name in (
@@ -245,15 +280,19 @@ TWINS = {
         "base_offline",
         "base_online",
         "bavaria_t",
+        "boundary_distance",
         "calibration_sablayrolles",
         "calibration_watson",
         "confidence",
         "correctness",
         "entropy",
+        "gradient_norm",
+        "input_gradient_norm",
         "lira_offline",
         "lira_online",
         "loss",
         "modified_entropy",
+        "noise",
         "rmia_offline",
         "rmia_online",
     )

@@ -1,0 +1,151 @@
+"""Attacks that learn: small networks, trained on shadows and never on the target.
+
+A network serves several targets and is trained on none of them: targets that are shadows as well
+are dealt into a few folds, and each fold has a network that is trained on all other shadows.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.models import Model
+
+# A pair of a shadow and an example, as arrays that a batch is made of.
+Batch = Any
+
+
+class Folds(NamedTuple):
+    """Who learns from whom.
+
+    Attributes:
+        of_target: the fold of each target.
+        teachers: which shadows each fold learns from.
+    """
+
+    of_target: Int[np.ndarray, " targets"]
+    teachers: Bool[np.ndarray, "folds shadows"]
+
+
+def folds_of(evidence: Evidence, folds: int) -> Folds:
+    """Deals the targets into folds; targets that are no shadows learn from all of them.
+
+    Args:
+        evidence: what is held.
+        folds: how many folds there are at most.
+
+    Raises:
+        ValueError: if a fold is left without a shadow that has both members and non-members.
+
+    Examples:
+        >>> membership = np.array([[True, False], [False, True], [True, False]])
+        >>> evidence = Evidence(signals={}, membership=membership, targets=[0, 2])
+        >>> folds_of(evidence, 4).teachers
+        array([[False,  True,  True],
+               [ True,  True, False]])
+    """
+    itself, shadows = evidence.itself, len(evidence.shadow_rows)
+    inner = np.flatnonzero(itself >= 0)
+    count = max(1, min(folds, len(inner)))
+    of_target = np.zeros(len(itself), int)
+    of_target[inner] = np.arange(len(inner)) % count
+    teachers = np.ones((count, shadows), bool)
+    teachers[of_target[inner], itself[inner]] = False
+    members = evidence.members(everywhere=True)
+    both = members.any(axis=1) & ~members.all(axis=1)
+    if not (teachers & both).any(axis=1).all():
+        raise ValueError(
+            "this attack learns from shadows that have members and non-members among the examples, "
+            "and some target has none: train more models"
+        )
+    return Folds(of_target, teachers & both)
+
+
+def fitted(
+    model: Model,
+    loss: Callable[[Float[Array, "batch outputs"], Batch], Float[Array, ""]],
+    draw: Callable[
+        [Key[Array, ""], Bool[Array, " shadows"]], tuple[Float[Array, "batch _"], Batch]
+    ],
+    teachers: Bool[Array, "folds shadows"],
+    *,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+) -> PyTree:
+    """Trains a network for each fold by Adam, all side by side, on batches drawn afresh.
+
+    Args:
+        model: the network.
+        loss: of its outputs on a batch.
+        draw: a batch of features, and what the loss looks at, from some shadows.
+        teachers: the shadows of each fold.
+        steps: how many batches.
+        learning_rate: falls to 0 along a cosine.
+        seed: what initial values and batches derive from.
+
+    Returns:
+        The parameters, stacked by fold.
+    """
+
+    def rate(step: Int[Array, ""]) -> Float[Array, ""]:
+        return learning_rate * (1 + jnp.cos(jnp.pi * step.astype(jnp.float32) / steps)) / 2
+
+    optimizer = optax.adam(rate)
+
+    def of_fold(key: Key[Array, ""], own: Bool[Array, " shadows"]) -> PyTree:
+        start, run = jax.random.split(key)
+        params = model.init(start, draw(start, own)[0]).params
+
+        def value(params: PyTree, features: Float[Array, "batch _"], batch: Batch) -> Array:
+            return loss(outputs(model, params, features), batch)
+
+        def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, None]:
+            params, state = carry
+            gradients = jax.grad(value)(params, *draw(key, own))
+            # Adam takes a float to the power of the step, a whole number.
+            with jax.numpy_dtype_promotion("standard"):
+                updates, state = optimizer.update(gradients, state, params)
+            return (optax.apply_updates(params, updates), state), None
+
+        begin = (params, optimizer.init(params))
+        (params, _), _ = jax.lax.scan(step, begin, jax.random.split(run, steps))
+        return params
+
+    keys = jax.random.split(jax.random.key(seed), len(teachers))
+    return jax.vmap(of_fold)(keys, teachers)
+
+
+def outputs(
+    model: Model, params: PyTree, features: Float[Array, "batch features"]
+) -> Float[Array, "batch outputs"]:
+    """What a network says of some features."""
+    found, _ = model.apply(params, {}, features, train=False, key=None)
+    return found
+
+
+def scored(
+    score: Callable[..., Float[Array, " examples"]],
+    params: PyTree,
+    of_target: Int[Array, " targets"],
+    own: Float[Array, "targets ..."],
+) -> Float[Array, "targets examples"]:
+    """Scores every target by the network of its fold.
+
+    Args:
+        score: of a network's parameters and a target's signal.
+        params: stacked by fold.
+        of_target: the fold of each target.
+        own: the targets' signal.
+    """
+
+    def of_one(target: tuple[Int[Array, ""], Array]) -> Float[Array, " examples"]:
+        fold, signal = target
+        return score(jax.tree.map(lambda leaf: leaf[fold], params), signal)
+
+    return jax.lax.map(of_one, (of_target, own))

@@ -1,0 +1,172 @@
+"""Quantile regression: how confident a model that never saw x should be, learned from x itself.
+
+References:
+    Bertran et al., "Scalable Membership Inference Attacks via Quantile Regression", NeurIPS 2023,
+    https://arxiv.org/abs/2307.03694
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.stats import norm
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.learning import fitted, folds_of, outputs, scored
+from pptp_jax.models import mlp
+from pptp_jax.validation import at_least, one_of, positive
+
+_BATCH = 256
+# The quantiles that the pinball head learns.
+LEVELS = (0.5, 0.75, 0.9, 0.97, 0.99, 0.997)
+
+Head = Literal["gaussian", "pinball"]
+
+
+def quantile_regression(
+    evidence: Evidence,
+    *,
+    head: Head = "gaussian",
+    hidden: Sequence[int] = (64, 64),
+    steps: int = 1000,
+    learning_rate: float = 3e-3,
+    folds: int = 4,
+    seed: int = 0,
+) -> Float[Array, "targets attacked"]:
+    """How far φ lies above what a network expects of a non-member with the inputs x.
+
+    The network learns from pairs of an example and one of its OUT shadows, drawn anew for every
+    batch: first the example, so that all weigh alike, then the shadow. The published attack trains
+    no shadows: it learns from the target's own φ on other people's examples, which the attacker
+    knows to be non-members. Here nobody is known to be a non-member of the target, and OUT shadows
+    stand in for it.
+
+    Args:
+        evidence: with φ and inputs; of several queries the mean φ is taken.
+        head: `gaussian`: mean and deviation, and (φ − μ(x))/σ(x) is the score; or `pinball`: the
+            quantiles `LEVELS`, among which φ is placed on the scale of normal deviates.
+        hidden: the widths of the hidden layers.
+        steps: how many batches of 256 pairs each network learns from.
+        learning_rate: that of Adam.
+        folds: how many networks share the targets (see `folds_of`).
+        seed: what initial values and batches derive from.
+
+    Raises:
+        ValueError: if some target has no shadow with both members and non-members.
+
+    Examples:
+        >>> rng = np.random.default_rng(0)
+        >>> membership = np.arange(4)[:, None] % 2 == np.arange(40)[None] % 2
+        >>> inputs = rng.normal(size=(40, 1))
+        >>> phi = 3 * inputs[:, 0] + 2 * membership + 0.1 * rng.normal(size=(4, 40))
+        >>> evidence = Evidence(
+        ...     signals={"confidence": np.float32(phi[:, None])},
+        ...     membership=membership,
+        ...     inputs=inputs,
+        ... )
+        >>> scores = quantile_regression(evidence, steps=300)
+        >>> bool(scores[membership].mean() > scores[~membership].mean() + 1)
+        True
+    """
+    one_of(("gaussian", "pinball"), head=head)
+    at_least(1, steps=steps, folds=folds)
+    positive(learning_rate=learning_rate)
+    dealt = folds_of(evidence, folds)
+    inputs = np.asarray(evidence.needed("inputs", everywhere=True), np.float32)
+    inputs = inputs.reshape(len(inputs), -1)
+    inputs = (inputs - inputs.mean(axis=0)) / (inputs.std(axis=0) + 1e-6)
+    known = evidence.known("confidence", everywhere=True).mean(axis=1)
+    # The networks see φ on a common scale, where their first guess is not far off.
+    centre, scale = known.mean(), known.std() + 1e-6
+    return _run(
+        head,
+        tuple(hidden),
+        steps,
+        (evidence.own("confidence").mean(axis=1) - centre) / scale,
+        (known - centre) / scale,
+        jnp.asarray(~evidence.members(everywhere=True)),
+        jnp.asarray(inputs),
+        jnp.asarray(inputs if evidence.examples is None else inputs[evidence.examples]),
+        jnp.asarray(dealt.teachers),
+        jnp.asarray(dealt.of_target),
+        learning_rate,
+        seed,
+    )
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _run(
+    head: Head,
+    hidden: tuple[int, ...],
+    steps: int,
+    own: Float[Array, "targets attacked"],
+    known: Float[Array, "shadows examples"],
+    outside: Bool[Array, "shadows examples"],
+    inputs: Float[Array, "examples features"],
+    attacked: Float[Array, "attacked features"],
+    teachers: Bool[Array, "folds shadows"],
+    of_target: Int[Array, " targets"],
+    learning_rate: float,
+    seed: int,
+) -> Float[Array, "targets attacked"]:
+    model = mlp(hidden, num_classes=2 if head == "gaussian" else len(LEVELS), activation="relu")
+    loss, score_of = (_gaussian_loss, _deviation) if head == "gaussian" else (_pinball, _place)
+
+    def draw(
+        key: Key[Array, ""], own: Bool[Array, " shadows"]
+    ) -> tuple[Array, tuple[Array, Array]]:
+        pick_example, pick_shadow = jax.random.split(key)
+        columns = jax.random.randint(pick_example, (_BATCH,), 0, len(inputs))
+        there = own[None] & outside.T[columns]
+        rows = jax.random.categorical(pick_shadow, jnp.where(there, 0.0, -1e9), axis=1)
+        return inputs[columns], (known[rows, columns], there.any(axis=1).astype(known.dtype))
+
+    params = fitted(
+        model, loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
+    )
+
+    def score(params: Array, phi: Float[Array, " attacked"]) -> Float[Array, " attacked"]:
+        return score_of(outputs(model, params, attacked), phi)
+
+    return scored(score, params, of_target, own)
+
+
+def _gaussian_loss(
+    found: Float[Array, "batch 2"], batch: tuple[Float[Array, " batch"], Float[Array, " batch"]]
+) -> Float[Array, ""]:
+    phi, weight = batch
+    mean, log_std = found[:, 0], found[:, 1]
+    return (weight * (log_std + jnp.square((phi - mean) * jnp.exp(-log_std)) / 2)).mean()
+
+
+def _deviation(
+    found: Float[Array, "examples 2"], phi: Float[Array, " examples"]
+) -> Float[Array, " examples"]:
+    return (phi - found[:, 0]) * jnp.exp(-found[:, 1])
+
+
+def _pinball(
+    found: Float[Array, "batch levels"],
+    batch: tuple[Float[Array, " batch"], Float[Array, " batch"]],
+) -> Float[Array, ""]:
+    phi, weight = batch
+    above = phi[:, None] - found
+    level = jnp.array(LEVELS)[None]
+    return (weight[:, None] * jnp.maximum(level * above, (level - 1) * above)).mean()
+
+
+def _place(
+    found: Float[Array, "examples levels"], phi: Float[Array, " examples"]
+) -> Float[Array, " examples"]:
+    """φ between the quantiles as a normal deviate; beyond them the outer pieces go on."""
+    quantiles = jnp.sort(found, axis=1)
+    deviates = norm.ppf(jnp.array(LEVELS))
+    piece = (phi[:, None] > quantiles[:, 1:-1]).sum(axis=1)
+    low = jnp.take_along_axis(quantiles, piece[:, None], axis=1)[:, 0]
+    high = jnp.take_along_axis(quantiles, piece[:, None] + 1, axis=1)[:, 0]
+    share = (phi - low) / jnp.maximum(high - low, 1e-3)
+    return deviates[piece] + share * (deviates[piece + 1] - deviates[piece])
