@@ -1,6 +1,7 @@
 """Whether attacks find the same members, and whether one finds them again in another target."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -148,19 +149,23 @@ def agreement(
             for of_target, of_example in zip(by_target, by_example, strict=True)
         ]
     )
-    limits = np.full((2, *drawn.shape[1:]), np.nan)
-    told = np.isfinite(drawn).any(axis=0)
-    limits[:, told] = np.nanquantile(drawn[:, told], [0.025, 0.975], axis=0)
     both, sizes = hits @ hits.T, hits @ possible.T
+    own, either = _jaccard(both, sizes), sizes + sizes.T - both
+    low, high = own.copy(), own.copy()
+    for i, j in combinations(range(len(own)), 2):
+        limits = Drawn(float(own[i, j]), drawn[:, i, j], int(either[i, j])).estimate()
+        if limits.value is not None:
+            low[i, j] = low[j, i] = limits.low
+            high[i, j] = high[j, i] = limits.high
     common = np.array([[np.count_nonzero(a & b) for b in members] for a in members], float)
     chance = _by_chance(sizes, common)
     np.fill_diagonal(chance, np.diagonal(both))
     return Agreement(
         attacks=tuple(scores),
         found=found.sum(axis=(1, 2)),
-        jaccard=_jaccard(both, sizes),
-        low=limits[0],
-        high=limits[1],
+        jaccard=own,
+        low=low,
+        high=high,
         chance=_jaccard(chance, sizes),
         overlap=_ratio(both, np.minimum(sizes, sizes.T)),
     )

@@ -11,6 +11,7 @@ from sklearn.metrics import jaccard_score, roc_curve
 from pptp_jax.metrics import (
     agreement,
     best_cut,
+    clopper_pearson,
     cut_at_fpr,
     found_members,
     roc,
@@ -81,7 +82,10 @@ def test_who_finds_nobody_agrees_with_nobody(membership: np.ndarray) -> None:
     found = agreement({"none": nobody, "all": -nobody}, membership).to_json()
     assert found["found"] == [0, membership.sum()]
     assert found["jaccard"] == [[None, 0.0], [0.0, 1.0]]
-    assert found["low"][0] == [None, 0.0] and found["overlap"][0] == [None, None]
+    assert found["low"] == [[None, 0.0], [0.0, 1.0]] and found["high"][0][0] is None
+    # Not one of so many: the interval has a width.
+    assert found["high"][0][1] == clopper_pearson(0, int(membership.sum())).high
+    assert found["overlap"][0] == [None, None]
     assert stability(nobody, membership).to_json()["jaccard"]["value"] is None
 
 
