@@ -150,13 +150,21 @@ def test_every_text_can_be_read_in_light_and_dark(browser: Any, report: Path, sc
         )
 
 
-def test_on_paper_it_is_black_on_white(browser: Any, report: Path) -> None:
-    look(browser, report, scheme="dark")
+def test_on_paper_it_is_black_on_white_and_nothing_is_cut(browser: Any, report: Path) -> None:
+    look(browser, report, width=718, scheme="dark")  # A4 less the margins, and a scroll bar
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    ink, paper = browser.execute_script(
-        "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
+    ink, paper, tables = browser.execute_script(
+        """
+        document.querySelectorAll('details').forEach(e => e.open = true);
+        const style = getComputedStyle(document.body);
+        const tables = [...document.querySelectorAll('table')];
+        return [style.color, style.backgroundColor,
+                tables.map(e => [e.offsetWidth, e.parentElement.clientWidth])];
+        """
     )
     assert (luminance(ink), luminance(paper)) == (0, 1)
+    assert len(tables) > 12
+    assert all(width <= room for width, room in tables)
 
 
 def luminance(colour: str) -> float:
