@@ -193,20 +193,38 @@ def canaries(audit: Path, data: Path | None, out: Path | None) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Default: runs/NAME of the signals' file.",
 )
-def audit(signals: Path, membership: Path, out: Path | None) -> None:
+@click.option("--attack", "attacks", multiple=True, help="Only this attack; may be repeated.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Bootstrap resamples behind each interval.",
+)
+def audit(
+    signals: Path, membership: Path, out: Path | None, attacks: tuple[str, ...], resamples: int
+) -> None:
     """Attack models that were trained elsewhere, by what they answered.
 
     Both are .npz files; docs/audits.md says which arrays there can be. Prints a table; writes
     report.html, results.json, table.txt, roc.png and scores/ into OUT.
     """
+    from pptp_jax.attacks import ATTACKS
     from pptp_jax.audit import audit_signals, read_given
     from pptp_jax.report import render_attacks
 
     directory = out or Path("runs") / signals.stem
     try:
         given = read_given(*dict.fromkeys((signals, membership)))
-        command = _command("audit", signals=signals, membership=membership)
-        results = audit_signals(**given, name=signals.stem, out=directory, command=command)
+        options = {"signals": signals, "membership": membership, "attack": attacks}
+        results = audit_signals(
+            **given,
+            attacks=attacks or tuple(ATTACKS),
+            name=signals.stem,
+            out=directory,
+            command=_command("audit", **options, resamples=resamples),
+            resamples=resamples,
+        )
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(render_attacks(results))

@@ -95,7 +95,9 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_audit_of_given_signals_prints_its_table_and_leaves_its_files(given: Path) -> None:
     out = given / "out"
     result = pptp(
-        "audit", "--signals", given / "s.npz", "--membership", given / "m.npz", "--out", out
+        *("audit", "--signals", given / "s.npz", "--membership", given / "m.npz"),
+        *("--out", out, "--resamples", 20),
+        *("--attack", "loss", "--attack", "entropy", "--attack", "rmia_online"),
     )
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("s: 6 models, 6 of them attacked, on 40 examples")
@@ -103,8 +105,11 @@ def test_an_audit_of_given_signals_prints_its_table_and_leaves_its_files(given: 
         "not possible: entropy: it reads logits and labels, which were not given" in result.stdout
     )
     assert (out / "table.txt").read_text().strip() in result.stdout
-    assert json.loads((out / "results.json").read_text())["rows"][0]["attacks"]["loss"]
-    assert (out / "roc.png").is_file() and (out / "scores" / "given.npz").is_file()
+    results = json.loads((out / "results.json").read_text())
+    assert list(results["rows"][0]["attacks"]) == ["loss", "rmia_online"]
+    assert results["command"].endswith("--attack rmia_online --resamples 20")
+    for name in ("roc.png", "report.html", "scores/given.npz"):
+        assert (out / name).is_file()
 
 
 @pytest.mark.parametrize(
@@ -116,13 +121,17 @@ def test_an_audit_of_given_signals_prints_its_table_and_leaves_its_files(given: 
         ("s.npz", "t.npz", "membership is transposed, hand over membership.T"),
         ("m.npz", "m.npz", "there are no signals: give logits, confidence (φ) or losses"),
         ("s.npz", "s.npz", "there is no array `membership`"),
+        ("s.npz", "m.npz --attack lyra_online", "is unknown; did you mean 'lira_online'?"),
+        ("s.npz", "m.npz --resamples 0", "0 is not in the range x>=1"),
     ],
 )
 def test_wrong_arguments_of_an_audit(
     given: Path, signals: str | None, membership: str | None, message: str
 ) -> None:
     args = [] if signals is None else ["--signals", given / signals]
-    args += [] if membership is None else ["--membership", given / membership]
+    if membership is not None:
+        path, *rest = membership.split()
+        args += ["--membership", given / path, *rest]
     result = pptp("audit", *args)
     assert result.exit_code != 0
     assert message in result.output

@@ -21,6 +21,7 @@ from pptp_jax.files import write, write_arrays, write_json
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.study.slices import among_whom
+from pptp_jax.validation import at_least, one_of
 
 PACKAGES = ("jax", "jaxlib", "numpy", "scipy")
 # The attack that stands for all others where one must: the first of these that was possible.
@@ -34,6 +35,7 @@ def audit_signals(
     *,
     targets: Sequence[int] | None = None,
     shadows: Sequence[int] | None = None,
+    attacks: Sequence[str] = tuple(ATTACKS),
     name: str = "audit",
     out: Path | None = None,
     command: str | None = None,
@@ -50,6 +52,7 @@ def audit_signals(
         targets: the models under attack; None for all.
         shadows: the models that may help the attacker; None for all. They must have been trained as
             the targets were.
+        attacks: which attacks are tried; by default all of them.
         name: what the report is called.
         out: a directory for `report.html`, `results.json`, `table.txt`, `roc.png` and `scores/`;
             None writes nothing.
@@ -76,8 +79,11 @@ def audit_signals(
         ['entropy: it reads logits and labels, which were not given']
     """
     began = time.monotonic()
+    at_least(1, attacks=len(attacks))
+    for attack in attacks:
+        one_of(ATTACKS, attack=attack)
     evidence = evidence_given(signals, membership, labels, targets=targets, shadows=shadows)
-    scores, notes = _attacked(evidence)
+    scores, notes = _attacked(evidence, attacks)
     rows = evidence.target_rows
     truth = np.asarray(evidence.membership)[rows]
     row: dict[str, Any] = {
@@ -156,11 +162,12 @@ def audit_signals(
 
 
 def _attacked(
-    evidence: Evidence,
+    evidence: Evidence, attacks: Sequence[str]
 ) -> tuple[dict[str, Float[np.ndarray, "targets examples"]], list[str]]:
     """What each attack makes of the evidence, and why the others were not possible."""
     scores, notes = {}, []
-    for name, attack in ATTACKS.items():
+    for name in attacks:
+        attack = ATTACKS[name]
         missing = [part for part in attack.reads if not evidence.has(part)]
         if missing:
             notes.append(f"{name}: it reads {' and '.join(missing)}, which were not given")

@@ -72,7 +72,9 @@ def test_the_row_has_the_schema_of_a_studys_row(tmp_path):
         recipes=(undefended(1),),
     )
     theirs = run(study, tmp_path)
-    ours = audit_signals({"losses": np.ones((2, 4))}, np.array([[True, False] * 2] * 2))
+    ours = audit_signals(
+        {"losses": np.ones((2, 4))}, np.array([[True, False] * 2] * 2), attacks=("loss",)
+    )
     # Nothing of its own, and all that reports read.
     for found, known in ((ours, theirs), (ours["rows"][0], theirs["rows"][0])):
         assert set(found) <= set(known)
@@ -112,17 +114,33 @@ def test_losses_alone_leave_out_what_reads_more():
     assert row["attacks"]["lira_online"]["auc"]["low"] > 0.7
 
 
+ALONE = ("loss", "lira_offline", "rmia_offline")
+
+
 def test_targets_and_shadows_are_kept_apart():
     logits, membership, labels = fleet()
     results = audit_signals(
-        {"logits": logits}, membership, labels, targets=[1], shadows=range(2, 8), resamples=20
+        {"logits": logits},
+        membership,
+        labels,
+        targets=[1],
+        shadows=range(2, 8),
+        attacks=ALONE,
+        resamples=20,
     )
     assert results["targets"] == 1 and results["config"]["shadows"] == [2, 3, 4, 5, 6, 7]
     without = np.delete(np.arange(8), 0)
     alone = audit_signals(
-        {"logits": logits[without]}, membership[without], labels, targets=[0], resamples=20
+        {"logits": logits[without]},
+        membership[without],
+        labels,
+        targets=[0],
+        attacks=ALONE,
+        resamples=20,
     )
-    assert results["rows"][0]["attacks"]["loss"] == alone["rows"][0]["attacks"]["loss"]
+    for name in ALONE:
+        first, second = (found["rows"][0]["attacks"][name]["auc"] for found in (results, alone))
+        assert first["value"] == pytest.approx(second["value"], abs=1e-6)
 
 
 def linear(rng, models=6, examples=80, inputs=30):
@@ -179,6 +197,8 @@ def test_a_jax_model_is_audited_as_its_logits_are(rng):
             "stacked shadows need one leading axis of 5 models",
         ),
         ({"apply": lambda params, x: x[:, 0]}, r"apply must return logits of shape \(batch, cl"),
+        ({"attacks": ("lyra",)}, "attack 'lyra' is unknown"),
+        ({"attacks": ()}, "attacks must be a whole number of at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
     ],
 )
