@@ -3,9 +3,15 @@
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
+
+if TYPE_CHECKING:
+    from pptp_jax.study.run import Chooser
+    from pptp_jax.training.strategy import Order
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -15,10 +21,11 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option(
     "--cache/--no-cache",
     default=True,
-    help="Keep compiled programs for the next run, in the user's cache directory or in "
-    "$JAX_COMPILATION_CACHE_DIR (the default).",
+    help="Keep compiled programs and measured strategies for the next run, in the user's cache "
+    "directory (the default); $JAX_COMPILATION_CACHE_DIR puts the programs elsewhere.",
 )
-def main(cache: bool) -> None:
+@click.pass_context
+def main(context: click.Context, cache: bool) -> None:
     """Train by regions, attack, and see what membership privacy costs."""
     # JAX reads these when it is imported, which no command has done yet.
     if not cache:
@@ -26,8 +33,8 @@ def main(cache: bool) -> None:
         return
     from platformdirs import user_cache_path
 
-    directory = user_cache_path("pptp_jax") / "compiled"
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(directory))
+    context.obj = user_cache_path("pptp_jax")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(context.obj / "compiled"))
     # A study compiles many programs of less than the second from which JAX would keep one.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
@@ -43,14 +50,26 @@ def main(cache: bool) -> None:
 @click.option("--recipe", "recipes", multiple=True, help="Only this recipe; may be repeated.")
 @click.option("--compared", help="Compare recipes at equal strength of this attack.")
 @click.option(
+    "--strategy",
+    type=click.Choice(["measured", "vmap", "scan", "unrolled"]),
+    default="measured",
+    show_default=True,
+    help="How the models of a fleet are trained: all at once, or one after another.",
+)
+@click.option("--devices", type=int, help="Over how many devices; default: all that are no CPU.")
+@click.option(
     "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
 )
+@click.pass_obj
 def run(
+    cache: Path | None,
     study: Path,
     data: Path | None,
     out: Path | None,
     recipes: tuple[str, ...],
     compared: str | None,
+    strategy: str,
+    devices: int | None,
     resume: bool,
 ) -> None:
     """Train, attack and report STUDY, a Python file that defines `study`.
@@ -69,10 +88,12 @@ def run(
         chosen = studies.narrowed(chosen, data, recipes, compared)
         directory = out or Path("runs") / chosen.name
         chosen, found = with_regions_found(chosen, directory)
+        choose = _chooser(strategy, devices, cache)
         with progress_bar(chosen.recipes, chosen.split.models) as on_progress:
             results = studies.run(
                 chosen,
                 directory,
+                strategy=choose,
                 resume=resume,
                 command=_command("run", study, data=data, recipe=recipes, compared=compared),
                 on_progress=on_progress,
@@ -91,6 +112,22 @@ def run(
     click.echo(table)
     page = _write_report(directory)
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")
+
+
+def _chooser(order: str, devices: int | None, cache: Path | None) -> "Chooser":
+    import jax
+
+    from pptp_jax import study as studies
+    from pptp_jax.training import Strategy
+
+    if devices is None:
+        devices = 1 if jax.default_backend() == "cpu" else jax.local_device_count()
+    if order == "measured":
+        memory = None if cache is None else cache / "strategies.json"
+        tell = partial(click.echo, err=True)
+        return partial(studies.measured_strategy, memory=memory, devices=devices, tell=tell)
+    fixed = Strategy(order=cast("Order", order), devices=devices)
+    return lambda study, data: fixed
 
 
 @main.command()

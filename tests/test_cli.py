@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,15 +34,26 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command keeps for its user must not be the tester's."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/nowhere")
+
+
 def pptp(*args: object) -> Result:
     return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
 def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
     out = study.parent / "out"
-    result = pptp("run", study, "--out", out)
+    result = pptp("run", study, "--out", out, "--devices", 2)
     assert result.exit_code == 0, result.output
-    assert result.stderr == ""
+    [told] = result.stderr.splitlines()
+    found = re.match(r"training by (vmap|scan) on 2 devices, cpu: examples a second by", told)
+    assert found is not None, told
+    chosen = {"type": "Strategy", "order": found[1], "devices": 2}
+    assert json.loads((out / "results.json").read_text())["strategy"] == chosen
     lines = result.stdout.splitlines()
     assert lines[0].startswith("tiny: digits, 300 examples in 10 classes; 6 models a recipe, 150")
     [heading] = [line for line in lines if "test accuracy" in line]
@@ -58,7 +70,8 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
         assert (out / name).read_bytes().startswith(b"\x89PNG")
     assert lines[-1].endswith(f"; the report is {out / 'report.html'}")
     assert "data:image/png;base64," in (out / "report.html").read_text()
-    again = pptp("run", study, "--out", out, "--recipe", "freeze")
+    again = pptp("run", study, "--out", out, "--recipe", "freeze", "--strategy", "unrolled")
+    assert again.stderr == ""
     results = json.loads((out / "results.json").read_text())
     assert again.exit_code == 0 and [row["recipe"] for row in results["rows"]] == ["freeze"]
     assert results["command"] == f"pptp run {study} --recipe freeze"
@@ -159,6 +172,8 @@ def test_canaries_print_their_table_and_leave_their_files(tmp_path: Path) -> Non
         (["run", "STUDY", "--recipe", "frieze"], "'frieze' is unknown; did you mean 'freeze'?"),
         (["run", "STUDY", "--data", "x.npz"], "they take no path: x.npz"),
         (["run", "STUDY", "--out", "STUDY"], "is a file."),
+        (["run", "STUDY", "--strategy", "pmap"], "'pmap' is not one of 'measured', 'vmap'"),
+        (["run", "STUDY", "--devices", "9"], "devices must be at most the 8 of this process"),
         (["canaries"], "Missing argument 'AUDIT'"),
         (["canaries", "none.py"], "none.py: there is no such file; an audit is a Python file"),
         (["canaries", "STUDY"], "must define `audit`, a pptp_jax.audit.CanaryAudit, got NoneType"),
@@ -235,6 +250,7 @@ fleets.collect = interrupted
     )
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-c", "from pptp_jax.cli import main; main()", "run", str(slow)]
+    command += ["--strategy", "scan"]
     out = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
     assert out.returncode == 130
     assert out.stderr == "interrupted; the same command goes on from here\n"

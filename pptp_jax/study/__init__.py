@@ -2,5 +2,6 @@
 
 from pptp_jax.study.config import Study, load_study, narrowed
 from pptp_jax.study.run import run
+from pptp_jax.study.strategy import measured_strategy
 
-__all__ = ["Study", "load_study", "narrowed", "run"]
+__all__ = ["Study", "load_study", "measured_strategy", "narrowed", "run"]

@@ -9,7 +9,7 @@ of CIFAR-10 a model takes 2.7 MB at the end and 0.3 MB at a stop.
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ from pptp_jax.training import (
     Checkpoint,
     Progress,
     Recipe,
+    Strategy,
     chunks,
     fitting_chunk,
     train_fleet,
@@ -100,6 +101,7 @@ def fleet(
     home: Path,
     *,
     key: str,
+    strategy: Strategy,
     resume: bool,
     on_progress: Callable[[Progress], None],
 ) -> Kept:
@@ -115,6 +117,7 @@ def fleet(
         membership: who trains on what.
         home: the fleet's own directory.
         key: the hash of everything that the fleet depends on.
+        strategy: how it is trained if it is not begun yet.
         resume: whether what an earlier run has left is used.
         on_progress: is told after each epoch.
 
@@ -125,7 +128,7 @@ def fleet(
     arrays = Arrays.of(data, study.division(len(data)).reference, study.augmentation)
     if not resume:
         shutil.rmtree(home, ignore_errors=True)
-    groups = _groups(home, key, study, recipe, data, arrays)
+    groups, strategy = _plan(home, key, strategy, study, recipe, data, arrays)
     stops = _stops(study, recipe)
     end = stops[-1]
     stores = {
@@ -169,6 +172,8 @@ def fleet(
         batch_size=study.batch_size,
         seed=study.seed,
         groups=[groups[i] for i in missing],
+        strategy=strategy,
+        width=max(map(len, groups)),
         checkpoint=lambda group: Checkpoint(home / f"checkpoint-{groups.index(group)}"),
         on_progress=on_progress,
         observe=observe,
@@ -257,13 +262,20 @@ def resolved_regions(study: Study, recipe: Recipe, data: Dataset) -> RegionMap |
     return regions.resolve(jax.eval_shape(study.model.init, key, x).params)
 
 
-def _groups(
-    home: Path, key: str, study: Study, recipe: Recipe, data: Dataset, arrays: Arrays
-) -> list[tuple[int, ...]]:
-    """How the fleet was grouped and which parameter was in which region, written first.
+def _plan(
+    home: Path,
+    key: str,
+    strategy: Strategy,
+    study: Study,
+    recipe: Recipe,
+    data: Dataset,
+    arrays: Arrays,
+) -> tuple[list[tuple[int, ...]], Strategy]:
+    """How the fleet is grouped and worked off, written first, with each parameter's region.
 
-    A fleet keeps its grouping even where memory has changed: it decides over the last bits. A
-    directory without a record of this fleet is another's, its checkpoints too, and is cleared.
+    A fleet keeps both even where memory or the fastest strategy have changed: they decide over the
+    last bits. A directory without a record of this fleet is another's, its checkpoints too, and is
+    cleared.
     """
     path, models = home / "fleet.json", study.split.models
     regions = resolved_regions(study, recipe, data)
@@ -272,13 +284,19 @@ def _groups(
     if stored.get("key") == key and sum(groups, ()) == tuple(range(models)):
         if regions is not None:
             check_record(regions, stored["regions"])
-        return groups
+        return groups, _available(stored["strategy"])
     shutil.rmtree(home, ignore_errors=True)
-    size = fitting_chunk(study.model, arrays, study.batch_size, models, recipe.networks)
+    size = fitting_chunk(study.model, arrays, study.batch_size, models, recipe.networks, strategy)
     groups = chunks(models, size)
     record = None if regions is None else regions.to_json()
-    write_json(path, {"key": key, "groups": groups, "regions": record})
-    return groups
+    plan = {"groups": groups, "strategy": asdict(strategy), "regions": record}
+    write_json(path, {"key": key} | plan)
+    return groups, strategy
+
+
+def _available(stored: dict[str, Any]) -> Strategy:
+    """A strategy on as many of its devices as are still there."""
+    return Strategy(**stored | {"devices": min(stored["devices"], jax.local_device_count())})
 
 
 def _record(path: Path) -> dict[str, Any]:

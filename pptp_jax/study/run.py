@@ -22,17 +22,19 @@ from pptp_jax.study.fleets import Kept, fleet, resolved_regions
 from pptp_jax.study.measure import Attacked, attacked, row, white_box
 from pptp_jax.study.riskiest import write_riskiest
 from pptp_jax.study.slices import slices
-from pptp_jax.training import Progress, Recipe
+from pptp_jax.training import Progress, Recipe, Strategy, usual_strategy
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 OnProgress = Callable[[Recipe, Progress], None]
+Chooser = Callable[[Study, Dataset], Strategy]
 
 
 def run(
     study: Study,
     out: Path,
     *,
+    strategy: Chooser = lambda study, data: usual_strategy(),
     resume: bool = True,
     command: str | None = None,
     on_progress: OnProgress = lambda recipe, progress: None,
@@ -47,6 +49,7 @@ def run(
         study: the study.
         out: the directory, made where it is missing: `results.json`, `signals/`, `scores/`,
             `riskiest.npz`, and `fleets/`, from which an interrupted run goes on.
+        strategy: chooses how fleets are trained. Those that an earlier run has begun keep theirs.
         resume: whether finished fleets of an earlier run are used.
         command: what a person types to get the same numbers, to be written down.
         on_progress: is told after each epoch.
@@ -63,10 +66,21 @@ def run(
     # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
     # those who change it back.
     keys = [fingerprint(study, recipe, data, division, membership) for recipe in study.recipes]
+    worked = strategy(study, data)
     trained: list[tuple[Recipe, Kept]] = []
     for recipe, key in zip(study.recipes, keys, strict=True):
         home, told = out / "fleets" / f"{recipe.slug}-{key[:12]}", partial(on_progress, recipe)
-        own = fleet(study, recipe, data, membership, home, key=key, resume=resume, on_progress=told)
+        own = fleet(
+            study,
+            recipe,
+            data,
+            membership,
+            home,
+            key=key,
+            strategy=worked,
+            resume=resume,
+            on_progress=told,
+        )
         trained.append((recipe, own))
     ends = {recipe.slug: kept[max(kept)] for recipe, kept in trained}
     seen = {slug: attacked(end, membership, study.attacks) for slug, end in ends.items()}
@@ -97,6 +111,7 @@ def run(
         "seed": study.seed,
         "versions": {"python": platform.python_version(), "pptp-jax": __version__}
         | {package: version(package) for package in PACKAGES},
+        "strategy": describe(worked),
         "device": str(jax.devices()[0].device_kind),
         "seconds": round(time.monotonic() - began, 1),
         "rows": rows,

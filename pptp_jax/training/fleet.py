@@ -70,6 +70,7 @@ def train_fleet(
     seed: int = 0,
     groups: list[tuple[int, ...]] | None = None,
     strategy: Strategy | None = None,
+    width: int | None = None,
     checkpoint: Callable[[tuple[int, ...]], Checkpoint] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     observe: Observer | None = None,
@@ -93,6 +94,7 @@ def train_fleet(
         seed: what all keys derive from.
         groups: the models in groups; None puts as many together as fit the device's memory.
         strategy: how a group is worked off; None is `usual_strategy()`.
+        width: the number of models that every group is filled up to; None is that of the largest.
         checkpoint: where a group keeps its state on the way; None keeps none.
         on_progress: is told after each epoch.
         observe: is shown the group, the epochs behind it and its networks after each epoch, before
@@ -126,7 +128,7 @@ def train_fleet(
     if groups is None:
         size = fitting_chunk(model, data, batch_size, len(indices), recipe.networks, strategy)
         groups = chunks(len(indices), size)
-    width = strategy.filled(max(map(len, groups), default=0))
+    width = strategy.filled(max([width or 0, *map(len, groups)]))
     data = strategy.place(data, None)
     ended = 0
     for group in groups:

@@ -1,0 +1,58 @@
+"""CIFAR-10: a small network that has learned from other images first; is freezing it better then?
+
+Command: `pptp run experiments/pretrained.py --data DIR`, with the directory in which TFDS has
+prepared `cifar10` as array_record; about half an hour on one CPU core.
+
+Result (docs/findings.md): RESULT.
+"""
+
+from pptp_jax.data import Balanced, Tfds
+from pptp_jax.models import cnn
+from pptp_jax.objectives import CrossEntropy
+from pptp_jax.regions import GENERAL, PROTECT
+from pptp_jax.study import Study
+from pptp_jax.training import (
+    SGD,
+    Perturbation,
+    Phase,
+    Recipe,
+    early_stopped,
+    freeze,
+    pretrained,
+)
+
+BEFORE = 8
+CONVOLUTIONS = ("stem", "stage1", "stage2")
+BODY = (*CONVOLUTIONS, "stage3")  # all but the last layer
+
+
+def gently(more: int, scale: float) -> Recipe:
+    """The control: all of the pretrained network goes on, in steps a fraction as long."""
+    shorter = {label: Perturbation(scale=scale) for label in (PROTECT, GENERAL)}
+    phases = (
+        Phase(epochs=BEFORE, objectives=CrossEntropy(), examples="reference"),
+        Phase(epochs=more, objectives=CrossEntropy(), perturbed=shorter),
+    )
+    return Recipe(name="pretrained gently", phases=phases, region=BODY, strength=scale)
+
+
+study = Study(
+    name="pretrained",
+    data=Tfds("cifar10"),
+    model=cnn([8, 16, 32], dense=64, num_classes=10),
+    split=Balanced(models=16),
+    examples=4800,
+    reference=3200,
+    optimizer=SGD(learning_rate=0.05),
+    batch_size=50,
+    compared="rmia_online",  # LiRA fits Gaussians, for which so few shadows are too few
+    trajectory=(1, 2, 3, 5, 8, 9, 10, 11, 12, 14, 17, 20),
+    recipes=(
+        *(early_stopped(epochs) for epochs in (4, 7, 12)),
+        freeze(BODY, after=4, more=6),
+        *(pretrained(None, BEFORE, more) for more in (1, 2, 4, 8)),
+        *(gently(more, 0.2) for more in (2, 8)),
+        *(pretrained(BODY, BEFORE, more) for more in (4, 15)),
+        *(pretrained(CONVOLUTIONS, BEFORE, more) for more in (3, 8)),
+    ),
+)

@@ -1,0 +1,69 @@
+"""Which strategy a study's fleets are trained by: measured once for a model, and remembered."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from pptp_jax.data import Dataset
+from pptp_jax.files import write_json
+from pptp_jax.study.config import Study, describe
+from pptp_jax.training import Arrays, Strategy, fastest_strategy
+
+
+def measured_strategy(
+    study: Study, data: Dataset, *, memory: Path | None, devices: int, tell: Callable[[str], object]
+) -> Strategy:
+    """The fastest strategy for a study's model, as measured now or remembered from another run.
+
+    Args:
+        study: the study.
+        data: its data.
+        memory: a file of what was measured, by model, batch and device; written anew where it is
+            missing or damaged. None remembers nothing.
+        devices: over how many devices fleets are spread.
+        tell: is told what was found, in a sentence.
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training import undefended
+        >>> model, recipes = mlp([8], num_classes=10), (undefended(1),)
+        >>> mine = Study(name="mine", data=Digits(), model=model, recipes=recipes)
+        >>> told = []
+        >>> chosen = measured_strategy(mine, mine.load(), memory=None, devices=1, tell=told.append)
+        >>> told[0].startswith(f"training by {chosen.order} on cpu: examples a second by vmap ")
+        True
+    """
+    kind = jax.local_devices()[0].device_kind
+    model = [describe(study.model), data.x.shape[1:], data.num_classes]
+    what = [model, study.batch_size, study.split.models, kind, devices, jax.__version__]
+    key = hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    known = {} if memory is None else _read(memory)
+    if key not in known:
+        probe = fastest_strategy(
+            study.model,
+            Arrays.of(data),
+            batch_size=study.batch_size,
+            models=study.split.models,
+            devices=devices,
+        )
+        known[key] = {"strategy": asdict(probe.strategy), "speeds": probe.speeds}
+        if memory is not None:
+            write_json(memory, known)
+    strategy = Strategy(**known[key]["strategy"])
+    speeds = ", ".join(f"{order} {speed:,.0f}" for order, speed in known[key]["speeds"].items())
+    on = kind if devices == 1 else f"{devices} devices, {kind}"
+    tell(f"training by {strategy.order} on {on}: examples a second by {speeds}")
+    return strategy
+
+
+def _read(memory: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(memory.read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
