@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.beaten import beaten
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.leave_out import stand_ins
 
 
 def attack_p(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -39,6 +40,10 @@ def attack_p(evidence: Evidence) -> Float[Array, "targets attacked"]:
 def attack_r(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """The share of the OUT shadows that fit x worse than the target does; ties count half.
 
+    In a balanced fleet that is attacked model by model, one OUT shadow of the target's members is
+    left out (see `stand_ins`): shares of 8 and shares of 7 are other numbers, which told members by
+    a balanced accuracy of .55 where the confidences told nothing.
+
     Args:
         evidence: with φ.
 
@@ -58,7 +63,9 @@ def attack_r(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """
     outside = evidence.shadows_of("OUT", at_least=1)
     own, known = evidence.own("confidence"), evidence.known("confidence")
-    return _share_below(own, known, outside, jnp.asarray(evidence.itself))
+    itself = evidence.itself
+    spare = stand_ins(evidence.members(), itself, np.asarray(known))
+    return _share_below(own, known, outside, jnp.asarray(itself), spare.who)
 
 
 @jax.jit
@@ -67,16 +74,19 @@ def _share_below(
     known: Float[Array, "shadows queries examples"],
     outside: Bool[Array, "shadows examples"],
     itself: Int[Array, " targets"],
+    stand_in: Int[Array, "targets examples"],
 ) -> Float[Array, "targets examples"]:
+    numbers = jnp.arange(len(known))[:, None]
+
     def of_target(
-        target: tuple[Float[Array, "queries examples"], Int[Array, ""]],
+        target: tuple[Float[Array, "queries examples"], Int[Array, ""], Int[Array, " examples"]],
     ) -> Float[Array, " examples"]:
-        mine, place = target
-        helps = outside & (jnp.arange(len(known)) != place)[:, None]
+        mine, place, spare = target
+        helps = outside & (numbers != place) & (numbers != spare[None])
         below = (known < mine[None]).astype(mine.dtype) + (known == mine[None]).astype(
             mine.dtype
         ) / 2
         share = below.sum(axis=0, where=helps[:, None]) / helps.sum(axis=0).astype(mine.dtype)[None]
         return share.mean(axis=0)
 
-    return jax.lax.map(of_target, (own, itself))
+    return jax.lax.map(of_target, (own, itself, stand_in))

@@ -237,7 +237,7 @@ def attack_p(made, target):
 def attack_r(made, target):
     phi, found = made.phi, []
     for x in examples(made):
-        _, outside = shadows(phi, made.membership, target, x)
+        _, outside = alike_many(phi, made.membership, target, x)
         own = phi[target, :, x]
         found.append(((outside < own).mean(0) + (outside == own).mean(0) / 2).mean())
     return np.array(found)
