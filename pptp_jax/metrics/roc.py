@@ -28,7 +28,7 @@ def roc(scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape
     check_scores(scores, membership)
     order = np.argsort(-scores, axis=None, kind="stable")
     members, falling = membership.ravel()[order], scores.ravel()[order]
-    ends = np.flatnonzero(np.append(np.diff(falling) != 0, True))
+    ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
 
     def share(counted: np.ndarray) -> np.ndarray:
         rising = np.append(0, counted.cumsum()[ends])

@@ -143,6 +143,12 @@ def test_constant_scores_give_one_half_exactly() -> None:
     assert found["advantage"] == (0, 0, 0)
 
 
+def test_infinite_scores_tie_as_any_others() -> None:
+    scores, membership = np.array([np.inf, np.inf, -np.inf, -np.inf]), np.array([1, 0, 1, 0]) > 0
+    assert auc(roc(scores, membership)) == 0.5
+    assert attack_metrics(scores[None], membership[None], resamples=9)["auc"].value == 0.5
+
+
 def test_gaussian_scores_give_the_known_auc_within_the_interval(rng: np.random.Generator) -> None:
     membership = rng.random((8, 2000)) < 0.5
     found = attack_metrics(rng.normal(size=(8, 2000)) + membership, membership)

@@ -1,6 +1,7 @@
 """What the page shows, as plain data: the content of `report.json`."""
 
 import base64
+import math
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ def _pictured(directory: Path, attack: str) -> dict[str, list[dict[str, Any]]]:
         return {}
     found: dict[str, list[dict[str, Any]]] = {}
     for i, j in np.ndindex(stored["ids"].shape):
-        told = np.isfinite(stored["scores"][i, j])  # a target that diverged tells nothing
+        told = np.isfinite(stored["alarm_rates"][i, j])  # a target that diverged tells nothing
         columns = (stored[name][i, j][told] for name in ("membership", "scores", "alarm_rates"))
         record = _record(str(stored["ids"][i, j]), *columns)
         record["label"] = int(stored["labels"][i, j])
@@ -148,7 +149,11 @@ def _record(
     return {
         "id": name,
         "targets": [
-            {"member": member, "score": score, "alarm_rate": rate}
+            {
+                "member": member,
+                "score": score if math.isfinite(score) else None,  # JSON has no infinity
+                "alarm_rate": rate,
+            }
             for member, score, rate in targets
         ],
     }

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from stored_run import EXAMPLES, MEMBERSHIP, NASTY, write_run
 
-from pptp_jax.metrics import roc, tpr_at_fpr
+from pptp_jax.metrics import auc, roc, tpr_at_fpr
 from pptp_jax.report import write_report
 
 VOID = {"meta", "link", "img", "br"}
@@ -199,6 +199,24 @@ def test_a_map_of_other_data_is_told_apart(
         (tmp_path / "risk_map.json").write_text(json.dumps(risks))
         write_report(tmp_path)
         assert ("made on other data" in (tmp_path / "report.html").read_text()) == told
+
+
+def test_infinite_scores_are_ranked_and_not_written(tmp_path: Path) -> None:
+    results = write_run(tmp_path, {"a": 1.0})
+    path = tmp_path / "scores" / "a.npz"
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    scores, membership = arrays["lira_online"], arrays["membership"]
+    scores[:, 5] = np.where(membership[:, 5], np.inf, -np.inf)
+    np.savez(path, **arrays)
+    measured = results["rows"][0]["attacks"]["lira_online"]["auc"]
+    measured["value"] = auc(roc(scores, membership))
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    (tmp_path / "riskiest.npz").unlink()
+    write_report(tmp_path)
+    first = json.loads((tmp_path / "report.json").read_text())["riskiest"]["a"][0]
+    assert first["id"] == "example 5"
+    assert [target["score"] for target in first["targets"]] == [None] * 4
 
 
 def test_without_scores_the_tables_are_left(tmp_path: Path) -> None:
