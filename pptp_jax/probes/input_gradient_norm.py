@@ -1,0 +1,49 @@
+"""How much the loss of an example changes with its inputs."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from pptp_jax.models import Model, Variables
+from pptp_jax.signals import logit_scaled_confidence
+from pptp_jax.training import Arrays
+
+
+@partial(jax.jit, static_argnums=0)
+def input_gradient_norm(
+    model: Model, fleet: Variables, data: Arrays, rows: Int[Array, " rows"]
+) -> Float[Array, "models rows"]:
+    """‖∇_x ℓ(x, y)‖ of each example, in eval mode; x as the model sees it.
+
+    Args:
+        model: the model.
+        fleet: the variables of some models, stacked.
+        data: the examples.
+        rows: the examples that are looked at.
+
+    Examples:
+        >>> import numpy as np
+        >>> from pptp_jax.data import Dataset
+        >>> model = Model(
+        ...     init=lambda key, x: Variables({"w": jnp.array([[0.0, 3.0]])}, {}),
+        ...     apply=lambda p, state, x, *, train, key: (x @ p["w"], state),
+        ... )
+        >>> data = Arrays.of(Dataset("one", np.zeros((1, 1)), np.array([0]), np.arange(1), 2))
+        >>> fleet = jax.tree.map(lambda leaf: leaf[None], model.init(None, None))
+        >>> print(input_gradient_norm(model, fleet, data, jnp.array([0])))
+        [[1.5]]
+    """
+
+    def of_model(own: Variables) -> Float[Array, " rows"]:
+        def of_example(row: Int[Array, ""]) -> Float[Array, ""]:
+            def loss(x: Float[Array, "..."]) -> Float[Array, ""]:
+                logits, _ = model.apply(*own, x[None], train=False, key=None)
+                return jax.nn.softplus(-logit_scaled_confidence(logits[0], data.y[row]))
+
+            return jnp.linalg.norm(jax.grad(loss)(data.inputs(row)).ravel())
+
+        return jax.lax.map(of_example, rows, batch_size=256)
+
+    return jax.lax.map(of_model, fleet)

@@ -1,0 +1,89 @@
+"""How often a label stays right when the inputs are disturbed at random."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from pptp_jax.models import Model, Variables
+from pptp_jax.training import Arrays
+from pptp_jax.validation import at_least, fraction, positive
+
+
+def noisy_correct(
+    model: Model,
+    fleet: Variables,
+    data: Arrays,
+    rows: Int[Array, " rows"],
+    key: Key[Array, ""],
+    *,
+    flips: float | None = None,
+    stddev: float = 0.1,
+    draws: int = 100,
+) -> Float[Array, "models rows"]:
+    """The share of disturbed copies of each example that a model, in eval mode, labels right.
+
+    All models see the same disturbances, so that what differs between them is theirs.
+
+    Args:
+        model: the model.
+        fleet: the variables of some models, stacked.
+        data: the examples.
+        rows: the examples that are looked at.
+        key: what the disturbances are drawn from.
+        flips: for inputs of 0 and 1: the probability with which each is flipped. None adds
+            Gaussian noise instead.
+        stddev: the noise's standard deviation, in units of the inputs as the model sees them.
+        draws: how many copies; each costs the attacker a query.
+
+    Raises:
+        ValueError: if a number is out of its range.
+
+    References:
+        Choquette-Choo et al., "Label-Only Membership Inference Attacks", ICML 2021,
+        https://arxiv.org/abs/2007.14321
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> digits, model = Arrays.of(Digits().load()), mlp([8], num_classes=10)
+        >>> fleet = jax.vmap(model.init, in_axes=(0, None))(
+        ...     jax.random.split(jax.random.key(0), 3), digits.inputs(slice(0, 1))
+        ... )
+        >>> noisy_correct(model, fleet, digits, jnp.arange(20), jax.random.key(1), draws=5).shape
+        (3, 20)
+    """
+    at_least(1, draws=draws)
+    fraction(flips=flips)
+    positive(stddev=stddev)
+    return _shares(model, draws, fleet, data, rows, key, flips, stddev)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _shares(
+    model: Model,
+    draws: int,
+    fleet: Variables,
+    data: Arrays,
+    rows: Int[Array, " rows"],
+    key: Key[Array, ""],
+    flips: float | None,
+    stddev: float,
+) -> Float[Array, "models rows"]:
+    def of_example(own: Variables, row: Int[Array, ""]) -> Float[Array, ""]:
+        x = data.inputs(row)
+        shape = (draws, *x.shape)
+        noise = jax.random.fold_in(key, row)
+        if flips is None:
+            disturbed = x[None] + stddev * jax.random.normal(noise, shape)
+        else:
+            flipped = jax.random.bernoulli(noise, flips, shape)
+            disturbed = jnp.where(flipped, 1 - x[None], x[None])
+        logits, _ = model.apply(*own, disturbed, train=False, key=None)
+        return (logits.argmax(axis=-1) == data.y[row]).astype(jnp.float32).mean()
+
+    def of_model(own: Variables) -> Float[Array, " rows"]:
+        return jax.lax.map(partial(of_example, own), rows, batch_size=16)
+
+    return jax.lax.map(of_model, fleet)
