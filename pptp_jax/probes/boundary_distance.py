@@ -201,7 +201,7 @@ def distance_to(
         # Wide enough that directions lie on either side though `at` itself is a little beyond.
         radius = jnp.maximum(distance / size, distance * 2.0 ** (2 - BISECTIONS))
         towards = normal(jax.random.fold_in(key, i), at, radius)
-        length = distance / jnp.sqrt(i.astype(jnp.float32) + 1)
+        length = distance / jnp.sqrt(jnp.float32(i) + 1)
 
         def shorter(_: int, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             found, point, length = state

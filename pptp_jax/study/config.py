@@ -56,7 +56,8 @@ class Study:
         queries: the forms in which a model is asked about each example; images can also be shown
             mirrored and moved.
         seed: what every draw derives from: examples, split, initial values, batches, bootstrap.
-        attacks: the names of the attacks.
+        attacks: the names of the attacks, any of `pptp_jax.attacks.ATTACKS`. Signals that some of
+            them need beyond a model's answers are taken at the end of a recipe.
         compared: the attack by which recipes are compared at equal strength.
         trajectory: the epochs of a recipe after which its models are attacked on the way as well.
         white_box: whether attackers also see each block's gradients and features at the end of a

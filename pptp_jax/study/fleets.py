@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -27,6 +28,7 @@ from pptp_jax.probes import feature_margins
 from pptp_jax.regions import RegionMap, check_record
 from pptp_jax.signals import Layout, Part, Signals, SignalStore, collect
 from pptp_jax.study.config import Study
+from pptp_jax.study.probing import PROBED, probes, signals_read
 from pptp_jax.training import (
     Arrays,
     Checkpoint,
@@ -52,6 +54,7 @@ class Fleet(NamedTuple):
         feature_margins: by how much each block's features speak for the label, likewise; without
             blocks also where the model does not let its features be seen.
         logits: what the models answer; None on the way, where they are not kept.
+        probed: what was taken by `probes` for the study's attacks, by name; empty on the way.
     """
 
     confidence: Float[np.ndarray, "models queries examples"]
@@ -61,6 +64,7 @@ class Fleet(NamedTuple):
     gradient_norms: Float[np.ndarray, "models blocks examples"]
     feature_margins: Float[np.ndarray, "models blocks examples"]
     logits: Float[np.ndarray, "models queries examples classes"] | None = None
+    probed: Mapping[str, Float[np.ndarray, "models examples"]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -180,11 +184,14 @@ def fleet(
     )
     for i, ended in zip(missing, trained, strict=True):
         known = {"loss": ended.loss, "finite": ended.finite}
-        if study.white_box:
-            look = study.model, ended.variables, arrays, jnp.arange(len(data))
+        parts = stores[end].layout.parts
+        look = study.model, ended.variables, arrays, jnp.arange(len(data))
+        if "gradient_norms" in parts:
             known["gradient_norms"] = np.asarray(gradient_norms(*look)).swapaxes(0, 1)
-            if study.model.features is not None:
-                known["feature_margins"] = np.asarray(feature_margins(*look))
+        if "feature_margins" in parts:
+            known["feature_margins"] = np.asarray(feature_margins(*look))
+        for name, probe in probes(study, data, arrays).items():
+            known[name] = probe(ended.variables)
         keep(ended.models, end, ended.variables, known)
         shutil.rmtree(home / f"checkpoint-{i}", ignore_errors=True)
     return Kept(stores)
@@ -200,10 +207,12 @@ def _layout(study: Study, data: Dataset, key: str, epochs: int, end: int) -> Lay
     if epochs == end:
         parts["logits"] = Part((queries, examples, data.num_classes))
         parts["loss"] = Part((end,))
-        if study.white_box:
+        read = signals_read(study)
+        if study.white_box or "gradient_norms" in read:
             parts["gradient_norms"] = Part((blocks, examples))
-            if study.model.features is not None:
-                parts["feature_margins"] = Part((blocks, examples))
+        if study.white_box and study.model.features is not None:
+            parts["feature_margins"] = Part((blocks, examples))
+        parts |= {name: Part((examples,)) for name in PROBED if name in read}
     return Layout(
         key=key,
         models=study.split.models,
@@ -239,6 +248,7 @@ def _read(store: SignalStore) -> Fleet:
         gradient_norms=store.read("gradient_norms") if "gradient_norms" in parts else unseen,
         feature_margins=store.read("feature_margins") if "feature_margins" in parts else unseen,
         logits=store.read("logits") if "logits" in parts else None,
+        probed={name: store.read(name) for name in PROBED if name in parts},
     )
 
 

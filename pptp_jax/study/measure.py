@@ -4,10 +4,11 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
-from pptp_jax.attacks import ATTACKS, attack_targets
-from pptp_jax.data import Membership
+from pptp_jax.attacks import ATTACKS, Evidence
+from pptp_jax.attacks.evidence import AXES
+from pptp_jax.data import Dataset, Membership
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, metric_names
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
@@ -34,25 +35,59 @@ class Attacked(NamedTuple):
     notes: list[str]
 
 
-def attacked(fleet: Fleet, membership: Membership, attacks: tuple[str, ...]) -> Attacked:
-    """Attacks a fleet. Models that diverged neither stand as targets nor help as shadows."""
-    kept = np.flatnonzero(fleet.finite)
+def attacked(
+    fleet: Fleet, membership: Membership, attacks: tuple[str, ...], data: Dataset | None = None
+) -> Attacked:
+    """Attacks a fleet. Models that diverged neither stand as targets nor help as shadows.
+
+    Args:
+        fleet: what is left of it.
+        membership: who is a member of what, and which examples are attacked. Attacks that learn
+            from shadows also learn from the other examples that some model trained on.
+        attacks: the names of the attacks.
+        data: the examples, for attacks that need labels or inputs.
+    """
     targets = np.array([i for i in membership.targets if fleet.finite[i]], int)
-    seen = np.ix_(targets, membership.evaluated)
-    queries = np.arange(fleet.confidence.shape[1])
+    columns = np.union1d(np.flatnonzero(membership.matrix.any(axis=0)), membership.evaluated)
     scores, notes = {}, []
     for name in attacks:
         try:
-            scores[name] = attack_targets(
-                ATTACKS[name],
-                fleet.confidence[np.ix_(kept, queries, membership.evaluated)],
-                membership.matrix[np.ix_(kept, membership.evaluated)],
-                np.searchsorted(kept, targets).tolist(),
-                [int(np.searchsorted(kept, i)) for i in membership.shadows if i in kept],
+            evidence = Evidence(
+                signals=_signals(fleet, ATTACKS[name].reads, columns),
+                membership=membership.matrix[:, columns],
+                labels=None if data is None else data.y[columns],
+                inputs=None if data is None else data.x[columns],
+                targets=targets.tolist(),
+                shadows=[i for i in membership.shadows if fleet.finite[i]],
+                examples=np.searchsorted(columns, membership.evaluated),
             )
+            scores[name] = ATTACKS[name](evidence)
         except ValueError as error:
             notes.append(f"{name}: {error}")
+    seen = np.ix_(targets, membership.evaluated)
     return Attacked(targets, membership.matrix[seen], fleet.correct[seen], scores, notes)
+
+
+def _signals(
+    fleet: Fleet, reads: tuple[str, ...], columns: Int[np.ndarray, " columns"]
+) -> dict[str, Shaped[np.ndarray, "models ..."]]:
+    """The signals that an attack reads, as far as they were kept, on some of the examples."""
+    there: dict[str, Shaped[np.ndarray, "models ..."]] = {
+        "confidence": fleet.confidence,
+        "gradient_norms": fleet.gradient_norms,
+        **fleet.probed,
+    }
+    if fleet.logits is None:
+        there["correct"] = fleet.correct[:, None]
+    else:
+        there["logits"] = fleet.logits
+    # Whether each query is answered right follows from the logits.
+    read = {"logits" if name == "correct" and "logits" in there else name for name in reads}
+    return {
+        name: signal.take(columns, AXES[name].index("examples"))
+        for name, signal in there.items()
+        if name in read and signal.shape[1]
+    }
 
 
 def white_box(
@@ -67,6 +102,8 @@ def white_box(
     Returns:
         What is seen (`gradients`, `features`), then the block, then the metrics.
     """
+    if not study.white_box:
+        return {}
     # An example that is fitted to the last bit has no gradient left.
     norms = np.maximum(fleet.gradient_norms, np.finfo(np.float32).tiny)
     kinds = {"gradients": -np.log(norms), "features": fleet.feature_margins}

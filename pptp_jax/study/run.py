@@ -83,7 +83,7 @@ def run(
         )
         trained.append((recipe, own))
     ends = {recipe.slug: kept[max(kept)] for recipe, kept in trained}
-    seen = {slug: attacked(end, membership, study.attacks) for slug, end in ends.items()}
+    seen = {slug: attacked(end, membership, study.attacks, data) for slug, end in ends.items()}
     rows, members = [], int(membership.matrix[0].sum())
     for recipe in study.recipes:
         regions = resolved_regions(study, recipe, data)

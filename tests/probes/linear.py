@@ -15,7 +15,7 @@ MODEL = Model(
 
 
 def linear(examples: int = 40, features: int = 6, models: int = 2):
-    """Models through the origin, examples on both sides, labels mostly right for the first."""
+    """Models through the origin, labels mostly those of the first."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(examples, features)).astype(np.float32)
     w = rng.normal(size=(models, features, 2)).astype(np.float32)

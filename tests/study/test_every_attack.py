@@ -1,0 +1,91 @@
+"""A study may list any attack: what the attack reads is collected."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pptp_jax.attacks import ATTACKS, Evidence
+from pptp_jax.data import Balanced, Digits, Quarters
+from pptp_jax.models import mlp
+from pptp_jax.signals import IDENTITY, shift
+from pptp_jax.study import Study, run
+from pptp_jax.training import undefended
+
+STUDY = Study(
+    name="every",
+    data=Digits(),
+    model=mlp([8], num_classes=10),
+    split=Balanced(models=6),
+    examples=120,
+    batch_size=20,
+    queries=(IDENTITY, shift(1, 0)),
+    attacks=tuple(ATTACKS),
+    resamples=20,
+    recipes=(undefended(3),),
+)
+
+
+def row(out: Path):
+    [found] = json.loads((out / "results.json").read_text())["rows"]
+    return found
+
+
+def test_every_attack_runs_in_a_study(tmp_path: Path) -> None:
+    run(STUDY, tmp_path)
+    found = row(tmp_path)
+    assert not [note for note in found["notes"] if note.split(":")[0] in ATTACKS]
+    assert set(found["attacks"]) == set(ATTACKS) and found["white_box"] == {}
+    assert all(attack["auc"]["value"] is not None for attack in found["attacks"].values())
+    [end] = tmp_path.glob("fleets/*/after-3")
+    signals = {
+        name: np.load(end / f"{name}.npy")
+        for name in ("logits", "gradient_norms", "boundary_distance", "noisy_correct")
+    }
+    labels, membership = (
+        np.load(tmp_path / "signals" / f"{name}.npy") for name in ("labels", "membership")
+    )
+    held = Evidence(signals=signals, labels=labels, membership=membership)
+    with np.load(tmp_path / "scores" / "undefended_3.npz") as scores:
+        for name in ("entropy", "gradient_norm", "boundary_distance", "noise", "lira_online"):
+            np.testing.assert_allclose(scores[name], ATTACKS[name](held), rtol=1e-3, atol=1e-4)
+    wrong = signals["logits"][:, 0].argmax(axis=-1) != labels
+    assert (signals["boundary_distance"][wrong] == 0).all()
+    assert (signals["boundary_distance"][~wrong] > 0).all()
+
+
+def test_in_quarters_attacks_learn_from_the_shadows_own_examples(tmp_path: Path) -> None:
+    learned = ("modified_entropy", "shadow_network", "augmentation", "quantile_regression")
+    study = replace(
+        STUDY,
+        split=Quarters(targets=2, shadows=2),
+        attacks=(*learned, "lira_online"),
+        batch_size=15,
+    )
+    run(study, tmp_path)
+    found = row(tmp_path)
+    for name in learned:
+        assert found["attacks"][name]["auc"]["value"] is not None, found["notes"]
+    assert found["attacks"]["lira_online"]["auc"]["value"] is None
+    with np.load(tmp_path / "scores" / "undefended_3.npz") as scores:
+        assert scores["shadow_network"].shape == (2, 60)
+
+
+def test_one_query_is_too_few_for_augmentation(tmp_path: Path) -> None:
+    run(replace(STUDY, queries=(IDENTITY,), attacks=("augmentation",)), tmp_path)
+    assert any("there is only one" in note for note in row(tmp_path)["notes"])
+
+
+def test_signals_that_no_attack_reads_are_not_collected(tmp_path: Path) -> None:
+    run(replace(STUDY, attacks=("loss",)), tmp_path)
+    [end] = tmp_path.glob("fleets/*/after-3")
+    kept = {path.stem for path in end.glob("*.npy")}
+    assert kept == {"confidence", "correct", "finite", "logits", "loss"}
+
+
+@pytest.mark.parametrize("attack", ["boundry_distance"])
+def test_an_unknown_attack_is_refused(attack: str) -> None:
+    with pytest.raises(ValueError, match="did you mean 'boundary_distance'"):
+        replace(STUDY, attacks=(attack,))
