@@ -25,7 +25,7 @@ class Attack:
         reads: the signals it looks at, `labels` and `inputs` among them.
         inside: how many IN shadows it needs of every example.
         outside: how many OUT shadows it needs of every example.
-        shadows: how many shadows with members and non-members among the examples it learns from.
+        shadows: how many shadows in all it needs that have members as well as non-members.
         source: the paper it is from.
         deviations: where it departs from its source.
         function: the attack.

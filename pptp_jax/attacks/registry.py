@@ -93,8 +93,8 @@ _EVERY = (
         inside=2,
         outside=2,
         source="Carlini et al. 2022, arXiv 2112.03570",
-        deviations="the global variance is that within examples, pooled; `reference_compat` "
-        "computes as the published code",
+        deviations="as many IN as OUT shadows in a balanced fleet (see below); the global variance "
+        "is that within examples, pooled; `reference_compat` computes as the published code",
         function=lira_online,
     ),
     Attack(
@@ -116,7 +116,8 @@ _EVERY = (
         inside=2,
         outside=2,
         source="Brännvall 2026, arXiv 2603.11799",
-        deviations="the prior's numbers are fitted by moments; those of the paper were not at hand",
+        deviations="as many IN as OUT shadows in a balanced fleet (see below); the prior's numbers "
+        "are fitted by moments; those of the paper were not at hand",
         function=bavaria_t,
     ),
     Attack(
