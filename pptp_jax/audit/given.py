@@ -26,6 +26,7 @@ def evidence_given(
     membership: Bool[np.ndarray, "*models examples"],
     labels: Int[np.ndarray, " examples"] | None = None,
     *,
+    inputs: Shaped[np.ndarray, "examples ..."] | None = None,
     targets: Sequence[int] | None = None,
     shadows: Sequence[int] | None = None,
 ) -> Evidence:
@@ -38,6 +39,7 @@ def evidence_given(
             signal of `pptp_jax.attacks.Evidence`.
         membership: (models, examples), or (examples,) of a single model.
         labels: the examples' classes; `logits` need them.
+        inputs: the examples themselves, for attacks that learn from them.
         targets: the models under attack; None for all.
         shadows: the models that may help; None for all.
 
@@ -75,6 +77,7 @@ def evidence_given(
         signals=taken,
         membership=membership.reshape(sizes),
         labels=labels,
+        inputs=None if inputs is None else _check_inputs(inputs),
         targets=targets,
         shadows=shadows,
     )
@@ -177,6 +180,16 @@ def _check_logits(logits: Float[np.ndarray, "models queries examples classes"]) 
             "logits are probabilities here (they sum to 1): hand over their logarithms, from "
             "before the softmax where you can"
         )
+
+
+def _check_inputs(inputs: np.ndarray) -> Shaped[np.ndarray, "examples ..."]:
+    inputs = np.asarray(inputs)
+    if inputs.dtype.kind not in "buif" or inputs.ndim < 2:
+        raise ValueError(
+            "inputs must be numbers of shape (examples, ...), got an array of "
+            f"{inputs.dtype} of shape {inputs.shape}"
+        )
+    return inputs
 
 
 def _check_labels(

@@ -10,7 +10,7 @@ from pptp_jax.attacks.evidence import AXES
 from pptp_jax.validation import one_of
 
 SIGNALS = (*AXES, "losses")
-BESIDE = ("membership", "labels", "targets", "shadows")
+BESIDE = ("membership", "labels", "inputs", "targets", "shadows")
 
 
 def read_given(*paths: Path) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def read_given(*paths: Path) -> dict[str, Any]:
         >>> path = Path(tempfile.mkdtemp()) / "both.npz"
         >>> np.savez(path, losses=np.ones((2, 3)), membership=np.ones((2, 3), bool))
         >>> sorted(read_given(path))
-        ['labels', 'membership', 'shadows', 'signals', 'targets']
+        ['inputs', 'labels', 'membership', 'shadows', 'signals', 'targets']
     """
     arrays: dict[str, np.ndarray] = {}
     for path in paths:

@@ -70,7 +70,14 @@ def audit_model(
     models, rows = _listed(shadows, len(inputs))
     answer = jax.jit(apply)
     logits = np.stack([_answers(answer, model, inputs, batch_size) for model in (params, *models)])
-    return audit_signals({"logits": logits}, np.stack([own, *rows]), labels, targets=[0], **options)
+    return audit_signals(
+        {"logits": logits},
+        np.stack([own, *rows]),
+        labels,
+        inputs=inputs,
+        targets=[0],
+        **options,
+    )
 
 
 def _listed(shadows: Shadows, examples: int) -> tuple[list[PyTree], list[np.ndarray]]:

@@ -33,6 +33,7 @@ def audit_signals(
     membership: Bool[np.ndarray, "*models examples"],
     labels: Int[np.ndarray, " examples"] | None = None,
     *,
+    inputs: Shaped[np.ndarray, "examples ..."] | None = None,
     targets: Sequence[int] | None = None,
     shadows: Sequence[int] | None = None,
     attacks: Sequence[str] = tuple(ATTACKS),
@@ -49,6 +50,7 @@ def audit_signals(
             `docs/audits.md` for their shapes.
         membership: (models, examples), or (examples,) of a single model.
         labels: the examples' classes; `logits` need them.
+        inputs: the examples themselves, for attacks that learn from them.
         targets: the models under attack; None for all.
         shadows: the models that may help the attacker; None for all. They must have been trained as
             the targets were.
@@ -82,7 +84,9 @@ def audit_signals(
     at_least(1, attacks=len(attacks))
     for attack in attacks:
         one_of(ATTACKS, attack=attack)
-    evidence = evidence_given(signals, membership, labels, targets=targets, shadows=shadows)
+    evidence = evidence_given(
+        signals, membership, labels, inputs=inputs, targets=targets, shadows=shadows
+    )
     scores, notes = _attacked(evidence, attacks)
     rows = evidence.target_rows
     truth = np.asarray(evidence.membership)[rows]

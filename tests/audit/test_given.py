@@ -128,6 +128,8 @@ ONE_SIDED[4] = True
         ),
         (changed(labels=LABELS - 1), "they go from -1 to 2"),
         (changed(membership=ONE_SIDED), "model 4 has no non-members among the examples"),
+        (changed(inputs=np.ones(30)), r"inputs must be numbers of shape \(examples, ...\), got an"),
+        (changed(inputs=np.ones((29, 2))), "there are 30 examples, but 29 inputs"),
         (changed(targets=[6]), "target must be one of the models 0 to 5, got 6"),
     ],
 )
