@@ -20,6 +20,7 @@ PACKAGES = [
     "models",
     "objectives",
     "privacy",
+    "probes",
     "regions",
     "release",
     "report",
