@@ -1,5 +1,6 @@
 """The `pptp` command; what is slow to import is imported when a command needs it."""
 
+import errno
 import os
 import shlex
 import sys
@@ -80,16 +81,18 @@ def run(
     from pptp_jax import report
     from pptp_jax import study as studies
     from pptp_jax.files import write
+    from pptp_jax.interruption import Interruption
     from pptp_jax.locate_study import with_regions_found
     from pptp_jax.progress import progress_bar
 
+    interruption = Interruption()
     try:
         chosen = studies.load_study(study)
         chosen = studies.narrowed(chosen, data, recipes, compared)
         directory = out or Path("runs") / chosen.name
         chosen, found = with_regions_found(chosen, directory)
         choose = _chooser(strategy, devices, cache)
-        with progress_bar(chosen.recipes, chosen.split.models) as on_progress:
+        with interruption, progress_bar(chosen.recipes, chosen.split.models) as on_progress:
             results = studies.run(
                 chosen,
                 directory,
@@ -97,12 +100,17 @@ def run(
                 resume=resume,
                 command=_command("run", study, data=data, recipe=recipes, compared=compared),
                 on_progress=on_progress,
+                stop=interruption.asked,
             )
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        goes_on = "; once there is space, the same command goes on from here" if full else ""
+        raise click.ClickException(f"{error}{goes_on}") from error
+    except ValueError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on from here", err=True)
-        sys.exit(130)
+        sys.exit(interruption.exit_code)
     parts = [found, report.render_table(results), report.render_white_box(results)]
     if results["comparisons"]:
         parts.append(report.render_comparison(results["comparisons"]))

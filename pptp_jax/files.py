@@ -3,26 +3,54 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+_ASIDE = ".part"
+
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     """Lets `fill` write a file aside and puts it in its place when it is whole and on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.{os.getpid()}{_ASIDE}")
     try:
-        with aside.open("wb") as file:
+        with naming(path), aside.open("wb") as file:
             fill(file)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def sweep(directory: Path) -> None:
+    """Removes what `write` had aside when its process was killed; nobody may be writing there."""
+    for path in directory.rglob(f".*{_ASIDE}"):
+        path.unlink()
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Names a file in the system's errors that name none, as where the disk is full.
+
+    Examples:
+        >>> import errno
+        >>> with naming(Path("signals.npy")):
+        ...     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        Traceback (most recent call last):
+        OSError: [Errno 28] No space left on device: 'signals.npy'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

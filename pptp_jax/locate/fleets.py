@@ -161,7 +161,7 @@ class _Kept(Checkpoint):
         state, losses = _copied(self.states[epoch])
         return state, jnp.zeros_like(losses, shape=like[1].shape).at[:, :epoch].set(losses)
 
-    def save(self, epoch: int, state: Any) -> None:
+    def save(self, epoch: int, state: Any, *, now: bool = False) -> None:
         """Keeps the states that are asked for; training reuses the memory of what it gave."""
         if epoch in self.epochs and epoch not in self.states:
             self.states[epoch] = _copied(state)

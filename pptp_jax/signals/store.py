@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import Shaped
 
-from pptp_jax.files import write_json
+from pptp_jax.files import naming, write_json
 from pptp_jax.signals.layout import Layout
 
 Checksums = list[int | None]
@@ -96,7 +96,7 @@ class SignalStore:
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         sums = {name: list(known) for name, known in self._sums.items()}
-        with ExitStack() as stack:
+        with naming(self._directory), ExitStack() as stack:
             files = {name: stack.enter_context(self._prepared(name)) for name in sums}
             for model, arrays in rows:
                 self._layout.check(model, arrays)

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.data import Dataset, Membership, member_indices
-from pptp_jax.files import write_json
+from pptp_jax.files import write_array, write_json
 from pptp_jax.locate import gradient_norms
 from pptp_jax.models import Variables
 from pptp_jax.probes import feature_margins
@@ -108,6 +108,7 @@ def fleet(
     strategy: Strategy,
     resume: bool,
     on_progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
 ) -> Kept:
     """Trains a fleet, or reads as much of it as an earlier run has left.
 
@@ -124,6 +125,7 @@ def fleet(
         strategy: how it is trained if it is not begun yet.
         resume: whether what an earlier run has left is used.
         on_progress: is told after each epoch.
+        stop: whether to stop, asked after each epoch.
 
     Returns:
         The fleet by the epochs behind it: on the way where the study's trajectory asks for it, and
@@ -132,7 +134,7 @@ def fleet(
     arrays = Arrays.of(data, study.division(len(data)).reference, study.augmentation)
     if not resume:
         shutil.rmtree(home, ignore_errors=True)
-    groups, strategy = _plan(home, key, strategy, study, recipe, data, arrays)
+    groups, strategy = _plan(home, key, strategy, study, recipe, data, arrays, membership)
     stops = _stops(study, recipe)
     end = stops[-1]
     stores = {
@@ -181,6 +183,7 @@ def fleet(
         checkpoint=lambda group: Checkpoint(home / f"checkpoint-{groups.index(group)}"),
         on_progress=on_progress,
         observe=observe,
+        stop=stop,
     )
     for i, ended in zip(missing, trained, strict=True):
         known = {"loss": ended.loss, "finite": ended.finite}
@@ -280,8 +283,9 @@ def _plan(
     recipe: Recipe,
     data: Dataset,
     arrays: Arrays,
+    membership: Membership,
 ) -> tuple[list[tuple[int, ...]], Strategy]:
-    """How the fleet is grouped and worked off, written first, with each parameter's region.
+    """How the fleet is grouped and worked off, written first: with who learns what, and regions.
 
     A fleet keeps both even where memory or the fastest strategy have changed: they decide over the
     last bits. A directory without a record of this fleet is another's, its checkpoints too, and is
@@ -299,7 +303,8 @@ def _plan(
     size = fitting_chunk(study.model, arrays, study.batch_size, models, recipe.networks, strategy)
     groups = chunks(models, size)
     record = None if regions is None else regions.to_json()
-    plan = {"groups": groups, "strategy": asdict(strategy), "regions": record}
+    write_array(home / "membership.npy", membership.matrix)
+    plan = {"seed": study.seed, "groups": groups, "strategy": asdict(strategy), "regions": record}
     write_json(path, {"key": key} | plan)
     return groups, strategy
 

@@ -13,7 +13,8 @@ import jax
 
 from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
-from pptp_jax.files import link, write_array, write_arrays, write_json
+from pptp_jax.files import link, sweep, write_array, write_arrays, write_json
+from pptp_jax.lock import held
 from pptp_jax.signals import SignalStore
 from pptp_jax.study.comparisons import comparisons, curves
 from pptp_jax.study.config import Study, describe
@@ -38,6 +39,7 @@ def run(
     resume: bool = True,
     command: str | None = None,
     on_progress: OnProgress = lambda recipe, progress: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Trains every recipe's fleet, attacks it, and writes results, signals and scores.
 
@@ -47,19 +49,36 @@ def run(
 
     Args:
         study: the study.
-        out: the directory, made where it is missing: `results.json`, `signals/`, `scores/`,
-            `riskiest.npz`, and `fleets/`, from which an interrupted run goes on.
+        out: the directory, made where it is missing: `manifest.json`, written before the first
+            model is trained, `signals/`, `scores/`, `riskiest.npz`, `results.json`, which is there
+            when all of them are, and `fleets/`, from which an interrupted run goes on.
         strategy: chooses how fleets are trained. Those that an earlier run has begun keep theirs.
         resume: whether finished fleets of an earlier run are used.
         command: what a person types to get the same numbers, to be written down.
         on_progress: is told after each epoch.
+        stop: whether to stop, asked after each epoch.
 
     Returns:
         The content of `results.json`.
 
     Raises:
-        ValueError: if the study does not fit its data.
+        ValueError: if the study does not fit its data, or another process runs into `out`.
+        KeyboardInterrupt: if `stop` says so, when what is being trained has been saved.
     """
+    with held(out):
+        sweep(out)
+        return _run(study, out, strategy, resume, command, on_progress, stop)
+
+
+def _run(
+    study: Study,
+    out: Path,
+    strategy: Chooser,
+    resume: bool,
+    command: str | None,
+    on_progress: OnProgress,
+    stop: Callable[[], bool],
+) -> dict[str, Any]:
     began = time.monotonic()
     data = study.load()
     division, membership = study.division(len(data)), study.membership(len(data))
@@ -67,34 +86,61 @@ def run(
     # those who change it back.
     keys = [fingerprint(study, recipe, data, division, membership) for recipe in study.recipes]
     worked = strategy(study, data)
+    homes = [
+        f"fleets/{recipe.slug}-{key[:12]}" for recipe, key in zip(study.recipes, keys, strict=True)
+    ]
+    manifest = _manifest(study, data, membership, command, worked)
+    write_json(out / "manifest.json", manifest | {"fleets": homes})
     trained: list[tuple[Recipe, Kept]] = []
-    for recipe, key in zip(study.recipes, keys, strict=True):
-        home, told = out / "fleets" / f"{recipe.slug}-{key[:12]}", partial(on_progress, recipe)
+    for recipe, key, home in zip(study.recipes, keys, homes, strict=True):
+        told = partial(on_progress, recipe)
         own = fleet(
             study,
             recipe,
             data,
             membership,
-            home,
+            out / home,
             key=key,
             strategy=worked,
             resume=resume,
             on_progress=told,
+            stop=stop,
         )
         trained.append((recipe, own))
     ends = {recipe.slug: kept[max(kept)] for recipe, kept in trained}
     seen = {slug: attacked(end, membership, study.attacks, data) for slug, end in ends.items()}
-    rows, members = [], int(membership.matrix[0].sum())
+    rows = []
     for recipe in study.recipes:
         regions = resolved_regions(study, recipe, data)
         record = None if regions is None else regions.to_json()
         end, attack = ends[recipe.slug], seen[recipe.slug]
-        found = row(study, recipe, end, attack, members)
+        found = row(study, recipe, end, attack, manifest["members"])
         found |= slices(study, data, end, membership, attack)
         rows.append(found | {"regions": record, "white_box": white_box(study, end, membership)})
     drawn = curves(study, trained, membership)
     verdicts = comparisons(study, drawn)
-    results = {
+    results = manifest | {
+        "seconds": round(time.monotonic() - began, 1),
+        "rows": rows,
+        "compared": study.compared,
+        "curves": [curve.to_json() for curve in drawn],
+        "comparisons": verdicts,
+    }
+    # It vouches for all that lies beside it.
+    (out / "results.json").unlink(missing_ok=True)
+    stores = {recipe.slug: kept.end for recipe, kept in trained}
+    _write_signals(out / "signals", data, membership, stores)
+    _write_scores(out / "scores", membership, seen)
+    write_riskiest(out / "riskiest.npz", data, membership, seen, study.compared)
+    write_json(out / "results.json", results)
+    return results
+
+
+def _manifest(
+    study: Study, data: Dataset, membership: Membership, command: str | None, strategy: Strategy
+) -> dict[str, Any]:
+    """What is known of a run before its first model is trained."""
+    return {
         "study": study.name,
         "command": command,
         "config": describe(study),
@@ -106,25 +152,14 @@ def run(
         },
         "models": study.split.models,
         "targets": len(membership.targets),
-        "members": members,
+        "members": int(membership.matrix[0].sum()),
         "queries": [query.name for query in study.queries],
         "seed": study.seed,
         "versions": {"python": platform.python_version(), "pptp-jax": __version__}
         | {package: version(package) for package in PACKAGES},
-        "strategy": describe(worked),
+        "strategy": describe(strategy),
         "device": str(jax.devices()[0].device_kind),
-        "seconds": round(time.monotonic() - began, 1),
-        "rows": rows,
-        "compared": study.compared,
-        "curves": [curve.to_json() for curve in drawn],
-        "comparisons": verdicts,
     }
-    stores = {recipe.slug: kept.end for recipe, kept in trained}
-    _write_signals(out / "signals", data, membership, stores)
-    _write_scores(out / "scores", membership, seen)
-    write_riskiest(out / "riskiest.npz", data, membership, seen, study.compared)
-    write_json(out / "results.json", results)
-    return results
 
 
 def _write_signals(

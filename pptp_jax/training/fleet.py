@@ -74,6 +74,7 @@ def train_fleet(
     checkpoint: Callable[[tuple[int, ...]], Checkpoint] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     observe: Observer | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Trained]:
     """Trains models side by side, a group at a time, and yields each group as it ends.
 
@@ -100,12 +101,14 @@ def train_fleet(
         observe: is shown the group, the epochs behind it and its networks after each epoch, before
             the state is saved; not while an ensemble stands in their place. What it keeps it must
             copy: the next epoch reuses the memory.
+        stop: whether to stop, asked after each epoch.
 
     Yields:
         The groups in order. Only the last one is held in memory.
 
     Raises:
         ValueError: if the recipe does not fit the model or the data.
+        KeyboardInterrupt: if `stop` says so, when the state has been saved.
 
     Examples:
         >>> from pptp_jax import data, models
@@ -147,6 +150,7 @@ def train_fleet(
             None if checkpoint is None else checkpoint(group),
             told,
             None if observe is None else partial(observe, group),
+            stop,
         )
         finite = jax.vmap(all_finite)(state.variables, losses)
         yield Trained(group, state.variables, np.asarray(losses), np.asarray(finite))
@@ -184,6 +188,7 @@ def _train_group(
     checkpoint: Checkpoint | None,
     told: Callable[[int, float], None],
     observe: Callable[[int, Variables], None] | None,
+    stop: Callable[[], bool],
 ) -> tuple[TrainState, Float[Array, "models epochs"]]:
     recipe, models = fleet.recipe, len(keys)
     ends = np.cumsum([phase.epochs for phase in recipe.phases])
@@ -220,7 +225,10 @@ def _train_group(
             observe(number, own(state.variables))
         loss = own(loss)
         told(number, float(jnp.nanmean(loss)) if jnp.isfinite(loss).any() else math.nan)
+        stopping = stop()
         if checkpoint is not None:
-            checkpoint.save(number, own((state, losses)))
+            checkpoint.save(number, own((state, losses)), now=stopping)
+        if stopping:
+            raise KeyboardInterrupt
     assert state is not None  # a recipe trains for at least one epoch
     return own((state, losses))

@@ -1,6 +1,8 @@
 """A small study from beginning to end, interrupted, changed, damaged."""
 
+import errno
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -124,6 +126,52 @@ def test_an_interrupted_run_ends_with_the_same_numbers(done: Path, tmp_path: Pat
     assert before.items() <= fleets(tmp_path).items()
 
 
+def test_a_stopped_run_says_what_it_was_about(done: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(STUDY, tmp_path, stop=lambda: True)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    results = json.loads((done / "results.json").read_text())
+    homes = manifest.pop("fleets")
+    assert all((done / home / "fleet.json").is_file() for home in homes)
+    assert manifest == {name: results[name] for name in manifest} and "seed" in manifest
+    # The first fleet was begun, and has a state to go on from.
+    first = tmp_path / homes[0]
+    np.testing.assert_array_equal(
+        np.load(first / "membership.npy"), np.load(done / "signals" / "membership.npy")
+    )
+    assert json.loads((first / "fleet.json").read_text())["seed"] == STUDY.seed
+    assert Checkpoint(first / "checkpoint-0").latest() == 1
+    (first / ".fleet.json.1.part").write_text("half")  # as a kill leaves it
+    told: list[Progress] = []
+    run(STUDY, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
+    assert told[0].epoch == 2 and rows(tmp_path) == rows(done)
+    assert not [*tmp_path.rglob("*.part")]
+
+
+def test_a_full_disk_loses_what_was_being_written_alone(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, real, known = replace(STUDY, recipes=STUDY.recipes[:1]), os.fsync, rows(done)[0]
+    # In the plan, the signals, their manifest, and the results.
+    for writes in (2, 6, 7, 9):
+        left = [writes]
+
+        def fsync(number: int, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] <= 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real(number)
+
+        with monkeypatch.context() as full, pytest.raises(OSError, match="No space left") as error:
+            full.setattr(os, "fsync", fsync)
+            run(study, tmp_path)
+        assert str(tmp_path) in error.value.filename
+        assert not (tmp_path / "results.json").exists() and not [*tmp_path.rglob("*.part")]
+    run(study, tmp_path)
+    [row] = rows(tmp_path)
+    assert row["attacks"] == known["attacks"]
+
+
 def test_a_finished_run_trains_nothing_and_a_forced_one_everything(done: Path) -> None:
     before, told = fleets(done), []
     run(STUDY, done, on_progress=lambda recipe, progress: told.append(recipe))
@@ -209,7 +257,7 @@ def test_what_is_left_of_another_fleet_is_never_taken(tmp_path: Path) -> None:
     other = json.loads(record) | {"key": "of another one with the same beginning"}
     for left in (json.dumps(other), record[:-9], record.replace("5", "4")):
         (home / "fleet.json").write_text(left)
-        (home / "checkpoint-0" / "1").mkdir(parents=True)
+        Checkpoint(home / "checkpoint-0").save(1, {"of": jnp.zeros(1)}, now=True)
         assert Checkpoint(home / "checkpoint-0").latest() == 1
         told: list[Progress] = []
         again = run(study, tmp_path, on_progress=lambda _, now, told=told: told.append(now))
@@ -330,4 +378,4 @@ def test_a_study_that_does_not_fit_its_data(change, message: str, tmp_path: Path
     recipes = STUDY.recipes[:1]
     with pytest.raises(ValueError, match=message):
         run(replace(STUDY, recipes=recipes, **change), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} <= {".lock"}

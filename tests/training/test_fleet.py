@@ -99,15 +99,17 @@ def test_an_interrupted_group_goes_on_bit_for_bit(tmp_path: Path, epoch: int) ->
     chex.assert_trees_all_equal(resumed, trained(recipe, groups=groups))
 
 
-def test_checkpoints_wait_for_their_time(tmp_path: Path) -> None:
-    patient = Checkpoint(tmp_path / "c", every=3600.0)
-    patient.save(1, {"a": jnp.ones(1)})
-    assert patient.latest() is None
-    eager = Checkpoint(tmp_path / "c", every=0.0)
-    for epoch in (1, 2):
-        eager.save(epoch, {"a": jnp.full(1, epoch, jnp.float32)})
-    assert eager.latest() == 2
-    assert eager.restore(2, {"a": jnp.zeros(1)})["a"] == 2
+def test_whoever_asks_to_stop_finds_the_state_saved(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    options = {
+        "checkpoint": lambda _: Checkpoint(tmp_path / "c", every=3600.0),
+        "on_progress": told.append,
+    }
+    with pytest.raises(KeyboardInterrupt):
+        trained(RECIPES[0], stop=lambda: told[-1].epoch == 2, **options)
+    resumed = trained(RECIPES[0], **options)
+    assert [now.epoch for now in told] == [1, 2, 3]
+    chex.assert_trees_all_equal(resumed, trained(RECIPES[0]))
 
 
 def test_divergence_is_told_model_by_model() -> None:
