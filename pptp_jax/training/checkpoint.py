@@ -1,7 +1,9 @@
 """The state of a group on its way, kept by Orbax so that an interrupted training can go on."""
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -53,12 +55,21 @@ class Checkpoint:
             epoch: how many epochs are behind it.
             state: a pytree of arrays.
             now: whether it is saved in any case.
+
+        Raises:
+            OSError: if the disk is full; the state before stands.
         """
         if not now and time.monotonic() - self._last < self._every:
             return
         path = self._path(epoch)
-        with ocp.StandardCheckpointer() as orbax:
-            orbax.save(path, state, force=True)
+        try:
+            with ocp.StandardCheckpointer() as orbax:
+                orbax.save(path, state, force=True)
+        except ValueError as error:
+            full = os.strerror(errno.ENOSPC)
+            if full not in str(error):
+                raise
+            raise OSError(errno.ENOSPC, full, str(path)) from error
         write_json(path / _SUMS, _sums(path))
         for other in self._directory.iterdir():
             if other != path:
