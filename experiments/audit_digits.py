@@ -1,8 +1,8 @@
 """Digits: lower bounds on ε from canaries with wrong labels, for plain training and DP-SGD.
 
-Command: `pptp canaries experiments/audit_digits.py` (no download; two to five minutes on two cores).
+Command: `pptp canaries experiments/audit_digits.py` (no download; two to five minutes, two cores).
 
-Result (docs/audits.md): ε of at least 2.8 in one run of plain training; DP-SGD stays far below its ε.
+Result (docs/audits.md): ε ≥ 2.8 in one run of plain training; DP-SGD stays far below its ε.
 """
 
 from pptp_jax.audit import CanaryAudit
