@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pptp_jax.cli import main
+from pptp_jax.training import Checkpoint
 
 STUDY = """
 from pptp_jax.data import Balanced, Digits
@@ -234,6 +235,32 @@ def test_compiled_programs_are_kept(
         assert kept == set()
     else:
         assert any((tmp_path / filled).iterdir()) and len(kept) == 1
+
+
+def test_sigterm_saves_and_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "preempted.py"
+    path.write_text(
+        STUDY.replace("undefended(1)", "undefended(3)")
+        + """
+import signal
+from pptp_jax.interruption import Interruption
+real = Interruption.asked
+def preempted(self):
+    if not real(self):
+        signal.raise_signal(signal.SIGTERM)
+        return False  # it comes in the middle of the next epoch
+    return True
+Interruption.asked = preempted
+"""
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", "from pptp_jax.cli import main; main()", "run", str(path)]
+    command += ["--strategy", "scan"]
+    out = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert out.stderr == "interrupted; the same command goes on from here\n"
+    assert out.returncode == 143
+    [kept] = tmp_path.rglob("checkpoint-0")
+    assert Checkpoint(kept).latest() == 2
 
 
 def test_ctrl_c_leaves_a_run_that_goes_on(study: Path, tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ class Checkpoint:
         if not now and time.monotonic() - self._last < self._every:
             return
         path = self._path(epoch)
+        for left in self._directory.glob("*.orbax-checkpoint-tmp*"):  # by a process that was killed
+            shutil.rmtree(left)
         try:
             with ocp.StandardCheckpointer() as orbax:
                 orbax.save(path, state, force=True)

@@ -1,0 +1,32 @@
+"""A run that is killed ends with the very files of one that is not."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+PATH = Path(__file__).parents[2] / "benchmarks" / "kill.py"
+
+
+def test_a_run_that_is_killed_ends_with_the_same_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.spec_from_file_location("kill", PATH)
+    assert spec is not None and spec.loader is not None
+    kill = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "kill", kill)  # its dataclasses look there
+    spec.loader.exec_module(kill)
+    monkeypatch.setenv("PYTHONPATH", str(PATH.parents[1]))
+    differ, seen = kill.compare(2, 1, tmp_path)
+    assert differ == []
+    assert sum(one.killed for one in seen) == 2 and seen[0].epochs == kill.LINES
+    # What was finished before a kill was not trained anew.
+    assert sum(one.epochs for one in seen[1:]) < kill.LINES + 2 * 3
+    # And it would have been seen if a single bit differed.
+    [path] = (tmp_path / "killed" / "fleets").glob("split*/after-3/confidence.npy")
+    flipped = bytearray(path.read_bytes())
+    flipped[-1] ^= 1
+    before = kill.kept(tmp_path / "killed")
+    path.write_bytes(flipped)
+    assert kill.kept(tmp_path / "killed") != before
