@@ -4,6 +4,8 @@ import errno
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 if TYPE_CHECKING:
+    from pptp_jax.processes import Processes
     from pptp_jax.study.run import Chooser
     from pptp_jax.training.strategy import Order
 
@@ -61,6 +64,25 @@ def main(context: click.Context, cache: bool) -> None:
 @click.option(
     "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
 )
+@click.option(
+    "--distributed",
+    is_flag=True,
+    help="Share the work with the other processes of this TPU pod, SLURM step or Open MPI job.",
+)
+@click.option(
+    "--coordinator",
+    metavar="HOST:PORT",
+    help="Share it with processes elsewhere: a free port of process 0.",
+)
+@click.option("--processes", type=click.IntRange(min=1), help="How many; with --coordinator.")
+@click.option("--process", type=click.IntRange(min=0), help="Which one this is, from 0.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds after which a silent process counts as dead, and the others stop.",
+)
 @click.pass_obj
 def run(
     cache: Path | None,
@@ -72,6 +94,11 @@ def run(
     strategy: str,
     devices: int | None,
     resume: bool,
+    distributed: bool,
+    coordinator: str | None,
+    processes: int | None,
+    process: int | None,
+    patience: float,
 ) -> None:
     """Train, attack and report STUDY, a Python file that defines `study`.
 
@@ -87,21 +114,28 @@ def run(
 
     interruption = Interruption()
     try:
-        chosen = studies.load_study(study)
-        chosen = studies.narrowed(chosen, data, recipes, compared)
-        directory = out or Path("runs") / chosen.name
-        chosen, found = with_regions_found(chosen, directory)
-        choose = _chooser(strategy, devices, cache)
-        with interruption, progress_bar(chosen.recipes, chosen.split.models) as on_progress:
-            results = studies.run(
-                chosen,
-                directory,
-                strategy=choose,
-                resume=resume,
-                command=_command("run", study, data=data, recipe=recipes, compared=compared),
-                on_progress=on_progress,
-                stop=interruption.asked,
-            )
+        with _shared(distributed, coordinator, processes, process, patience) as shared:
+            chosen = studies.load_study(study)
+            chosen = studies.narrowed(chosen, data, recipes, compared)
+            directory = out or Path("runs") / chosen.name
+            shared.check_shared(directory)
+            if shared.count > 1:  # process 0 makes the risk map; the others read it
+                shared.agree(lambda: with_regions_found(chosen, directory)[1])
+            chosen, found = with_regions_found(chosen, directory)
+            choose = _chooser(strategy, devices, cache)
+            models = -(-chosen.split.models // shared.count)
+            bar = progress_bar(chosen.recipes, models, shown=shared.first)
+            with interruption, bar as on_progress:
+                results = studies.run(
+                    chosen,
+                    directory,
+                    strategy=choose,
+                    resume=resume,
+                    command=_command("run", study, data=data, recipe=recipes, compared=compared),
+                    on_progress=on_progress,
+                    stop=interruption.asked,
+                    processes=shared,
+                )
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         goes_on = "; once there is space, the same command goes on from here" if full else ""
@@ -111,6 +145,8 @@ def run(
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on from here", err=True)
         sys.exit(interruption.exit_code)
+    if not shared.first:
+        return
     parts = [found, report.render_table(results), report.render_white_box(results)]
     if results["comparisons"]:
         parts.append(report.render_comparison(results["comparisons"]))
@@ -120,6 +156,38 @@ def run(
     click.echo(table)
     page = _write_report(directory)
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")
+
+
+@contextmanager
+def _shared(
+    distributed: bool,
+    coordinator: str | None,
+    processes: int | None,
+    process: int | None,
+    patience: float,
+) -> Iterator["Processes"]:
+    """The processes that an invocation asks for."""
+    from pptp_jax.joining import joined
+    from pptp_jax.processes import Processes
+
+    explicit = coordinator, processes, process
+    if not distributed and explicit == (None, None, None):
+        yield Processes()
+        return
+    if distributed and explicit != (None, None, None):
+        raise click.UsageError(
+            "--distributed finds the processes in the environment; leave it out, or leave out "
+            "--coordinator, --processes and --process"
+        )
+    if not distributed and None in explicit:
+        raise click.UsageError("--coordinator, --processes and --process go together")
+    if process is not None and processes is not None and process >= processes:
+        raise click.UsageError(
+            f"--process counts from 0, so it is at most {processes - 1} of {processes} processes, "
+            f"got {process}"
+        )
+    with joined(*explicit, patience=patience) as shared:
+        yield shared
 
 
 def _chooser(order: str, devices: int | None, cache: Path | None) -> "Chooser":

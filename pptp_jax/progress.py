@@ -13,7 +13,7 @@ from pptp_jax.training import Recipe
 
 @contextmanager
 def progress_bar(
-    recipes: Sequence[Recipe], models: int, console: Console | None = None
+    recipes: Sequence[Recipe], models: int, console: Console | None = None, *, shown: bool = True
 ) -> Iterator[OnProgress]:
     """A bar of all epochs of all models, with the fleet at work, its loss and the time left.
 
@@ -22,6 +22,7 @@ def progress_bar(
         models: how many models each recipe trains.
         console: where the bar is drawn; by default the standard error, if that is a terminal.
             Elsewhere nothing is written.
+        shown: whether it is drawn.
     """
     console = console or Console(stderr=True)
     bar = Progress(
@@ -31,7 +32,7 @@ def progress_bar(
         TextColumn("model epochs"),
         TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
-        disable=not console.is_terminal,
+        disable=not (shown and console.is_terminal),
     )
     epochs = [sum(int(phase.epochs) for phase in recipe.phases) for recipe in recipes]
     before = {recipe.slug: sum(epochs[:i]) * models for i, recipe in enumerate(recipes)}

@@ -7,7 +7,7 @@ import pptp_jax
 
 PACKAGE = Path(pptp_jax.__file__).parent
 FLOORS = [
-    {"files", "lock", "validation"},
+    {"files", "lock", "processes", "validation"},
     {"regions", "metrics"},
     {"objectives", "models", "data", "transforms", "release", "compare"},
     {"training", "privacy"},
@@ -16,7 +16,7 @@ FLOORS = [
     {"probes"},
     {"locate"},
     {"study", "report"},
-    {"progress", "interruption", "locate_study", "audit"},
+    {"progress", "interruption", "joining", "locate_study", "audit"},
     {"cli"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

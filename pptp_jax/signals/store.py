@@ -112,6 +112,19 @@ class SignalStore:
         write_json(self._manifest, {**self._layout.to_json(), "crc32": sums})
         self._sums = sums
 
+    def take(self, other: "SignalStore") -> None:
+        """Copies the models that are whole in another store of the same layout and missing here."""
+        found = sorted(self.missing - other.missing)
+        if found:
+            arrays = {
+                name: np.load(other.path(name), mmap_mode="r", allow_pickle=False)
+                for name in self._layout.parts
+            }
+            self.write(
+                (model, {name: np.asarray(array[model]) for name, array in arrays.items()})
+                for model in found
+            )
+
     @property
     def _manifest(self) -> Path:
         return self._directory / "manifest.json"

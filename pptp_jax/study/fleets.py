@@ -6,10 +6,9 @@ attacks that need more than φ look at finished models alone. With one query and
 of CIFAR-10 a model takes 2.7 MB at the end and 0.3 MB at a stop.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -21,22 +20,21 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.data import Dataset, Membership, member_indices
-from pptp_jax.files import write_array, write_json
 from pptp_jax.locate import gradient_norms
 from pptp_jax.models import Variables
 from pptp_jax.probes import feature_margins
-from pptp_jax.regions import RegionMap, check_record
+from pptp_jax.processes import Processes
 from pptp_jax.signals import Layout, Part, Signals, SignalStore, collect
 from pptp_jax.study.config import Study
 from pptp_jax.study.probing import PROBED, probes, signals_read
+from pptp_jax.study.plan import available, planned
+from pptp_jax.study.shards import gather, shard
 from pptp_jax.training import (
     Arrays,
     Checkpoint,
     Progress,
     Recipe,
     Strategy,
-    chunks,
-    fitting_chunk,
     train_fleet,
 )
 
@@ -109,6 +107,7 @@ def fleet(
     resume: bool,
     on_progress: Callable[[Progress], None],
     stop: Callable[[], bool],
+    processes: Processes,
 ) -> Kept:
     """Trains a fleet, or reads as much of it as an earlier run has left.
 
@@ -126,21 +125,49 @@ def fleet(
         resume: whether what an earlier run has left is used.
         on_progress: is told after each epoch.
         stop: whether to stop, asked after each epoch.
+        processes: those that share the work, group by group. Process 0 writes into the fleet's own
+            stores, each other one into stores of its own, which process 0 gathers at the end, or at
+            the beginning of the next run.
 
     Returns:
         The fleet by the epochs behind it: on the way where the study's trajectory asks for it, and
-        at the end.
+        at the end. In other processes than process 0 what they have trained.
     """
     arrays = Arrays.of(data, study.division(len(data)).reference, study.augmentation)
-    if not resume:
-        shutil.rmtree(home, ignore_errors=True)
-    groups, strategy = _plan(home, key, strategy, study, recipe, data, arrays, membership)
     stops = _stops(study, recipe)
     end = stops[-1]
-    stores = {
-        epochs: SignalStore(home / f"after-{epochs}", _layout(study, data, key, epochs, end))
-        for epochs in stops
-    }
+
+    def opened(place: Path) -> dict[int, SignalStore]:
+        return {
+            epochs: SignalStore(place / f"after-{epochs}", _layout(study, data, key, epochs, end))
+            for epochs in stops
+        }
+
+    def begun() -> dict[str, Any]:
+        if not resume:
+            shutil.rmtree(home, ignore_errors=True)
+        plan = planned(
+            home, key, strategy, study, recipe, data, arrays, membership, processes.count
+        )
+        stores = opened(home)
+        gather(home, stores)
+        for process in range(1, processes.count):
+            shard(home, process).mkdir(parents=True)
+        missing = []
+        for i, group in enumerate(plan["groups"]):
+            lost = [epochs for epochs, store in stores.items() if store.missing & {*group}]
+            if lost:
+                missing.append(i)
+                saved = home / f"checkpoint-{i}"
+                # Past a lost stop no way leads back to it; and Orbax knows no process by itself.
+                if processes.count > 1 or (Checkpoint(saved).latest() or 0) >= lost[0]:
+                    shutil.rmtree(saved, ignore_errors=True)
+        return plan | {"missing": missing}
+
+    plan = processes.agree(begun)
+    groups, strategy = [tuple(group) for group in plan["groups"]], available(plan["strategy"])
+    missing = processes.share(plan["missing"])
+    stores = opened(home if processes.first else shard(home, processes.index))
     take = jax.jit(partial(_collect, study, recipe))
 
     def keep(
@@ -161,14 +188,9 @@ def fleet(
         if epochs in stops[:-1]:
             keep(group, epochs, variables, {})
 
-    missing = []
-    for i, group in enumerate(groups):
-        lost = [epochs for epochs, store in stores.items() if not store.missing.isdisjoint(group)]
-        if lost:
-            missing.append(i)
-            saved = home / f"checkpoint-{i}"
-            if (Checkpoint(saved).latest() or 0) >= lost[0]:  # from there no way leads back to it
-                shutil.rmtree(saved, ignore_errors=True)
+    def saved(group: tuple[int, ...]) -> Checkpoint:
+        return Checkpoint(home / f"checkpoint-{groups.index(group)}")
+
     trained = train_fleet(
         study.model,
         recipe,
@@ -180,7 +202,7 @@ def fleet(
         groups=[groups[i] for i in missing],
         strategy=strategy,
         width=max(map(len, groups)),
-        checkpoint=lambda group: Checkpoint(home / f"checkpoint-{groups.index(group)}"),
+        checkpoint=saved if processes.count == 1 else None,
         on_progress=on_progress,
         observe=observe,
         stop=stop,
@@ -197,6 +219,9 @@ def fleet(
             known[name] = probe(ended.variables)
         keep(ended.models, end, ended.variables, known)
         shutil.rmtree(home / f"checkpoint-{i}", ignore_errors=True)
+    processes.wait()
+    if processes.first:
+        gather(home, stores)
     return Kept(stores)
 
 
@@ -263,60 +288,3 @@ def _stops(study: Study, recipe: Recipe) -> list[int]:
             stops -= set(range(ended + 1, ended + int(phase.epochs) + 1))
         ended += int(phase.epochs)
     return sorted({stop for stop in stops if stop < ended} | {ended})
-
-
-def resolved_regions(study: Study, recipe: Recipe, data: Dataset) -> RegionMap | None:
-    """A recipe's regions with one explicit rule a parameter, to be written down; None without."""
-    regions = recipe.regions(study.model)
-    if regions is None:
-        return None
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    x = jax.ShapeDtypeStruct((1, *data.x.shape[1:]), "float32")
-    return regions.resolve(jax.eval_shape(study.model.init, key, x).params)
-
-
-def _plan(
-    home: Path,
-    key: str,
-    strategy: Strategy,
-    study: Study,
-    recipe: Recipe,
-    data: Dataset,
-    arrays: Arrays,
-    membership: Membership,
-) -> tuple[list[tuple[int, ...]], Strategy]:
-    """How the fleet is grouped and worked off, written first: with who learns what, and regions.
-
-    A fleet keeps both even where memory or the fastest strategy have changed: they decide over the
-    last bits. A directory without a record of this fleet is another's, its checkpoints too, and is
-    cleared.
-    """
-    path, models = home / "fleet.json", study.split.models
-    regions = resolved_regions(study, recipe, data)
-    stored = _record(path)
-    groups = [tuple(group) for group in stored.get("groups", ())]
-    if stored.get("key") == key and sum(groups, ()) == tuple(range(models)):
-        if regions is not None:
-            check_record(regions, stored["regions"])
-        return groups, _available(stored["strategy"])
-    shutil.rmtree(home, ignore_errors=True)
-    size = fitting_chunk(study.model, arrays, study.batch_size, models, recipe.networks, strategy)
-    groups = chunks(models, size)
-    record = None if regions is None else regions.to_json()
-    write_array(home / "membership.npy", membership.matrix)
-    plan = {"seed": study.seed, "groups": groups, "strategy": asdict(strategy), "regions": record}
-    write_json(path, {"key": key} | plan)
-    return groups, strategy
-
-
-def _available(stored: dict[str, Any]) -> Strategy:
-    """A strategy on as many of its devices as are still there."""
-    return Strategy(**stored | {"devices": min(stored["devices"], jax.local_device_count())})
-
-
-def _record(path: Path) -> dict[str, Any]:
-    """What was written of a fleet; nothing where it is missing or damaged."""
-    try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
-        return {}

@@ -1,9 +1,11 @@
 """Running a study: train, attack, measure, and write down everything."""
 
+import json
 import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,12 +17,14 @@ from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.files import link, sweep, write_array, write_arrays, write_json
 from pptp_jax.lock import held
+from pptp_jax.processes import Processes
 from pptp_jax.signals import SignalStore
 from pptp_jax.study.comparisons import comparisons, curves
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.fingerprint import fingerprint
-from pptp_jax.study.fleets import Kept, fleet, resolved_regions
+from pptp_jax.study.fleets import Kept, fleet
 from pptp_jax.study.measure import Attacked, attacked, row, white_box
+from pptp_jax.study.plan import resolved_regions
 from pptp_jax.study.riskiest import write_riskiest
 from pptp_jax.study.slices import slices
 from pptp_jax.training import Progress, Recipe, Strategy, usual_strategy
@@ -40,6 +44,7 @@ def run(
     command: str | None = None,
     on_progress: OnProgress = lambda recipe, progress: None,
     stop: Callable[[], bool] = lambda: False,
+    processes: Processes | None = None,
 ) -> dict[str, Any]:
     """Trains every recipe's fleet, attacks it, and writes results, signals and scores.
 
@@ -57,17 +62,23 @@ def run(
         command: what a person types to get the same numbers, to be written down.
         on_progress: is told after each epoch.
         stop: whether to stop, asked after each epoch.
+        processes: those that share the work, as `joining.joined` gives them; each trains its part
+            of a fleet, and process 0 does the rest.
 
     Returns:
         The content of `results.json`.
 
     Raises:
-        ValueError: if the study does not fit its data, or another process runs into `out`.
+        ValueError: if the study does not fit its data, or another run goes into `out`; if processes
+            run different studies, or do not see the same directory.
         KeyboardInterrupt: if `stop` says so, when what is being trained has been saved.
     """
-    with held(out):
-        sweep(out)
-        return _run(study, out, strategy, resume, command, on_progress, stop)
+    processes = processes or Processes()
+    with held(out) if processes.first else nullcontext():
+        if processes.first:
+            sweep(out)
+        processes.check_shared(out)
+        return _run(study, out, strategy, resume, command, on_progress, stop, processes)
 
 
 def _run(
@@ -78,6 +89,7 @@ def _run(
     command: str | None,
     on_progress: OnProgress,
     stop: Callable[[], bool],
+    processes: Processes,
 ) -> dict[str, Any]:
     began = time.monotonic()
     data = study.load()
@@ -85,12 +97,18 @@ def _run(
     # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
     # those who change it back.
     keys = [fingerprint(study, recipe, data, division, membership) for recipe in study.recipes]
-    worked = strategy(study, data)
+    if processes.agree(lambda: keys) != keys:
+        raise ValueError(
+            f"process {processes.index} has another study or other data than process 0"
+        )
+    # The others take that of process 0 from the plan of each fleet.
+    worked = strategy(study, data) if processes.first else usual_strategy()
     homes = [
         f"fleets/{recipe.slug}-{key[:12]}" for recipe, key in zip(study.recipes, keys, strict=True)
     ]
-    manifest = _manifest(study, data, membership, command, worked)
-    write_json(out / "manifest.json", manifest | {"fleets": homes})
+    manifest = _manifest(study, data, membership, command, worked, processes.count)
+    if processes.first:
+        write_json(out / "manifest.json", manifest | {"fleets": homes})
     trained: list[tuple[Recipe, Kept]] = []
     for recipe, key, home in zip(study.recipes, keys, homes, strict=True):
         told = partial(on_progress, recipe)
@@ -105,8 +123,12 @@ def _run(
             resume=resume,
             on_progress=told,
             stop=stop,
+            processes=processes,
         )
         trained.append((recipe, own))
+    if not processes.first:
+        processes.wait()
+        return dict(json.loads((out / "results.json").read_text()))
     ends = {recipe.slug: kept[max(kept)] for recipe, kept in trained}
     seen = {slug: attacked(end, membership, study.attacks, data) for slug, end in ends.items()}
     rows = []
@@ -133,11 +155,17 @@ def _run(
     _write_scores(out / "scores", membership, seen)
     write_riskiest(out / "riskiest.npz", data, membership, seen, study.compared)
     write_json(out / "results.json", results)
+    processes.wait()
     return results
 
 
 def _manifest(
-    study: Study, data: Dataset, membership: Membership, command: str | None, strategy: Strategy
+    study: Study,
+    data: Dataset,
+    membership: Membership,
+    command: str | None,
+    strategy: Strategy,
+    processes: int,
 ) -> dict[str, Any]:
     """What is known of a run before its first model is trained."""
     return {
@@ -158,7 +186,8 @@ def _manifest(
         "versions": {"python": platform.python_version(), "pptp-jax": __version__}
         | {package: version(package) for package in PACKAGES},
         "strategy": describe(strategy),
-        "device": str(jax.devices()[0].device_kind),
+        "device": str(jax.local_devices()[0].device_kind),
+        "processes": processes,
     }
 
 

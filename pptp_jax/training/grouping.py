@@ -18,15 +18,22 @@ from pptp_jax.validation import at_least
 _MEMORY_SHARE = 0.5
 
 
-def chunks(models: int, size: int) -> list[tuple[int, ...]]:
+def chunks(models: int, size: int, processes: int = 1) -> list[tuple[int, ...]]:
     """The models in groups of at most `size`, as even as can be.
+
+    Args:
+        models: how many there are.
+        size: how many there are in a group, at most.
+        processes: among how many the groups are dealt out; all get as many, if there are enough.
 
     Examples:
         >>> chunks(5, 2)
         [(0, 1), (2, 3), (4,)]
+        >>> chunks(5, 5, processes=2)
+        [(0, 1, 2), (3, 4)]
     """
-    at_least(1, models=models, chunk=size)
-    count = math.ceil(models / size)
+    at_least(1, models=models, chunk=size, processes=processes)
+    count = math.ceil(math.ceil(models / size) / processes) * processes
     size = math.ceil(models / count)
     return [tuple(range(start, min(start + size, models))) for start in range(0, models, size)]
 

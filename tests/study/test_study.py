@@ -17,7 +17,7 @@ from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.signals import FLIP, IDENTITY, logit_scaled_confidence, shift
 from pptp_jax.study import Study, load_study, narrowed, run
-from pptp_jax.study import fleets as study_fleets
+from pptp_jax.study import plan as study_plan
 from pptp_jax.study.config import describe
 from pptp_jax.training import Checkpoint, Progress, Recipe, freeze, split, undefended
 
@@ -224,7 +224,7 @@ def test_regions_are_stored_with_a_fleet_and_compared(done: Path) -> None:
 def test_only_the_damaged_group_is_trained_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(study_fleets, "fitting_chunk", lambda *_: 2)
+    monkeypatch.setattr(study_plan, "fitting_chunk", lambda *_: 2)
     study = replace(STUDY, recipes=STUDY.recipes[:1], trajectory=(1,), resamples=10)
     told: list[Progress] = []
     known = run(study, tmp_path)

@@ -1,0 +1,120 @@
+"""Real processes that share a study, and what becomes of the others when one of them stops."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pptp_jax.data import Balanced, Digits
+from pptp_jax.models import mlp
+from pptp_jax.study import Study, run
+from pptp_jax.training import Progress, undefended
+
+STUDY = Study(
+    name="tiny",
+    data=Digits(),
+    model=mlp([8], num_classes=10),
+    split=Balanced(models=6),
+    examples=300,
+    batch_size=50,
+    attacks=("loss",),
+    compared="loss",
+    resamples=10,
+    trajectory=(1,),
+    recipes=(undefended(2),),
+)
+
+# A process: its place among them, the port, the run directory, and after how many groups it dies.
+PROCESS = """
+import os, signal, sys
+from pathlib import Path
+
+from pptp_jax.joining import joined
+from pptp_jax.study import plan, run
+from pptp_jax.training import Strategy
+from tests.test_joining import STUDY
+
+index, port, out, groups = sys.argv[1:]
+plan.fitting_chunk = lambda *_: 1
+
+def told(recipe, progress):
+    if progress.models == int(groups):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with joined(f"127.0.0.1:{port}", 2, int(index), patience=3) as processes:
+    results = run(
+        STUDY,
+        Path(out),
+        strategy=lambda study, data: Strategy(order="scan", devices=2),
+        on_progress=told,
+        processes=processes,
+    )
+print(results["rows"][0]["attacks"]["loss"]["auc"]["value"])
+"""
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("alone")
+    run(STUDY, out)
+    return out
+
+
+def start(out: Path, dies: dict[int, int]) -> list[subprocess.Popen[str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "JAX_NUM_CPU_DEVICES": "2",
+    }
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, *map(str, (i, port, out, dies.get(i, -1)))],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+        )
+        for i in range(2)
+    ]
+
+
+def same(out: Path, alone: Path) -> None:
+    names = sorted(path.relative_to(alone) for path in alone.glob("fleets/*/after-*/*.npy"))
+    assert len(names) == 8
+    for name in names:
+        np.testing.assert_allclose(
+            np.load(out / name), np.load(alone / name), rtol=1e-4, atol=1e-4, err_msg=str(name)
+        )
+
+
+def test_two_processes_find_what_one_finds(alone: Path, tmp_path: Path) -> None:
+    started = start(tmp_path, {})
+    said = [process.communicate(timeout=200) for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    [first, second] = [text for text, _ in said]
+    assert first == second and 0 < float(first) < 1
+    same(tmp_path, alone)
+    assert not list(tmp_path.rglob("shards")) and not list(tmp_path.glob(".*"))
+
+
+def test_one_process_goes_on_from_two_of_which_one_was_killed(alone: Path, tmp_path: Path) -> None:
+    started = start(tmp_path, {1: 1})
+    said = [process.communicate(timeout=200)[1] for process in started]
+    assert started[1].returncode == -signal.SIGKILL, said[1]
+    assert started[0].returncode == 1
+    assert "process 1 was last heard of 3 s ago; the same command goes on from here" in said[0]
+    assert "KeyboardInterrupt" in said[0]
+    told: list[Progress] = []
+    run(STUDY, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
+    # Six groups of one model each, two epochs each: process 0 had trained three, process 1 one.
+    assert len(told) == 4
+    same(tmp_path, alone)
+    assert not list(tmp_path.rglob("shards"))
