@@ -1,6 +1,7 @@
 """Joining the processes of a run by `jax.distributed`, and leaving it together."""
 
 import _thread
+import atexit
 import itertools
 import os
 import sys
@@ -15,7 +16,6 @@ from pptp_jax.processes import Board, Processes
 _STOPPED = "stopped: "
 _BEAT = 1.0  # seconds
 _COMING = 300
-_LEFT: list[Any] = []
 
 
 @contextmanager
@@ -75,12 +75,17 @@ def joined(
         processes.wait()
     except BaseException as error:
         watch.leave(str(error) or "interrupted")
-        # At exit JAX would wait for the others once more, and abort.
-        _LEFT.extend((global_state.client, global_state.service))
-        global_state.client = global_state.service = None
+        # At its own exit JAX would wait for the others once more, and abort.
+        atexit.register(_exit_now)
         raise
     watch.end()
     jax.distributed.shutdown()
+
+
+def _exit_now() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 class _Store:

@@ -26,8 +26,8 @@ from pptp_jax.probes import feature_margins
 from pptp_jax.processes import Processes
 from pptp_jax.signals import Layout, Part, Signals, SignalStore, collect
 from pptp_jax.study.config import Study
-from pptp_jax.study.probing import PROBED, probes, signals_read
 from pptp_jax.study.plan import available, planned
+from pptp_jax.study.probing import PROBED, probes, signals_read
 from pptp_jax.study.shards import gather, shard
 from pptp_jax.training import (
     Arrays,
