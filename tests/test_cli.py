@@ -281,3 +281,20 @@ fleets.collect = interrupted
     out = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
     assert out.returncode == 130
     assert out.stderr == "interrupted; the same command goes on from here\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--processes", 2), "--coordinator, --processes and --process go together"),
+        (("--coordinator", "here:1", "--process", 0), "and --process go together"),
+        (("--distributed", "--process", 0), "--distributed finds the processes in the environment"),
+        (
+            ("--coordinator", "here:1", "--processes", 2, "--process", 2),
+            "it is at most 1 of 2 processes, got 2",
+        ),
+    ],
+)
+def test_processes_are_said_whole(study: Path, options: tuple[object, ...], said: str) -> None:
+    result = pptp("run", study, *options)
+    assert result.exit_code == 2 and said in " ".join(result.stderr.split())

@@ -5,11 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from board import Memory
 
+from pptp_jax import joining
 from pptp_jax.data import Balanced, Digits
 from pptp_jax.models import mlp
 from pptp_jax.study import Study, run
@@ -29,7 +33,8 @@ STUDY = Study(
     recipes=(undefended(2),),
 )
 
-# A process: its place among them, the port, the run directory, and after how many groups it dies.
+# A process: its place among them, the port, the run directory, after how many groups it is killed,
+# and its patience.
 PROCESS = """
 import os, signal, sys
 from pathlib import Path
@@ -37,16 +42,16 @@ from pathlib import Path
 from pptp_jax.joining import joined
 from pptp_jax.study import plan, run
 from pptp_jax.training import Strategy
-from tests.test_joining import STUDY
+from test_joining import STUDY
 
-index, port, out, groups = sys.argv[1:]
+index, port, out, groups, patience = sys.argv[1:]
 plan.fitting_chunk = lambda *_: 1
 
 def told(recipe, progress):
     if progress.models == int(groups):
         os.kill(os.getpid(), signal.SIGKILL)
 
-with joined(f"127.0.0.1:{port}", 2, int(index), patience=3) as processes:
+with joined(f"127.0.0.1:{port}", 2, int(index), patience=float(patience)) as processes:
     results = run(
         STUDY,
         Path(out),
@@ -65,18 +70,18 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def start(out: Path, dies: dict[int, int]) -> list[subprocess.Popen[str]]:
+def start(out: Path, dies: dict[int, int], patience: float = 60) -> list[subprocess.Popen[str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     env = {
         **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": os.pathsep.join(map(str, Path(__file__).parents[:2])),
         "JAX_NUM_CPU_DEVICES": "2",
     }
     return [
         subprocess.Popen(
-            [sys.executable, "-c", PROCESS, *map(str, (i, port, out, dies.get(i, -1)))],
+            [sys.executable, "-c", PROCESS, *map(str, (i, port, out, dies.get(i, -1), patience))],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -95,6 +100,43 @@ def same(out: Path, alone: Path) -> None:
         )
 
 
+def watched(board: Memory, monkeypatch: pytest.MonkeyPatch, patience: float) -> float:
+    """How long it takes until process 0 of two is interrupted."""
+    heard = threading.Event()
+    monkeypatch.setattr(joining._thread, "interrupt_main", heard.set)
+    began = time.monotonic()
+    watch = joining.Watch(2, 0, board, patience)
+    assert heard.wait(10)
+    watch.leave("it was interrupted")
+    return time.monotonic() - began
+
+
+def test_the_others_are_told_why_a_process_stops(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = Memory()
+    other = joining.Watch(2, 1, board, 60)
+    other.leave("no space left")
+    assert watched(board, monkeypatch, 60) < 10  # process 0 waits for nobody
+    said = capsys.readouterr().err
+    assert said == "process 1 stopped: no space left; the same command goes on from here\n"
+    assert board.under("alive")["0"] == "stopped: it was interrupted"
+
+
+def test_a_silent_process_counts_as_dead_and_a_living_one_does_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = Memory()
+    assert 0.5 < watched(board, monkeypatch, 0.5) < 5
+    assert "process 1 was last heard of 1 s ago; the same" in capsys.readouterr().err
+    board = Memory()
+    pair = [joining.Watch(2, index, board, 1.5) for index in (0, 1)]
+    time.sleep(2)
+    for watch in pair:
+        watch.end()
+    assert capsys.readouterr().err == ""
+
+
 def test_two_processes_find_what_one_finds(alone: Path, tmp_path: Path) -> None:
     started = start(tmp_path, {})
     said = [process.communicate(timeout=200) for process in started]
@@ -102,15 +144,15 @@ def test_two_processes_find_what_one_finds(alone: Path, tmp_path: Path) -> None:
     [first, second] = [text for text, _ in said]
     assert first == second and 0 < float(first) < 1
     same(tmp_path, alone)
-    assert not list(tmp_path.rglob("shards")) and not list(tmp_path.glob(".*"))
+    assert not list(tmp_path.rglob("shards")) and list(tmp_path.glob(".*")) == [tmp_path / ".lock"]
 
 
 def test_one_process_goes_on_from_two_of_which_one_was_killed(alone: Path, tmp_path: Path) -> None:
-    started = start(tmp_path, {1: 1})
+    started = start(tmp_path, {1: 1}, patience=8)
     said = [process.communicate(timeout=200)[1] for process in started]
     assert started[1].returncode == -signal.SIGKILL, said[1]
     assert started[0].returncode == 1
-    assert "process 1 was last heard of 3 s ago; the same command goes on from here" in said[0]
+    assert "process 1 was last heard of 8 s ago; the same command goes on from here" in said[0]
     assert "KeyboardInterrupt" in said[0]
     told: list[Progress] = []
     run(STUDY, tmp_path, on_progress=lambda recipe, progress: told.append(progress))

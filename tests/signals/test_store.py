@@ -70,6 +70,19 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert_whole(SignalStore(tmp_path / "s", LAYOUT))
 
 
+def test_a_store_takes_from_another_what_it_lacks(tmp_path: Path) -> None:
+    own, other = (SignalStore(tmp_path / name, LAYOUT) for name in "ab")
+    own.take(other)
+    assert not (tmp_path / "a").exists()
+    own.write(rows(0, 1))
+    other.write((model, row(model + 9 * (model == 1))) for model in (1, 3))
+    own.take(other)
+    assert own.missing == {2}
+    other.write(rows(2))
+    own.take(SignalStore(tmp_path / "b", LAYOUT))
+    assert_whole(SignalStore(tmp_path / "a", LAYOUT))
+
+
 def test_arrays_are_mapped_and_not_copied(tmp_path: Path) -> None:
     logits = filled(tmp_path).read("logits")
     assert isinstance(logits, np.memmap) and not logits.flags.writeable
