@@ -31,7 +31,7 @@ import jax
 from pptp_jax.data import Balanced, Digits
 from pptp_jax.models import mlp
 from pptp_jax.objectives import RelaxLoss
-from pptp_jax.study import Study, fleets, run
+from pptp_jax.study import Study, fleets, plan, run
 from pptp_jax.training import Checkpoint, Strategy, split, undefended
 
 EPOCHS, GROUP = 9, 2
@@ -81,7 +81,7 @@ class Attempt:
 def work(out: Path) -> None:
     """The process that is killed: runs the study and tells each epoch by a line."""
     fleets.Checkpoint = partial(Checkpoint, every=0.0)
-    fleets.fitting_chunk = lambda *_: GROUP
+    plan.fitting_chunk = lambda *_: GROUP
     scan = Strategy(order="scan")
     run(STUDY, out, strategy=lambda *_: scan, on_progress=lambda *_: print(flush=True))
 

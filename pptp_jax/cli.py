@@ -134,6 +134,7 @@ def run(
                     command=_command("run", study, data=data, recipe=recipes, compared=compared),
                     on_progress=on_progress,
                     stop=interruption.asked,
+                    tell=partial(click.echo, err=True),
                     processes=shared,
                 )
     except OSError as error:

@@ -26,7 +26,7 @@ from pptp_jax.probes import feature_margins
 from pptp_jax.processes import Processes
 from pptp_jax.signals import Layout, Part, Signals, SignalStore, collect
 from pptp_jax.study.config import Study
-from pptp_jax.study.plan import available, planned
+from pptp_jax.study.plan import available, halved, planned
 from pptp_jax.study.probing import PROBED, probes, signals_read
 from pptp_jax.study.shards import gather, shard
 from pptp_jax.training import (
@@ -108,6 +108,7 @@ def fleet(
     on_progress: Callable[[Progress], None],
     stop: Callable[[], bool],
     processes: Processes,
+    tell: Callable[[str], object],
 ) -> Kept:
     """Trains a fleet, or reads as much of it as an earlier run has left.
 
@@ -125,6 +126,8 @@ def fleet(
         resume: whether what an earlier run has left is used.
         on_progress: is told after each epoch.
         stop: whether to stop, asked after each epoch.
+        tell: is told in a sentence if the memory does not suffice. Then the groups that are not
+            finished are halved; not where several processes share them, which ends them all.
         processes: those that share the work, group by group. Process 0 writes into the fleet's own
             stores, each other one into stores of its own, which process 0 gathers at the end, or at
             the beginning of the next run.
@@ -160,13 +163,14 @@ def fleet(
                 missing.append(i)
                 saved = home / f"checkpoint-{i}"
                 # Past a lost stop no way leads back to it; and Orbax knows no process by itself.
-                if processes.count > 1 or (Checkpoint(saved).latest() or 0) >= lost[0]:
+                past = lost[0] != end and (Checkpoint(saved).latest() or 0) >= lost[0]
+                if processes.count > 1 or past:
                     shutil.rmtree(saved, ignore_errors=True)
-        return plan | {"missing": missing}
+        return {"plan": plan, "missing": missing}
 
-    plan = processes.agree(begun)
-    groups, strategy = [tuple(group) for group in plan["groups"]], available(plan["strategy"])
-    missing = processes.share(plan["missing"])
+    agreed = processes.agree(begun)
+    plan, missing = agreed["plan"], processes.share(agreed["missing"])
+    used = available(plan["strategy"])
     stores = opened(home if processes.first else shard(home, processes.index))
     take = jax.jit(partial(_collect, study, recipe))
 
@@ -188,26 +192,24 @@ def fleet(
         if epochs in stops[:-1]:
             keep(group, epochs, variables, {})
 
-    def saved(group: tuple[int, ...]) -> Checkpoint:
-        return Checkpoint(home / f"checkpoint-{groups.index(group)}")
-
-    trained = train_fleet(
-        study.model,
-        recipe,
-        arrays,
-        member_indices(membership.matrix),
-        optimizer=study.optimizer,
-        batch_size=study.batch_size,
-        seed=study.seed,
-        groups=[groups[i] for i in missing],
-        strategy=strategy,
-        width=max(map(len, groups)),
-        checkpoint=saved if processes.count == 1 else None,
-        on_progress=on_progress,
-        observe=observe,
-        stop=stop,
-    )
-    for i, ended in zip(missing, trained, strict=True):
+    def train(i: int, before: int) -> None:
+        saved = home / f"checkpoint-{i}"
+        [ended] = train_fleet(
+            study.model,
+            recipe,
+            arrays,
+            member_indices(membership.matrix),
+            optimizer=study.optimizer,
+            batch_size=study.batch_size,
+            seed=study.seed,
+            groups=[tuple(plan["groups"][i])],
+            strategy=used,
+            width=plan["widths"][i],
+            checkpoint=(lambda _: Checkpoint(saved)) if processes.count == 1 else None,
+            on_progress=lambda now: on_progress(now._replace(models=before)),
+            observe=observe,
+            stop=stop,
+        )
         known = {"loss": ended.loss, "finite": ended.finite}
         parts = stores[end].layout.parts
         look = study.model, ended.variables, arrays, jnp.arange(len(data))
@@ -218,7 +220,35 @@ def fleet(
         for name, probe in probes(study, data, arrays).items():
             known[name] = probe(ended.variables)
         keep(ended.models, end, ended.variables, known)
-        shutil.rmtree(home / f"checkpoint-{i}", ignore_errors=True)
+        shutil.rmtree(saved, ignore_errors=True)
+
+    unfinished = list(missing)
+    try:
+        before = 0
+        for i in missing:
+            train(i, before)
+            before += len(plan["groups"][i])
+            unfinished.remove(i)
+    except jax.errors.JaxRuntimeError as error:
+        if processes.count > 1 or "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+    if unfinished:  # what failed is let go by now, with the memory that it held
+        width = halved(home, plan, unfinished)
+        tell(f"{recipe.slug}: the memory does not suffice; going on with {width} at a time")
+        return fleet(
+            study,
+            recipe,
+            data,
+            membership,
+            home,
+            key=key,
+            strategy=strategy,
+            resume=True,
+            on_progress=on_progress,
+            stop=stop,
+            processes=processes,
+            tell=tell,
+        )
     processes.wait()
     if processes.first:
         gather(home, stores)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pptp_jax.data import Dataset, Membership
 from pptp_jax.files import write_array, write_json
 from pptp_jax.regions import RegionMap, check_record
 from pptp_jax.study.config import Study
-from pptp_jax.training import Arrays, Recipe, Strategy, chunks, fitting_chunk
+from pptp_jax.training import Arrays, Recipe, Strategy, chunks, fitting_chunk, needed_memory
 
 
 def resolved_regions(study: Study, recipe: Recipe, data: Dataset) -> RegionMap | None:
@@ -49,15 +50,63 @@ def planned(
     if stored.get("key") == key and sum(groups, ()) == tuple(range(models)):
         if regions is not None:
             check_record(regions, stored["regions"])
-        return stored
+        return {"widths": [max(map(len, groups))] * len(groups)} | stored
     shutil.rmtree(home, ignore_errors=True)
     size = fitting_chunk(study.model, arrays, study.batch_size, models, recipe.networks, strategy)
     groups = chunks(models, size, processes)
     record = None if regions is None else regions.to_json()
     write_array(home / "membership.npy", membership.matrix)
-    plan = {"seed": study.seed, "groups": groups, "strategy": asdict(strategy), "regions": record}
-    write_json(path, {"key": key} | plan)
+    width = max(map(len, groups))
+    need = needed_memory(study.model, arrays, study.batch_size, width, recipe.networks, strategy)
+    plan = {
+        "key": key,
+        "seed": study.seed,
+        "groups": groups,
+        "widths": [width] * len(groups),
+        "predicted_bytes": need,
+        "strategy": asdict(strategy),
+        "regions": record,
+    }
+    write_json(path, plan)
     return plan
+
+
+def halved(home: Path, plan: Mapping[str, Any], unfinished: Collection[int]) -> int:
+    """Plans the groups that are not finished anew, half as wide, for want of memory.
+
+    Finished ones keep their width, by which they would come out the same again. Checkpoints go:
+    they are of the groups as they were.
+
+    Args:
+        home: the fleet's own directory.
+        plan: as it was.
+        unfinished: the numbers of the groups.
+
+    Returns:
+        The new width of the widest of them.
+
+    Raises:
+        ValueError: if they are trained one by one already, or as many as there are devices.
+    """
+    devices, widest = plan["strategy"]["devices"], 0
+    groups: list[tuple[int, ...]] = []
+    widths: list[int] = []
+    for i, (group, width) in enumerate(zip(plan["groups"], plan["widths"], strict=True)):
+        if i in unfinished:
+            if width <= devices:
+                raise ValueError(
+                    f"{home.name}: the memory is too small even for one model a device at a time; "
+                    f"take a smaller batch_size or model"
+                )
+            width = -(-width // 2)
+            widest = max(widest, width)
+        for start in range(0, len(group), width):
+            groups.append(group[start : start + width])
+            widths.append(width)
+    for saved in home.glob("checkpoint-*"):
+        shutil.rmtree(saved)
+    write_json(home / "fleet.json", {**plan, "groups": groups, "widths": widths})
+    return widest
 
 
 def available(stored: dict[str, Any]) -> Strategy:

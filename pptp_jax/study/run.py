@@ -45,6 +45,7 @@ def run(
     on_progress: OnProgress = lambda recipe, progress: None,
     stop: Callable[[], bool] = lambda: False,
     processes: Processes | None = None,
+    tell: Callable[[str], object] = lambda sentence: None,
 ) -> dict[str, Any]:
     """Trains every recipe's fleet, attacks it, and writes results, signals and scores.
 
@@ -64,6 +65,8 @@ def run(
         stop: whether to stop, asked after each epoch.
         processes: those that share the work, as `joining.joined` gives them; each trains its part
             of a fleet, and process 0 does the rest.
+        tell: is told in a sentence if the memory does not suffice, so that fewer models are trained
+            side by side.
 
     Returns:
         The content of `results.json`.
@@ -78,7 +81,7 @@ def run(
         if processes.first:
             sweep(out)
         processes.check_shared(out)
-        return _run(study, out, strategy, resume, command, on_progress, stop, processes)
+        return _run(study, out, strategy, resume, command, on_progress, stop, processes, tell)
 
 
 def _run(
@@ -90,6 +93,7 @@ def _run(
     on_progress: OnProgress,
     stop: Callable[[], bool],
     processes: Processes,
+    tell: Callable[[str], object],
 ) -> dict[str, Any]:
     began = time.monotonic()
     data = study.load()
@@ -124,6 +128,7 @@ def _run(
             on_progress=told,
             stop=stop,
             processes=processes,
+            tell=tell,
         )
         trained.append((recipe, own))
     if not processes.first:

@@ -4,7 +4,7 @@ from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import check_members, check_private, check_reference
 from pptp_jax.training.fleet import Observer, Progress, Trained, train_fleet
-from pptp_jax.training.grouping import chunks, fitting_chunk
+from pptp_jax.training.grouping import chunks, fitting_chunk, needed_memory
 from pptp_jax.training.optimizer import SGD, Optimizer
 from pptp_jax.training.phase import Ensemble, Perturbation, Phase, Private, Vulnerable
 from pptp_jax.training.probe import fastest_strategy
@@ -65,6 +65,7 @@ __all__ = [
     "freeze",
     "freeze_in_turn",
     "make_train",
+    "needed_memory",
     "perturb",
     "pretrained",
     "rewind",

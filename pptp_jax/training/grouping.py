@@ -48,9 +48,7 @@ def fitting_chunk(
 ) -> int:
     """How many models fit the device's memory at once, at least one and at most `models`.
 
-    A network is taken to need its parameters four times over (themselves, gradients, momentum and
-    updates) and, while it is worked on, everything that its forward pass computes for a batch twice
-    over.
+    What they need is taken to be as `needed_memory` has it.
 
     Args:
         model: what is trained.
@@ -66,14 +64,7 @@ def fitting_chunk(
         >>> fitting_chunk(models.mlp([16], num_classes=10), digits, batch_size=64, models=16)
         16
     """
-    x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((batch_size,), jnp.int32))
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    variables = jax.eval_shape(model.init, key, x)
-    forward = partial(model.apply, train=True)
-    program = jax.make_jaxpr(lambda v, x, k: forward(*v, x, key=k))(variables, x, key)
-    activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)
-    kept = networks * 4 * sum(map(_bytes, jax.tree.leaves(variables)))
-    passing = networks * 2 * activations
+    kept, passing = _of_one(model, data, batch_size, networks)
     strategy = usual_strategy() if strategy is None else strategy
     memory = _memory() * _MEMORY_SHARE
     if strategy.order == "vmap":
@@ -83,6 +74,52 @@ def fitting_chunk(
     if jax.default_backend() != "cpu":  # whose devices share one memory
         size *= strategy.devices
     return int(np.clip(size, 1, models))
+
+
+def needed_memory(
+    model: Model,
+    data: Arrays,
+    batch_size: int,
+    models: int,
+    networks: int = 1,
+    strategy: Strategy | None = None,
+) -> int:
+    """The bytes that models trained side by side are predicted to need, besides the data.
+
+    A network is taken to need its parameters four times over (themselves, gradients, momentum and
+    updates) and, while it is worked on, everything that its forward pass computes for a batch twice
+    over.
+
+    Args:
+        model: what is trained.
+        data: the data set.
+        batch_size: the examples in a step.
+        models: how many there are, on all devices together.
+        networks: how many networks a recipe trains side by side for one model.
+        strategy: how they are worked off; None is `usual_strategy()`.
+
+    Examples:
+        >>> from pptp_jax import data, models
+        >>> digits, mlp = Arrays.of(data.Digits().load()), models.mlp([16], num_classes=10)
+        >>> scan, vmap = Strategy(order="scan"), Strategy(order="vmap")
+        >>> [needed_memory(mlp, digits, 64, 8, strategy=order) for order in (scan, vmap)]
+        [222672, 697216]
+    """
+    kept, passing = _of_one(model, data, batch_size, networks)
+    strategy = usual_strategy() if strategy is None else strategy
+    return models * kept + passing * (models if strategy.order == "vmap" else strategy.devices)
+
+
+def _of_one(model: Model, data: Arrays, batch_size: int, networks: int) -> tuple[int, int]:
+    """The bytes that one model needs all the time, and besides while it is worked on."""
+    x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((batch_size,), jnp.int32))
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    variables = jax.eval_shape(model.init, key, x)
+    forward = partial(model.apply, train=True)
+    program = jax.make_jaxpr(lambda v, x, k: forward(*v, x, key=k))(variables, x, key)
+    activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)
+    parameters = sum(map(_bytes, jax.tree.leaves(variables)))
+    return networks * 4 * parameters, networks * 2 * activations
 
 
 def _bytes(array: Any) -> int:

@@ -3,9 +3,11 @@
 import errno
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.signals import FLIP, IDENTITY, logit_scaled_confidence, shift
 from pptp_jax.study import Study, load_study, narrowed, run
+from pptp_jax.study import fleets as study_fleets
 from pptp_jax.study import plan as study_plan
 from pptp_jax.study.config import describe
 from pptp_jax.training import Checkpoint, Progress, Recipe, freeze, split, undefended
@@ -247,6 +250,53 @@ def test_only_the_damaged_group_is_trained_anew(
         assert [progress.training for progress in told] == [2, 2] * groups
         assert again["rows"] == known["rows"] and again["curves"] == known["curves"]
         assert {p: p.read_bytes() for p in home.rglob("*.npy")} == whole
+
+
+def scarce(monkeypatch: pytest.MonkeyPatch, fits: Callable[[tuple[int, ...], int], bool]) -> None:
+    """Lets allocations fail for groups, by their models and their width, that do not fit."""
+    real = study_fleets.train_fleet
+
+    def train(*args, groups, width, **options):
+        for group in groups:
+            if not fits(group, width):
+                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9.")
+        return real(*args, groups=groups, width=width, **options)
+
+    monkeypatch.setattr(study_fleets, "train_fleet", train)
+
+
+def test_groups_are_halved_where_memory_fails(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_plan, "fitting_chunk", lambda *_: 3)
+    study, told = replace(STUDY, recipes=STUDY.recipes[:1]), []
+    with monkeypatch.context() as patched:
+        scarce(patched, lambda group, width: 0 in group or width < 3)
+        run(study, tmp_path, tell=told.append)
+    sentence = "the memory does not suffice; going on with 2 at a time"
+    assert told == [f"undefended_2: {sentence}"]
+    [home] = (tmp_path / "fleets").iterdir()
+    plan = json.loads((home / "fleet.json").read_text())
+    assert plan["groups"] == [[0, 1, 2], [3, 4], [5]] and plan["widths"] == [3, 2, 2]
+    assert plan["predicted_bytes"] > 3 * 4 * 4 * (64 * 8 + 8 + 8 * 10 + 10)
+    first = "signals/undefended_2.npy"
+    found = np.load(tmp_path / first)
+    np.testing.assert_allclose(found, np.load(done / first), rtol=1e-4, atol=1e-4)
+    # What is trained anew, the group of before among them, is the same program as it was.
+    (home / "after-2" / "confidence.npy").unlink()
+    widths: list[tuple[tuple[int, ...], int]] = []
+    scarce(monkeypatch, lambda group, width: widths.append((group, width)) is None)
+    run(study, tmp_path, tell=told.append)
+    assert widths == [((0, 1, 2), 3), ((3, 4), 2), ((5,), 2)] and len(told) == 1
+    np.testing.assert_array_equal(np.load(tmp_path / first), found)
+
+
+def test_a_model_that_does_not_fit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scarce(monkeypatch, lambda group, width: False)
+    told: list[str] = []
+    with pytest.raises(ValueError, match="too small even for one model a device at a time; take"):
+        run(replace(STUDY, recipes=STUDY.recipes[:1]), tmp_path, tell=told.append)
+    assert [sentence.split()[-4:-3] for sentence in told] == [["3"], ["2"], ["1"]]
 
 
 def test_what_is_left_of_another_fleet_is_never_taken(tmp_path: Path) -> None:
