@@ -162,9 +162,8 @@ def fleet(
             if lost:
                 missing.append(i)
                 saved = home / f"checkpoint-{i}"
-                # Past a lost stop no way leads back to it; and Orbax knows no process by itself.
-                past = lost[0] != end and (Checkpoint(saved).latest() or 0) >= lost[0]
-                if processes.count > 1 or past:
+                # Past a lost stop no way leads back to it.
+                if lost[0] != end and (Checkpoint(saved).latest() or 0) >= lost[0]:
                     shutil.rmtree(saved, ignore_errors=True)
         return {"plan": plan, "missing": missing}
 
@@ -205,7 +204,7 @@ def fleet(
             groups=[tuple(plan["groups"][i])],
             strategy=used,
             width=plan["widths"][i],
-            checkpoint=(lambda _: Checkpoint(saved)) if processes.count == 1 else None,
+            checkpoint=lambda _: Checkpoint(saved),
             on_progress=lambda now: on_progress(now._replace(models=before)),
             observe=observe,
             stop=stop,

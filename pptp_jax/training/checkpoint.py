@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
-from pptp_jax.files import write_json
+from pptp_jax.files import write_arrays, write_json
 
 _SUMS = "blake2b.json"
+_LEAVES = "leaves.npz"
 
 
 class Checkpoint:
@@ -23,6 +25,10 @@ class Checkpoint:
     Orbax writes a state aside and renames it when it is whole. Then a checksum of each of its files
     is put beside them, and only then is the state before it dropped. One without them, or whose
     bytes have changed, counts as missing: Orbax reads some flipped bits as numbers.
+
+    Where processes share a run, each keeps states of its own, which Orbax does not know: it takes
+    them for parts of one state, and waits for all. Then they are kept as NumPy arrays, and those
+    that Orbax has kept before count as missing.
     """
 
     def __init__(self, directory: Path, every: float = 30.0) -> None:
@@ -39,11 +45,19 @@ class Checkpoint:
     def latest(self) -> int | None:
         """The number of epochs behind the last saved state; None if there is none."""
         kept = self._directory.glob("*/" + _SUMS)
+        if _many():
+            kept = (path for path in kept if path.with_name(_LEAVES).exists())
         epochs = sorted((int(path.parent.name) for path in kept), reverse=True)
         return next((epoch for epoch in epochs if self._whole(epoch)), None)
 
     def restore(self, epoch: int, like: Any) -> Any:
         """The state saved after `epoch` epochs, in the structure, shapes and types of `like`."""
+        leaves = self._path(epoch) / _LEAVES
+        if leaves.exists():
+            wanted, structure = jax.tree.flatten(like)
+            with np.load(leaves, allow_pickle=False) as arrays:
+                found = [_array(arrays[str(i)], leaf) for i, leaf in enumerate(wanted)]
+            return jax.tree.unflatten(structure, found)
         shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         with ocp.StandardCheckpointer() as orbax:
             return orbax.restore(self._path(epoch), shapes)
@@ -65,8 +79,12 @@ class Checkpoint:
         for left in self._directory.glob("*.orbax-checkpoint-tmp*"):  # by a process that was killed
             shutil.rmtree(left)
         try:
-            with ocp.StandardCheckpointer() as orbax:
-                orbax.save(path, state, force=True)
+            if _many():
+                arrays = {str(i): _bits(x) for i, x in enumerate(jax.tree.leaves(state))}
+                write_arrays(path / _LEAVES, arrays)
+            else:
+                with ocp.StandardCheckpointer() as orbax:
+                    orbax.save(path, state, force=True)
         except ValueError as error:
             full = os.strerror(errno.ENOSPC)
             if full not in str(error):
@@ -87,6 +105,24 @@ class Checkpoint:
             return bool(json.loads((path / _SUMS).read_text()) == _sums(path))
         except (OSError, ValueError):
             return False
+
+
+def _many() -> bool:
+    return jax.process_count() > 1
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _bits(leaf: Any) -> np.ndarray:
+    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+
+
+def _array(bits: np.ndarray, like: Any) -> jax.Array:
+    if _is_key(like):
+        return jax.random.wrap_key_data(jax.numpy.asarray(bits))
+    return jax.numpy.asarray(bits.view(like.dtype))  # NumPy reads bfloat16 as two bytes
 
 
 def _sums(directory: Path) -> dict[str, str]:

@@ -28,6 +28,29 @@ def test_the_last_state_comes_back(tmp_path: Path) -> None:
     chex.assert_trees_all_equal(kept.restore(2, STATE), STATE)
 
 
+def test_a_process_among_many_keeps_states_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(tmp_path / "alone", 1)
+    state = STATE | {"half": jnp.linspace(0, 1, 7, dtype=jnp.bfloat16)}
+    like = jax.eval_shape(lambda: state)
+    with monkeypatch.context() as many:
+        many.setattr(jax, "process_count", lambda: 2)
+        kept = Checkpoint(tmp_path / "c", every=0.0)
+        for epoch in (1, 2):
+            kept.save(epoch, state)
+        assert kept.latest() == 2
+        chex.assert_trees_all_equal(kept.restore(2, like), state)
+        assert Checkpoint(tmp_path / "alone").latest() is None
+    # And one process goes on from there.
+    again = Checkpoint(tmp_path / "c")
+    assert again.latest() == 2
+    chex.assert_trees_all_equal(again.restore(2, like), state)
+    leaves = tmp_path / "c" / "2" / "leaves.npz"
+    leaves.write_bytes(leaves.read_bytes()[:-9])
+    assert again.latest() is None
+
+
 def test_checkpoints_wait_for_their_time_or_are_hurried(tmp_path: Path) -> None:
     patient = Checkpoint(tmp_path / "c", every=3600.0)
     patient.save(1, STATE)
