@@ -159,12 +159,12 @@ def fleet(
         missing = []
         for i, group in enumerate(plan["groups"]):
             lost = [epochs for epochs, store in stores.items() if store.missing & {*group}]
+            saved = home / f"checkpoint-{i}"
             if lost:
                 missing.append(i)
-                saved = home / f"checkpoint-{i}"
-                # Past a lost stop no way leads back to it.
-                if lost[0] != end and (Checkpoint(saved).latest() or 0) >= lost[0]:
-                    shutil.rmtree(saved, ignore_errors=True)
+            # Of no use to a finished group; and past a lost stop no way leads back to it.
+            if not lost or (lost[0] != end and (Checkpoint(saved).latest() or 0) >= lost[0]):
+                shutil.rmtree(saved, ignore_errors=True)
         return {"plan": plan, "missing": missing}
 
     agreed = processes.agree(begun)

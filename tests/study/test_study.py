@@ -149,6 +149,11 @@ def test_a_stopped_run_says_what_it_was_about(done: Path, tmp_path: Path) -> Non
     run(STUDY, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
     assert told[0].epoch == 2 and rows(tmp_path) == rows(done)
     assert not [*tmp_path.rglob("*.part")]
+    Checkpoint(first / "checkpoint-0").save(
+        2, {"of": jnp.zeros(1)}, now=True
+    )  # of no use to a finished group
+    run(STUDY, tmp_path)
+    assert not [*tmp_path.rglob("checkpoint-*")]
 
 
 def test_a_full_disk_loses_what_was_being_written_alone(
