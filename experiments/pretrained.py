@@ -1,9 +1,10 @@
 """CIFAR-10: a small network that has learned from other images first; is freezing it better then?
 
 Command: `pptp run experiments/pretrained.py --data DIR`, with the directory in which TFDS has
-prepared `cifar10` as array_record; about half an hour on one CPU core.
+prepared `cifar10` as array_record; about 40 minutes on one CPU core.
 
-Result (docs/findings.md): RESULT.
+Result (docs/findings.md): a network that has seen no member is as accurate as one whose last layer
+learns from them; going on with all of it, gently, brings a point and leaks.
 """
 
 from pptp_jax.data import Balanced, Tfds
@@ -22,8 +23,7 @@ from pptp_jax.training import (
 )
 
 BEFORE = 8
-CONVOLUTIONS = ("stem", "stage1", "stage2")
-BODY = (*CONVOLUTIONS, "stage3")  # all but the last layer
+BODY = ("stem", "stage1", "stage2", "stage3")  # all but the last layer
 
 
 def gently(more: int, scale: float) -> Recipe:
@@ -46,13 +46,12 @@ study = Study(
     optimizer=SGD(learning_rate=0.05),
     batch_size=50,
     compared="rmia_online",  # LiRA fits Gaussians, for which so few shadows are too few
-    trajectory=(1, 2, 3, 5, 8, 9, 10, 11, 12, 14, 17, 20),
+    trajectory=(8, 9, 10, 12, 14, 17),
     recipes=(
         *(early_stopped(epochs) for epochs in (4, 7, 12)),
         freeze(BODY, after=4, more=6),
         *(pretrained(None, BEFORE, more) for more in (1, 2, 4, 8)),
-        *(gently(more, 0.2) for more in (2, 8)),
+        gently(8, 0.2),
         *(pretrained(BODY, BEFORE, more) for more in (4, 15)),
-        *(pretrained(CONVOLUTIONS, BEFORE, more) for more in (3, 8)),
     ),
 )
