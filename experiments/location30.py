@@ -1,8 +1,8 @@
 """Location-30: check-ins of 5,010 people, a classic of membership inference, and a small MLP.
 
 Command: `pptp run experiments/location30.py --data location30.npz`, with a file of arrays `x`
-(5010, 446) and `y` (5010,); about 50 minutes on one CPU core. The risk map is
-`pptp locate experiments/location30.py --data location30.npz`, six minutes.
+(5010, 446) and `y` (5010,); about half an hour on one CPU core. The risk map is
+`pptp locate experiments/location30.py --data location30.npz`, three minutes.
 
 Result (docs/findings.md): `freeze` of all but the last layer beats early stopping, and each defence
 inside it beats that defence on the whole network; every other recipe loses to early stopping.
