@@ -1,6 +1,7 @@
 """The region `auto`: found on examples set aside, before a run, and kept."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def test_the_map_is_made_again_only_where_something_has_changed(out: Path) -> No
     before = (out / "risk_map.json").stat().st_mtime_ns
     with_regions_found(replace(STUDY, trajectory=(1,)), out)
     assert (out / "risk_map.json").stat().st_mtime_ns == before
-    with_regions_found(replace(STUDY, seed=1), out)
+    with suppress(ValueError):  # whether a cut is good enough there or not
+        with_regions_found(replace(STUDY, seed=1), out)
     assert (out / "risk_map.json").stat().st_mtime_ns > before
     (out / "risk_map.json").write_text("{")
     with_regions_found(STUDY, out)

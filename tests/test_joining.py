@@ -153,7 +153,6 @@ def test_one_process_goes_on_from_two_of_which_one_was_killed(alone: Path, tmp_p
     assert started[1].returncode == -signal.SIGKILL, said[1]
     assert started[0].returncode == 1
     assert "process 1 was last heard of 8 s ago; the same command goes on from here" in said[0]
-    assert "KeyboardInterrupt" in said[0]
     told: list[Progress] = []
     run(STUDY, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
     # Six groups of one model each, two epochs each: process 0 had trained three, process 1 one.

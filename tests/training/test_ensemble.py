@@ -27,7 +27,7 @@ from small import (
 
 from pptp_jax.models import Model, Variables
 from pptp_jax.objectives import Distillation
-from pptp_jax.training import Arrays, Ensemble, dmp, fitting_chunk, selena
+from pptp_jax.training import Arrays, Ensemble, Strategy, dmp, fitting_chunk, selena
 from pptp_jax.training.ensemble import ensemble_answers, members_of
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
@@ -108,5 +108,5 @@ def test_dmp_is_a_naive_loop_whose_student_sees_no_member() -> None:
 def test_an_ensemble_takes_the_memory_of_all_its_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pptp_jax.training.grouping._memory", lambda: 2_000_000)
     assert selena(1, 1).networks == 25 and dmp(1, 1).networks == 1
-    alone = fitting_chunk(MODEL, DATA, BATCH, 1000)
-    assert fitting_chunk(MODEL, DATA, BATCH, 1000, networks=5) == pytest.approx(alone / 5, abs=1)
+    fit = partial(fitting_chunk, MODEL, DATA, BATCH, 1000, strategy=Strategy(order="vmap"))
+    assert fit(networks=5) == pytest.approx(fit() / 5, abs=1)
