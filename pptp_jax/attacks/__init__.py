@@ -13,6 +13,7 @@ from pptp_jax.attacks.empirical import attack_p, attack_r
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
+from pptp_jax.attacks.multivariate_lira import lira_multivariate
 from pptp_jax.attacks.outputs import confidence, correctness, entropy, modified_entropy
 from pptp_jax.attacks.probed import (
     boundary_distance,
@@ -44,6 +45,7 @@ __all__ = [
     "entropy",
     "gradient_norm",
     "input_gradient_norm",
+    "lira_multivariate",
     "lira_offline",
     "lira_online",
     "loss",

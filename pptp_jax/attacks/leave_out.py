@@ -144,11 +144,34 @@ def without_both(
         >>> print(found.mean)
         [[1.]]
     """
+    return without(found, *left_out(known, chosen, place, stand_in, inside=inside))
+
+
+def left_out(
+    known: Float[Array, "shadows queries examples"],
+    chosen: Bool[Array, "shadows examples"],
+    place: Int[Array, ""],
+    stand_in: StandIns,
+    *,
+    inside: bool,
+) -> tuple[Int[Array, " examples"], Float[Array, "queries examples"], Bool[Array, " examples"]]:
+    """Which shadow of a kind is left out for which example: the target, its stand-in or nobody.
+
+    Args:
+        known: what was fitted.
+        chosen: which shadows are of this kind for which example.
+        place: which shadow the target is itself; −1 for none.
+        stand_in: that of this target.
+        inside: whether this kind is IN.
+
+    Returns:
+        Which one, its values, and for which examples there is one, as `without` takes them.
+    """
     target_there = chosen[place] & (place >= 0)
     stand_in_there = (stand_in.inside == inside) & (stand_in.who >= 0)
     model = jnp.where(target_there, place, stand_in.who)
     value = jnp.where(target_there[None], known[place], stand_in.value)
-    return without(found, model, value, target_there | stand_in_there)
+    return model, value, target_there | stand_in_there
 
 
 def stand_ins(

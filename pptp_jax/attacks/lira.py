@@ -30,6 +30,8 @@ def lira_online(
 ) -> Float[Array, "targets attacked"]:
     """Log N(φ; μ_in, σ²_in) − log N(φ; μ_out, σ²_out), summed over the queries.
 
+    Queries count as independent; `lira_multivariate` takes them jointly.
+
     In a balanced fleet that is attacked model by model, one more shadow is left out of each pair of
     fits, so that both kinds have as many for members as for non-members (see `stand_ins`). Without
     that, labels of membership that mean nothing gave an AUC of .49 with 16 models, .46 with 8.
@@ -57,7 +59,7 @@ def lira_online(
     """
     kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
     own, known = evidence.own("confidence"), evidence.known("confidence")
-    pooled, itself = _pooled(evidence, variance), evidence.itself
+    pooled, itself = pools(evidence, variance), evidence.itself
     if reference_compat:
         return published_online(pooled, own, known, *kinds, jnp.asarray(itself))
     spare = stand_ins(evidence.members(), itself, np.asarray(known))
@@ -93,10 +95,11 @@ def lira_offline(
     outside = evidence.shadows_of("OUT", at_least=2)
     run = published_offline if reference_compat else _offline
     own, known = evidence.own("confidence"), evidence.known("confidence")
-    return run(_pooled(evidence, variance), own, known, outside, jnp.asarray(evidence.itself))
+    return run(pools(evidence, variance), own, known, outside, jnp.asarray(evidence.itself))
 
 
-def _pooled(evidence: Evidence, variance: Variance) -> bool:
+def pools(evidence: Evidence, variance: Variance) -> bool:
+    """Whether one variance serves all examples."""
     one_of(("auto", "per_example", "global"), variance=variance)
     # A target that is no shadow counts as a model as well.
     models = len(evidence.shadow_rows) + bool((evidence.itself < 0).any())

@@ -7,6 +7,7 @@ from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_w
 from pptp_jax.attacks.empirical import attack_p, attack_r
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
+from pptp_jax.attacks.multivariate_lira import lira_multivariate
 from pptp_jax.attacks.outputs import confidence, correctness, entropy, modified_entropy
 from pptp_jax.attacks.probed import (
     boundary_distance,
@@ -96,6 +97,18 @@ _EVERY = (
         deviations="as many IN as OUT shadows in a balanced fleet (see below); the global variance "
         "is that within examples, pooled; `reference_compat` computes as the published code",
         function=lira_online,
+    ),
+    Attack(
+        name="lira_multivariate",
+        title="LiRA multivariate",
+        access="scores",
+        reads=_PHI,
+        inside=2,
+        outside=2,
+        source="Carlini et al. 2022, arXiv 2112.03570",
+        deviations="as LiRA; each example's covariance of the queries is drawn towards that within "
+        "examples, pooled",
+        function=lira_multivariate,
     ),
     Attack(
         name="lira_offline",

@@ -5,7 +5,7 @@ Each takes a made-up fleet and one target; `TWINS` has one for every attack with
 
 import numpy as np
 from scipy.special import expit, logit, softmax
-from scipy.stats import norm, t
+from scipy.stats import multivariate_normal, norm, t
 
 
 def shadows(signals, membership, target, x):
@@ -125,6 +125,26 @@ def lira_online(made, target, per_example=False):
             fits.append(norm.logpdf(own, chosen.mean(0), std))
         scores.append((fits[0] - fits[1]).sum())
     return np.array(scores)
+
+
+def lira_multivariate(made, target, per_example=False):
+    """The covariance of a kind is the pooled one, or lies between it and the example's own."""
+    signals, queries = np.float64(made.phi), made.phi.shape[1]
+    kinds = [alike_many(signals, made.membership, target, x) for x in examples(made)]
+    ridge = np.where(np.eye(queries), 1, 1 - 1e-4)
+    found = np.zeros(len(kinds))
+    for sign, which in ((1, 0), (-1, 1)):
+        chosen = [kind[which] for kind in kinds]
+        freedom = sum(len(c) - 1 for c in chosen)
+        pooled = sum(np.cov(c.T, ddof=1) * (len(c) - 1) for c in chosen) / freedom
+        for x, c in enumerate(chosen):
+            covariance = pooled
+            if per_example:
+                own = np.cov(c.T, ddof=1) * (len(c) - 1)
+                covariance = (own + (queries - 1) * pooled) / (len(c) + queries - 2)
+            density = multivariate_normal(c.mean(0), covariance * ridge)
+            found[x] += sign * density.logpdf(signals[target, :, x])
+    return found
 
 
 def lira_offline(made, target, per_example=False):
@@ -288,6 +308,7 @@ TWINS = {
         "entropy",
         "gradient_norm",
         "input_gradient_norm",
+        "lira_multivariate",
         "lira_offline",
         "lira_online",
         "loss",

@@ -7,8 +7,10 @@ import pytest
 from scipy.special import expit
 from scipy.stats import norm
 
-from pptp_jax.attacks import ATTACKS, lira_online, rmia_offline, rmia_online
+from pptp_jax.attacks import ATTACKS, Evidence, lira_online, rmia_offline, rmia_online
 from pptp_jax.attacks.probabilities import taylor_margin
+from pptp_jax.data import Balanced
+from pptp_jax.metrics import auc, roc
 
 MADE = fleets.fleet(8, 60, queries=2)
 TARGETS = (0, 5)
@@ -33,7 +35,7 @@ def test_attacks_are_their_twins(name: str) -> None:
     check(ATTACKS[name](MADE.held(targets=TARGETS)), naive.TWINS[name], 1e-3)
 
 
-@pytest.mark.parametrize("name", ["lira_online", "lira_offline"])
+@pytest.mark.parametrize("name", ["lira_online", "lira_multivariate", "lira_offline"])
 def test_lira_with_each_examples_own_variance(name: str) -> None:
     found = ATTACKS[name](MADE.held(targets=TARGETS), variance="per_example")
     check(found, lambda made, target: naive.TWINS[name](made, target, per_example=True), 2e-3)
@@ -149,3 +151,57 @@ def test_leaving_out_is_stable(offset: float, outlier: float) -> None:
     for scores, target in zip(found, targets, strict=True):
         twin = naive.lira_online(made, target, per_example=True)
         np.testing.assert_allclose(scores, twin, rtol=5e-3, atol=5e-2)
+
+
+def test_a_multivariate_normal_does_not_count_twice_what_queries_share() -> None:
+    """Where all examples share one level the best test is gap'Σ⁻¹φ: AUC Φ(√(gap'Σ⁻¹gap / 2))."""
+    rng = np.random.default_rng(6)
+    membership = Balanced(64).draw(1000, 0).matrix
+    covariance, gap = np.array([[1, 0.9, 0], [0.9, 1, 0], [0, 0, 4.0]]), np.array([0.5, 1.5, 1.5])
+    noise = rng.multivariate_normal(np.zeros(3), covariance, size=(64, 1000)).swapaxes(1, 2)
+    phi = np.float32(noise + gap[None, :, None] * membership[:, None])
+    targets = list(range(0, 64, 8))
+    held = Evidence(signals={"confidence": phi}, membership=membership, targets=targets)
+    ideal = norm.cdf(np.sqrt(gap @ np.linalg.solve(covariance, gap) / 2))
+    apart, jointly = (
+        auc(roc(ATTACKS[name](held, variance="global"), membership[targets]))
+        for name in ("lira_online", "lira_multivariate")
+    )
+    assert ideal - 0.02 < jointly < ideal + 0.01
+    assert apart < jointly - 0.05
+
+
+def test_queries_that_always_agree_are_one_query() -> None:
+    made = fleets.fleet(8, 60)
+    twice = made._replace(phi=made.phi.repeat(2, axis=1))
+    for variance in ("global", "per_example"):
+        once, found = (
+            ATTACKS[name](one.held(targets=TARGETS), variance=variance)
+            for name, one in (("lira_online", made), ("lira_multivariate", twice))
+        )
+        assert np.isfinite(found).all()
+        if variance == "global":  # the second adds the same number to all scores of a target
+            centred, of_one = (s - s.mean(axis=1, keepdims=True) for s in (found, once))
+            np.testing.assert_allclose(centred, of_one, rtol=1e-2, atol=1e-2)
+
+
+def test_one_query_is_not_joined() -> None:
+    with pytest.raises(ValueError, match="several queries jointly, and there is only one"):
+        ATTACKS["lira_multivariate"](fleets.fleet(8, 20).held())
+
+
+@pytest.mark.parametrize("outliers", [{}, {3: 0}, {3: 0, 4: 1}, {3: 0, 5: 0, 4: 1}])
+def test_leaving_out_of_covariances_is_stable(outliers: dict[int, int]) -> None:
+    """Each model in `outliers` is far off in one query, and some of them by more than others."""
+    made = fleets.fleet(12, 40, queries=3)
+    phi = np.float64(made.phi) + 100
+    for size, (model, query) in enumerate(outliers.items(), 1):
+        phi[model, query, ::3] += 1e3 * size
+    made = made._replace(phi=np.float32(phi))
+    targets = [0, 3, 4]
+    held = made.held(targets=targets)
+    for scores, target in zip(
+        ATTACKS["lira_multivariate"](held, variance="per_example"), targets, strict=True
+    ):
+        twin = naive.lira_multivariate(made, target, per_example=True)
+        np.testing.assert_allclose(scores, twin, rtol=1e-2, atol=1e-1)
