@@ -1,0 +1,52 @@
+"""`pptp audit`."""
+
+from pathlib import Path
+
+import click
+
+from pptp_jax.cli.options import out_option
+from pptp_jax.cli.trouble import trouble_told
+from pptp_jax.cli.typed import typed
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command()
+@click.option("--signals", type=_FILE, required=True, help="`logits` or others, and `labels`.")
+@click.option("--membership", type=_FILE, required=True, help="Who trained on what.")
+@out_option
+@click.option("--attack", "attacks", multiple=True, help="Only this attack; may be repeated.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Bootstrap resamples behind each interval.",
+)
+def audit(
+    signals: Path, membership: Path, out: Path | None, attacks: tuple[str, ...], resamples: int
+) -> None:
+    """Attack models that were trained elsewhere, by what they answered.
+
+    Both are .npz files; docs/audits.md says which arrays there can be. Prints a table; writes
+    report.html, results.json, table.txt, roc.png and scores/ into OUT.
+    """
+    from pptp_jax.attacks import ATTACKS
+    from pptp_jax.audit import audit_signals, read_given
+    from pptp_jax.report import render_attacks
+
+    directory = out or Path("runs") / signals.stem
+    with trouble_told():
+        given = read_given(*dict.fromkeys((signals, membership)))
+        options = {"signals": signals, "membership": membership, "attack": attacks}
+        results = audit_signals(
+            **given,
+            attacks=attacks or tuple(ATTACKS),
+            name=signals.stem,
+            out=directory,
+            command=typed("audit", **options, resamples=resamples),
+            resamples=resamples,
+        )
+    click.echo(render_attacks(results))
+    page = directory / "report.html"
+    click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")

@@ -1,0 +1,37 @@
+"""The group of all commands."""
+
+import os
+
+import click
+
+from pptp_jax.cli.audit import audit
+from pptp_jax.cli.canaries import canaries
+from pptp_jax.cli.locate import locate
+from pptp_jax.cli.report import report
+from pptp_jax.cli.run import run
+
+
+@click.group(
+    commands=[run, locate, canaries, audit, report],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="pptp-jax")
+@click.option(
+    "--cache/--no-cache",
+    default=True,
+    help="Keep compiled programs and measured strategies for the next run, in the user's cache "
+    "directory (the default); $JAX_COMPILATION_CACHE_DIR puts the programs elsewhere.",
+)
+@click.pass_context
+def main(context: click.Context, cache: bool) -> None:
+    """Train by regions, attack, and see what membership privacy costs."""
+    # JAX reads these when it is imported, which no command has done yet.
+    if not cache:
+        os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+        return
+    from platformdirs import user_cache_path
+
+    context.obj = user_cache_path("pptp_jax")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(context.obj / "compiled"))
+    # A study compiles many programs of less than the second from which JAX would keep one.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")

@@ -1,0 +1,53 @@
+"""`pptp locate`."""
+
+from pathlib import Path
+
+import click
+
+from pptp_jax.cli.options import data_option, out_option, study_argument
+from pptp_jax.cli.trouble import trouble_told
+
+
+@click.command()
+@study_argument
+@data_option
+@out_option
+@click.option("--recipe", "recipes", multiple=True, help="Take the defence of this recipe.")
+@click.option("--epochs", type=int, help="Default: those of the study's recipe `undefended`.")
+@click.option(
+    "--retrain",
+    type=int,
+    default=4,
+    show_default=True,
+    help="Epochs for which each region is trained alone; 0 for none.",
+)
+@click.option(
+    "--budget", type=float, help="The most accuracy that `auto` may cost; default: the study's."
+)
+def locate(
+    study: Path,
+    data: Path | None,
+    out: Path | None,
+    recipes: tuple[str, ...],
+    epochs: int | None,
+    retrain: int,
+    budget: float | None,
+) -> None:
+    """Find where in the network of STUDY membership can be read off: its risk map.
+
+    Prints a table; writes risk_map.json, risk_map.txt and risk_map.png into OUT, and report.html
+    anew.
+    """
+    from pptp_jax import report
+    from pptp_jax import study as studies
+    from pptp_jax.locate_study import locate_study
+
+    with trouble_told():
+        chosen = studies.load_study(study)
+        chosen = studies.narrowed(chosen, data, recipes)
+        directory = out or Path("runs") / chosen.name
+        risks = locate_study(chosen, directory, epochs=epochs, retrain=retrain, budget=budget)
+    click.echo(report.render_risk_map(risks))
+    with trouble_told():
+        page = report.write_report(directory)
+    click.echo(f"{risks['seconds']:.0f} s on {risks['device']}; the report is {page}")

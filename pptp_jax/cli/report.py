@@ -1,0 +1,20 @@
+"""`pptp report`."""
+
+from pathlib import Path
+
+import click
+
+from pptp_jax.cli.trouble import trouble_told
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+def report(directory: Path) -> None:
+    """Write the report of the run in DIR anew, from what is stored there.
+
+    Trains nothing; writes report.html, one file for people, and report.json, the same for machines.
+    """
+    from pptp_jax.report import write_report
+
+    with trouble_told():
+        click.echo(write_report(directory))

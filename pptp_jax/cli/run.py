@@ -1,0 +1,116 @@
+"""`pptp run`."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from pptp_jax.cli.chooser import chooser
+from pptp_jax.cli.options import data_option, out_option, study_argument
+from pptp_jax.cli.sharing import shared_work
+from pptp_jax.cli.trouble import trouble_told
+from pptp_jax.cli.typed import typed
+
+
+@click.command()
+@study_argument
+@data_option
+@out_option
+@click.option("--recipe", "recipes", multiple=True, help="Only this recipe; may be repeated.")
+@click.option("--compared", help="Compare recipes at equal strength of this attack.")
+@click.option(
+    "--strategy",
+    type=click.Choice(["measured", "vmap", "scan", "unrolled"]),
+    default="measured",
+    show_default=True,
+    help="How the models of a fleet are trained: all at once, or one after another.",
+)
+@click.option("--devices", type=int, help="Over how many devices; default: all that are no CPU.")
+@click.option(
+    "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
+)
+@click.option(
+    "--distributed",
+    is_flag=True,
+    help="Share the work with the other processes of this TPU pod, SLURM step or Open MPI job.",
+)
+@click.option(
+    "--coordinator",
+    metavar="HOST:PORT",
+    help="Share it with processes elsewhere: a free port of process 0.",
+)
+@click.option("--processes", type=click.IntRange(min=1), help="How many; with --coordinator.")
+@click.option("--process", type=click.IntRange(min=0), help="Which one this is, from 0.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds after which a silent process counts as dead, and the others stop.",
+)
+@click.pass_obj
+def run(
+    cache: Path | None,
+    study: Path,
+    data: Path | None,
+    out: Path | None,
+    recipes: tuple[str, ...],
+    compared: str | None,
+    strategy: str,
+    devices: int | None,
+    resume: bool,
+    distributed: bool,
+    coordinator: str | None,
+    processes: int | None,
+    process: int | None,
+    patience: float,
+) -> None:
+    """Train, attack and report STUDY, a Python file that defines `study`.
+
+    Prints a table; writes report.html, results.json, table.txt, figures, signals/ and scores/ into
+    OUT.
+    """
+    from pptp_jax import report
+    from pptp_jax import study as studies
+    from pptp_jax.files import write
+    from pptp_jax.interruption import Interruption
+    from pptp_jax.locate_study import with_regions_found
+    from pptp_jax.progress import progress_bar
+
+    interruption = Interruption()
+    with trouble_told(resumable=True, code=lambda: interruption.exit_code):
+        with shared_work(distributed, coordinator, processes, process, patience) as shared:
+            chosen = studies.load_study(study)
+            chosen = studies.narrowed(chosen, data, recipes, compared)
+            directory = out or Path("runs") / chosen.name
+            shared.check_shared(directory)
+            if shared.count > 1:  # process 0 makes the risk map; the others read it
+                shared.agree(lambda: with_regions_found(chosen, directory)[1])
+            chosen, found = with_regions_found(chosen, directory)
+            choose = chooser(strategy, devices, cache)
+            models = -(-chosen.split.models // shared.count)
+            bar = progress_bar(chosen.recipes, models, shown=shared.first)
+            with interruption, bar as on_progress:
+                results = studies.run(
+                    chosen,
+                    directory,
+                    strategy=choose,
+                    resume=resume,
+                    command=typed("run", study, data=data, recipe=recipes, compared=compared),
+                    on_progress=on_progress,
+                    stop=interruption.asked,
+                    tell=partial(click.echo, err=True),
+                    processes=shared,
+                )
+    if not shared.first:
+        return
+    parts = [found, report.render_table(results), report.render_white_box(results)]
+    if results["comparisons"]:
+        parts.append(report.render_comparison(results["comparisons"]))
+    table = "\n".join(filter(None, parts))
+    write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
+    report.draw_figures(results, directory)
+    click.echo(table)
+    with trouble_told():
+        page = report.write_report(directory)
+    click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")

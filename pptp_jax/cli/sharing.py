@@ -1,0 +1,42 @@
+"""The processes among which an invocation shares its work."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pptp_jax.processes import Processes
+
+
+@contextmanager
+def shared_work(
+    distributed: bool,
+    coordinator: str | None,
+    processes: int | None,
+    process: int | None,
+    patience: float,
+) -> Iterator["Processes"]:
+    """The processes that an invocation asks for."""
+    from pptp_jax.joining import joined
+    from pptp_jax.processes import Processes
+
+    explicit = coordinator, processes, process
+    if not distributed and explicit == (None, None, None):
+        yield Processes()
+        return
+    if distributed and explicit != (None, None, None):
+        raise click.UsageError(
+            "--distributed finds the processes in the environment; leave it out, or leave out "
+            "--coordinator, --processes and --process"
+        )
+    if not distributed and None in explicit:
+        raise click.UsageError("--coordinator, --processes and --process go together")
+    if process is not None and processes is not None and process >= processes:
+        raise click.UsageError(
+            f"--process counts from 0, so it is at most {processes - 1} of {processes} processes, "
+            f"got {process}"
+        )
+    with joined(*explicit, patience=patience) as shared:
+        yield shared

@@ -1,0 +1,39 @@
+"""What goes wrong on a user's side, told in a sentence instead of a traceback."""
+
+import errno
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+
+@contextmanager
+def trouble_told(
+    *, resumable: bool = False, code: Callable[[], int] = lambda: 130
+) -> Iterator[None]:
+    """Ends the command with what is wrong, or with its being interrupted.
+
+    Args:
+        resumable: whether the same command goes on from where it stopped.
+        code: the exit code of an interrupted command, asked when it is.
+
+    Examples:
+        >>> with trouble_told():
+        ...     raise ValueError("there is no such directory")
+        Traceback (most recent call last):
+            ...
+        click.exceptions.ClickException: there is no such directory
+    """
+    on = "the same command goes on from here"
+    try:
+        yield
+    except OSError as error:
+        full = resumable and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        message = f"{error}; once there is space, {on}" if full else str(error)
+        raise click.ClickException(message) from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; {on}" if resumable else "interrupted", err=True)
+        sys.exit(code())

@@ -1,0 +1,37 @@
+"""A small study, and the command as a person types it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from pptp_jax.cli import main
+
+STUDY = """
+from pptp_jax.data import Balanced, Digits
+from pptp_jax.models import mlp
+from pptp_jax.study import Study
+from pptp_jax.training import freeze, undefended
+
+study = Study(
+    name="tiny", data=Digits(), model=mlp([8], num_classes=10), split=Balanced(models=6),
+    examples=300, batch_size=50, resamples=20,
+    recipes=(undefended(1), freeze("stem", after=1, more=1)),
+)
+"""
+
+
+def pptp(*args: object) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+def pptp_process(
+    *args: object, cwd: Path, env: Mapping[str, str] = os.environ
+) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own, for what reaches beyond a function call."""
+    command = [sys.executable, "-c", "from pptp_jax.cli import main; main()", *map(str, args)]
+    env = {**env, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)

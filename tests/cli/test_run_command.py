@@ -1,0 +1,62 @@
+"""`pptp run`."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from invoking import pptp
+
+
+def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
+    out = study.parent / "out"
+    result = pptp("run", study, "--out", out, "--devices", 2)
+    assert result.exit_code == 0, result.output
+    [told] = result.stderr.splitlines()
+    found = re.match(r"training by (vmap|scan) on 2 devices, cpu: examples a second by", told)
+    assert found is not None, told
+    chosen = {"type": "Strategy", "order": found[1], "devices": 2}
+    assert json.loads((out / "results.json").read_text())["strategy"] == chosen
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("tiny: digits, 300 examples in 10 classes; 6 models a recipe, 150")
+    [heading] = [line for line in lines if "test accuracy" in line]
+    table = [line for line in lines if line.strip().startswith(("undefended", "freeze "))][:2]
+    # Aligned: every figure ends under the end of its title.
+    end = heading.index("test accuracy") + len("test accuracy")
+    assert all(line[end - 1].isdigit() and line[end : end + 2] == "  " for line in table)
+    [pair] = [line for line in lines if line.strip().startswith("freeze stem  ")]
+    assert pair.split()[:6] == "freeze stem early stopping lira online".split()
+    # Whatever comes out, it is said in a sentence.
+    assert any("freeze stem" in line and line.endswith(".") for line in lines)
+    assert (out / "table.txt").read_text().strip() in result.stdout
+    for name in ("accuracy_over_auc.png", "roc.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    assert lines[-1].endswith(f"; the report is {out / 'report.html'}")
+    assert "data:image/png;base64," in (out / "report.html").read_text()
+    again = pptp("run", study, "--out", out, "--recipe", "freeze", "--strategy", "unrolled")
+    assert again.stderr == ""
+    results = json.loads((out / "results.json").read_text())
+    assert again.exit_code == 0 and [row["recipe"] for row in results["rows"]] == ["freeze"]
+    assert results["command"] == f"pptp run {study} --recipe freeze"
+    shown = (out / "report.html").read_text()
+    (out / "report.html").unlink()
+    anew = pptp("report", out)
+    assert anew.exit_code == 0 and anew.stdout == f"{out / 'report.html'}\n"
+    assert (out / "report.html").read_text() == shown
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--processes", 2), "--coordinator, --processes and --process go together"),
+        (("--coordinator", "here:1", "--process", 0), "and --process go together"),
+        (("--distributed", "--process", 0), "--distributed finds the processes in the environment"),
+        (
+            ("--coordinator", "here:1", "--processes", 2, "--process", 2),
+            "it is at most 1 of 2 processes, got 2",
+        ),
+    ],
+)
+def test_processes_are_said_whole(study: Path, options: tuple[object, ...], said: str) -> None:
+    result = pptp("run", study, *options)
+    assert result.exit_code == 2 and said in " ".join(result.stderr.split())
