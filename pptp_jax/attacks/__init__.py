@@ -21,7 +21,7 @@ from pptp_jax.attacks.probed import (
     input_gradient_norm,
     noise,
 )
-from pptp_jax.attacks.quantile import quantile_regression
+from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
 from pptp_jax.attacks.registry import ATTACKS
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
@@ -51,6 +51,7 @@ __all__ = [
     "loss",
     "modified_entropy",
     "noise",
+    "quantile_nonmembers",
     "quantile_regression",
     "rmia_offline",
     "rmia_online",

@@ -22,7 +22,8 @@ class Attack:
         title: what tables call it.
         access: what the attacker gets of a model: predicted `labels`, `scores` for every class, or
             all of it (`white-box`).
-        reads: the signals it looks at, `labels` and `inputs` among them.
+        reads: the signals it looks at, `labels`, `inputs` and known `nonmembers`
+            among them.
         inside: how many IN shadows it needs of every example.
         outside: how many OUT shadows it needs of every example.
         shadows: how many shadows in all it needs that have members as well as non-members.

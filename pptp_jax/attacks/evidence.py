@@ -64,6 +64,8 @@ class Evidence:
         examples: the examples under attack; None for all. Of the others, attacks that learn from
             shadows learn as well, as in the split in quarters, where no shadow knows an example
             under attack.
+        nonmembers: the examples of which the attacker knows that no target has trained on them, as
+            a mask of all there are. They serve to learn from, and should not be under attack.
         population: the examples under attack that serve as population, as a mask; None for all.
         unaware: signals of other models with the same members, trained by another recipe, which
             take the place of all shadows' own. This is an attacker who does not know the defence:
@@ -92,6 +94,7 @@ class Evidence:
     targets: Sequence[int] | None = None
     shadows: Sequence[int] | None = None
     examples: Int[np.ndarray, " attacked"] | None = None
+    nonmembers: Bool[np.ndarray, " examples"] | None = None
     population: Bool[np.ndarray, " attacked"] | None = None
     unaware: Mapping[str, Shaped[np.ndarray, "models ..."]] = field(default_factory=dict)
 
@@ -123,14 +126,19 @@ class Evidence:
                     raise ValueError(
                         f"{what} must be one of the {of} 0 to {total - 1}, got {number}"
                     )
-        if self.population is not None:
-            under_attack = examples if self.examples is None else len(self.examples)
-            if self.population.shape != (under_attack,) or self.population.dtype != bool:
+        under_attack = examples if self.examples is None else len(self.examples)
+        for what, mask, total, of in (
+            ("nonmembers", self.nonmembers, examples, "examples"),
+            ("population", self.population, under_attack, "examples under attack"),
+        ):
+            if mask is None:
+                continue
+            if mask.shape != (total,) or mask.dtype != bool:
                 raise ValueError(
-                    f"population must be a mask of the {under_attack} examples under attack, got "
-                    f"{self.population.dtype} of shape {self.population.shape}"
+                    f"{what} must be a mask of the {total} {of}, got {mask.dtype} of shape "
+                    f"{mask.shape}"
                 )
-            positive(population=int(self.population.sum()))
+            positive(**{what: int(mask.sum())})
 
     def _check_signal(self, name: str, signal: Shaped[np.ndarray, "models ..."]) -> None:
         one_of(AXES, signal=name)
@@ -145,8 +153,8 @@ class Evidence:
             )
 
     def has(self, name: str) -> bool:
-        """Whether a signal, or `labels` or `inputs`, is there or follows from what is there."""
-        if name in ("labels", "inputs"):
+        """Whether a signal, or anything else that attacks read, is there or follows from it."""
+        if name in ("labels", "inputs", "nonmembers"):
             return getattr(self, name) is not None
         derived = name in DERIVED and "logits" in self.signals and self.labels is not None
         return name in self.signals or derived
@@ -168,16 +176,20 @@ class Evidence:
         place[self.shadow_rows] = np.arange(len(self.shadow_rows))
         return place[self.target_rows]
 
-    def own(self, signal: str | Statistic) -> Shaped[Array, "targets ..."]:
-        """A signal of the targets on the examples under attack.
+    def own(
+        self, signal: str | Statistic, *, everywhere: bool = False
+    ) -> Shaped[Array, "targets ..."]:
+        """A signal of the targets on the examples under attack, or on all there are.
 
         Args:
             signal: its name, or what computes it from the logits and labels.
+            everywhere: on all there are.
 
         Raises:
             ValueError: if it is not there.
         """
-        return self._taken(self.signals, signal, self.target_rows, self.examples)
+        chosen = None if everywhere else self.examples
+        return self._taken(self.signals, signal, self.target_rows, chosen)
 
     def known(
         self, signal: str | Statistic, *, everywhere: bool = False
@@ -224,9 +236,9 @@ class Evidence:
         return jnp.asarray(chosen)
 
     def needed(
-        self, what: Literal["labels", "inputs"], *, everywhere: bool = False
+        self, what: Literal["labels", "inputs", "nonmembers"], *, everywhere: bool = False
     ) -> Shaped[np.ndarray, "examples ..."]:
-        """The labels or inputs of the examples under attack, or of all there are.
+        """The labels or inputs of the examples under attack or of all there are, or a mask of them.
 
         Raises:
             ValueError: if they are not there.

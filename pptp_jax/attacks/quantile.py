@@ -21,6 +21,8 @@ from pptp_jax.models import mlp
 from pptp_jax.validation import at_least, one_of, positive
 
 _BATCH = 256
+# So many targets learn side by side.
+_TOGETHER = 16
 # The quantiles that the pinball head learns.
 LEVELS = (0.5, 0.75, 0.9, 0.97, 0.99, 0.997)
 
@@ -41,9 +43,8 @@ def quantile_regression(
 
     The network learns from pairs of an example and one of its OUT shadows, drawn anew for every
     batch: first the example, so that all weigh alike, then the shadow. The published attack trains
-    no shadows: it learns from the target's own φ on other people's examples, which the attacker
-    knows to be non-members. Here nobody is known to be a non-member of the target, and OUT shadows
-    stand in for it.
+    no shadows (see `quantile_nonmembers`). Here nobody is known to be a non-member of the target,
+    and OUT shadows stand in for it.
 
     Args:
         evidence: with φ and inputs; of several queries the mean φ is taken.
@@ -72,13 +73,10 @@ def quantile_regression(
         >>> bool(scores[membership].mean() > scores[~membership].mean() + 1)
         True
     """
-    one_of(("gaussian", "pinball"), head=head)
-    at_least(1, steps=steps, folds=folds)
-    positive(learning_rate=learning_rate)
+    _check(head, steps, learning_rate)
+    at_least(1, folds=folds)
     dealt = folds_of(evidence, folds)
-    inputs = np.asarray(evidence.needed("inputs", everywhere=True), np.float32)
-    inputs = inputs.reshape(len(inputs), -1)
-    inputs = (inputs - inputs.mean(axis=0)) / (inputs.std(axis=0) + 1e-6)
+    inputs = _features(evidence)
     known = evidence.known("confidence", everywhere=True).mean(axis=1)
     # The networks see φ on a common scale, where their first guess is not far off.
     centre, scale = known.mean(), known.std() + 1e-6
@@ -96,6 +94,86 @@ def quantile_regression(
         learning_rate,
         seed,
     )
+
+
+def quantile_nonmembers(
+    evidence: Evidence,
+    *,
+    head: Head = "gaussian",
+    hidden: Sequence[int] = (64, 64),
+    steps: int = 1000,
+    learning_rate: float = 3e-3,
+    seed: int = 0,
+) -> Float[Array, "targets attacked"]:
+    """The same, learned as published: from the target's own φ on known non-members; no shadows.
+
+    Each target has a network of its own. Of the known non-members themselves the scores tell
+    nothing, since the network has seen them.
+
+    Args:
+        evidence: with φ, inputs and known non-members; of several queries the mean φ is taken.
+        head: as in `quantile_regression`.
+        hidden: the widths of the hidden layers.
+        steps: how many batches of 256 non-members each network learns from.
+        learning_rate: that of Adam.
+        seed: what initial values and batches derive from.
+
+    Raises:
+        ValueError: if the inputs or the known non-members are not there.
+
+    Examples:
+        >>> rng = np.random.default_rng(0)
+        >>> inputs, member = rng.normal(size=(90, 1)), np.arange(90) % 3 == 0
+        >>> phi = 3 * inputs[:, 0] + 2 * member + 0.1 * rng.normal(size=90)
+        >>> evidence = Evidence(
+        ...     signals={"confidence": np.float32(phi[None, None])},
+        ...     membership=member[None],
+        ...     inputs=inputs,
+        ...     nonmembers=np.arange(90) % 3 == 1,
+        ...     examples=np.flatnonzero(np.arange(90) % 3 != 1),
+        ... )
+        >>> scores = quantile_nonmembers(evidence, steps=300)[0]
+        >>> bool(scores[::2].mean() > scores[1::2].mean() + 1)
+        True
+    """
+    _check(head, steps, learning_rate)
+    inputs, learned = _features(evidence), evidence.needed("nonmembers", everywhere=True)
+    own = evidence.own("confidence").mean(axis=1)
+    known = evidence.own("confidence", everywhere=True).mean(axis=1)[:, np.flatnonzero(learned)]
+    centre, scale = known.mean(), known.std() + 1e-6
+    attacked = jnp.asarray(inputs if evidence.examples is None else inputs[evidence.examples])
+    found = []
+    for i in range(0, len(own), _TOGETHER):
+        part = known[i : i + _TOGETHER]
+        alone = jnp.eye(len(part), dtype=bool)
+        scores = _run(
+            head,
+            tuple(hidden),
+            steps,
+            (own[i : i + _TOGETHER] - centre) / scale,
+            (part - centre) / scale,
+            jnp.ones(part.shape, bool),
+            jnp.asarray(inputs[learned]),
+            attacked,
+            alone,
+            jnp.arange(len(part)),
+            learning_rate,
+            seed,
+        )
+        found.append(scores)
+    return jnp.concatenate(found)
+
+
+def _check(head: Head, steps: int, learning_rate: float) -> None:
+    one_of(("gaussian", "pinball"), head=head)
+    at_least(1, steps=steps)
+    positive(learning_rate=learning_rate)
+
+
+def _features(evidence: Evidence) -> Float[np.ndarray, "examples features"]:
+    inputs = np.asarray(evidence.needed("inputs", everywhere=True), np.float32)
+    inputs = inputs.reshape(len(inputs), -1)
+    return (inputs - inputs.mean(axis=0)) / (inputs.std(axis=0) + 1e-6)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

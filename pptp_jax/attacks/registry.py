@@ -15,7 +15,7 @@ from pptp_jax.attacks.probed import (
     input_gradient_norm,
     noise,
 )
-from pptp_jax.attacks.quantile import quantile_regression
+from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
 
@@ -215,6 +215,15 @@ _EVERY = (
         source="Bertran et al. 2023, arXiv 2307.03694",
         deviations="learns from OUT shadows' φ, not from the target's on known non-members",
         function=quantile_regression,
+    ),
+    Attack(
+        name="quantile_nonmembers",
+        title="quantile regression on non-members",
+        access="scores",
+        reads=("confidence", "inputs", "nonmembers"),
+        source="Bertran et al. 2023, arXiv 2307.03694",
+        deviations="a small MLP; no search for its settings",
+        function=quantile_nonmembers,
     ),
     Attack(
         name="augmentation",

@@ -43,14 +43,20 @@ def attacked(
     Args:
         fleet: what is left of it.
         membership: who is a member of what, and which examples are attacked. Attacks that learn
-            from shadows also learn from the other examples that some model trained on.
+            from shadows also learn from the other examples that some model trained on; those that
+            learn from non-members, from all that are not attacked and that no target trained on.
         attacks: the names of the attacks.
         data: the examples, for attacks that need labels or inputs.
     """
     targets = np.array([i for i in membership.targets if fleet.finite[i]], int)
-    columns = np.union1d(np.flatnonzero(membership.matrix.any(axis=0)), membership.evaluated)
+    learned = np.union1d(np.flatnonzero(membership.matrix.any(axis=0)), membership.evaluated)
+    # The attacker may know who is nobody's member, as long as that is not the question.
+    nonmembers = np.logical_not(membership.matrix[list(membership.targets)].any(axis=0))
+    nonmembers[membership.evaluated] = False
     scores, notes = {}, []
     for name in attacks:
+        apart = "nonmembers" in ATTACKS[name].reads and nonmembers.any()
+        columns = np.union1d(learned, np.flatnonzero(nonmembers)) if apart else learned
         try:
             evidence = Evidence(
                 signals=_signals(fleet, ATTACKS[name].reads, columns),
@@ -59,6 +65,7 @@ def attacked(
                 inputs=None if data is None else data.x[columns],
                 targets=targets.tolist(),
                 shadows=[i for i in membership.shadows if fleet.finite[i]],
+                nonmembers=nonmembers[columns] if apart else None,
                 examples=np.searchsorted(columns, membership.evaluated),
             )
             scores[name] = ATTACKS[name](evidence)

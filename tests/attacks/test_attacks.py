@@ -11,7 +11,7 @@ from pptp_jax.attacks import ATTACKS, Attack, Evidence, attack_targets
 from pptp_jax.data import Balanced
 from pptp_jax.metrics import attack_metrics, auc, balanced_accuracy, roc
 
-LEARNED = {"augmentation", "quantile_regression", "shadow_network"}
+LEARNED = {"augmentation", "quantile_nonmembers", "quantile_regression", "shadow_network"}
 # Few steps will do here: what is learned is tested in test_learning.py.
 RUN = {
     name: attack.using(steps=60) if name in LEARNED else attack for name, attack in ATTACKS.items()
@@ -92,6 +92,7 @@ def test_a_silent_target_is_not_given_away_by_its_shadows(name: str) -> None:
             membership=made.membership,
             labels=made.labels,
             inputs=made.inputs,
+            nonmembers=np.arange(2000) % 4 == 0,
         )
     )
     aucs = [auc(roc(*pair)) for pair in zip(scores, made.membership, strict=True)]
@@ -192,7 +193,7 @@ def test_an_attack_takes_what_it_says_it_takes(name: str) -> None:
             attack(made._replace(membership=np.ones_like(rows)).held(targets=[0]))
     for lacking in attack.reads:
         held = made.held(targets=[0])
-        if lacking in ("labels", "inputs"):
+        if lacking in ("labels", "inputs", "nonmembers"):
             held = replace(held, **{lacking: None})
         else:
             there = {k: s for k, s in held.signals.items() if k not in (lacking, "logits")}

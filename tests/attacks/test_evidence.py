@@ -53,6 +53,7 @@ def test_shadows_are_counted_without_the_target() -> None:
         ({"signals": {"confidance": MADE.phi}}, "did you mean 'confidence'"),
         ({"labels": MADE.labels[:3]}, "there are 10 examples, but 3 labels"),
         ({"inputs": np.zeros((9, 2))}, "there are 10 examples, but 9 inputs"),
+        ({"nonmembers": np.zeros(9, bool)}, r"nonmembers must be a mask of the 10 examples, got"),
         ({"population": np.arange(10)}, "population must be a mask of the 10 examples"),
         ({"population": np.zeros(10, bool)}, "population must be a finite number above 0"),
         (

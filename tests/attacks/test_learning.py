@@ -1,5 +1,7 @@
 """What attacks learn from shadows, and whom they learn it from."""
 
+from dataclasses import replace
+
 import fleets
 import jax.numpy as jnp
 import numpy as np
@@ -88,6 +90,37 @@ def test_quantile_regression_learns_what_a_nonmember_is_like(head: str) -> None:
     assert abs(np.median(outside)) < 0.25
     for level in (0.75, 0.9):
         assert abs((outside <= norm.ppf(level)).mean() - level) < 0.06
+
+
+@pytest.mark.parametrize("head", ["gaussian", "pinball"])
+def test_quantile_regression_on_known_nonmembers_needs_no_shadow(head: str) -> None:
+    """Targets whose level differs, each of which is judged by its own answers."""
+    rng = np.random.default_rng(5)
+    inputs = rng.uniform(-1, 1, size=(1600, 2))
+    nonmembers = np.arange(1600) < 800
+    membership = ~nonmembers & (rng.random((3, 1600)) < 0.5)
+    spread, level = np.exp(inputs[:, 1]), np.array([[-2.0], [0.0], [2.0]])
+    phi = level + 3 * inputs[:, 0] + spread * (rng.normal(size=(3, 1600)) + 1.5 * membership)
+    attacked = np.arange(800, 1600)
+    held = Evidence(
+        signals={"confidence": np.float32(phi[:, None])},
+        membership=membership,
+        inputs=inputs,
+        nonmembers=nonmembers,
+        examples=attacked,
+    )
+    attack = ATTACKS["quantile_nonmembers"]
+    scores = attack(held, head=head, steps=600, learning_rate=1e-2)
+    truth = membership[:, attacked]
+    ideal = ((phi - level - 3 * inputs[:, 0]) / spread)[:, attacked]
+    assert area(scores, truth) > area(ideal, truth) - 0.03
+    for own, member in zip(scores, truth, strict=True):
+        assert abs(np.median(own[~member])) < 0.25
+        assert abs((own[~member] <= norm.ppf(0.9)).mean() - 0.9) < 0.06
+    # Neither the other models nor any membership is looked at.
+    blind = replace(held, membership=~membership, shadows=[0])
+    again = attack(blind, head=head, steps=600, learning_rate=1e-2)
+    np.testing.assert_array_equal(again, scores)
 
 
 def test_a_place_among_quantiles() -> None:

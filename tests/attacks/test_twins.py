@@ -15,7 +15,7 @@ from pptp_jax.metrics import auc, roc
 MADE = fleets.fleet(8, 60, queries=2)
 TARGETS = (0, 5)
 # What they learn is tested in test_learning.py.
-LEARNED = {"augmentation", "quantile_regression", "shadow_network"}
+LEARNED = {"augmentation", "quantile_nonmembers", "quantile_regression", "shadow_network"}
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 

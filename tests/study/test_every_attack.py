@@ -19,7 +19,8 @@ STUDY = Study(
     data=Digits(),
     model=mlp([8], num_classes=10),
     split=Balanced(models=6),
-    examples=120,
+    examples=140,
+    reference=20,
     batch_size=20,
     queries=(IDENTITY, shift(1, 0)),
     attacks=tuple(ATTACKS),
@@ -47,8 +48,10 @@ def test_every_attack_runs_in_a_study(tmp_path: Path) -> None:
     labels, membership = (
         np.load(tmp_path / "signals" / f"{name}.npy") for name in ("labels", "membership")
     )
-    held = Evidence(signals=signals, labels=labels, membership=membership)
     with np.load(tmp_path / "scores" / "undefended_3.npz") as scores:
+        held = Evidence(
+            signals=signals, labels=labels, membership=membership, examples=scores["examples"]
+        )
         for name in ("entropy", "gradient_norm", "boundary_distance", "noise", "lira_online"):
             np.testing.assert_allclose(scores[name], ATTACKS[name](held), rtol=1e-3, atol=1e-4)
     wrong = signals["logits"][:, 0].argmax(axis=-1) != labels
@@ -61,12 +64,14 @@ def test_in_quarters_attacks_learn_from_the_shadows_own_examples(tmp_path: Path)
     study = replace(
         STUDY,
         split=Quarters(targets=2, shadows=2),
-        attacks=(*learned, "lira_online"),
+        attacks=(*learned, "quantile_nonmembers", "lira_online"),
         batch_size=15,
+        examples=120,
+        reference=0,
     )
     run(study, tmp_path)
     found = row(tmp_path)
-    for name in learned:
+    for name in (*learned, "quantile_nonmembers"):
         assert found["attacks"][name]["auc"]["value"] is not None, found["notes"]
     assert found["attacks"]["lira_online"]["auc"]["value"] is None
     with np.load(tmp_path / "scores" / "undefended_3.npz") as scores:
@@ -76,6 +81,11 @@ def test_in_quarters_attacks_learn_from_the_shadows_own_examples(tmp_path: Path)
 def test_one_query_is_too_few_for_augmentation(tmp_path: Path) -> None:
     run(replace(STUDY, queries=(IDENTITY,), attacks=("augmentation",)), tmp_path)
     assert any("there is only one" in note for note in row(tmp_path)["notes"])
+
+
+def test_without_examples_set_aside_nobody_is_known_as_a_nonmember(tmp_path: Path) -> None:
+    run(replace(STUDY, attacks=("quantile_nonmembers",), reference=0), tmp_path)
+    assert any("needs the examples' nonmembers" in note for note in row(tmp_path)["notes"])
 
 
 def test_signals_that_no_attack_reads_are_not_collected(tmp_path: Path) -> None:
