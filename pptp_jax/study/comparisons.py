@@ -7,7 +7,7 @@ from pptp_jax.compare import Curve, Point, matched_accuracy, point
 from pptp_jax.data import Membership
 from pptp_jax.regions import Region, region_name
 from pptp_jax.study.config import Study
-from pptp_jax.study.fleets import Fleet
+from pptp_jax.study.kept import Fleet
 from pptp_jax.study.measure import attacked
 from pptp_jax.training import Recipe
 

@@ -12,8 +12,8 @@ from pptp_jax.data import Dataset, Membership
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, metric_names
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
-from pptp_jax.study.fleets import Fleet
 from pptp_jax.study.guarantee import guarantee
+from pptp_jax.study.kept import Fleet
 from pptp_jax.training import Recipe
 
 

@@ -22,7 +22,8 @@ from pptp_jax.signals import SignalStore
 from pptp_jax.study.comparisons import comparisons, curves
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.fingerprint import fingerprint
-from pptp_jax.study.fleets import Kept, fleet
+from pptp_jax.study.fleets import fleet
+from pptp_jax.study.kept import Kept
 from pptp_jax.study.measure import Attacked, attacked, row, white_box
 from pptp_jax.study.plan import resolved_regions
 from pptp_jax.study.riskiest import write_riskiest

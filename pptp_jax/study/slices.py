@@ -17,7 +17,7 @@ from pptp_jax.metrics import (
     stability,
 )
 from pptp_jax.study.config import Study
-from pptp_jax.study.fleets import Fleet
+from pptp_jax.study.kept import Fleet
 from pptp_jax.study.measure import Attacked
 
 # At 1 % attacks find enough members for a comparison, and few enough for it to tell.

@@ -13,8 +13,8 @@ from pptp_jax.models import mlp
 from pptp_jax.objectives import CrossEntropy
 from pptp_jax.report import render_table
 from pptp_jax.study import Study
-from pptp_jax.study.fleets import Fleet
 from pptp_jax.study.guarantee import guarantee
+from pptp_jax.study.kept import Fleet
 from pptp_jax.study.measure import attacked, row
 from pptp_jax.training import Ensemble, Phase, Private, Recipe, dp_sgd, selena, undefended
 

@@ -1,0 +1,62 @@
+"""Fleets whose models do not fit into memory side by side."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from small_study import STUDY
+
+from pptp_jax.study import fleets as study_fleets
+from pptp_jax.study import plan as study_plan
+from pptp_jax.study import run
+
+
+def scarce(monkeypatch: pytest.MonkeyPatch, fits: Callable[[tuple[int, ...], int], bool]) -> None:
+    """Lets allocations fail for groups, by their models and their width, that do not fit."""
+    real = study_fleets.train_fleet
+
+    def train(*args, groups, width, **options):
+        for group in groups:
+            if not fits(group, width):
+                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9.")
+        return real(*args, groups=groups, width=width, **options)
+
+    monkeypatch.setattr(study_fleets, "train_fleet", train)
+
+
+def test_groups_are_halved_where_memory_fails(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_plan, "fitting_chunk", lambda *_: 3)
+    study, told = replace(STUDY, recipes=STUDY.recipes[:1]), []
+    with monkeypatch.context() as patched:
+        scarce(patched, lambda group, width: 0 in group or width < 3)
+        run(study, tmp_path, tell=told.append)
+    sentence = "the memory does not suffice; going on with 2 at a time"
+    assert told == [f"undefended_2: {sentence}"]
+    [home] = (tmp_path / "fleets").iterdir()
+    plan = json.loads((home / "fleet.json").read_text())
+    assert plan["groups"] == [[0, 1, 2], [3, 4], [5]] and plan["widths"] == [3, 2, 2]
+    assert plan["predicted_bytes"] > 3 * 4 * 4 * (64 * 8 + 8 + 8 * 10 + 10)
+    first = "signals/undefended_2.npy"
+    found = np.load(tmp_path / first)
+    np.testing.assert_allclose(found, np.load(done / first), rtol=1e-4, atol=1e-4)
+    # What is trained anew, the group of before among them, is the same program as it was.
+    (home / "after-2" / "confidence.npy").unlink()
+    widths: list[tuple[tuple[int, ...], int]] = []
+    scarce(monkeypatch, lambda group, width: widths.append((group, width)) is None)
+    run(study, tmp_path, tell=told.append)
+    assert widths == [((0, 1, 2), 3), ((3, 4), 2), ((5,), 2)] and len(told) == 1
+    np.testing.assert_array_equal(np.load(tmp_path / first), found)
+
+
+def test_a_model_that_does_not_fit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scarce(monkeypatch, lambda group, width: False)
+    told: list[str] = []
+    with pytest.raises(ValueError, match="too small even for one model a device at a time; take"):
+        run(replace(STUDY, recipes=STUDY.recipes[:1]), tmp_path, tell=told.append)
+    assert [sentence.split()[-4:-3] for sentence in told] == [["3"], ["2"], ["1"]]

@@ -1,0 +1,93 @@
+"""A study and its file, right and wrong."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import pytest
+from small_study import STUDY
+
+from pptp_jax.data import Npz
+from pptp_jax.models import Model, Variables, mlp
+from pptp_jax.signals import FLIP, IDENTITY, shift
+from pptp_jax.study import load_study, narrowed, run
+from pptp_jax.study.config import describe
+from pptp_jax.training import freeze, undefended
+
+
+def test_a_study_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.py"
+    path.write_text(
+        "from pptp_jax.data import Digits\nfrom pptp_jax.models import mlp\n"
+        "from pptp_jax.study import Study\nfrom pptp_jax.training import undefended\n"
+        "study = Study(name='s', data=Digits(), model=mlp([8], 10), recipes=(undefended(1),))\n"
+    )
+    assert load_study(path).name == "s"
+    for name, text, message in [
+        ("none.py", None, "there is no such file"),
+        ("s.txt", "", "its name ends in .py"),
+        ("empty.py", "", "must define `study`, a pptp_jax.study.Study, got NoneType"),
+    ]:
+        if text is not None:
+            (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=message):
+            load_study(tmp_path / name)
+
+
+def test_the_experiments_are_studies() -> None:
+    for path in sorted((Path(__file__).parents[2] / "experiments").glob("*.py")):
+        if path.stem == "audit_digits":  # tests/audit/test_canaries.py
+            continue
+        study = load_study(path)
+        assert study.name == path.stem
+        json.dumps(describe(study), allow_nan=False)
+
+
+def test_a_narrowed_study(tmp_path: Path) -> None:
+    assert [r.name for r in narrowed(STUDY, None, ["freeze"]).recipes] == ["freeze"]
+    assert len(narrowed(STUDY, None, ["split_2_head_relaxloss_1", "undefended"]).recipes) == 2
+    assert narrowed(replace(STUDY, data=Npz()), tmp_path, []).data == Npz(str(tmp_path))
+    with pytest.raises(ValueError, match=r"recipe 'undefnded' .* did you mean 'undefended'"):
+        narrowed(STUDY, None, ["undefnded"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipes": ()}, "recipes must be a whole number of at least 1, got 0"),
+        ({"recipes": (undefended(1), undefended(1))}, "undefended_1 more than once"),
+        ({"attacks": ("lira_onlin",)}, "did you mean 'lira_online'"),
+        ({"recipes": (freeze("hed", 1, 1),)}, "region 'hed' .* did you mean 'head'"),
+    ],
+)
+def test_a_bad_study(change, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(STUDY, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"examples": 5000}, "5000 examples were asked for, but there are only 1797"),
+        ({"examples": 301}, "must be a multiple of 2"),
+        ({"queries": (IDENTITY, shift(8, 0))}, r"'shift\(8, 0\)' needs images"),
+        ({"queries": (FLIP,)}, "query 0 must be 'identity'"),
+        ({"examples": 20}, "10 members, too few for one batch of 50"),
+        ({"model": mlp([8], num_classes=9)}, r"logits of shape \(50, 10\); it returns \(50, 9\)"),
+        (
+            {
+                "model": Model(
+                    init=lambda key, x: Variables(jnp.zeros((3, 10)), {}),
+                    apply=lambda p, s, x, *, train, key: (x @ p, s),
+                )
+            },
+            r"does not take a batch of digits, of shape \(50, 8, 8, 1\)",
+        ),
+    ],
+)
+def test_a_study_that_does_not_fit_its_data(change, message: str, tmp_path: Path) -> None:
+    recipes = STUDY.recipes[:1]
+    with pytest.raises(ValueError, match=message):
+        run(replace(STUDY, recipes=recipes, **change), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} <= {".lock"}
