@@ -16,6 +16,7 @@ from pptp_jax import __version__
 from pptp_jax.data import Balanced, Dataset, Membership
 from pptp_jax.files import write, write_json
 from pptp_jax.locate import choose, explain, risk_map
+from pptp_jax.lock import held
 from pptp_jax.objectives import CrossEntropy, Objective, RelaxLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
@@ -58,7 +59,8 @@ def locate_study(
         changed, is not made again.
 
     Raises:
-        ValueError: if the study's split is not balanced, or as `risk_map` does.
+        ValueError: if the study's split is not balanced, another process writes into `out`, or as
+            `risk_map` does.
     """
     began = time.monotonic()
     budget = study.budget if budget is None else budget
@@ -80,42 +82,43 @@ def locate_study(
     if stored is not None:
         return stored
     whole = Arrays.of(data, augmentation=study.augmentation)
-    with _bar(console or Console(stderr=True)) as on_progress:
-        found = risk_map(
-            study.model,
-            whole._replace(x=whole.x[rows], y=whole.y[rows]),
-            membership.matrix[:, rows],
-            defence=_defence(study.recipes),
-            epochs=epochs,
-            early=1 if epochs == 2 else 2,
-            retrain=retrain,
-            optimizer=study.optimizer,
-            batch_size=study.batch_size,
-            seed=study.seed,
-            resamples=study.resamples,
-            on_progress=on_progress,
-        )
-    auto: dict[str, Any] = {"budget": budget, "blocks": None}
-    try:
-        auto["blocks"] = list(choose(found, budget))
-        auto["explanation"] = explain(found, budget)
-    except ValueError as error:  # that no cut is good enough is a result, too
-        auto["explanation"] = str(error)
-    risks = {
-        "study": study.name,
-        "data": {"name": data.name, "fingerprint": data.fingerprint, "tuning": study.tuning},
-        "versions": {"pptp-jax": __version__, "jax": jax.__version__},
-        "device": str(jax.devices()[0].device_kind),
-        "seconds": round(time.monotonic() - began, 1),
-        "auto": auto,
-        "depends_on": depends_on,
-        **found.to_json(),
-    }
-    table = render_risk_map(risks)
-    write(out / "risk_map.txt", lambda file: file.write(table.encode() + b"\n"))
-    write(out / "risk_map.png", lambda file: draw_risk_map(risks, file))
-    write_json(out / "risk_map.json", risks)
-    return risks
+    with held(out):
+        with _bar(console or Console(stderr=True)) as on_progress:
+            found = risk_map(
+                study.model,
+                whole._replace(x=whole.x[rows], y=whole.y[rows]),
+                membership.matrix[:, rows],
+                defence=_defence(study.recipes),
+                epochs=epochs,
+                early=1 if epochs == 2 else 2,
+                retrain=retrain,
+                optimizer=study.optimizer,
+                batch_size=study.batch_size,
+                seed=study.seed,
+                resamples=study.resamples,
+                on_progress=on_progress,
+            )
+        auto: dict[str, Any] = {"budget": budget, "blocks": None}
+        try:
+            auto["blocks"] = list(choose(found, budget))
+            auto["explanation"] = explain(found, budget)
+        except ValueError as error:  # that no cut is good enough is a result, too
+            auto["explanation"] = str(error)
+        risks = {
+            "study": study.name,
+            "data": {"name": data.name, "fingerprint": data.fingerprint, "tuning": study.tuning},
+            "versions": {"pptp-jax": __version__, "jax": jax.__version__},
+            "device": str(jax.devices()[0].device_kind),
+            "seconds": round(time.monotonic() - began, 1),
+            "auto": auto,
+            "depends_on": depends_on,
+            **found.to_json(),
+        }
+        table = render_risk_map(risks)
+        write(out / "risk_map.txt", lambda file: file.write(table.encode() + b"\n"))
+        write(out / "risk_map.png", lambda file: draw_risk_map(risks, file))
+        write_json(out / "risk_map.json", risks)
+        return risks
 
 
 def with_regions_found(

@@ -7,25 +7,24 @@ from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Bool, Float
 
 from pptp_jax import __version__
-from pptp_jax.audit.canaries import CanaryAudit, Planted, with_absence
+from pptp_jax.audit.canaries import CanaryAudit, Planted
+from pptp_jax.audit.fleet import asked
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.one_run import epsilon_in_one_run
-from pptp_jax.files import write_arrays, write_json
+from pptp_jax.files import sweep, write_arrays, write_json
+from pptp_jax.lock import held
 from pptp_jax.metrics import mean_over
-from pptp_jax.models import Variables
-from pptp_jax.signals import Signals, collect
 from pptp_jax.study.config import describe
 from pptp_jax.study.guarantee import guarantee
-from pptp_jax.training import Arrays, Progress, Recipe, train_fleet
+from pptp_jax.training import Progress, Recipe
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
@@ -36,27 +35,59 @@ def run_canaries(
     audit: CanaryAudit,
     out: Path,
     *,
+    resume: bool = True,
+    command: str | None = None,
     on_progress: OnProgress = lambda recipe, progress: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Trains each recipe's runs, and bounds its ε from below in one run and in many.
 
     Args:
         audit: the audit.
-        out: the directory, made where it is missing: `audit.json` and `scores/`.
+        out: the directory, made where it is missing: `scores/`, `audit.json`, which is there when
+            all of it is, and `fleets/`, from which an interrupted audit goes on.
+        resume: whether runs that an earlier audit has finished are used.
+        command: what a person types to get the same numbers, to be written down.
         on_progress: is told after each epoch.
+        stop: whether to stop, asked after each epoch.
 
     Returns:
         The content of `audit.json`.
 
     Raises:
-        ValueError: if the audit does not fit its data, or training diverged in every run.
+        ValueError: if the audit does not fit its data, training diverged in every run, or another
+            process writes into `out`.
+        KeyboardInterrupt: if `stop` says so, when what is being trained has been saved.
     """
+    with held(out):
+        sweep(out)
+        return _run(audit, out, resume, command, on_progress, stop)
+
+
+def _run(
+    audit: CanaryAudit,
+    out: Path,
+    resume: bool,
+    command: str | None,
+    on_progress: OnProgress,
+    stop: Callable[[], bool],
+) -> dict[str, Any]:
     began = time.monotonic()
     planted = audit.plant()
     delta = 1 / (10 * planted.places) if audit.delta is None else audit.delta
+    # It vouches for all that lies beside it.
+    (out / "audit.json").unlink(missing_ok=True)
     rows = []
     for recipe in audit.recipes:
-        scores, correct, finite = _asked(audit, planted, recipe, partial(on_progress, recipe))
+        scores, correct, finite = asked(
+            audit,
+            planted,
+            recipe,
+            out / "fleets",
+            resume=resume,
+            on_progress=partial(on_progress, recipe),
+            stop=stop,
+        )
         if not finite.any():
             raise ValueError(f"{recipe.slug} diverged in every run: nothing is left to audit")
         arrays = {"scores": scores, "present": planted.present, "finite": finite}
@@ -68,6 +99,7 @@ def run_canaries(
         rows.append(row)
     results = {
         "audit": audit.name,
+        "command": command,
         "config": describe(audit),
         "data": {"name": planted.data.name, "fingerprint": planted.data.fingerprint},
         "canaries": audit.canaries,
@@ -140,49 +172,3 @@ def _theirs(
         "one_run": float(auditor.epsilon_one_run(significance, delta)),
         "one_run_fdp": float(auditor.epsilon_one_run_fdp(significance, delta)),
     }
-
-
-class _Asked(NamedTuple):
-    """What the runs of a recipe answer.
-
-    Attributes:
-        confidence: φ of each canary's wrong label.
-        correct: who is right on what was held out.
-        finite: who did not diverge.
-    """
-
-    confidence: Float[np.ndarray, "runs canaries"]
-    correct: Bool[np.ndarray, "runs held_out"]
-    finite: Bool[np.ndarray, " runs"]
-
-
-def _asked(
-    audit: CanaryAudit,
-    planted: Planted,
-    recipe: Recipe,
-    on_progress: Callable[[Progress], None],
-) -> _Asked:
-    asked = planted.asked()
-
-    def signals(variables: Variables, key: Key[Array, ""], data: Arrays) -> Signals:
-        return collect(audit.model, variables, data, release=recipe.release, key=key)
-
-    take = jax.jit(jax.vmap(signals, in_axes=(0, 0, None)))
-    keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(audit.seed)))
-    groups = []
-    for group in train_fleet(
-        audit.model,
-        with_absence(recipe),
-        planted.arrays(),
-        planted.indices(),
-        optimizer=audit.optimizer,
-        batch_size=audit.batch_size,
-        seed=audit.seed,
-        on_progress=on_progress,
-    ):
-        seen = take(group.variables, keys(jnp.array(group.models)), asked)
-        confidence = np.asarray(seen.confidence[:, 0, : audit.canaries])
-        correct = np.asarray(seen.correct[:, audit.canaries :])
-        finite = group.finite & np.isfinite(confidence).all(axis=1)
-        groups.append(_Asked(confidence, correct, finite))
-    return _Asked(*map(np.concatenate, zip(*groups, strict=True)))

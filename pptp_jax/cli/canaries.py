@@ -6,33 +6,48 @@ import click
 
 from pptp_jax.cli.options import data_option, out_option
 from pptp_jax.cli.trouble import trouble_told
+from pptp_jax.cli.typed import typed
 
 
 @click.command()
 @click.argument("audit", type=click.Path(path_type=Path))
 @data_option
 @out_option
-def canaries(audit: Path, data: Path | None, out: Path | None) -> None:
+@click.option(
+    "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
+)
+def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> None:
     """Bound ε from below by canaries: AUDIT is a Python file that defines `audit`.
 
-    Prints a table; writes audit.json, audit.txt and scores/ into OUT.
+    Prints a table; writes report.html, audit.json, audit.txt and scores/ into OUT.
     """
     from dataclasses import replace
 
     from pptp_jax.audit import CanaryAudit, run_canaries
     from pptp_jax.files import write
+    from pptp_jax.interruption import Interruption
     from pptp_jax.progress import progress_bar
-    from pptp_jax.report import render_canaries
+    from pptp_jax.report import render_canaries, write_report
     from pptp_jax.study.load import load_defined
 
-    with trouble_told():
+    interruption = Interruption()
+    with trouble_told(resumable=True, code=lambda: interruption.exit_code):
         chosen = load_defined(audit, "audit", CanaryAudit)
         if data is not None:
             chosen = replace(chosen, data=chosen.data.at(data))
         directory = out or Path("runs") / chosen.name
-        with progress_bar(chosen.recipes, chosen.runs) as on_progress:
-            results = run_canaries(chosen, directory, on_progress=on_progress)
+        with interruption, progress_bar(chosen.recipes, chosen.runs) as on_progress:
+            results = run_canaries(
+                chosen,
+                directory,
+                resume=resume,
+                command=typed("canaries", audit, data=data),
+                on_progress=on_progress,
+                stop=interruption.asked,
+            )
     table = render_canaries(results)
     write(directory / "audit.txt", lambda file: file.write(table.encode() + b"\n"))
     click.echo(table)
-    click.echo(f"{results['seconds']:.0f} s on {results['device']}; results in {directory}")
+    with trouble_told():
+        page = write_report(directory)
+    click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")

@@ -40,13 +40,16 @@ def locate(
     """
     from pptp_jax import report
     from pptp_jax import study as studies
+    from pptp_jax.interruption import Interruption
     from pptp_jax.locate_study import locate_study
 
-    with trouble_told():
+    interruption = Interruption()
+    with trouble_told(code=lambda: interruption.exit_code):
         chosen = studies.load_study(study)
         chosen = studies.narrowed(chosen, data, recipes)
         directory = out or Path("runs") / chosen.name
-        risks = locate_study(chosen, directory, epochs=epochs, retrain=retrain, budget=budget)
+        with interruption:  # nothing is saved on the way, so a signal is granted at once
+            risks = locate_study(chosen, directory, epochs=epochs, retrain=retrain, budget=budget)
     click.echo(report.render_risk_map(risks))
     with trouble_told():
         page = report.write_report(directory)

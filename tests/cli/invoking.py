@@ -24,6 +24,19 @@ study = Study(
 """
 
 
+AUDIT = """
+from pptp_jax.audit import CanaryAudit
+from pptp_jax.data import Digits
+from pptp_jax.models import mlp
+from pptp_jax.training import undefended
+
+audit = CanaryAudit(
+    name="tiny", data=Digits(), model=mlp([8], num_classes=10), recipes=(undefended(1),),
+    canaries=40, held_out=40, examples=160, runs=8,
+)
+"""
+
+
 def pptp(*args: object) -> Result:
     return CliRunner().invoke(main, [str(arg) for arg in args])
 

@@ -3,19 +3,7 @@
 import json
 from pathlib import Path
 
-from invoking import pptp
-
-AUDIT = """
-from pptp_jax.audit import CanaryAudit
-from pptp_jax.data import Digits
-from pptp_jax.models import mlp
-from pptp_jax.training import undefended
-
-audit = CanaryAudit(
-    name="tiny", data=Digits(), model=mlp([8], num_classes=10), recipes=(undefended(1),),
-    canaries=40, held_out=40, examples=160, runs=8,
-)
-"""
+from invoking import AUDIT, pptp
 
 
 def test_canaries_print_their_table_and_leave_their_files(tmp_path: Path) -> None:
@@ -27,3 +15,28 @@ def test_canaries_print_their_table_and_leave_their_files(tmp_path: Path) -> Non
     assert (out / "audit.txt").read_text().strip() in result.stdout
     assert json.loads((out / "audit.json").read_text())["runs"] == 8
     assert (out / "scores" / "undefended_1.npz").is_file()
+    page = (out / "report.html").read_text()
+    assert "Bounds on ε from canaries" in page and "40 of 120 examples have wrong labels" in page
+    assert f"pptp canaries {path}" in page
+
+
+def test_what_is_finished_is_used_again_and_what_is_damaged_is_not(tmp_path: Path) -> None:
+    path, out = tmp_path / "tiny.py", tmp_path / "out"
+    path.write_text(AUDIT)
+
+    def rows(*options: str) -> list[object]:
+        result = pptp("canaries", path, "--out", out, *options)
+        assert result.exit_code == 0, result.output
+        return list(json.loads((out / "audit.json").read_text())["rows"])
+
+    first = rows()
+    [answers] = out.glob("fleets/*/answers-0.npz")
+    written = answers.stat().st_mtime_ns
+    assert rows() == first and answers.stat().st_mtime_ns == written
+    answers.write_bytes(answers.read_bytes()[:100])
+    assert rows() == first and answers.stat().st_mtime_ns > written
+    written = answers.stat().st_mtime_ns
+    assert rows("--no-resume") == first and answers.stat().st_mtime_ns > written
+    # Other canaries are another audit.
+    path.write_text(AUDIT.replace("canaries=40", "canaries=41"))
+    assert rows() != first and len([*out.glob("fleets/*/answers-0.npz")]) == 2

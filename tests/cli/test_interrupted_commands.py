@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-from invoking import STUDY, pptp_process
+import pytest
+from invoking import AUDIT, STUDY, pptp, pptp_process
 
+from pptp_jax.lock import held
 from pptp_jax.training import Checkpoint
 
-
-def test_sigterm_saves_and_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "preempted.py"
-    path.write_text(
-        STUDY.replace("undefended(1)", "undefended(3)")
-        + """
+PREEMPTED = """
 import signal
 from pptp_jax.interruption import Interruption
 real = Interruption.asked
@@ -22,12 +19,56 @@ def preempted(self):
     return True
 Interruption.asked = preempted
 """
-    )
+
+
+def test_sigterm_saves_and_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "preempted.py"
+    path.write_text(STUDY.replace("undefended(1)", "undefended(3)") + PREEMPTED)
     out = pptp_process("run", path, "--strategy", "scan", cwd=tmp_path)
     assert out.stderr == "interrupted; the same command goes on from here\n"
     assert out.returncode == 143
     [kept] = tmp_path.rglob("checkpoint-0")
     assert Checkpoint(kept).latest() == 2
+
+
+def test_canaries_that_are_stopped_end_with_the_very_answers_of_others(tmp_path: Path) -> None:
+    path, plain = tmp_path / "preempted.py", AUDIT.replace("undefended(1)", "undefended(3)")
+    path.write_text(plain + PREEMPTED)
+    stopped, alone = tmp_path / "stopped", tmp_path / "alone"
+    out = pptp_process("canaries", path, "--out", stopped, cwd=tmp_path)
+    assert out.stderr == "interrupted; the same command goes on from here\n"
+    assert out.returncode == 143
+    [kept] = stopped.rglob("checkpoint-0")
+    assert Checkpoint(kept).latest() == 2 and not (stopped / "audit.json").exists()
+    path.write_text(plain)
+    for place in (stopped, alone):
+        assert pptp("canaries", path, "--out", place).exit_code == 0
+    [first], [second] = (place.glob("fleets/*/answers-0.npz") for place in (stopped, alone))
+    assert first.read_bytes() == second.read_bytes() and not kept.exists()
+
+
+def test_sigterm_ends_the_locating_of_a_study(tmp_path: Path) -> None:
+    path = tmp_path / "preempted.py"
+    path.write_text(
+        STUDY
+        + """
+import signal
+import pptp_jax.locate_study as locating
+locating.risk_map = lambda *_, **__: signal.raise_signal(signal.SIGTERM)
+"""
+    )
+    out = pptp_process("locate", path, cwd=tmp_path)
+    assert (out.stderr, out.returncode) == ("interrupted\n", 143)
+
+
+@pytest.mark.parametrize(("command", "file"), [("canaries", AUDIT), ("locate", STUDY)])
+def test_a_directory_in_use_is_refused(tmp_path: Path, command: str, file: str) -> None:
+    path, out = tmp_path / "tiny.py", tmp_path / "out"
+    path.write_text(file)
+    with held(out):
+        result = pptp(command, path, "--out", out)
+    assert result.exit_code == 1 and "is in use by process" in result.output
+    assert not list(out.glob("*.json"))
 
 
 def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path: Path) -> None:

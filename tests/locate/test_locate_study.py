@@ -68,6 +68,7 @@ def test_a_map_is_printed_drawn_and_written_down(study: Path) -> None:
         assert picture.width > 1500
         assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 100
     assert sorted(path.name for path in out.iterdir()) == [
+        ".lock",
         "report.html",
         "report.json",
         "risk_map.json",

@@ -14,6 +14,7 @@ from pptp_jax.metrics import Roc, alarm_rates, auc, riskiest, roc
 from pptp_jax.report.page.stored import (
     AGAIN,
     Scores,
+    read_canaries,
     read_results,
     read_risk_map,
     read_riskiest,
@@ -32,11 +33,12 @@ def content(directory: Path) -> dict[str, Any]:
     """Everything that the page shows, from what is stored in a run's directory.
 
     Args:
-        directory: of a run: `results.json`, `scores/`, `riskiest.npz`, `risk_map.json`; what is
-            missing is left out, as long as there are results or a risk map.
+        directory: of a run: `results.json`, `scores/`, `riskiest.npz`, `risk_map.json`, and
+            `audit.json`; what is missing is left out, as long as there are results, a risk map or
+            an audit by canaries.
 
     Returns:
-        `results` and `risk_map` as they are stored (None if they are not), and by recipe `rocs`
+        `results`, `risk_map` and `canaries` as they are stored (None if not), and by recipe `rocs`
         (of every attack on the first recipe, of the compared one on the others), `histograms` of
         the compared attack's scores, and the `riskiest` records.
 
@@ -46,12 +48,13 @@ def content(directory: Path) -> dict[str, Any]:
     if not directory.is_dir():
         raise ValueError(f"{directory}: there is no such directory; give the one of a run")
     results, risks = read_results(directory), read_risk_map(directory)
-    if results is None and risks is None:
+    audit = read_canaries(directory)
+    if results is None and risks is None and audit is None:
         raise ValueError(
-            f"{directory} holds neither results.json nor risk_map.json, so it is not the directory "
-            "of a run"
+            f"{directory} holds neither results.json nor risk_map.json nor audit.json, so it is "
+            "not the directory of a run"
         )
-    found: dict[str, Any] = {"results": results, "risk_map": risks}
+    found: dict[str, Any] = {"results": results, "risk_map": risks, "canaries": audit}
     found |= {"rocs": {}, "histograms": {}, "riskiest": {}}
     if results is None:
         return found

@@ -51,16 +51,26 @@ def summary(results: Mapping[str, Any]) -> list[str]:
 
 
 def split(results: Mapping[str, Any]) -> str:
-    """Who is a member of what, and who is attacked."""
+    """Who is a member of what, and who is attacked.
+
+    Examples:
+        >>> split({"models": 16, "members": 150, "targets": 16})
+        '16 models a recipe, ..., 16 of them attacked in turn, with all the others as its shadows'
+        >>> split({"models": 1, "targets": 1})
+        '1 model a recipe, attacked without shadows'
+    """
     models, members, targets = (results.get(key) for key in ("models", "members", "targets"))
     parts = []
     if models is not None:
-        parts.append(f"{models:,} models a recipe")
+        parts.append(f"{models:,} model{'s' if models > 1 else ''} a recipe")
     if members is not None:
         parts.append(f"{members:,} members each")
     if targets is not None:
-        helped = "with all the others as its shadows" if targets == models else "with the shadows"
-        parts.append(f"{targets:,} of them attacked in turn, {helped}")
+        if targets == models == 1:
+            parts.append("attacked without shadows")
+        else:
+            helped = "all the others as its" if targets == models else "the"
+            parts.append(f"{targets:,} of them attacked in turn, with {helped} shadows")
     return ", ".join(parts)
 
 
@@ -117,6 +127,25 @@ def caveats(found: Mapping[str, Any]) -> list[str]:
             "measured on, which flatters a method with many settings."
         )
     return told
+
+
+def canaries(audit: Mapping[str, Any]) -> list[str]:
+    """What the bounds on ε stand on."""
+    level = f"{100 * audit['confidence']:g} %"
+    told = [
+        f"{audit['canaries']} of {audit['places']:,} examples have wrong labels. In each of "
+        f"{audit['runs']} runs a recipe, each of these canaries is present by a fair coin; the "
+        f"auditor guesses which were. Bounds are at δ = {audit['delta']:.2g}, and each by itself "
+        f"holds with {level} confidence.",
+        "A bound from below says that at least so much leaks. That it is small does not say that "
+        "little leaks: other canaries or another score may find more. One above the accounted ε is "
+        "evidence of a fault in the training, the accounting or the audit.",
+    ]
+    return told + [
+        f"{row['slug']}: runs {row['diverged']} diverged and are left out."
+        for row in audit["rows"]
+        if row["diverged"]
+    ]
 
 
 def risk_map(results: Mapping[str, Any] | None, risks: Mapping[str, Any]) -> list[str]:

@@ -49,6 +49,18 @@ def read_risk_map(directory: Path) -> dict[str, Any] | None:
     return risks
 
 
+def read_canaries(directory: Path) -> dict[str, Any] | None:
+    """The content of `audit.json`, an audit by canaries; None if there is none.
+
+    Raises:
+        ValueError: if it is damaged, or no such audit.
+    """
+    found = _read_json(directory / "audit.json")
+    if found is not None and not {"rows", "canaries", "runs", "places"} <= set(found):
+        raise ValueError(f"{directory / 'audit.json'} is not the record of an audit by canaries")
+    return found
+
+
 class Scores(NamedTuple):
     """What an attack makes of a recipe's targets, who is a member, and which examples these are."""
 

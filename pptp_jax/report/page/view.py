@@ -29,6 +29,7 @@ SECTIONS = {
     "found": ("Who is found", "slices"),
     "white-box": ("Inside the network", "blocks"),
     "riskiest": ("Riskiest records", "riskiest"),
+    "canaries": ("Bounds on ε from canaries", "canaries"),
     "risk-map": ("Where the risk lies", "bars"),
     "caveats": ("What the numbers do not say", "caveats"),
     "again": ("Versions, and how to get this again", "versions"),
@@ -74,8 +75,10 @@ def view(found: Mapping[str, Any]) -> dict[str, Any]:
         shown |= _of_results(results) | _of_scores(found)
     if risks is not None:
         shown |= _of_risk_map(results, risks)
-    either = results or risks
-    shown["title"] = either.get("study", "membership")
+    if found["canaries"] is not None:
+        shown |= _of_canaries(found["canaries"], shown)
+    either = results or risks or found["canaries"]
+    shown["title"] = either.get("study") or either.get("audit", "membership")
     shown["versions"] = _versions(either)
     sections = {id: name for id, (name, needed) in SECTIONS.items() if shown.get(needed)}
     return shown | {"sections": sections}
@@ -137,6 +140,15 @@ def _of_risk_map(results: Mapping[str, Any] | None, risks: Mapping[str, Any]) ->
         "map_words": sentences.risk_map(results, risks),
         "map_attack": attack_name(ATTACK),
         "map_way": WAYS[DECISIVE],
+    }
+
+
+def _of_canaries(audit: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "canaries": audit["rows"],
+        "canary_words": sentences.canaries(audit),
+        "command": shown["command"] or audit.get("command"),
+        "config": shown["config"] or audit.get("config") or {},
     }
 
 

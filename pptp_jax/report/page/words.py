@@ -1,6 +1,7 @@
 """Names and numbers as a reader wants them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import median as middle
 from typing import Any
 
 from pptp_jax.attacks import ATTACKS
@@ -110,6 +111,16 @@ def _defence(row: Mapping[str, Any]) -> str:
     parts += [] if strength is None else [f"{strength:g}"]
     parts += [f"+ {row['release'].replace('_', ' ')}"] if row.get("release") else []
     return f"({' '.join(parts)})" if parts else ""
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle of some numbers.
+
+    Examples:
+        >>> median([3.0, 1.0, 2.0])
+        2.0
+    """
+    return float(middle(values))
 
 
 def number(value: float | None, digits: int = 3, sign: str = "") -> str:

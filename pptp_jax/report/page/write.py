@@ -17,6 +17,7 @@ FILTERS = (
     "attack_needs",
     "compact",
     "interval",
+    "median",
     "metric_name",
     "number",
     "rate",
@@ -30,7 +31,8 @@ def write_report(directory: Path) -> Path:
     """Writes `report.html` and `report.json` from what a run has stored; nothing is trained.
 
     The page is one file that needs no other and no network. `report.json` has everything that it
-    shows. What is not stored is left out, as long as there are results or a risk map.
+    shows. What is not stored is left out, as long as there are results, a
+    risk map or an audit by canaries.
 
     Args:
         directory: of a run.
