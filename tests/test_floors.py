@@ -16,7 +16,7 @@ FLOORS = [
     {"probes"},
     {"locate"},
     {"study", "report"},
-    {"progress", "interruption", "joining", "locate_study", "audit"},
+    {"progress", "interruption", "joining", "locate_study", "audit", "catalogue"},
     {"cli"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

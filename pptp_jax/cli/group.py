@@ -6,13 +6,14 @@ import click
 
 from pptp_jax.cli.audit import audit
 from pptp_jax.cli.canaries import canaries
+from pptp_jax.cli.list import list_
 from pptp_jax.cli.locate import locate
 from pptp_jax.cli.report import report
 from pptp_jax.cli.run import run
 
 
 @click.group(
-    commands=[run, locate, canaries, audit, report],
+    commands=[run, locate, canaries, audit, report, list_],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="pptp-jax")

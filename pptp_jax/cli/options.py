@@ -11,3 +11,4 @@ out_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Default: runs/NAME, of the file's study, audit or signals.",
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="For machines: JSON.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pptp_jax.cli.chooser import chooser
+from pptp_jax.cli.chooser import chooser, probed
 from pptp_jax.cli.options import data_option, out_option, study_argument
 from pptp_jax.cli.sharing import shared_work
 from pptp_jax.cli.trouble import trouble_told
@@ -17,6 +17,15 @@ from pptp_jax.cli.typed import typed
 @data_option
 @out_option
 @click.option("--recipe", "recipes", multiple=True, help="Only this recipe; may be repeated.")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change the study: models=8, model.dropout=0.1, recipes.freeze.epochs=2+8; may be "
+    "repeated.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be trained; write nothing.")
 @click.option("--compared", help="Compare recipes at equal strength of this attack.")
 @click.option(
     "--strategy",
@@ -55,6 +64,8 @@ def run(
     data: Path | None,
     out: Path | None,
     recipes: tuple[str, ...],
+    changes: tuple[str, ...],
+    dry_run: bool,
     compared: str | None,
     strategy: str,
     devices: int | None,
@@ -68,7 +79,7 @@ def run(
     """Train, attack and report STUDY, a Python file that defines `study`.
 
     Prints a table; writes report.html, results.json, table.txt, figures, signals/ and scores/ into
-    OUT.
+    OUT, and README.md, which says what each file is.
     """
     from pptp_jax import report
     from pptp_jax import study as studies
@@ -77,17 +88,26 @@ def run(
     from pptp_jax.locate_study import with_regions_found
     from pptp_jax.progress import progress_bar
 
+    if dry_run:
+        with trouble_told():
+            chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
+            chosen = studies.overridden(chosen, changes)
+            click.echo(
+                report.render_forecast(studies.forecast(chosen, *probed(chosen, strategy, devices)))
+            )
+        return
     interruption = Interruption()
     with trouble_told(resumable=True, code=lambda: interruption.exit_code):
         with shared_work(distributed, coordinator, processes, process, patience) as shared:
-            chosen = studies.load_study(study)
-            chosen = studies.narrowed(chosen, data, recipes, compared)
+            chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
+            chosen = studies.overridden(chosen, changes)
             directory = out or Path("runs") / chosen.name
             shared.check_shared(directory)
             if shared.count > 1:  # process 0 makes the risk map; the others read it
                 shared.agree(lambda: with_regions_found(chosen, directory)[1])
             chosen, found = with_regions_found(chosen, directory)
             choose = chooser(strategy, devices, cache)
+            options = {"data": data, "recipe": recipes, "compared": compared, "set": changes}
             models = -(-chosen.split.models // shared.count)
             bar = progress_bar(chosen.recipes, models, shown=shared.first)
             with interruption, bar as on_progress:
@@ -96,7 +116,7 @@ def run(
                     directory,
                     strategy=choose,
                     resume=resume,
-                    command=typed("run", study, data=data, recipe=recipes, compared=compared),
+                    command=typed("run", study, **options),
                     on_progress=on_progress,
                     stop=interruption.asked,
                     tell=partial(click.echo, err=True),

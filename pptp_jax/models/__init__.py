@@ -4,6 +4,7 @@ from pptp_jax.models.cnn import cnn
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.mlp import mlp
 from pptp_jax.models.model import Model, Variables, learns
+from pptp_jax.models.rebuilt import BUILDERS, rebuilt
 from pptp_jax.models.resnet import resnet18
 from pptp_jax.models.statistics import recompute_statistics
 from pptp_jax.models.vgg import vgg11_bn
@@ -11,12 +12,14 @@ from pptp_jax.models.vit import vit
 from pptp_jax.models.wide_resnet import wrn28
 
 __all__ = [
+    "BUILDERS",
     "Model",
     "Variables",
     "cnn",
     "from_linen",
     "learns",
     "mlp",
+    "rebuilt",
     "recompute_statistics",
     "resnet18",
     "vgg11_bn",

@@ -59,7 +59,8 @@ def mlp(
     widths = (*hidden, num_classes)
     config = {
         "name": "mlp",
-        "widths": list(widths),
+        "hidden": list(hidden),
+        "num_classes": num_classes,
         "activation": activation,
         "dropout": dropout,
     }

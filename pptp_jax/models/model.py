@@ -37,7 +37,8 @@ class Model:
             it was given.
         blocks: the architectural units in forward order; needed only for region presets and for a
             training mode of part of the network.
-        config: what the model is, as plain data, for the record.
+        config: what the model is, as plain data, for the record; of our own models the name of the
+            function that builds them, and its arguments.
         statistics: `statistics(params, state, x) -> state`, the state with the running statistics
             that the batch `x` alone would give; None where no state depends on the inputs. See
             `recompute_statistics`.

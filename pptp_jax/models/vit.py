@@ -159,9 +159,10 @@ def vit(
         "num_classes": num_classes,
         "patch": patch,
         "width": width,
-        "depths": list(depths),
+        "depth": depth,
         "heads": heads,
         "mlp": mlp,
+        "stages": stages,
         "dropout": dropout,
     }
     module = _ViT(num_classes, patch, width, depths, heads, mlp, dropout)

@@ -10,7 +10,13 @@ PROTECT = "protect"
 GENERAL = "general"
 
 # `auto` is a preset too, but which blocks it means is found by measuring a fleet.
-PRESETS = ("stem", "shallow", "deep", "head", "auto")
+PRESETS = {
+    "stem": "the first block",
+    "shallow": "the first half of the blocks, the middle one included",
+    "deep": "the other half",
+    "head": "the last block",
+    "auto": "the blocks that a risk map finds",
+}
 
 Region = str | Sequence[str] | Mapping[str, Sequence[str]] | RegionMap
 

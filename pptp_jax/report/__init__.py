@@ -5,6 +5,7 @@ from pptp_jax.report.canaries import render_canaries
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.curves import draw_curves
 from pptp_jax.report.figures import draw_figures
+from pptp_jax.report.forecast import render_forecast
 from pptp_jax.report.page import write_report
 from pptp_jax.report.risk_map import draw_risk_map
 from pptp_jax.report.risk_table import render_risk_map
@@ -18,6 +19,7 @@ __all__ = [
     "render_attacks",
     "render_canaries",
     "render_comparison",
+    "render_forecast",
     "render_risk_map",
     "render_table",
     "render_white_box",

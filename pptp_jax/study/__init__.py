@@ -1,7 +1,9 @@
 """Studies: a frozen description of an experiment, and running it to a directory of results."""
 
 from pptp_jax.study.config import Study, load_study, narrowed
+from pptp_jax.study.forecast import forecast
+from pptp_jax.study.overrides import overridden
 from pptp_jax.study.run import run
 from pptp_jax.study.strategy import measured_strategy
 
-__all__ = ["Study", "load_study", "measured_strategy", "narrowed", "run"]
+__all__ = ["Study", "forecast", "load_study", "measured_strategy", "narrowed", "overridden", "run"]

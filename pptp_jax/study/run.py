@@ -15,7 +15,7 @@ import jax
 
 from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
-from pptp_jax.files import link, sweep, write_array, write_arrays, write_json
+from pptp_jax.files import link, sweep, write, write_array, write_arrays, write_json
 from pptp_jax.lock import held
 from pptp_jax.processes import Processes
 from pptp_jax.signals import SignalStore
@@ -26,6 +26,7 @@ from pptp_jax.study.fleets import fleet
 from pptp_jax.study.kept import Kept
 from pptp_jax.study.measure import Attacked, attacked, row, white_box
 from pptp_jax.study.plan import resolved_regions
+from pptp_jax.study.readme import render_readme
 from pptp_jax.study.riskiest import write_riskiest
 from pptp_jax.study.slices import slices
 from pptp_jax.training import Progress, Recipe, Strategy, usual_strategy
@@ -56,9 +57,10 @@ def run(
 
     Args:
         study: the study.
-        out: the directory, made where it is missing: `manifest.json`, written before the first
-            model is trained, `signals/`, `scores/`, `riskiest.npz`, `results.json`, which is there
-            when all of them are, and `fleets/`, from which an interrupted run goes on.
+        out: the directory, made where it is missing: `README.md` and `manifest.json`, written
+            before the first model is trained, `signals/`, `scores/`, `riskiest.npz`,
+            `results.json`, which is there when all of them are, and `fleets/`, from which an
+            interrupted run goes on.
         strategy: chooses how fleets are trained. Those that an earlier run has begun keep theirs.
         resume: whether finished fleets of an earlier run are used.
         command: what a person types to get the same numbers, to be written down.
@@ -113,6 +115,8 @@ def _run(
     ]
     manifest = _manifest(study, data, membership, command, worked, processes.count)
     if processes.first:
+        readme = render_readme(manifest).encode()
+        write(out / "README.md", lambda file: file.write(readme))
         write_json(out / "manifest.json", manifest | {"fleets": homes})
     trained: list[tuple[Recipe, Kept]] = []
     for recipe, key, home in zip(study.recipes, keys, homes, strict=True):

@@ -7,7 +7,7 @@ from pptp_jax.training.fleet import Observer, Progress, Trained, train_fleet
 from pptp_jax.training.grouping import chunks, fitting_chunk, needed_memory
 from pptp_jax.training.optimizer import SGD, Optimizer
 from pptp_jax.training.phase import Ensemble, Perturbation, Phase, Private, Vulnerable
-from pptp_jax.training.probe import fastest_strategy
+from pptp_jax.training.probe import Probe, fastest_strategy
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import (
     dmp,
@@ -44,6 +44,7 @@ __all__ = [
     "Perturbation",
     "Phase",
     "Private",
+    "Probe",
     "Progress",
     "Recipe",
     "Strategy",

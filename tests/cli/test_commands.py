@@ -13,7 +13,10 @@ from invoking import pptp, pptp_process
     ("args", "message"),
     [
         (["rnu"], "No such command 'rnu'. Did you mean 'run'?"),
-        (["run", "STUDY", "--uot", "x"], "No such option '--uot'. Did you mean '--out'?"),
+        (
+            ["run", "STUDY", "--recipes", "x"],
+            "No such option '--recipes'. Did you mean '--recipe'?",
+        ),
         (["run"], "Missing argument 'STUDY'"),
         (["run", "none.py"], "none.py: there is no such file"),
         (["run", "STUDY", "--recipe", "frieze"], "'frieze' is unknown; did you mean 'freeze'?"),
@@ -53,6 +56,26 @@ def test_help_imports_nothing_slow() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Commands:" in out.stdout and out.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("re", ["report"]), ("run --str", ["--strategy"]), ("list o", ["objectives"])],
+)
+def test_the_shell_completes_without_slow_imports(typed: str, offered: list[str]) -> None:
+    words = f"pptp {typed}"
+    code = (
+        "import sys; from pptp_jax.cli import main\n"
+        "try: main(prog_name='pptp')\n"
+        "except SystemExit: pass\n"
+        "assert not {'jax', 'flax', 'optax', 'numpy'} & set(sys.modules)"
+    )
+    env = {**os.environ, "_PPTP_COMPLETE": "bash_complete", "COMP_WORDS": words}
+    env |= {"COMP_CWORD": str(len(typed.split())), "PYTHONPATH": str(Path(__file__).parents[2])}
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
+    assert [line.split(",")[1] for line in out.stdout.splitlines()] == offered
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
         assert (out / name).read_bytes().startswith(b"\x89PNG")
     assert lines[-1].endswith(f"; the report is {out / 'report.html'}")
     assert "data:image/png;base64," in (out / "report.html").read_text()
+    readme = (out / "README.md").read_text()
+    assert f"pptp run {study}" in readme
+    for path in out.iterdir():
+        assert path.name == "README.md" or f"- `{path.name}{'/' * path.is_dir()}`:" in readme
     again = pptp("run", study, "--out", out, "--recipe", "freeze", "--strategy", "unrolled")
     assert again.stderr == ""
     results = json.loads((out / "results.json").read_text())
@@ -60,3 +64,50 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
 def test_processes_are_said_whole(study: Path, options: tuple[object, ...], said: str) -> None:
     result = pptp("run", study, *options)
     assert result.exit_code == 2 and said in " ".join(result.stderr.split())
+
+
+def test_a_run_shows_what_was_set(study: Path, tmp_path: Path) -> None:
+    changes = ["models=4", "model.dropout=0.1", "recipes.undefended.epochs=2"]
+    options = [part for change in changes for part in ("--set", change)]
+    result = pptp("run", study, "--out", tmp_path, "--recipe", "undefended", *options)
+    assert result.exit_code == 0, result.output
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["command"] == f"pptp run {study} --recipe undefended " + " ".join(options)
+    assert results["config"]["split"]["models"] == results["models"] == 4
+    assert results["config"]["model"]["dropout"] == 0.1
+    [row] = results["rows"]
+    assert row["slug"] == "undefended_2" and len(row["train_loss"]) == 2
+    [first] = (tmp_path / "fleets").iterdir()
+    pptp("run", study, "--out", tmp_path, "--recipe", "undefended", *options[:2], *options[4:])
+    assert len([*(tmp_path / "fleets").iterdir()]) == 2 and first.exists()
+
+
+def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = pptp("run", study, "--dry-run", "--set", "models=4")
+    assert result.exit_code == 0, result.output
+    assert "tiny: digits, 300 examples in 10 classes, 150 members a model; 8 models in all" in (
+        result.stdout
+    )
+    [freeze] = [line for line in result.stdout.splitlines() if "freeze_1+1_stem" in line]
+    assert "1 of cross entropy; then 1 of cross entropy, protect frozen" in freeze
+    assert "Predicted, not measured: training takes under 1 s" in result.stdout
+    assert not [*tmp_path.iterdir()]
+    unrolled = pptp("run", study, "--dry-run", "--strategy", "unrolled")
+    assert "the time of the order unrolled is not predicted" in unrolled.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("modles=4", "--set modles: there is no such key; did you mean 'split.models'?"),
+        ("models=x", "--set models: must be a whole number, got 'x'"),
+        ("models", "--set models: write it as key=value"),
+    ],
+)
+def test_what_is_set_wrong_is_told(study: Path, change: str, said: str) -> None:
+    for option in ((), ("--dry-run",)):
+        result = pptp("run", study, "--set", change, *option)
+        assert result.exit_code == 1 and said in result.stderr

@@ -68,7 +68,7 @@ def test_a_full_disk_loses_what_was_being_written_alone(
 ) -> None:
     study, real, known = replace(STUDY, recipes=STUDY.recipes[:1]), os.fsync, rows(done)[0]
     # In the plan, the signals, their manifest, and the results.
-    for writes in (2, 6, 7, 9):
+    for writes in (3, 7, 8, 10):
         left = [writes]
 
         def fsync(number: int, left: list[int] = left) -> None:

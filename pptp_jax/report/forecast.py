@@ -1,0 +1,96 @@
+"""What a run will train, for a terminal."""
+
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def render_forecast(found: Mapping[str, Any]) -> str:
+    """One line a recipe with its phases, models, predicted time and memory; then the sums.
+
+    Args:
+        found: what `pptp_jax.study.forecast` gives.
+
+    Returns:
+        The table, as plain text.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("recipe", "phases"):
+        table.add_column(column, no_wrap=column == "recipe")
+    for column in ("models", "at a time", "predicted time", "predicted memory"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for recipe in found["recipes"]:
+        table.add_row(
+            recipe["slug"],
+            "; then ".join(map(_phase, recipe["phases"])),
+            str(recipe["models"]),
+            str(recipe["at_a_time"]),
+            duration(recipe["seconds"]),
+            _size(recipe["bytes"]),
+        )
+    text = StringIO()
+    Console(file=text, width=160, color_system=None).print(table, markup=False)
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    devices = "1 device" if found["devices"] == 1 else f"{found['devices']} devices"
+    models = sum(recipe["models"] for recipe in found["recipes"])
+    heading = (
+        f"{found['study']}: {found['data']}, {found['examples']} examples in {found['classes']} "
+        f"classes, {found['members']} members a model; {models} models in all, trained by "
+        f"{found['strategy']} on {devices}"
+    )
+    told = (
+        f"Predicted, not measured: training takes {duration(found['seconds'])}, and the largest "
+        f"group of models {_size(found['bytes'])} besides the data."
+        if found["seconds"] is not None
+        else f"Predicted, not measured: the largest group of models takes {_size(found['bytes'])} "
+        f"besides the data; the time of the order {found['strategy']} is not predicted."
+    )
+    why = (
+        "The time is that of plain steps at the speed of a short probe just now; compilation, "
+        "attacks and what a defence computes besides come on top, and private phases take several "
+        "times as long."
+    )
+    if any(recipe["region"] in ("auto", "not auto") for recipe in found["recipes"]):
+        why += " So does the search for the region `auto`."
+    return "\n".join([heading, *lines, told, why, "Nothing was trained or written."])
+
+
+def duration(seconds: float | None) -> str:
+    """A time in the unit that fits it.
+
+    Examples:
+        >>> [duration(seconds) for seconds in (0.3, 42.0, 600.0, 9000.0, None)]
+        ['under 1 s', '42 s', '10 min', '2.5 h', 'n/a']
+    """
+    if seconds is None:
+        return "n/a"
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _phase(phase: Mapping[str, Any]) -> str:
+    objectives = [
+        name if len(phase["objectives"]) == 1 else f"{name} on {region}"
+        for region, name in phase["objectives"].items()
+    ]
+    told = f"{phase['epochs']} of {' and '.join(objectives)}".replace("_", " ")
+    for what in ("frozen", "rewound", "perturbed"):
+        if phase.get(what):
+            told += f", {' and '.join(phase[what])} {what}"
+    told += ", private" if phase.get("private") else ""
+    return told + (f", {phase['networks']} networks a model" if phase.get("networks") else "")
+
+
+def _size(number: int) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}"
+        number = round(number / 1000)
+    return f"{number} TB"

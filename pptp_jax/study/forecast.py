@@ -1,0 +1,103 @@
+"""What a study will train, and a prediction of the time and the memory that it takes."""
+
+from typing import Any
+
+from pptp_jax.regions import region_name
+from pptp_jax.study.config import Study
+from pptp_jax.training import Arrays, Probe, Recipe, Strategy, chunks, fitting_chunk, needed_memory
+
+
+def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
+    """What would be trained, how long the training takes, and what memory it needs.
+
+    The time is that of plain steps at the probe's speed: a prediction, without compilation,
+    attacks, the search for the region `auto`, and what a defence computes besides.
+
+    Args:
+        study: the study; its data are read.
+        strategy: how its fleets will be trained.
+        probe: the speed of plain training, as measured.
+
+    Returns:
+        The data, and for each recipe its phases, examples seen in training, seconds (None where the
+        strategy's order was not measured), and the bytes of the models that are trained side by
+        side.
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training import undefended
+        >>> model, recipes = mlp([8], num_classes=10), (undefended(2),)
+        >>> study = Study(name="mine", data=Digits(), model=model, recipes=recipes, examples=400)
+        >>> scan = Strategy(order="scan")
+        >>> found = forecast(study, scan, Probe(scan, {"scan": 9600.0}))
+        >>> found["recipes"][0]["examples_seen"], found["seconds"]
+        (6144, 0.64)
+    """
+    data = study.load()
+    division, membership = study.division(len(data)), study.membership(len(data))
+    members = int(membership.matrix[0].sum())
+    arrays = Arrays.of(data, division.reference, study.augmentation)
+    speed = probe.speeds.get(strategy.order)
+
+    def of(recipe: Recipe) -> dict[str, Any]:
+        one = study.model, arrays, study.batch_size
+        models, networks = study.split.models, recipe.networks
+        size = fitting_chunk(*one, models, networks, strategy)
+        groups = chunks(models, size)
+        seen = models * sum(_seen(study, recipe, i, members) for i in range(len(recipe.phases)))
+        return {
+            "slug": recipe.slug,
+            "recipe": recipe.name,
+            "region": None if recipe.region is None else region_name(recipe.region),
+            "defence": None if recipe.defence == "none" else recipe.defence,
+            "strength": recipe.strength,
+            "phases": [_phase(recipe, i) for i in range(len(recipe.phases))],
+            "models": models,
+            "at_a_time": len(groups[0]),
+            "examples_seen": seen,
+            "seconds": None if speed is None else seen / speed,
+            "bytes": needed_memory(*one, len(groups[0]), networks, strategy),
+        }
+
+    recipes = [of(recipe) for recipe in study.recipes]
+    return {
+        "study": study.name,
+        "data": data.name,
+        "examples": len(data),
+        "classes": data.num_classes,
+        "members": members,
+        "model": dict(study.model.config),
+        "strategy": strategy.order,
+        "devices": strategy.devices,
+        "recipes": recipes,
+        "seconds": None if speed is None else sum(recipe["seconds"] for recipe in recipes),
+        "bytes": max(recipe["bytes"] for recipe in recipes),
+    }
+
+
+def _seen(study: Study, recipe: Recipe, i: int, members: int) -> int:
+    """The examples that one model sees in a phase, a batch at a time."""
+    phase = recipe.phases[i]
+    examples = study.reference if phase.examples == "reference" else members
+    networks = 1
+    if phase.ensemble is not None:
+        networks, examples = phase.ensemble.models, phase.ensemble.part(members)
+    whole = examples // study.batch_size * study.batch_size
+    return networks * whole * int(phase.epochs)
+
+
+def _phase(recipe: Recipe, i: int) -> dict[str, Any]:
+    phase = recipe.phases[i]
+    named = {
+        "frozen": phase.frozen,
+        "rewound": phase.rewound,
+        "perturbed": tuple(phase.perturbed),
+    }
+    return {
+        "epochs": int(phase.epochs),
+        "objectives": {region: part.name for region, part in phase.by_region.items()},
+        **{what: list(regions) for what, regions in named.items() if regions},
+        **({"private": True} if phase.private is not None else {}),
+        **({"networks": phase.ensemble.models} if phase.ensemble is not None else {}),
+    }

@@ -1,0 +1,56 @@
+"""The README of a run directory: what it is, how to go on, and what each file is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+FILES = {
+    "report.html": "the report, one file that opens anywhere; start here",
+    "report.json": "the same for machines",
+    "table.txt": "the table and the verdicts as they were printed",
+    "results.json": "every number with its interval, the configuration, versions and the command; "
+    "it is written last, so a run that has it is finished",
+    "manifest.json": "what was to be trained, written before the first model",
+    "accuracy_over_auc.png": "accuracy over what the attack achieves, a curve a method",
+    "accuracy_over_tpr.png": "the same over the true-positive rate at 0.1 % false positives",
+    "roc.png": "the ROC of each attack",
+    "signals/": "`membership.npy` (models, examples), `labels.npy`, `example_ids.npy`, and for "
+    "each recipe φ in `RECIPE.npy` (models, queries, examples) and `logits/RECIPE.npy`",
+    "scores/": "for each recipe what every attack makes of each example, in `RECIPE.npz`",
+    "riskiest.npz": "the records that the compared attack is surest of",
+    "risk_map.json": "where in the network membership can be read off; of `pptp locate`",
+    "risk_map.txt": "the same as a table",
+    "risk_map.png": "the same as a figure",
+    "fleets/": "what an interrupted run goes on from; may be deleted once results.json is there, "
+    "at the cost of training anew",
+    ".lock": "keeps a second run out while one is at work",
+}
+
+
+def render_readme(manifest: Mapping[str, Any]) -> str:
+    """The README of a run, as Markdown.
+
+    Args:
+        manifest: the content of `manifest.json`.
+
+    Examples:
+        >>> data = {"name": "digits", "examples": 300, "classes": 10}
+        >>> known = {"study": "tiny", "command": "pptp run tiny.py", "data": data, "models": 6}
+        >>> print(render_readme(known).splitlines()[0])
+        # A run of the study tiny
+    """
+    data, command = manifest["data"], manifest["command"]
+    again = (
+        f"    {command}\n\nStopped, or changed in what it trains, it is taken up by the same "
+        "command into this directory; what is finished is not trained again."
+        if command
+        else "`pptp_jax.study.run` was called from Python; the same call goes on from here."
+    )
+    files = "\n".join(f"- `{name}`: {what}." for name, what in FILES.items())
+    return (
+        f"# A run of the study {manifest['study']}\n\n"
+        f"{manifest['models']} models a recipe, trained on {data['name']} "
+        f"({data['examples']} examples in {data['classes']} classes) and attacked by membership "
+        f"inference, by pptp_jax.\n\n{again}\n\n"
+        "`pptp report DIR` writes the report anew and trains nothing; `pptp compare DIR DIR` holds "
+        f"two runs against each other.\n\n## Files\n\nSome come only when asked for.\n\n{files}\n"
+    )

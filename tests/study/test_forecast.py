@@ -1,0 +1,42 @@
+"""What a study is predicted to take, against what it does."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_study import STUDY
+
+from pptp_jax.study import forecast, run
+from pptp_jax.training import Ensemble, Probe, Strategy, dmp, selena, usual_strategy
+
+SPEEDS = Probe(Strategy(order="scan"), {"scan": 1000.0, "vmap": 500.0})
+
+
+def test_time_is_what_is_seen_over_the_speed() -> None:
+    recipes = (*STUDY.recipes, dmp(2, 3), selena(2, 1, Ensemble(models=4, left_out=2)))
+    study = replace(STUDY, recipes=recipes, reference=60)
+    found = forecast(study, Strategy(order="vmap"), SPEEDS)
+    # 120 members are 2 batches of 50, 60 reference examples are one, 60 of a sub-model's too.
+    seen = [2 * 100, 2 * 100, 2 * 100, 2 * 100 + 3 * 50, 4 * 2 * 50 + 1 * 100]
+    assert found["members"] == 120
+    assert [recipe["examples_seen"] for recipe in found["recipes"]] == [6 * n for n in seen]
+    assert [recipe["seconds"] for recipe in found["recipes"]] == [6 * n / 500 for n in seen]
+    assert found["seconds"] == pytest.approx(6 * sum(seen) / 500)
+    assert found["recipes"][-1]["phases"][0] == {
+        "epochs": 2,
+        "objectives": {"whole": "cross_entropy"},
+        "networks": 4,
+    }
+    unknown = forecast(study, Strategy(order="unrolled"), SPEEDS)
+    assert unknown["seconds"] is None and unknown["bytes"] > 0
+
+
+def test_groups_and_memory_are_those_of_the_plan(tmp_path: Path) -> None:
+    study = replace(STUDY, recipes=STUDY.recipes[:1], resamples=10)
+    run(study, tmp_path)
+    [path] = tmp_path.rglob("fleet.json")
+    plan = json.loads(path.read_text())
+    [recipe] = forecast(study, usual_strategy(), SPEEDS)["recipes"]
+    assert recipe["bytes"] == plan["predicted_bytes"]
+    assert recipe["at_a_time"] == len(plan["groups"][0])
