@@ -14,8 +14,8 @@ from invoking import pptp, pptp_process
     [
         (["rnu"], "No such command 'rnu'. Did you mean 'run'?"),
         (
-            ["run", "STUDY", "--recipes", "x"],
-            "No such option '--recipes'. Did you mean '--recipe'?",
+            ["run", "STUDY", "--stratgy", "x"],
+            "No such option '--stratgy'. Did you mean '--strategy'?",
         ),
         (["run"], "Missing argument 'STUDY'"),
         (["run", "none.py"], "none.py: there is no such file"),
