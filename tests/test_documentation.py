@@ -74,6 +74,7 @@ NAMED_ALONE = {
     "render_canaries",
     "render_forecast",
     "render_risk_map",
+    "render_runs",
     "render_table",
     "render_white_box",
     "risk_map",

@@ -16,7 +16,7 @@ FLOORS = [
     {"probes"},
     {"locate"},
     {"study", "report"},
-    {"progress", "interruption", "joining", "locate_study", "audit", "catalogue"},
+    {"progress", "interruption", "joining", "locate_study", "audit", "catalogue", "compare_runs"},
     {"cli"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

@@ -6,6 +6,7 @@ import click
 
 from pptp_jax.cli.audit import audit
 from pptp_jax.cli.canaries import canaries
+from pptp_jax.cli.compare import compare
 from pptp_jax.cli.list import list_
 from pptp_jax.cli.locate import locate
 from pptp_jax.cli.report import report
@@ -13,7 +14,7 @@ from pptp_jax.cli.run import run
 
 
 @click.group(
-    commands=[run, locate, canaries, audit, report, list_],
+    commands=[run, locate, canaries, audit, report, compare, list_],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="pptp-jax")

@@ -5,7 +5,7 @@ from typing import Any
 
 from pptp_jax.compare import Curve, Point, matched_accuracy, point
 from pptp_jax.data import Membership
-from pptp_jax.regions import Region, region_name
+from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.kept import Fleet
 from pptp_jax.study.measure import attacked
@@ -26,15 +26,23 @@ def method(recipe: Recipe) -> str:
         >>> method(early_stopped(3)), method(freeze("shallow", after=1, more=8))
         ('early stopping', 'freeze shallow')
     """
-    if recipe.name in ("undefended", "early_stopped"):
+    region = None if recipe.region is None else region_name(recipe.region)
+    return method_name(recipe.name, region, recipe.defence)
+
+
+def method_name(name: str, region: str | None, defence: str) -> str:
+    """The same from the words in which results are kept.
+
+    Args:
+        name: of the recipe.
+        region: its name; None without one.
+        defence: the defence objective's name.
+    """
+    if name in ("undefended", "early_stopped"):
         return CONTROL
-    return _name(recipe.name, recipe.region, recipe.defence)
-
-
-def _name(name: str, region: Region | None, defence: str) -> str:
     parts = [name.replace("_", " ")]
     if region is not None:
-        parts.append(region_name(region))
+        parts.append(region)
     if defence != "none":
         parts.append(f"({defence})")
     return " ".join(parts)
@@ -81,7 +89,7 @@ def pairs(study: Study, drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
     found = []
     for recipe in study.recipes:
         likes = () if recipe.region is None else (recipe.name, "whole network", "switch")
-        others = [*(_name(like, None, recipe.defence) for like in likes), CONTROL]
+        others = [*(method_name(like, None, recipe.defence) for like in likes), CONTROL]
         found += [(method(recipe), other) for other in others]
     known = [(a, b) for a, b in dict.fromkeys(found) if a != b and {a, b} <= set(by_name)]
     return [(by_name[a], by_name[b]) for a, b in known]

@@ -1,0 +1,29 @@
+"""`pptp compare`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from pptp_jax.cli.options import json_option
+from pptp_jax.cli.trouble import trouble_told
+
+_DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command()
+@click.argument("a", type=_DIRECTORY)
+@click.argument("b", type=_DIRECTORY)
+@json_option
+def compare(a: Path, b: Path, as_json: bool) -> None:
+    """Hold the runs in directories A and B against each other, on the same data.
+
+    Prints accuracy and attacks of both, in what they are set differently, and, where they have the
+    same members, what one keeps more than the other at equal attack strength.
+    """
+    from pptp_jax.compare_runs import compare_runs
+    from pptp_jax.report import render_runs
+
+    with trouble_told():
+        found = compare_runs(a, b)
+    click.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else render_runs(found))

@@ -1,0 +1,159 @@
+"""Two runs held against each other, by what each has left in its directory."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pptp_jax.compare import Curve, Point, matched_accuracy, point
+from pptp_jax.report.page.stored import read_results, read_scores
+from pptp_jax.study.comparisons import STATISTICS, method_name
+
+METRICS = ("auc", "tpr@0.01", "tpr@0.001")
+
+
+def compare_runs(a: Path, b: Path) -> dict[str, Any]:
+    """What two runs found on the same data, how they differ, and who keeps more at equal attack.
+
+    Methods that both runs have are compared at equal strength of the attack by which the first run
+    compares; where they have none in common, each with each. Only the ends of recipes count, not
+    their stops on the way. That needs the same members in both runs, so that differences are
+    paired; otherwise the numbers stand beside each other, and the reason is given.
+
+    Args:
+        a: the directory of one run.
+        b: that of the other.
+
+    Returns:
+        Plain data: `rows`, each recipe's accuracy and attack; `config`, what differs;
+        `comparisons`, as `Matched.to_json` gives them; `unmatched`, why there are none, or None.
+
+    Raises:
+        ValueError: if one is no finished run of a study, or they are of different data.
+    """
+    homes = {"a": a, "b": b}
+    if a.resolve() == b.resolve():
+        raise ValueError(f"{a} is one run; give the directories of two")
+    found = {side: _read(home) for side, home in homes.items()}
+    _check_data(homes, found)
+    attack = found["a"]["compared"]
+    unmatched = _unmatched(homes, found, attack)
+    sides = {} if unmatched else {s: _curves(homes[s], found[s], attack) for s in homes}
+    return {
+        "a": str(a),
+        "b": str(b),
+        "attack": attack,
+        "rows": [row for side, results in found.items() for row in _rows(side, results, attack)],
+        "config": _differences(found["a"]["config"], found["b"]["config"]),
+        "comparisons": [] if unmatched else _comparisons(homes, sides, attack),
+        "unmatched": unmatched,
+    }
+
+
+def _read(home: Path) -> dict[str, Any]:
+    results = read_results(home) if home.is_dir() else None
+    if results is None:
+        raise ValueError(f"{home} has no results.json: give the directory of a finished run")
+    if not {"config", "compared", "data"} <= set(results):
+        raise ValueError(f"{home} holds no run of a study: `pptp run` makes one")
+    return results
+
+
+def _check_data(homes: Mapping[str, Path], found: Mapping[str, Any]) -> None:
+    one, other = (found[side]["data"] for side in ("a", "b"))
+    if one["fingerprint"] != other["fingerprint"]:
+        told = [f"{d['name']} ({d['examples']} examples)" for d in (one, other)]
+        raise ValueError(
+            f"the runs are of different examples, {told[0]} in {homes['a']} and {told[1]} in "
+            f"{homes['b']}, so their numbers cannot be compared; data, `examples` and `seed` "
+            "choose them"
+        )
+
+
+def _unmatched(homes: Mapping[str, Path], found: Mapping[str, Any], attack: str) -> str | None:
+    """Why nothing can be compared at equal attack strength; None if it can."""
+    matrices = [np.load(home / "signals" / "membership.npy") for home in homes.values()]
+    if not np.array_equal(*matrices):
+        return (
+            "the models of the two runs have different members (another split, number of models, "
+            "seed or share set aside), so differences are not paired"
+        )
+    for side, home in homes.items():
+        for row in found[side]["rows"]:
+            if attack not in row["attacks"]:
+                return f"{home} has no attack {attack} on {row['slug']}"
+    return None
+
+
+def _rows(side: str, results: Mapping[str, Any], attack: str) -> Iterator[dict[str, Any]]:
+    for row in results["rows"]:
+        attacked = row["attacks"].get(attack)
+        yield {
+            "run": side,
+            "slug": row["slug"],
+            "test_accuracy": row["test_accuracy"],
+            **{metric: None if attacked is None else attacked[metric] for metric in METRICS},
+        }
+
+
+def _curves(home: Path, results: Mapping[str, Any], attack: str) -> dict[str, tuple[Point, ...]]:
+    """The points of each method, on the draws of their place in the fleet."""
+    labels = np.load(home / "signals" / "labels.npy")
+    points: dict[str, tuple[Point, ...]] = {}
+    for row in results["rows"]:
+        stored = read_scores(home, row, attack)
+        if stored is None:
+            raise ValueError(f"{home} has lost the scores of {row['slug']}: run the study again")
+        with np.load(home / "scores" / f"{row['slug']}.npz") as arrays:
+            targets = arrays["targets"]
+        if not len(targets):
+            continue
+        path = home / "signals" / "logits" / f"{row['slug']}.npy"
+        answered = np.load(path, mmap_mode="r")[:, 0].argmax(axis=-1)
+        correct = (answered == labels)[targets][:, stored.examples]
+        found = point(
+            stored.scores,
+            stored.membership,
+            correct,
+            label=row["slug"],
+            targets=targets,
+            models=results["targets"],
+            resamples=results["config"]["resamples"],
+        )
+        region = None if row["region"] == "-" else row["region"]
+        name = method_name(row["recipe"], region, row["defence"])
+        points[name] = (*points.get(name, ()), found)
+    return points
+
+
+def _comparisons(
+    homes: Mapping[str, Path], sides: Mapping[str, Mapping[str, tuple[Point, ...]]], attack: str
+) -> list[dict[str, Any]]:
+    common = [(name, name) for name in sides["a"] if name in sides["b"]]
+    pairs = common or [(one, other) for one in sides["a"] for other in sides["b"]]
+    return [
+        matched_accuracy(
+            Curve(f"{one} (a)", sides["a"][one]),
+            Curve(f"{other} (b)", sides["b"][other]),
+            statistic=statistic,
+            attack=attack.replace("_", " "),
+        ).to_json()
+        for statistic in STATISTICS
+        for one, other in pairs
+        if all(statistic in p.strength for p in (*sides["a"][one], *sides["b"][other]))
+    ]
+
+
+def _differences(one: Any, other: Any, path: str = "") -> list[dict[str, Any]]:
+    """The leaves in which two configurations differ, by dotted path."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = dict.fromkeys([*one, *other])
+        parts = [
+            _differences(one.get(key), other.get(key), f"{path}.{key}" if path else key)
+            for key in keys
+        ]
+        return [difference for part in parts for difference in part]
+    if path == "recipes":
+        return []  # the rows tell them apart
+    return [] if one == other else [{"key": path, "a": one, "b": other}]

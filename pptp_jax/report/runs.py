@@ -1,0 +1,52 @@
+"""Two runs beside each other, for a terminal."""
+
+import json
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pptp_jax.report.comparison import render_comparison
+from pptp_jax.report.table import EXPLAINED, cell
+
+
+def render_runs(found: Mapping[str, Any]) -> str:
+    """The recipes of both runs, in what they are set differently, and the verdicts.
+
+    Args:
+        found: what `pptp_jax.compare_runs.compare_runs` gives.
+
+    Returns:
+        The tables, as plain text.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run")
+    table.add_column("recipe", no_wrap=True)
+    metrics = {"test_accuracy": "test accuracy", "auc": "AUC"}
+    metrics |= {"tpr@0.01": "TPR@1%", "tpr@0.001": "TPR@0.1%"}
+    for title in metrics.values():
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in found["rows"]:
+        cells = ("n/a" if row[key] is None else cell(row[key]) for key in metrics)
+        table.add_row(row["run"], row["slug"], *cells)
+    settings = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("what differs", "a", "b"):
+        settings.add_column(column)
+    for setting in found["config"]:
+        settings.add_row(setting["key"], *(json.dumps(setting[side]) for side in ("a", "b")))
+    text = StringIO()
+    console = Console(file=text, width=200, color_system=None)
+    console.print(f"a: {found['a']}\nb: {found['b']}", markup=False)
+    console.print(table)
+    console.print(f"AUC, TPR: of {found['attack'].replace('_', ' ')}; {EXPLAINED}", markup=False)
+    if found["config"]:
+        console.print(settings)
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    if found["unmatched"]:
+        lines.append(f"no comparison at equal attack strength: {found['unmatched']}")
+    elif found["comparisons"]:
+        lines.append(render_comparison(found["comparisons"]))
+    return "\n".join(lines)

@@ -1,0 +1,75 @@
+"""`pptp compare`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from invoking import pptp
+
+
+@pytest.fixture(scope="module")
+def runs(study: Path) -> Path:
+    home = study.parent
+    for name, changes in (
+        ("a", []),
+        ("b", ["model.hidden=16"]),
+        ("fewer", ["models=4"]),
+        ("other", ["seed=1"]),
+    ):
+        options = [part for change in changes for part in ("--set", change)]
+        result = pptp("run", study, "--out", home / name, "--strategy", "scan", *options)
+        assert result.exit_code == 0, result.output
+    return home
+
+
+def test_methods_are_compared_at_equal_strength(runs: Path) -> None:
+    found = json.loads(pptp("compare", runs / "a", runs / "b", "--json").stdout)
+    assert found["unmatched"] is None
+    assert found["config"] == [{"key": "model.hidden", "a": [8], "b": [16]}]
+    pairs = {(pair["a"], pair["b"]) for pair in found["comparisons"]}
+    assert pairs == {
+        ("early stopping (a)", "early stopping (b)"),
+        ("freeze stem (a)", "freeze stem (b)"),
+    }
+    # Of one point, so the best accuracies differ as the rows do.
+    [pair] = [
+        pair
+        for pair in found["comparisons"]
+        if pair["a"] == "freeze stem (a)" and pair["statistic"] == "auc"
+    ]
+    accuracy = {
+        row["run"]: row["test_accuracy"]["value"]
+        for row in found["rows"]
+        if row["slug"].startswith("freeze")
+    }
+    assert pair["best"]["value"] == pytest.approx(accuracy["a"] - accuracy["b"])
+    aucs = {row["run"]: row["auc"]["value"] for row in found["rows"] if "freeze" in row["slug"]}
+    assert [ends[0] for ends in pair["ranges"]] == pytest.approx([aucs["a"], aucs["b"]])
+    shown = pptp("compare", runs / "a", runs / "b").stdout
+    assert "model.hidden" in shown and "[16]" in shown and pair["verdict"] in shown
+
+
+def test_other_members_are_put_beside_each_other(runs: Path) -> None:
+    shown = pptp("compare", runs / "a", runs / "fewer").stdout
+    assert "no comparison at equal attack strength: the models of the two runs have different" in (
+        shown
+    )
+    assert "split.models" in shown
+
+
+def test_what_cannot_be_compared_is_refused(runs: Path, tmp_path: Path) -> None:
+    def refused(a: Path, b: Path) -> str:
+        result = pptp("compare", a, b)
+        assert result.exit_code == 1 and "Traceback" not in result.output
+        return result.stderr
+
+    assert "the runs are of different examples" in refused(runs / "a", runs / "other")
+    assert "is one run; give the directories of two" in refused(runs / "a", runs / "a")
+    assert "has no results.json" in refused(runs / "a", tmp_path)
+    lost = tmp_path / "lost"
+    shutil.copytree(runs / "b", lost)
+    (lost / "scores" / "undefended_1.npz").unlink()
+    assert "has lost the scores of undefended_1" in refused(runs / "a", lost)
+    (tmp_path / "results.json").write_text('{"rows": []}')
+    assert "holds no run of a study" in refused(runs / "a", tmp_path)
