@@ -80,3 +80,17 @@ def one_of(options: Iterable[str], **values: str) -> None:
             hint = f"; did you mean {near[0]!r}?" if near else "."
             listed = ", ".join(map(repr, known))
             raise ValueError(f"{name} {value!r} is unknown{hint} Known: {listed}")
+
+
+def several(**values: object) -> None:
+    """Refuses a single thing where several are asked for.
+
+    Examples:
+        >>> several(attacks="loss")
+        Traceback (most recent call last):
+            ...
+        ValueError: attacks must be a tuple, as in attacks=(..., ...), got 'loss'
+    """
+    for name, value in values.items():
+        if not isinstance(value, tuple | list):
+            raise ValueError(f"{name} must be a tuple, as in {name}=(..., ...), got {value!r}")

@@ -21,7 +21,7 @@ from pptp_jax.training import (
     check_members,
     check_private,
 )
-from pptp_jax.validation import at_least
+from pptp_jax.validation import at_least, several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +82,7 @@ class CanaryAudit:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        several(recipes=self.recipes)
         at_least(1, recipes=len(self.recipes), canaries=self.canaries, held_out=self.held_out)
         at_least(8, runs=self.runs)
         at_least(0, seed=self.seed)

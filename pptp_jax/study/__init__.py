@@ -3,7 +3,17 @@
 from pptp_jax.study.config import Study, load_study, narrowed
 from pptp_jax.study.forecast import forecast
 from pptp_jax.study.overrides import overridden
+from pptp_jax.study.probes import Probes
 from pptp_jax.study.run import run
 from pptp_jax.study.strategy import measured_strategy
 
-__all__ = ["Study", "forecast", "load_study", "measured_strategy", "narrowed", "overridden", "run"]
+__all__ = [
+    "Probes",
+    "Study",
+    "forecast",
+    "load_study",
+    "measured_strategy",
+    "narrowed",
+    "overridden",
+    "run",
+]

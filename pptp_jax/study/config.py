@@ -25,6 +25,7 @@ from pptp_jax.models import Model
 from pptp_jax.regions import asks_for_auto, protect
 from pptp_jax.signals import IDENTITY, Query, check_queries
 from pptp_jax.study.load import load_defined
+from pptp_jax.study.probes import Probes
 from pptp_jax.training import (
     SGD,
     Optimizer,
@@ -33,7 +34,7 @@ from pptp_jax.training import (
     check_private,
     check_reference,
 )
-from pptp_jax.validation import at_least, one_of, positive
+from pptp_jax.validation import at_least, one_of, positive, several
 
 # The strongest attacks by confidences alone, with and without IN shadows, and the plain loss.
 ATTACKED_BY = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline")
@@ -58,6 +59,7 @@ class Study:
         seed: what every draw derives from: examples, split, initial values, batches, bootstrap.
         attacks: the names of the attacks, any of `pptp_jax.attacks.ATTACKS`. Signals that some of
             them need beyond a model's answers are taken at the end of a recipe.
+        probes: how the signals of label-only attacks are taken.
         compared: the attack by which recipes are compared at equal strength.
         trajectory: the epochs of a recipe after which its models are attacked on the way as well.
         white_box: whether attackers also see each block's gradients and features at the end of a
@@ -98,6 +100,7 @@ class Study:
     queries: tuple[Query, ...] = (IDENTITY,)
     seed: int = 0
     attacks: tuple[str, ...] = ATTACKED_BY
+    probes: Probes = Probes()  # noqa: RUF009 - frozen
     compared: str = "lira_online"
     trajectory: tuple[int, ...] = ()
     white_box: bool = False
@@ -107,6 +110,12 @@ class Study:
     resamples: int = 500
 
     def __post_init__(self) -> None:
+        several(
+            recipes=self.recipes,
+            queries=self.queries,
+            attacks=self.attacks,
+            trajectory=self.trajectory,
+        )
         at_least(1, recipes=len(self.recipes), resamples=self.resamples)
         at_least(0, seed=self.seed)
         at_least(1, **{f"trajectory[{i}]": epoch for i, epoch in enumerate(self.trajectory)})
@@ -227,6 +236,7 @@ def narrowed(
         study: the study.
         data: where the data lie; None leaves them where they are.
         recipes: names or slugs of recipes; none leaves them all.
+        probes: how the signals of label-only attacks are taken.
         compared: the attack by which recipes are compared; None leaves it.
 
     Raises:

@@ -11,14 +11,15 @@ from jaxtyping import Array, Int, Key
 from pptp_jax import __version__
 from pptp_jax.data import Dataset, Division, Membership
 from pptp_jax.signals import Signals, collect
-from pptp_jax.study.config import Study
+from pptp_jax.study.config import Study, describe
+from pptp_jax.study.probing import PROBED, signals_read
 from pptp_jax.training import Arrays, Recipe, make_train
 
 
 def fingerprint(
     study: Study, recipe: Recipe, data: Dataset, division: Division, membership: Membership
 ) -> str:
-    """SHA-256 of data, who may learn from what, queries, seed, versions, and the program.
+    """SHA-256 of data, who may learn from what, queries, probes, seed, versions, and the program.
 
     The program is the lowered computation from a key to signals, with every number of the recipe in
     it, so that a change in anybody's code counts: a user's model, objective and optimiser included.
@@ -48,4 +49,6 @@ def fingerprint(
         [__version__, jax.__version__],
         lowered.as_text(),
     ]
+    if signals_read(study) & set(PROBED):
+        parts.append(describe(study.probes))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -16,8 +16,6 @@ from pptp_jax.training import Arrays
 
 # Signals with one number an example, which a model has to be there for.
 PROBED = ("boundary_distance", "input_gradient_norm", "noisy_correct")
-# Each bit of binary inputs is flipped with this probability; other inputs get Gaussian noise.
-FLIPS = 0.05
 
 
 def signals_read(study: Study) -> frozenset[str]:
@@ -51,6 +49,7 @@ def probes(
         arrays: the same on the device.
     """
     model, every, key = study.model, jnp.arange(len(data)), jax.random.key(study.seed)
+    how = study.probes
     binary = bool(np.isin(data.x, (0, 1)).all() and data.scale == 1)
 
     known: dict[str, Callable[[Variables], Shaped[np.ndarray, "models examples"]]] = {
@@ -58,10 +57,27 @@ def probes(
             input_gradient_norm(model, own, arrays, every)
         ),
         "noisy_correct": lambda own: np.asarray(
-            noisy_correct(model, own, arrays, every, key, flips=FLIPS if binary else None)
+            noisy_correct(
+                model,
+                own,
+                arrays,
+                every,
+                key,
+                flips=how.noise_flips if binary else None,
+                stddev=how.noise_stddev,
+                draws=how.noise_draws,
+            )
         ),
         "boundary_distance": lambda own: np.asarray(
-            boundary_distance(model, own, arrays, every, key)
+            boundary_distance(
+                model,
+                own,
+                arrays,
+                every,
+                key,
+                queries=how.boundary_queries,
+                iterations=how.boundary_iterations,
+            )
         ),
     }
     return {name: known[name] for name in PROBED if name in signals_read(study)}

@@ -10,8 +10,10 @@ import pytest
 from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.data import Balanced, Digits, Quarters
 from pptp_jax.models import mlp
-from pptp_jax.signals import IDENTITY, shift
-from pptp_jax.study import Study, run
+from pptp_jax.report import write_report
+from pptp_jax.signals import FLIP, IDENTITY, shift
+from pptp_jax.study import Probes, Study, run
+from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.training import undefended
 
 STUDY = Study(
@@ -99,3 +101,58 @@ def test_signals_that_no_attack_reads_are_not_collected(tmp_path: Path) -> None:
 def test_an_unknown_attack_is_refused(attack: str) -> None:
     with pytest.raises(ValueError, match="did you mean 'boundary_distance'"):
         replace(STUDY, attacks=(attack,))
+
+
+def test_a_study_sets_its_probes_and_tells_results_apart_by_them(tmp_path: Path) -> None:
+    attacks = ("boundary_distance", "noise")
+    few = Probes(boundary_queries=60, boundary_iterations=1, noise_draws=3)
+    other = replace(few, boundary_queries=90, noise_draws=7, noise_stddev=0.5)
+    study = replace(STUDY, attacks=attacks, compared="noise", queries=(IDENTITY,), examples=80)
+    for probes, draws in ((few, 3), (other, 7)):
+        run(replace(study, probes=probes), tmp_path)
+        homes = sorted(tmp_path.glob("fleets/*"), key=lambda home: home.stat().st_mtime_ns)
+        share = np.load(homes[-1] / "after-3" / "noisy_correct.npy") * draws
+        np.testing.assert_allclose(share, np.round(share), atol=1e-5)
+    assert len(homes) == 2
+    distances = [np.load(home / "after-3" / "boundary_distance.npy") for home in homes]
+    assert (distances[0] != distances[1]).any()
+    write_report(tmp_path)
+    assert "boundary_queries=90" in (tmp_path / "report.html").read_text()
+    # What no attack reads does not matter.
+    silent = replace(study, attacks=("loss",), compared="loss")
+    data = silent.load()
+    division, membership = silent.division(len(data)), silent.membership(len(data))
+    assert (
+        len(
+            {
+                fingerprint(one, one.recipes[0], data, division, membership)
+                for one in (silent, replace(silent, probes=other))
+            }
+        )
+        == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"boundary_queries": 300}, "queries must be a whole number of at least 309, got 300"),
+        ({"noise_draws": 0}, "noise_draws must be a whole number of at least 1, got 0"),
+        ({"noise_flips": 2.0}, "noise_flips must lie between 0 and 1, got 2.0"),
+        ({"noise_stddev": 0.0}, "noise_stddev must be a finite number above 0, got 0.0"),
+    ],
+)
+def test_probes_that_cannot_be(change, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Probes(**change)
+
+
+@pytest.mark.parametrize(
+    "change", [{"queries": FLIP}, {"attacks": "loss"}, {"recipes": undefended(1)}]
+)
+def test_one_thing_in_place_of_several(change) -> None:
+    [name] = change
+    with pytest.raises(
+        ValueError, match=rf"{name} must be a tuple, as in {name}=\(\.\.\., \.\.\.\)"
+    ):
+        replace(STUDY, **change)

@@ -279,9 +279,17 @@ def _setting(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
         "attacks": ", ".join(
             dict.fromkeys(attack_name(a) for row in results["rows"] for a in row["attacks"])
         ),
+        "probes": _probes(results, config),
         "compared by": attack_name(results.get("compared") or ""),
     }
     return {name: str(value) for name, value in setting.items() if value}
+
+
+def _probes(results: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+    """How the models were asked, where an attack depends on it."""
+    made = {attack for row in results["rows"] for attack in row["attacks"]}
+    depend = made & {"boundary_distance", "noise"}
+    return compact(config["probes"]) if depend and "probes" in config else None
 
 
 def _versions(record: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,42 @@
+"""How probes ask the models of a study: what an attacker without their scores may spend."""
+
+from dataclasses import dataclass
+
+from pptp_jax.probes.boundary_distance import Budget
+from pptp_jax.validation import at_least, fraction, positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probes:
+    """The settings of the probes; see `pptp_jax.probes` for each.
+
+    Attributes:
+        boundary_queries: how many labels the search for the decision boundary may ask for, for each
+            example and model.
+        boundary_iterations: how many steps it makes of them.
+        noise_draws: how many disturbed copies of an example are looked at.
+        noise_flips: with which probability each input is flipped, where all are 0 or 1.
+        noise_stddev: the standard deviation of Gaussian noise elsewhere, in units of the inputs as
+            the model sees them.
+
+    Raises:
+        ValueError: if a number is out of its range, or the queries are too few for the iterations.
+
+    Examples:
+        >>> Probes(boundary_queries=100)
+        Traceback (most recent call last):
+            ...
+        ValueError: queries must be a whole number of at least 309, got 100
+    """
+
+    boundary_queries: int = 1000
+    boundary_iterations: int = 10
+    noise_draws: int = 100
+    noise_flips: float = 0.05
+    noise_stddev: float = 0.1
+
+    def __post_init__(self) -> None:
+        Budget.of(self.boundary_queries, self.boundary_iterations)
+        at_least(1, noise_draws=self.noise_draws)
+        fraction(noise_flips=self.noise_flips)
+        positive(noise_stddev=self.noise_stddev)
