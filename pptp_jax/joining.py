@@ -25,6 +25,7 @@ def joined(
     index: int | None = None,
     *,
     patience: float = 60.0,
+    together: bool = False,
 ) -> Iterator[Processes]:
     """Joins the processes of a run, before anything else asks JAX for devices.
 
@@ -38,6 +39,7 @@ def joined(
         count: how many processes there are.
         index: which one this is, from 0.
         patience: the seconds after which a silent process counts as dead.
+        together: whether they may train one model together, so that CPUs need collectives.
 
     Yields:
         The processes.
@@ -50,8 +52,8 @@ def joined(
     from jax._src.distributed import global_state  # the store has no public name
 
     given = coordinator, count, index
-    # Nothing is computed across processes, and SIGTERM is ours.
-    jax.config.update("jax_cpu_collectives_implementation", None)
+    jax.config.update("jax_cpu_collectives_implementation", "gloo" if together else None)
+    # SIGTERM is ours.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(

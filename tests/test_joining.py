@@ -1,5 +1,6 @@
 """Real processes that share a study, and what becomes of the others when one of them stops."""
 
+import json
 import os
 import signal
 import socket
@@ -25,7 +26,7 @@ STUDY = Study(
     model=mlp([8], num_classes=10),
     split=Balanced(models=6),
     examples=300,
-    batch_size=50,
+    batch_size=60,
     attacks=("loss",),
     compared="loss",
     resamples=10,
@@ -44,18 +45,21 @@ from pptp_jax.study import plan, run
 from pptp_jax.training import Strategy
 from test_joining import STUDY
 
-index, port, out, groups, patience = sys.argv[1:]
+index, port, out, groups, patience, shared = sys.argv[1:]
 plan.fitting_chunk = lambda *_: 1
 
 def told(recipe, progress):
     if progress.models == int(groups):
         os.kill(os.getpid(), signal.SIGKILL)
 
-with joined(f"127.0.0.1:{port}", 2, int(index), patience=float(patience)) as processes:
+over = {"data_devices": 4} if shared == "True" else {"devices": 2}
+with joined(
+    f"127.0.0.1:{port}", 2, int(index), patience=float(patience), together=shared == "True"
+) as processes:
     results = run(
         STUDY,
         Path(out),
-        strategy=lambda study, data: Strategy(order="scan", devices=2),
+        strategy=lambda *_: Strategy(order="scan", **over),
         on_progress=told,
         processes=processes,
     )
@@ -70,7 +74,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def start(out: Path, dies: dict[int, int], patience: float = 60) -> list[subprocess.Popen[str]]:
+def start(
+    out: Path, dies: dict[int, int], patience: float = 60, shared: bool = False
+) -> list[subprocess.Popen[str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -81,7 +87,12 @@ def start(out: Path, dies: dict[int, int], patience: float = 60) -> list[subproc
     }
     return [
         subprocess.Popen(
-            [sys.executable, "-c", PROCESS, *map(str, (i, port, out, dies.get(i, -1), patience))],
+            [
+                sys.executable,
+                "-c",
+                PROCESS,
+                *map(str, (i, port, out, dies.get(i, -1), patience, shared)),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -145,6 +156,15 @@ def test_two_processes_find_what_one_finds(alone: Path, tmp_path: Path) -> None:
     assert first == second and 0 < float(first) < 1
     same(tmp_path, alone)
     assert not list(tmp_path.rglob("shards")) and list(tmp_path.glob(".*")) == [tmp_path / ".lock"]
+
+
+def test_two_processes_train_the_same_models_together(alone: Path, tmp_path: Path) -> None:
+    started = start(tmp_path, {}, shared=True)
+    said = [process.communicate(timeout=200) for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    same(tmp_path, alone)
+    [plan] = tmp_path.glob("fleets/*/fleet.json")
+    assert json.loads(plan.read_text())["strategy"]["data_devices"] == 4
 
 
 def test_one_process_goes_on_from_two_of_which_one_was_killed(alone: Path, tmp_path: Path) -> None:

@@ -13,44 +13,62 @@ if TYPE_CHECKING:
     from pptp_jax.training.strategy import Order
 
 
-def chooser(order: str, devices: int | None, cache: Path | None) -> "Chooser":
+def chooser(
+    order: str, devices: int | None, cache: Path | None, data_devices: int = 1
+) -> "Chooser":
     """What chooses the strategy of a study's fleets.
 
     Args:
         order: how the models of a fleet are trained, or `measured`.
         devices: over how many devices; None takes all of this process that are no CPU.
         cache: the directory where measured strategies are remembered; None remembers nothing.
+        data_devices: how many devices share a model's batches.
     """
     from pptp_jax import study as studies
     from pptp_jax.training import Strategy
 
-    devices = _devices(devices)
+    devices = _devices(devices, data_devices)
     if order == "measured":
         memory = None if cache is None else cache / "strategies.json"
         tell = partial(click.echo, err=True)
-        return partial(studies.measured_strategy, memory=memory, devices=devices, tell=tell)
-    fixed = Strategy(order=cast("Order", order), devices=devices)
+        return partial(
+            studies.measured_strategy,
+            memory=memory,
+            devices=devices,
+            data_devices=data_devices,
+            tell=tell,
+        )
+    fixed = Strategy(order=cast("Order", order), devices=devices, data_devices=data_devices)
     return lambda study, data: fixed
 
 
-def probed(study: "Study", order: str, devices: int | None) -> tuple["Strategy", "Probe"]:
+def probed(
+    study: "Study", order: str, devices: int | None, data_devices: int = 1
+) -> tuple["Strategy", "Probe"]:
     """The strategy that a study would be trained by, and the speeds of a probe just now."""
     from pptp_jax.training import Arrays, Strategy, fastest_strategy
 
-    devices = _devices(devices)
+    devices = _devices(devices, data_devices)
     data = Arrays.of(study.load())
     models = study.split.models
     probe = fastest_strategy(
-        study.model, data, batch_size=study.batch_size, models=models, devices=devices
+        study.model,
+        data,
+        batch_size=study.batch_size,
+        models=models,
+        devices=devices,
+        data_devices=data_devices,
     )
     if order == "measured":
         return probe.strategy, probe
-    return Strategy(order=cast("Order", order), devices=devices), probe
+    return Strategy(order=cast("Order", order), devices=devices, data_devices=data_devices), probe
 
 
-def _devices(devices: int | None) -> int:
+def _devices(devices: int | None, data_devices: int) -> int:
     import jax
 
     if devices is not None:
         return devices
-    return 1 if jax.default_backend() == "cpu" else jax.local_device_count()
+    if jax.default_backend() == "cpu":
+        return 1
+    return max(1, jax.local_device_count() // data_devices)

@@ -36,6 +36,13 @@ from pptp_jax.cli.typed import typed
 )
 @click.option("--devices", type=int, help="Over how many devices; default: all that are no CPU.")
 @click.option(
+    "--data-devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many devices share the batches of a model; --devices counts teams of so many.",
+)
+@click.option(
     "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
 )
 @click.option(
@@ -69,6 +76,7 @@ def run(
     compared: str | None,
     strategy: str,
     devices: int | None,
+    data_devices: int,
     resume: bool,
     distributed: bool,
     coordinator: str | None,
@@ -92,13 +100,15 @@ def run(
         with trouble_told():
             chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
             chosen = studies.overridden(chosen, changes)
-            click.echo(
-                report.render_forecast(studies.forecast(chosen, *probed(chosen, strategy, devices)))
-            )
+            how = probed(chosen, strategy, devices, data_devices)
+            click.echo(report.render_forecast(studies.forecast(chosen, *how)))
         return
     interruption = Interruption()
     with trouble_told(resumable=True, code=lambda: interruption.exit_code):
-        with shared_work(distributed, coordinator, processes, process, patience) as shared:
+        together = data_devices > 1
+        with shared_work(
+            distributed, coordinator, processes, process, patience, together
+        ) as shared:
             chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
             chosen = studies.overridden(chosen, changes)
             directory = out or Path("runs") / chosen.name
@@ -106,7 +116,7 @@ def run(
             if shared.count > 1:  # process 0 makes the risk map; the others read it
                 shared.agree(lambda: with_regions_found(chosen, directory)[1])
             chosen, found = with_regions_found(chosen, directory)
-            choose = chooser(strategy, devices, cache)
+            choose = chooser(strategy, devices, cache, data_devices)
             options = {"data": data, "recipe": recipes, "compared": compared, "set": changes}
             models = -(-chosen.split.models // shared.count)
             bar = progress_bar(chosen.recipes, models, shown=shared.first)

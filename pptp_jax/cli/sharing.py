@@ -17,6 +17,7 @@ def shared_work(
     processes: int | None,
     process: int | None,
     patience: float,
+    together: bool = False,
 ) -> Iterator["Processes"]:
     """The processes that an invocation asks for."""
     from pptp_jax.joining import joined
@@ -38,5 +39,5 @@ def shared_work(
             f"--process counts from 0, so it is at most {processes - 1} of {processes} processes, "
             f"got {process}"
         )
-    with joined(*explicit, patience=patience) as shared:
+    with joined(*explicit, patience=patience, together=together) as shared:
         yield shared

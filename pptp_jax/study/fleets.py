@@ -111,14 +111,17 @@ def fleet(
         return {"plan": plan, "missing": missing}
 
     agreed = processes.agree(begun)
-    plan, missing = agreed["plan"], processes.share(agreed["missing"])
+    plan = agreed["plan"]
     used = available(plan["strategy"])
+    missing = agreed["missing"] if used.together else processes.share(agreed["missing"])
     stores = opened(home if processes.first else shard(home, processes.index))
     take = jax.jit(partial(_collect, study, recipe))
 
     def keep(
         group: tuple[int, ...], epochs: int, variables: Variables, known: Mapping[str, np.ndarray]
     ) -> None:
+        if used.together and not processes.first:
+            return  # process 0 has the same
         parts = stores[epochs].layout.parts
 
         def row(place: int, model: int) -> tuple[int, dict[str, np.ndarray]]:

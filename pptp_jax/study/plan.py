@@ -111,7 +111,13 @@ def halved(home: Path, plan: Mapping[str, Any], unfinished: Collection[int]) -> 
 
 def available(stored: dict[str, Any]) -> Strategy:
     """A strategy on as many of its devices as are still there."""
-    return Strategy(**stored | {"devices": min(stored["devices"], jax.local_device_count())})
+    here, shared = jax.local_device_count(), stored.get("data_devices", 1)
+    if here < shared == jax.device_count():
+        return Strategy(**stored)
+    # Batches that so many could share in equal parts can be shared by as many as divide that.
+    shared = max(n for n in range(1, min(shared, here) + 1) if shared % n == 0)
+    devices = min(stored["devices"], here // shared)
+    return Strategy(**stored | {"devices": devices, "data_devices": shared})
 
 
 def _record(path: Path) -> dict[str, Any]:

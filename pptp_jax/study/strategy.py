@@ -16,7 +16,13 @@ from pptp_jax.training import Arrays, Strategy, fastest_strategy
 
 
 def measured_strategy(
-    study: Study, data: Dataset, *, memory: Path | None, devices: int, tell: Callable[[str], object]
+    study: Study,
+    data: Dataset,
+    *,
+    memory: Path | None,
+    devices: int,
+    data_devices: int = 1,
+    tell: Callable[[str], object],
 ) -> Strategy:
     """The fastest strategy for a study's model, as measured now or remembered from another run.
 
@@ -26,6 +32,7 @@ def measured_strategy(
         memory: a file of what was measured, by model, batch and device; written anew where it is
             missing or damaged. None remembers nothing.
         devices: over how many devices fleets are spread.
+        data_devices: how many devices share a model's batches.
         tell: is told what was found, in a sentence.
 
     Examples:
@@ -40,9 +47,13 @@ def measured_strategy(
         True
     """
     kind = jax.local_devices()[0].device_kind
+    together = Strategy(order="scan", devices=devices, data_devices=data_devices)
+    if together.together:  # what the other processes would have to measure, too
+        tell(f"training by scan on {data_devices} devices of all processes, {kind}")
+        return together
     model = [describe(study.model), data.x.shape[1:], data.num_classes]
-    what = [model, study.batch_size, study.split.models, kind, devices, jax.__version__]
-    key = hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    what = [model, study.batch_size, study.split.models, kind, devices, data_devices]
+    key = hashlib.sha256(json.dumps([*what, jax.__version__]).encode()).hexdigest()
     known = {} if memory is None else _read(memory)
     if key not in known:
         probe = fastest_strategy(
@@ -51,13 +62,15 @@ def measured_strategy(
             batch_size=study.batch_size,
             models=study.split.models,
             devices=devices,
+            data_devices=data_devices,
         )
         known[key] = {"strategy": asdict(probe.strategy), "speeds": probe.speeds}
         if memory is not None:
             write_json(memory, known)
     strategy = Strategy(**known[key]["strategy"])
     speeds = ", ".join(f"{order} {speed:,.0f}" for order, speed in known[key]["speeds"].items())
-    on = kind if devices == 1 else f"{devices} devices, {kind}"
+    count = devices * data_devices
+    on = kind if count == 1 else f"{count} devices, {kind}"
     tell(f"training by {strategy.order} on {on}: examples a second by {speeds}")
     return strategy
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.multihost_utils import process_allgather
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.models import Model, Variables
@@ -16,6 +17,7 @@ from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import check_members, check_private, check_reference
 from pptp_jax.training.group import epoch_of_group, start_group
 from pptp_jax.training.grouping import chunks, fitting_chunk
+from pptp_jax.training.mesh import check_shares
 from pptp_jax.training.optimizer import SGD, Optimizer
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.state import TrainState
@@ -96,12 +98,13 @@ def train_fleet(
         groups: the models in groups; None puts as many together as fit the device's memory.
         strategy: how a group is worked off; None is `usual_strategy()`.
         width: the number of models that every group is filled up to; None is that of the largest.
-        checkpoint: where a group keeps its state on the way; None keeps none.
+        checkpoint: where a group keeps its state on the way, process 0 alone where processes train
+            together; None keeps none.
         on_progress: is told after each epoch.
         observe: is shown the group, the epochs behind it and its networks after each epoch, before
             the state is saved; not while an ensemble stands in their place. What it keeps it must
             copy: the next epoch reuses the memory.
-        stop: whether to stop, asked after each epoch.
+        stop: whether to stop, asked after each epoch; the word of one process is enough.
 
     Yields:
         The groups in order. Only the last one is held in memory.
@@ -128,6 +131,7 @@ def train_fleet(
     if not isinstance(rule, SGD):
         rule = jax.tree_util.Partial(rule)
     strategy = usual_strategy() if strategy is None else strategy
+    check_shares(strategy.data_devices, batch_size)
     if groups is None:
         size = fitting_chunk(model, data, batch_size, len(indices), recipe.networks, strategy)
         groups = chunks(len(indices), size)
@@ -195,10 +199,14 @@ def _train_group(
     losses = jnp.zeros((models, int(ends[-1])))
     members, keys, losses = fleet.filled((members, keys, losses))
 
-    def own(tree: Any) -> Any:
+    def cut(tree: Any) -> Any:
         """Without the copies."""
         return tree if models == fleet.width else jax.tree.map(lambda leaf: leaf[:models], tree)
 
+    def own(tree: Any) -> Any:
+        return cut(fleet.strategy.here(tree))
+
+    together = fleet.strategy.together
     number, state = 0, None
     if checkpoint is not None and (step := checkpoint.latest()) is not None:
         # The epochs before it have been trained; only the state's structure is needed.
@@ -206,7 +214,7 @@ def _train_group(
         for i in range(int(np.searchsorted(ends, step)) + 1):
             begin = partial(start_group, *fleet.rules, recipe.phases[i], recipe.taught(i))
             like = jax.eval_shape(begin, keys, fleet.data, members, like)
-        shape = jax.eval_shape(own, (like, losses))
+        shape = jax.eval_shape(cut, (like, losses))
         state, losses = fleet.filled(checkpoint.restore(step, shape))
         number = step
     while number < ends[-1]:
@@ -225,8 +233,8 @@ def _train_group(
             observe(number, own(state.variables))
         loss = own(loss)
         told(number, float(jnp.nanmean(loss)) if jnp.isfinite(loss).any() else math.nan)
-        stopping = stop()
-        if checkpoint is not None:
+        stopping = bool(process_allgather(np.array(stop())).any()) if together else stop()
+        if checkpoint is not None and not (together and jax.process_index()):
             checkpoint.save(number, own((state, losses)), now=stopping)
         if stopping:
             raise KeyboardInterrupt

@@ -64,8 +64,10 @@ def fitting_chunk(
         >>> fitting_chunk(models.mlp([16], num_classes=10), digits, batch_size=64, models=16)
         16
     """
-    kept, passing = _of_one(model, data, batch_size, networks)
     strategy = usual_strategy() if strategy is None else strategy
+    kept, passing = _of_one(model, data, batch_size, networks)
+    if jax.default_backend() != "cpu":  # whose devices share one memory
+        passing = -(-passing // strategy.data_devices)
     memory = _memory() * _MEMORY_SHARE
     if strategy.order == "vmap":
         size = memory // (kept + passing)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from pptp_jax.models import Model
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.group import epoch_of_group, start_group
+from pptp_jax.training.mesh import check_shares
 from pptp_jax.training.optimizer import SGD
 from pptp_jax.training.recipes import undefended
 from pptp_jax.training.strategy import Order, Strategy
@@ -33,7 +34,13 @@ class Probe(NamedTuple):
 
 
 def fastest_strategy(
-    model: Model, data: Arrays, *, batch_size: int = 64, models: int = 16, devices: int = 1
+    model: Model,
+    data: Arrays,
+    *,
+    batch_size: int = 64,
+    models: int = 16,
+    devices: int = 1,
+    data_devices: int = 1,
 ) -> Probe:
     """Times plain training of some models for four steps in each order, compilation left out.
 
@@ -43,9 +50,11 @@ def fastest_strategy(
         batch_size: the examples in a step.
         models: how many models there will be; at most 16 a device are timed.
         devices: over how many devices they will be spread.
+        data_devices: how many devices share a model's batches.
 
     Raises:
-        ValueError: if a number is below 1, or there are fewer devices.
+        ValueError: if a number is below 1, there are fewer devices, or they cannot share a batch in
+            equal parts.
 
     Examples:
         >>> from pptp_jax import data, models
@@ -55,7 +64,10 @@ def fastest_strategy(
         True
     """
     at_least(1, batch_size=batch_size, models=models)
-    strategies = [Strategy(order=order, devices=devices) for order in _TRIED]
+    strategies = [
+        Strategy(order=order, devices=devices, data_devices=data_devices) for order in _TRIED
+    ]
+    check_shares(data_devices, batch_size)
     size = strategies[0].filled(min(models, _MODELS * devices))
     speeds = {
         strategy.order: size

@@ -14,6 +14,7 @@ from pptp_jax.objectives import Context, CrossEntropy, Objective, Reference
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.gradients import Loss, gradients
+from pptp_jax.training.mesh import on_every_device, over_data
 from pptp_jax.training.phase import WHOLE, Phase
 from pptp_jax.training.rules import learning, private_clip
 from pptp_jax.training.state import Memory, TrainState
@@ -79,21 +80,22 @@ class Step:
         state = TrainState(
             Variables(params, model_state), opt_state, memory._replace(objectives=learned)
         )
-        return state, loss
+        return on_every_device((state, loss))
 
     def _batch(self, rows: Int[Array, " batch"], soft: Array | None, key: Key[Array, ""]) -> Batch:
         drawing, mixing, augmenting = jax.random.split(key, 3)
         own, other = jax.random.split(augmenting)
+        rows = over_data(rows)
         x, labels, others = self.data.training_inputs(own, rows), self.data.y[rows], None
         if self.phase.mixes:
             probabilities = jax.nn.one_hot(labels, self.num_classes) if soft is None else soft
             mixed = self.phase.by_region[WHOLE].mix(mixing, x, probabilities)
             x, soft = (x, soft) if mixed is None else mixed
         if self.phase.needs_reference:
-            chosen = jax.random.choice(drawing, self.data.reference, rows.shape)
+            chosen = over_data(jax.random.choice(drawing, self.data.reference, rows.shape))
             x = jnp.concatenate([x, self.data.training_inputs(other, chosen)])
             others = self.data.y[chosen]
-        return Batch(x, labels, soft, others)
+        return over_data(Batch(x, labels, soft, others))
 
     def _plain(
         self, variables: Variables, memory: Memory, batch: Batch, key: Key[Array, ""]

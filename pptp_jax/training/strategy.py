@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from pptp_jax.training.mesh import DATA, MODELS
 from pptp_jax.validation import at_least, one_of
 
-MODELS = "models"
 Order = Literal["vmap", "scan", "unrolled"]
 
 
@@ -24,6 +26,10 @@ class Strategy:
             longer to compile the more models there are.
         devices: over how many of this process's devices the models are spread, in equal parts.
             They exchange nothing.
+        data_devices: how many devices share a model: each has a copy of it and an equal part of
+            every batch, and they sum up gradients and statistics of batch norm. `devices` of such
+            teams are needed. One that is larger than this process has all devices of all processes,
+            which then train the same models together.
 
     Raises:
         ValueError: if there is no such order, or there are fewer devices.
@@ -36,15 +42,31 @@ class Strategy:
 
     order: Order = "vmap"
     devices: int = 1
+    data_devices: int = 1
 
     def __post_init__(self) -> None:
         one_of(("vmap", "scan", "unrolled"), order=self.order)
-        at_least(1, devices=self.devices)
-        here = jax.local_device_count()
-        if self.devices > here:
-            raise ValueError(
-                f"devices must be at most the {here} of this process, got {self.devices}"
-            )
+        at_least(1, devices=self.devices, data_devices=self.data_devices)
+        here, all_of_them = jax.local_device_count(), jax.device_count()
+        if not self.together and self._count > here:
+            given = f"got {self.devices}"
+            if self.data_devices > 1:
+                given += f" times {self.data_devices} data_devices"
+            others = f", or data_devices all {all_of_them} of all" if all_of_them > here else ""
+            raise ValueError(f"devices must be at most the {here} of this process{others}, {given}")
+
+    @property
+    def together(self) -> bool:
+        """Whether all processes train the same models."""
+        return (
+            self.devices == 1
+            and self.data_devices > jax.local_device_count()
+            and self.data_devices == jax.device_count()
+        )
+
+    @property
+    def _count(self) -> int:
+        return self.devices * self.data_devices
 
     def filled(self, models: int) -> int:
         """The least number of models, from `models` up, that the devices share in equal parts."""
@@ -63,31 +85,46 @@ class Strategy:
             A function to be jitted, whose results have a leading axis of models.
         """
         mapped = _ORDERS[self.order](function, in_axes)
-        if self.devices == 1:
+        if self._count == 1:
             return mapped
         return jax.shard_map(
             mapped,
             mesh=self._mesh(),
             in_specs=tuple(PartitionSpec() if axis is None else _SPREAD for axis in in_axes),
             out_specs=_SPREAD,
+            axis_names={MODELS},
             check_vma=False,
         )
 
     def place(self, tree: Any, axis: int | None) -> Any:
         """Puts arrays where the mapped function takes them: spread by models, or on every device.
 
+        All processes give the same where they train together.
+
         Args:
             tree: arrays, with a leading axis of models where `axis` is 0.
             axis: 0 or None, as in `over_models`.
         """
-        if self.devices == 1:
+        if self._count == 1:
             return tree
         spec = PartitionSpec() if axis is None else _SPREAD
-        return jax.device_put(tree, NamedSharding(self._mesh(), spec))
+        sharding = NamedSharding(self._mesh(), spec)
+        if self.together:
+            return jax.tree.map(partial(_across, sharding), tree)
+        return jax.device_put(tree, sharding)
+
+    def here(self, tree: Any) -> Any:
+        """What all processes hold, as this process's own arrays; the rest of it as it is."""
+        if not self.together:
+            return tree
+        return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
     def _mesh(self) -> Mesh:
-        here = jax.local_devices()[: self.devices]
-        return jax.make_mesh((self.devices,), (MODELS,), (AxisType.Auto,), devices=here)
+        devices = jax.devices() if self.together else jax.local_devices()[: self._count]
+        if self.data_devices == 1:
+            return jax.make_mesh((self.devices,), (MODELS,), (AxisType.Auto,), devices=devices)
+        shape, types = (self.devices, self.data_devices), (AxisType.Auto, AxisType.Auto)
+        return jax.make_mesh(shape, (MODELS, DATA), types, devices=devices)
 
 
 def usual_strategy() -> Strategy:
@@ -104,6 +141,14 @@ def usual_strategy() -> Strategy:
 
 
 _SPREAD = PartitionSpec(MODELS)
+
+
+def _across(sharding: NamedSharding, leaf: Any) -> jax.Array:
+    """An array that all processes have, on the devices of all of them."""
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_across(sharding, jax.random.key_data(leaf)))
+    known = np.asarray(leaf)
+    return jax.make_array_from_callback(known.shape, sharding, known.__getitem__)
 
 
 def _vmap(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callable[..., Any]:

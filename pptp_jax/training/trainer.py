@@ -12,6 +12,7 @@ from pptp_jax.regions import RegionMap
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.ensemble import answers, ensemble_answers, members_of
 from pptp_jax.training.keys import beginning_key, ensemble_keys, epoch_key, initial_key
+from pptp_jax.training.mesh import on_every_device
 from pptp_jax.training.optimizer import Optimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.rules import transform
@@ -139,7 +140,8 @@ class Trainer:
             for label, objective in phase.by_region.items()
         }
         tx = transform(optimizer, phase, 1, self.regions, vulnerable, self.batch_size)
-        return TrainState(now, tx.init(now.params), Memory(learned, soft, vulnerable))
+        state = TrainState(now, tx.init(now.params), Memory(learned, soft, vulnerable))
+        return on_every_device(state)
 
     def _pass(
         self,

@@ -15,7 +15,7 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
     [told] = result.stderr.splitlines()
     found = re.match(r"training by (vmap|scan) on 2 devices, cpu: examples a second by", told)
     assert found is not None, told
-    chosen = {"type": "Strategy", "order": found[1], "devices": 2}
+    chosen = {"type": "Strategy", "order": found[1], "devices": 2, "data_devices": 1}
     assert json.loads((out / "results.json").read_text())["strategy"] == chosen
     lines = result.stdout.splitlines()
     assert lines[0].startswith("tiny: digits, 300 examples in 10 classes; 6 models a recipe, 150")
@@ -47,6 +47,16 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
     anew = pptp("report", out)
     assert anew.exit_code == 0 and anew.stdout == f"{out / 'report.html'}\n"
     assert (out / "report.html").read_text() == shown
+
+
+@pytest.mark.parametrize("strategy", ["measured", "scan"])
+def test_devices_that_cannot_share_a_batch(study: Path, tmp_path: Path, strategy: str) -> None:
+    given = ("--out", tmp_path, "--strategy", strategy)
+    result = pptp("run", study, *given, "--data-devices", 3)
+    assert result.exit_code == 1 and "3 devices cannot share a batch of 50" in result.stderr
+    result = pptp("run", study, *given, "--data-devices", 16)
+    assert result.exit_code == 1
+    assert "at most the 8 of this process, got 1 times 16 data_devices" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_a_measured_strategy_is_remembered(tmp_path: Path, monkeypatch: pytest.M
         return measured_strategy(study, data, memory=memory, devices=devices, tell=told.append)
 
     assert ask(STUDY, memory) == ask(STUDY, memory) == Strategy(devices=2)
-    assert measured == [{"batch_size": 50, "models": 6, "devices": 2}]
+    assert measured == [{"batch_size": 50, "models": 6, "devices": 2, "data_devices": 1}]
     sentence = "training by vmap on 2 devices, cpu: examples a second by vmap 2,000, scan 1,000"
     assert told == [sentence] * 2
     # Another model, batch or number of devices is another question, and so is a damaged answer.
@@ -61,7 +61,7 @@ def test_a_fleet_keeps_its_strategy(tmp_path: Path) -> None:
     first = run(STUDY, tmp_path, strategy=lambda study, data: Strategy(order="unrolled", devices=4))
     [record] = tmp_path.rglob("fleet.json")
     plan = json.loads(record.read_text())
-    assert plan["strategy"] == {"order": "unrolled", "devices": 4}
+    assert plan["strategy"] == {"order": "unrolled", "devices": 4, "data_devices": 1}
     [store] = tmp_path.rglob("after-1")
     before = np.load(store / "confidence.npy")
     (store / "confidence.npy").unlink()
@@ -69,5 +69,5 @@ def test_a_fleet_keeps_its_strategy(tmp_path: Path) -> None:
     record.write_text(json.dumps(plan | {"strategy": {"order": "unrolled", "devices": 64}}))
     again = run(STUDY, tmp_path)
     np.testing.assert_allclose(np.load(store / "confidence.npy"), before, rtol=1e-4, atol=1e-5)
-    assert first["strategy"] == {"type": "Strategy", "order": "unrolled", "devices": 4}
+    assert first["strategy"] == {"type": "Strategy", **plan["strategy"]}
     assert again["strategy"]["order"] == "scan"  # what new fleets would get

@@ -1,0 +1,64 @@
+"""The two axes of a mesh of devices: models that are spread, and batches that are shared.
+
+Models exchange nothing, so their axis is the mapped one of `jax.shard_map`. The axis of a batch is
+left to XLA: a step says where its batch lies and what every device needs whole, and is otherwise
+written for one device. So gradients, batch norm, losses that compare examples and sums of clipped
+gradients are those of the whole batch, whatever the objective.
+"""
+
+from typing import Any
+
+import jax
+from jax.sharding import PartitionSpec
+
+MODELS, DATA = "models", "data"
+
+
+def over_data(batch: Any) -> Any:
+    """Shares a batch among the devices of the mesh's axis `data`; does nothing without one.
+
+    Args:
+        batch: arrays with a leading axis of examples.
+
+    Raises:
+        ValueError: if the devices cannot have equal parts.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> print(over_data(jnp.arange(3)))
+        [0 1 2]
+    """
+    if not _shares():
+        return batch
+    devices = jax.sharding.get_abstract_mesh().shape[DATA]
+    check_shares(devices, *{len(leaf) for leaf in jax.tree.leaves(batch)})
+    return jax.lax.with_sharding_constraint(batch, PartitionSpec(DATA))
+
+
+def on_every_device(tree: Any) -> Any:
+    """Keeps arrays whole on each device that shares a batch; does nothing where none is shared."""
+    return jax.lax.with_sharding_constraint(tree, PartitionSpec()) if _shares() else tree
+
+
+def check_shares(devices: int, *batches: int) -> None:
+    """Refuses a batch that devices cannot share in equal parts.
+
+    Raises:
+        ValueError: naming both numbers.
+
+    Examples:
+        >>> check_shares(4, 50)
+        Traceback (most recent call last):
+            ...
+        ValueError: 4 devices cannot share a batch of 50 in equal parts: take a batch_size that ...
+    """
+    for batch in batches:
+        if batch % devices:
+            raise ValueError(
+                f"{devices} devices cannot share a batch of {batch} in equal parts: take a "
+                f"batch_size that {devices} divides, or other data_devices"
+            )
+
+
+def _shares() -> bool:
+    return DATA in jax.sharding.get_abstract_mesh().auto_axes
