@@ -173,5 +173,7 @@ class Watch:
         print(f"{why}; the same command goes on from here", file=sys.stderr, flush=True)
         _thread.interrupt_main()
         if not self._ended.wait(self._patience):
+            # An interruption is heard between two Python instructions, and compiling is one.
             self._say(f"{_STOPPED}it did not hear that {why}")
+            print(f"ended after {self._patience:g} s more at work", file=sys.stderr, flush=True)
             os._exit(1)

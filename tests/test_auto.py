@@ -1,14 +1,13 @@
 """The region `auto`: found on examples set aside, before a run, and kept."""
 
 import json
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pptp_jax.data import Balanced, Digits, Quarters
-from pptp_jax.locate_study import with_regions_found
+from pptp_jax.locate_study import locate_study, with_regions_found
 from pptp_jax.models import Model, mlp
 from pptp_jax.study import Study, run
 from pptp_jax.training import freeze, undefended
@@ -47,8 +46,10 @@ def test_the_map_is_made_again_only_where_something_has_changed(out: Path) -> No
     before = (out / "risk_map.json").stat().st_mtime_ns
     with_regions_found(replace(STUDY, trajectory=(1,)), out)
     assert (out / "risk_map.json").stat().st_mtime_ns == before
-    with suppress(ValueError):  # whether a cut is good enough there or not
-        with_regions_found(replace(STUDY, seed=1), out)
+    # With so few models it is chance whether a cut lowers the attack's AUC, so with another seed
+    # there may be no region `auto`; the map is made all the same.
+    locate_study(replace(STUDY, seed=1), out)
+    assert json.loads((out / "risk_map.json").read_text())["setting"]["seed"] == 1
     assert (out / "risk_map.json").stat().st_mtime_ns > before
     (out / "risk_map.json").write_text("{")
     with_regions_found(STUDY, out)

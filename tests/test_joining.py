@@ -148,6 +148,19 @@ def test_a_silent_process_counts_as_dead_and_a_living_one_does_not(
     assert capsys.readouterr().err == ""
 
 
+def test_a_process_that_does_not_hear_is_ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board, codes = Memory(), []
+    monkeypatch.setattr(joining.os, "_exit", codes.append)
+    monkeypatch.setattr(joining._thread, "interrupt_main", lambda: None)
+    watch = joining.Watch(2, 1, board, 0.4)  # process 0 never says a word
+    watch._thread.join(10)
+    assert codes == [1]
+    assert capsys.readouterr().err.endswith("goes on from here\nended after 0.4 s more at work\n")
+    assert board.under("alive")["1"].startswith("stopped: it did not hear that process 0 was last")
+
+
 def test_two_processes_find_what_one_finds(alone: Path, tmp_path: Path) -> None:
     started = start(tmp_path, {})
     said = [process.communicate(timeout=200) for process in started]
@@ -173,6 +186,9 @@ def test_one_process_goes_on_from_two_of_which_one_was_killed(alone: Path, tmp_p
     assert started[1].returncode == -signal.SIGKILL, said[1]
     assert started[0].returncode == 1
     assert "process 1 was last heard of 8 s ago; the same command goes on from here" in said[0]
+    # It leaves by an exception, unless the interruption falls into a compilation that takes longer
+    # than its patience, as on a busy machine: nothing interrupts that, so it ends at once.
+    assert "KeyboardInterrupt" in said[0] or "ended after 8 s more at work" in said[0]
     told: list[Progress] = []
     run(STUDY, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
     # Six groups of one model each, two epochs each: process 0 had trained three, process 1 one.

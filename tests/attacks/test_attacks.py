@@ -118,7 +118,12 @@ def test_order_does_not_matter(name: str) -> None:
     straight = RUN[name](UNEVEN.held(targets=[int(models[2])]))
     other = UNEVEN.taken(models, examples)
     turned = RUN[name](other.held(targets=[2]))
-    np.testing.assert_allclose(turned[0], straight[0, examples], rtol=1e-3, atol=1e-4)
+    # Sums in another order differ by float32's rounding, which is 1e-7 of their terms. BaVarIA's
+    # prior divides by the small excess of one sum over another.
+    share = {"bavaria_t": 1e-4}.get(name, 1e-5)
+    np.testing.assert_allclose(
+        turned[0], straight[0, examples], rtol=0, atol=share * np.abs(straight).max()
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -129,7 +134,8 @@ def test_the_targets_own_members_are_not_looked_at(name: str) -> None:
         RUN[name](UNEVEN._replace(membership=membership).held(targets=[2]))
         for membership in (UNEVEN.membership, rows)
     )
-    np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-4)
+    # What differs is rounding where the target is taken out of a sum.
+    np.testing.assert_allclose(first, second, rtol=0, atol=1e-5 * np.abs(first).max())
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -156,9 +162,11 @@ def test_monotone_transforms_change_no_roc(name: str) -> None:
 def test_a_perfect_leak_is_found(name: str) -> None:
     made = fleets.fleet(16, 200, queries=2, gap=12.0)
     found = interval(RUN[name](made.held()), made.membership)
-    # Differences of probabilities and losses are small where examples are easy anyway, and whether
-    # a prediction is right tells little.
-    least = {"entropy": 0.5, "correctness": 0.6}.get(name, 0.8)
+    # Who sees labels alone cannot tell members from non-members that are right as well. On the
+    # scale of losses and probabilities a member of what is easy anyway gains nearly nothing over
+    # its OUT shadows, less than hard non-members lie above theirs by chance.
+    short = {"correctness": 0.8, "augmentation": 0.8, "calibration_watson": 0.9}
+    least = (short | {"base_offline": 0.9}).get(name, 0.98)
     assert found.value > least, found
 
 

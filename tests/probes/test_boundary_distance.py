@@ -27,6 +27,67 @@ def test_distances_to_a_plane() -> None:
         assert (own[exact > 0] < 1.3 * exact[exact > 0] + 0.05).mean() > 0.9
 
 
+def naive_distance(crossed, x, start, directions, low, high):
+    """HopSkipJump once more, in float64 and one query after the other, from what was published.
+
+    Chen et al. 2020, algorithm 2 with the Monte Carlo estimate (eq. 16), the geometric step (16)
+    and a bisection; as many directions in each step, as ours has.
+    """
+
+    def bisected(far):
+        near = x
+        for _ in range(30):
+            middle = (near + far) / 2
+            near, far = (near, middle) if crossed(middle) else (middle, far)
+        return far
+
+    at = bisected(start)
+    for step, draws in enumerate(directions, 1):
+        distance = np.linalg.norm(at - x)
+        radius = distance / np.sqrt(x.size)
+        sides, moves = [], []
+        for draw in draws:
+            seen = np.clip(at + radius * draw / np.linalg.norm(draw), low, high)
+            sides.append(1.0 if crossed(seen) else -1.0)
+            moves.append(seen - at)
+        centred = np.array(sides) - np.mean(sides) if abs(np.mean(sides)) < 1 else np.array(sides)
+        towards = (centred[:, None] * moves).sum(axis=0)
+        towards /= np.linalg.norm(towards)
+        length = distance / np.sqrt(step)
+        while not crossed(np.clip(at + length * towards, low, high)) and length > 1e-6:
+            length /= 2
+        tried = bisected(np.clip(at + length * towards, low, high))
+        at = tried if np.linalg.norm(tried - x) < distance else at
+    return np.linalg.norm(at - x)
+
+
+def test_a_search_comes_as_close_as_its_naive_twin_and_as_the_truth() -> None:
+    """The distance to a plane is |w·x + b| / ‖w‖."""
+    rng, budget = np.random.default_rng(3), Budget(iterations=6, directions=60)
+
+    @jax.jit
+    def search(w, b, x, start, key):
+        starts, bounds = jnp.tile(start, (STARTS, 1)), (jnp.float32(-9), jnp.float32(9))
+        return distance_to(lambda p: p @ w + b > 0, x, starts, key, budget, *bounds)
+
+    ours, twins = [], []
+    for i in range(40):
+        w, x = rng.normal(size=8), rng.uniform(-1, 1, size=8)
+        b = -(w @ x) - rng.uniform(0.2, 1)  # x lies on the near side, and the start beyond
+        start = x + 3 * rng.uniform(0.5, 1) * w / np.linalg.norm(w) + rng.normal(size=8) / 2
+        exact = abs(w @ x + b) / np.linalg.norm(w)
+        directions = rng.normal(size=(budget.iterations, budget.directions, 8))
+        twin = naive_distance(
+            lambda p, w=w, b=b: w @ p + b > 0, x, start, directions, low=-9, high=9
+        )
+        found = search(*map(jnp.float32, (w, b, x, start)), jax.random.key(i))
+        ours.append(found / exact)
+        twins.append(twin / exact)
+    assert min(ours) > 1 - 1e-4 and min(twins) > 1 - 1e-6
+    # They draw other directions, so that they agree on average.
+    assert abs(np.mean(ours) - np.mean(twins)) < 0.005 and np.mean(ours) < 1.02
+
+
 def test_more_queries_come_closer() -> None:
     fleet, data, _, _, _ = linear(features=20)
     few, many = (
