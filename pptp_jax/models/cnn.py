@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pptp_jax.models.convolution import Conv, max_pool2x2
+from pptp_jax.models.convolution import Conv, batch_first, batch_last, examples_first, max_pool2x2
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
@@ -27,14 +27,16 @@ class _CNN(nn.Module):
         def drop(x: Array, name: str) -> Array:
             return nn.Dropout(self.dropout, deterministic=not learns(train, name))(x)
 
+        x = batch_last(x)
         for i, width in enumerate(self.channels):
             name = f"stage{i}" if i else "stem"
             if self.norm is None:
                 x = Conv(width, name=name)(x)
             else:
                 x = NormedConv(width, self.norm, name=name)(x, train=learns(train, name))
-            x = drop(max_pool2x2(nn.relu(x)), name)
-        x = jnp.reshape(x, (x.shape[0], -1))
+            # The same in either order, and a quarter of the work in this one.
+            x = drop(nn.relu(max_pool2x2(x)), name)
+        x = jnp.reshape(batch_first(x), (x.shape[-1], -1))
         name = f"stage{len(self.channels)}"
         x = drop(nn.relu(nn.Dense(self.dense, name=name)(x)), name)
         return nn.Dense(self.num_classes, name="head")(x)
@@ -84,4 +86,4 @@ def cnn(
         "dropout": dropout,
     }
     module = _CNN(tuple(channels), dense, num_classes, norm, dropout)
-    return from_linen(module, ["stem", *stages, "head"], config)
+    return from_linen(module, ["stem", *stages, "head"], config, examples_first)

@@ -1,6 +1,8 @@
 """Normalisation over a batch, or over each example alone for private training."""
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pptp_jax.models.convolution import Conv
@@ -9,8 +11,8 @@ NORMS = ("batch", "group")
 
 
 def normalize(
-    x: Float[Array, "batch height width channels"], norm: str, *, train: bool, name: str
-) -> Float[Array, "batch height width channels"]:
+    x: Float[Array, "channels height width batch"], norm: str, *, train: bool, name: str
+) -> Float[Array, "channels height width batch"]:
     """Batch norm or group norm within a Linen module, with a scale and a bias for each channel.
 
     Batch norm has PyTorch's momentum of 0.1, which Flax counts as 0.9, but the running variance is
@@ -30,10 +32,34 @@ def normalize(
     """
     layer: nn.Module
     if norm == "batch":
-        layer = nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, name=name)
+        layer = nn.BatchNorm(not train, axis=0, momentum=0.9, epsilon=1e-5, name=name)
     else:
-        layer = nn.GroupNorm(groups(x.shape[-1]), epsilon=1e-5, name=name)
+        layer = GroupNorm(groups(len(x)), name=name)
     return layer(x)
+
+
+class GroupNorm(nn.Module):
+    """Each example's groups of channels with mean 0 and variance 1, then scaled and shifted.
+
+    The parameters are those of `flax.linen.GroupNorm`, which wants channels last.
+
+    Attributes:
+        groups: the number of groups.
+    """
+
+    groups: int
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "channels height width batch"]
+    ) -> Float[Array, "channels height width batch"]:
+        """Normalises a batch of images."""
+        scale = self.param("scale", nn.initializers.ones, (len(x),))
+        bias = self.param("bias", nn.initializers.zeros, (len(x),))
+        grouped = jnp.reshape(x, (self.groups, -1, *x.shape[1:]))
+        normed = jax.nn.standardize(grouped, axis=(1, 2, 3), epsilon=1e-5)
+        normed = jnp.reshape(normed, x.shape)
+        return normed * scale[:, None, None, None] + bias[:, None, None, None]
 
 
 def groups(channels: int) -> int:
@@ -66,9 +92,16 @@ class NormedConv(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width channels"], *, train: bool
-    ) -> Float[Array, "batch _ _ _"]:
+        self, x: Float[Array, "channels height width batch"], *, train: bool
+    ) -> Float[Array, "_ _ _ batch"]:
         """Convolves and normalises a batch of images."""
         he = nn.initializers.he_normal()
-        x = Conv(self.features, self.size, self.stride, self.use_bias, he, name="conv")(x)
+        x = Conv(
+            self.features,
+            self.size,
+            self.stride,
+            use_bias=self.use_bias,
+            kernel_init=he,
+            name="conv",
+        )(x)
         return normalize(x, self.norm, train=train, name="norm")

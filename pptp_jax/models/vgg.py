@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pptp_jax.models.convolution import max_pool2x2
+from pptp_jax.models.convolution import batch_first, batch_last, examples_first, max_pool2x2
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
@@ -17,8 +17,8 @@ class _Stage(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width channels"], *, train: bool
-    ) -> Float[Array, "batch _ _ _"]:
+        self, x: Float[Array, "channels height width batch"], *, train: bool
+    ) -> Float[Array, "_ _ _ batch"]:
         for i, width in enumerate(self.widths, start=1):
             conv = NormedConv(width, self.norm, use_bias=True, name=f"conv{i}")
             x = nn.relu(conv(x, train=train))
@@ -47,9 +47,12 @@ class VGG(nn.Module):
         self, x: Float[Array, "batch height width channels"], *, train: Mode
     ) -> Float[Array, "batch _"]:
         """The logits of a batch of images."""
+        x = batch_last(x)
         for name, widths in zip(_names(len(self.stages)), self.stages, strict=True):
             x = _Stage(widths, self.norm, name=name)(x, train=learns(train, name))
-        return nn.Dense(self.num_classes, name="head")(jnp.reshape(x, (x.shape[0], -1)))
+        return nn.Dense(self.num_classes, name="head")(
+            jnp.reshape(batch_first(x), (x.shape[-1], -1))
+        )
 
 
 def vgg11_bn(num_classes: int = 10, norm: str = "batch") -> Model:
@@ -85,4 +88,4 @@ def vgg11_bn(num_classes: int = 10, norm: str = "batch") -> Model:
     one_of(NORMS, norm=norm)
     module = VGG(((64,), (128,), (256, 256), (512, 512), (512, 512)), num_classes, norm)
     config = {"name": "vgg11_bn", "num_classes": num_classes, "norm": norm}
-    return from_linen(module, [*_names(len(module.stages)), "head"], config)
+    return from_linen(module, [*_names(len(module.stages)), "head"], config, examples_first)
