@@ -45,11 +45,14 @@ def audit(**change):
     return CanaryAudit(**(settings | change))
 
 
-def test_the_experiment_is_an_audit():
-    path = Path(__file__).parents[2] / "experiments" / "audit_digits.py"
+@pytest.mark.parametrize(
+    ("name", "places"), [("audit_digits", 1297), ("audit_private_digits", 500)]
+)
+def test_the_experiments_are_audits(name, places):
+    path = Path(__file__).parents[2] / "experiments" / f"{name}.py"
     found = load_defined(path, "audit", CanaryAudit)
     assert found.name == path.stem
-    assert found.plant().places == 1297
+    assert found.plant().places == places
 
 
 def test_what_is_planted():
