@@ -236,7 +236,6 @@ def narrowed(
         study: the study.
         data: where the data lie; None leaves them where they are.
         recipes: names or slugs of recipes; none leaves them all.
-        probes: how the signals of label-only attacks are taken.
         compared: the attack by which recipes are compared; None leaves it.
 
     Raises:
