@@ -1,6 +1,5 @@
 """A data set of the user's own, from one `.npz` file."""
 
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -9,6 +8,7 @@ import numpy as np
 
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.source import Select
+from pptp_jax.files import read_arrays
 from pptp_jax.validation import positive
 
 
@@ -51,7 +51,7 @@ class Npz:
         if self.path is None:
             raise ValueError("this study's data are a .npz file: say where with --data FILE.npz")
         path = Path(self.path)
-        arrays = _read(path)
+        arrays = read_arrays(path)
         for key in ("x", "y"):
             if key not in arrays:
                 held = ", ".join(arrays) or "nothing"
@@ -68,19 +68,6 @@ class Npz:
     def at(self, path: Path) -> Self:
         """The same source with another file."""
         return replace(self, path=str(path))
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
-    try:
-        with path.open("rb") as file:
-            stored = np.load(file, allow_pickle=False)
-            if isinstance(stored, np.ndarray):
-                raise ValueError("it is a single array: store x and y with numpy.savez")
-            return {key: stored[key] for key in stored.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: this is no .npz file of plain arrays: {error}") from error
 
 
 def _count_classes(path: Path, y: np.ndarray) -> int:

@@ -6,9 +6,11 @@ from pptp_jax.models.mlp import mlp
 from pptp_jax.models.model import Model, Variables, learns
 from pptp_jax.models.rebuilt import BUILDERS, rebuilt
 from pptp_jax.models.resnet import resnet18
+from pptp_jax.models.starting_from import starting_from
 from pptp_jax.models.statistics import recompute_statistics
 from pptp_jax.models.vgg import vgg11_bn
 from pptp_jax.models.vit import vit
+from pptp_jax.models.weights import save_variables
 from pptp_jax.models.wide_resnet import wrn28
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "rebuilt",
     "recompute_statistics",
     "resnet18",
+    "save_variables",
+    "starting_from",
     "vgg11_bn",
     "vit",
     "wrn28",

@@ -49,6 +49,9 @@ def fingerprint(
         [__version__, jax.__version__],
         lowered.as_text(),
     ]
+    # In the program as well, as long as JAX writes constants out.
+    if "start" in study.model.config:
+        parts.append(study.model.config["start"])
     if signals_read(study) & set(PROBED):
         parts.append(describe(study.probes))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from pptp_jax.validation import fraction, not_negative, one_of, positive
 
-Schedule = Literal["cosine", "constant"]
+Schedule = Literal["cosine", "constant", "steps", "lira"]
 
 
 @jax.tree_util.register_dataclass
@@ -25,7 +25,13 @@ class SGD:
         learning_rate: the rate of the first step.
         momentum: the share of the last update that is kept.
         weight_decay: what is added to the gradient, times the parameters.
-        schedule: `cosine` falls to zero over the steps of a phase, `constant` does not.
+        schedule: over the steps of a phase, `cosine` falls to zero and `constant` does not;
+            `steps` goes on with a tenth from the middle on and with a hundredth from four fifths
+            on; `lira` rises over the first hundredth, then falls by cos(7πt/16), t from 0 to 1.
+
+    References:
+        Carlini et al., "Membership Inference Attacks From First Principles", 2022,
+        https://arxiv.org/abs/2112.03570, and its code (`lira`)
 
     Examples:
         >>> import jax.numpy as jnp
@@ -44,7 +50,7 @@ class SGD:
         positive(learning_rate=self.learning_rate)
         fraction(momentum=self.momentum)
         not_negative(weight_decay=self.weight_decay)
-        one_of(("cosine", "constant"), schedule=self.schedule)
+        one_of(get_args(Schedule), schedule=self.schedule)
 
     def __call__(self, steps: int | Int[Array, ""]) -> optax.GradientTransformation:
         """The transform for a phase whose schedule spans `steps` updates."""
@@ -52,7 +58,13 @@ class SGD:
         def rate(count: Int[Array, ""]) -> Float[Array, ""] | float:
             if self.schedule == "constant":
                 return self.learning_rate
+            if self.schedule == "steps":  # in whole numbers: a share may be rounded down
+                early, late = 10 * count < 5 * steps, 10 * count < 8 * steps
+                return self.learning_rate * jnp.where(early, 1.0, jnp.where(late, 0.1, 0.01))
             done = jnp.minimum(count / steps, 1.0)
+            if self.schedule == "lira":
+                warm = jnp.minimum(100 * done, 1.0)
+                return self.learning_rate * warm * jnp.cos(7 / 16 * jnp.pi * done)
             return self.learning_rate * (1 + jnp.cos(jnp.pi * done)) / 2
 
         return optax.chain(

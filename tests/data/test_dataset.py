@@ -112,7 +112,7 @@ def test_missing_damaged_and_foreign_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no \.npz file"):
         source.load()
     np.save(tmp_path / "one.npy", X)
-    with pytest.raises(ValueError, match=r"single array: store x and y with numpy\.savez"):
+    with pytest.raises(ValueError, match=r"single array: store arrays by name with numpy\.savez"):
         Npz().at(tmp_path / "one.npy").load()
 
 

@@ -79,7 +79,10 @@ def test_recipes_by_name_and_by_slug() -> None:
             "trajectory=1,x",
             "a whole number, or several with commas between them, got '1,x'",
         ),
-        ("optimizer.schedule=step", "must be 'cosine' or 'constant', got 'step'"),
+        (
+            "optimizer.schedule=step",
+            "must be 'cosine' or 'constant' or 'steps' or 'lira', got 'step'",
+        ),
         ("model=mlp", "this is no plain value"),
         ("seed=-1", "seed must be a whole number of at least 0, got -1"),
         ("attacks=lyra_online", "did you mean 'lira_online'"),

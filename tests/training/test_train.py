@@ -259,13 +259,30 @@ def test_bad_input(make, message: str) -> None:
         make()
 
 
-def test_a_constant_schedule_is_constant() -> None:
-    for schedule, last in (("constant", 0.1), ("cosine", 0.1 * (1 + np.cos(np.pi * 0.9)) / 2)):
-        tx = SGD(momentum=0.0, schedule=schedule)(10)
-        state = tx.init(jnp.ones(1))
-        for _ in range(10):
-            update, state = tx.update(jnp.ones(1), state, jnp.ones(1))
-        assert float(update[0]) == pytest.approx(-last, rel=1e-5)
+def rates(schedule: str, steps: int) -> list[float]:
+    """The rates of all steps, from the updates that they make of a gradient of 1."""
+    tx = SGD(momentum=0.0, schedule=schedule)(steps)
+    state, update = tx.init(jnp.ones(1)), jax.jit(tx.update)
+    found = []
+    for _ in range(steps):
+        step, state = update(jnp.ones(1), state, jnp.ones(1))
+        found.append(-float(step[0]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rate"),
+    [
+        ("constant", lambda t: 0.1),
+        ("cosine", lambda t: 0.1 * (1 + np.cos(np.pi * t)) / 2),
+        ("steps", lambda t: 0.1 if t < 0.5 else 0.01 if t < 0.8 else 0.001),
+        # The published code: cos(7πt/16) times the hundredfold of t, clipped to [0, 1].
+        ("lira", lambda t: 0.1 * np.cos(t * 7 * np.pi / 16) * np.clip(100 * t, 0, 1)),
+    ],
+)
+def test_schedules(schedule: str, rate) -> None:
+    expected = [rate(step / 200) for step in range(200)]
+    np.testing.assert_allclose(rates(schedule, 200), expected, rtol=1e-5, atol=1e-8)
 
 
 def test_mapping_over_keys_and_members_is_training_one_by_one() -> None:

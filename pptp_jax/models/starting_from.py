@@ -1,0 +1,141 @@
+"""A model whose training starts from given values: pre-trained ones, say."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pptp_jax.models.model import Model, Variables
+from pptp_jax.models.weights import belongs, named, read_variables
+from pptp_jax.validation import one_of, several
+
+# So many names of a kind are told in an error.
+_TOLD = 3
+
+
+def starting_from(
+    model: Model, start: Variables | str | PathLike[str], anew: Sequence[str] = ()
+) -> Model:
+    """The same model, whose initial values are given ones.
+
+    Whatever means a model's initial values means these from now on: training begins with them, and
+    regions are rewound to them. All models of a fleet share them. Their checksum is part of the
+    model's record, so a study with other values is another study.
+
+    Weights from elsewhere are nobody's: who made them may have prepared them, so that what is
+    learned from your members shows (docs/findings.md).
+
+    Args:
+        model: the model.
+        start: the values; or a `.npz` file of `save_variables`, with names such as
+            `params/stem/kernel`; or a directory in which Orbax has saved a tree of such names, as
+            Linen's variables are.
+        anew: blocks that start at random all the same, such as a head for other classes; what is
+            given for them is not looked at.
+
+    Returns:
+        The model. Its `init` raises a ValueError if the values do not fit it, which a study asks
+        before it trains.
+
+    Raises:
+        ValueError: if there is no such file, a value is not finite, or a block is unknown.
+
+    Examples:
+        >>> from pptp_jax.models import mlp
+        >>> model, x = mlp([4], num_classes=2), jnp.ones((1, 3))
+        >>> trained = model.init(jax.random.key(7), x)
+        >>> tuned = starting_from(model, trained)
+        >>> bool((tuned.init(jax.random.key(0), x).params["stem"]["kernel"]
+        ...     == trained.params["stem"]["kernel"]).all())
+        True
+        >>> starting_from(mlp([8], num_classes=2), trained).init(jax.random.key(0), x)
+        Traceback (most recent call last):
+            ...
+        ValueError: the given values do not fit the model: params/head/kernel has shape (4, 2), ...
+
+        Ten classes in place of two:
+
+        >>> larger = starting_from(mlp([4], num_classes=10), trained, anew=["head"])
+        >>> larger.init(jax.random.key(0), x).params["head"]["bias"].shape
+        (10,)
+    """
+    several(anew=anew)
+    for name in anew:
+        one_of([block.name for block in model.blocks], anew=name)
+    fresh = [block for block in model.blocks if block.name in anew]
+    if isinstance(start, Variables):
+        known = {name: np.asarray(leaf) for name, leaf in named(start).items()}
+    else:
+        known = read_variables(Path(start))
+    given = {name: array for name, array in known.items() if not belongs(name, fresh)}
+    _check_numbers(given)
+
+    def init(key: Any, x: Any) -> Variables:
+        shapes = jax.eval_shape(model.init, key, x)
+        wanted = {name: leaf for name, leaf in named(shapes).items() if not belongs(name, fresh)}
+        _check_fit(given, wanted)
+        random = named(model.init(key, x)) if fresh else {}
+        leaves = [
+            jnp.asarray(given[name], leaf.dtype) if name in wanted else random[name]
+            for name, leaf in named(shapes).items()
+        ]
+        return Variables(*jax.tree.unflatten(jax.tree.structure(shapes), leaves))
+
+    config = {
+        "name": "starting_from",
+        "model": dict(model.config),
+        "start": _checksum(given),
+        "anew": list(anew),
+    }
+    return replace(model, init=init, config=config)
+
+
+def _check_numbers(given: Mapping[str, np.ndarray]) -> None:
+    for name, array in given.items():
+        if not jnp.issubdtype(array.dtype, jnp.number):
+            raise ValueError(f"the given values must be numbers; {name} holds {array.dtype}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"the given values must be finite; {name} holds NaN or infinity")
+
+
+def _check_fit(given: Mapping[str, np.ndarray], wanted: Mapping[str, Any]) -> None:
+    shared = [name for name in wanted if name in given]
+    wrong = [
+        f"{name} has shape {given[name].shape}, where {wanted[name].shape} is needed"
+        for name in shared
+        if given[name].shape != wanted[name].shape
+    ]
+    wrong += [
+        f"{name} holds {given[name].dtype}, where {wanted[name].dtype} is needed"
+        for name in shared
+        if _floating(given[name]) != _floating(wanted[name])
+    ]
+    for names, verb in ((set(wanted) - set(given), "lack"), (set(given) - set(wanted), "have")):
+        if names:
+            wrong.append(f"they {verb} {_told(sorted(names))}")
+    if wrong:
+        raise ValueError(f"the given values do not fit the model: {_told(wrong, '; ')}")
+
+
+def _floating(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jnp.floating))
+
+
+def _told(names: Sequence[str], between: str = ", ") -> str:
+    more = len(names) - _TOLD
+    return between.join(names[:_TOLD]) + (f" and {more} more" if more > 0 else "")
+
+
+def _checksum(given: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(given):
+        array = given[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
