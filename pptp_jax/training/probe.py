@@ -1,14 +1,17 @@
 """Which strategy suits a model: found by a few steps in each order."""
 
 import time
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pptp_jax.models import Model
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.group import epoch_of_group, start_group
+from pptp_jax.training.grouping import fitting_chunk
 from pptp_jax.training.mesh import check_shares
 from pptp_jax.training.optimizer import SGD
 from pptp_jax.training.recipes import undefended
@@ -19,6 +22,8 @@ from pptp_jax.validation import at_least
 # Written out, the loop compiles the longer the more models there are, and was never faster by much.
 _TRIED: tuple[Order, ...] = ("vmap", "scan")
 _STEPS, _REPEATS, _MODELS = 4, 3, 16
+# The floating-point operations of one timed run, at most: seconds on either kind of device.
+_WORK_CPU, _WORK = 3e11, 3e13
 
 
 class Probe(NamedTuple):
@@ -44,6 +49,9 @@ def fastest_strategy(
 ) -> Probe:
     """Times plain training of some models for four steps in each order, compilation left out.
 
+    As many are timed at once as fit the memory. A network so large that this would take minutes is
+    timed with fewer models, two at least, and fewer steps: it fills the device by itself.
+
     Args:
         model: what will be trained.
         data: what on.
@@ -68,20 +76,44 @@ def fastest_strategy(
         Strategy(order=order, devices=devices, data_devices=data_devices) for order in _TRIED
     ]
     check_shares(data_devices, batch_size)
-    size = strategies[0].filled(min(models, _MODELS * devices))
-    speeds = {
-        strategy.order: size
-        * _STEPS
-        * batch_size
-        / _seconds(model, data, batch_size, size, strategy)
-        for strategy in strategies
-    }
+    most = min(models, _MODELS * devices)
+    speeds: dict[Order, float] = {}
+    for strategy in strategies:
+        size, steps = _portion(model, data, batch_size, most, strategy)
+        seconds = _seconds(model, data, batch_size, size, steps, strategy)
+        speeds[strategy.order] = size * steps * batch_size / seconds
     return Probe(max(strategies, key=lambda strategy: speeds[strategy.order]), speeds)
 
 
-def _seconds(model: Model, data: Arrays, batch_size: int, size: int, strategy: Strategy) -> float:
+def _portion(
+    model: Model, data: Arrays, batch_size: int, most: int, strategy: Strategy
+) -> tuple[int, int]:
+    """How many models are timed, and for how many steps."""
+    limit = _WORK_CPU if jax.default_backend() == "cpu" else _WORK
+    work = max(1.0, _work(model, data, batch_size))
+    fitting = fitting_chunk(model, data, batch_size, most, strategy=strategy)
+    least = min(2, fitting)  # a loop over a single model would be no loop
+    steps = int(np.clip(limit // (least * work), 1, _STEPS))
+    return strategy.filled(int(np.clip(limit // (steps * work), least, fitting))), steps
+
+
+def _work(model: Model, data: Arrays, batch_size: int) -> float:
+    """The floating-point operations of one step: a forward pass, and twice that for its gradient.
+
+    Not all compilers tell; then none are counted.
+    """
+    x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((batch_size,), jnp.int32))
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    forward = jax.jit(partial(model.apply, train=False, key=None))
+    told = forward.lower(*jax.eval_shape(model.init, key, x), x).cost_analysis() or {}
+    return 3 * float(told.get("flops", 0.0))
+
+
+def _seconds(
+    model: Model, data: Arrays, batch_size: int, size: int, steps: int, strategy: Strategy
+) -> float:
     """The least time of an epoch of a few steps."""
-    rows = jnp.arange(_STEPS * batch_size) % len(data.y)
+    rows = jnp.arange(steps * batch_size) % len(data.y)
     members = strategy.place(jnp.broadcast_to(rows, (size, len(rows))), 0)
     keys = strategy.place(jax.random.split(jax.random.key(0), size), 0)
     data = strategy.place(data, None)

@@ -27,6 +27,26 @@ def test_both_orders_are_timed_on_what_is_there() -> None:
     assert all(speed > 0 for speed in found.speeds.values())
 
 
+def test_a_network_that_fills_the_device_is_timed_in_small_portions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def portion(order: str, limit: float, fitting: int = 16) -> tuple[int, int]:
+        monkeypatch.setattr(probe, "_WORK_CPU", limit)
+        monkeypatch.setattr(probe, "fitting_chunk", lambda *args, **kwargs: fitting)
+        return probe._portion(MODEL, DATA, 50, 16, Strategy(order=order))
+
+    # Two matrix products, and their gradients; the activations and biases are a rest.
+    step = probe._work(MODEL, DATA, 50)
+    assert 1 < step / (3 * 2 * 50 * (64 * 8 + 8 * 10)) < 1.2
+    for order in ("vmap", "scan"):
+        assert portion(order, 100 * step) == (16, 4)
+        assert portion(order, 20 * step) == (5, 4)
+        assert portion(order, 3 * step) == (3, 1)
+        assert portion(order, step / 9) == (2, 1)
+        assert portion(order, 100 * step, fitting=3) == (3, 4)
+        assert portion(order, step, fitting=1) == (1, 1)
+
+
 def test_bad_numbers() -> None:
     with pytest.raises(ValueError, match="models must be a whole number of at least 1, got 0"):
         fastest_strategy(MODEL, DATA, models=0)
