@@ -64,6 +64,7 @@ NAMED_ALONE = {
     "Size",
     "Slice",
     "Source",
+    "StreamProgress",
     "Stability",
     "Trained",
     "Trainer",

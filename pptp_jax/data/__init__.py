@@ -8,6 +8,7 @@ from pptp_jax.data.membership import Balanced, Membership, Quarters, member_indi
 from pptp_jax.data.npz import Npz
 from pptp_jax.data.sample import sample
 from pptp_jax.data.source import Source
+from pptp_jax.data.stream import Stream
 from pptp_jax.data.tfds import Tfds
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Npz",
     "Quarters",
     "Source",
+    "Stream",
     "Tfds",
     "divide",
     "member_indices",

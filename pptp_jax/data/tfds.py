@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +11,7 @@ import numpy as np
 
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.source import Select
+from pptp_jax.data.stream import Stream
 
 DEFAULT_DIR = "~/tensorflow_datasets"
 
@@ -42,29 +44,7 @@ class Tfds:
         Raises:
             ValueError: if the data are not prepared, in another format, or not classified images.
         """
-        root = Path(self.data_dir or os.environ.get("TFDS_DATA_DIR", DEFAULT_DIR)).expanduser()
-        version = _prepared_version(self.name, root)
-
-        import tensorflow_datasets as tfds
-
-        info = tfds.builder_from_directory(version).info
-        for split in self.splits:
-            if split not in info.splits:
-                raise ValueError(
-                    f"{self.name} has no split {split!r}; it has {', '.join(info.splits)}"
-                )
-        missing = {"image", "label"} - set(info.features)
-        if missing:
-            raise ValueError(
-                f"{self.name}: records need an image and a label, they hold "
-                f"{', '.join(info.features)}"
-            )
-        sources = [
-            tfds.data_source(
-                f"{self.name}:{info.version}", split=split, data_dir=root, download=False
-            )
-            for split in self.splits
-        ]
+        info, sources = self._opened()
         ends = np.cumsum([len(source) for source in sources])
         records: list[dict[str, Any]] = []
         ids: list[str] = []
@@ -87,9 +67,81 @@ class Tfds:
             scale=1 / 255,
         )
 
+    def stream(
+        self,
+        *,
+        prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+        ahead: int = 4,
+        workers: int = 0,
+    ) -> Stream:
+        """The same images, in the same rows, read when they are needed.
+
+        Args:
+            prepare: makes an image of one size of an image as it is stored; None leaves it.
+            ahead: how many batches are read ahead.
+            workers: how many processes read; 0 reads in this one.
+
+        Raises:
+            ValueError: if the data are not prepared, in another format, or not classified images.
+            ImportError: if grain is not installed.
+        """
+        info, sources = self._opened()
+        return Stream(
+            name=f"{self.name}:{info.version}",
+            source=_Joined(sources),
+            num_classes=info.features["label"].num_classes,
+            scale=1 / 255,
+            prepare=prepare,
+            ahead=ahead,
+            workers=workers,
+        )
+
     def at(self, path: Path) -> Self:
         """The same data set prepared in another directory."""
         return replace(self, data_dir=str(path))
+
+    def _opened(self) -> tuple[Any, list[Any]]:
+        """What TFDS knows of the data set, and its splits, of which nothing is read yet."""
+        root = Path(self.data_dir or os.environ.get("TFDS_DATA_DIR", DEFAULT_DIR)).expanduser()
+        version = _prepared_version(self.name, root)
+
+        import tensorflow_datasets as tfds
+
+        info = tfds.builder_from_directory(version).info
+        for split in self.splits:
+            if split not in info.splits:
+                raise ValueError(
+                    f"{self.name} has no split {split!r}; it has {', '.join(info.splits)}"
+                )
+        missing = {"image", "label"} - set(info.features)
+        if missing:
+            raise ValueError(
+                f"{self.name}: records need an image and a label, they hold "
+                f"{', '.join(info.features)}"
+            )
+        return info, [
+            tfds.data_source(
+                f"{self.name}:{info.version}", split=split, data_dir=root, download=False
+            )
+            for split in self.splits
+        ]
+
+
+class _Joined:
+    """Splits as one source of images and labels."""
+
+    def __init__(self, sources: Sequence[Any]) -> None:
+        self._sources = sources
+        self._ends = np.cumsum([len(source) for source in sources])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, row: int) -> tuple[np.ndarray, int]:
+        split = int(np.searchsorted(self._ends, row, side="right"))
+        start = int(self._ends[split]) - len(self._sources[split])
+        record = self._sources[split][row - start]
+        return record["image"], record["label"]
 
 
 def _prepared_version(name: str, root: Path) -> Path:

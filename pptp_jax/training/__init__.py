@@ -2,7 +2,12 @@
 
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
-from pptp_jax.training.checks import check_members, check_private, check_reference
+from pptp_jax.training.checks import (
+    check_members,
+    check_private,
+    check_reference,
+    check_streamed,
+)
 from pptp_jax.training.fleet import Observer, Progress, Trained, train_fleet
 from pptp_jax.training.grouping import chunks, fitting_chunk, needed_memory
 from pptp_jax.training.optimizer import SGD, Optimizer
@@ -30,6 +35,7 @@ from pptp_jax.training.regional_recipes import (
 )
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
+from pptp_jax.training.streamed import StreamProgress, train_streamed
 from pptp_jax.training.train import Metrics, make_train
 from pptp_jax.training.trainer import Trainer
 
@@ -48,6 +54,7 @@ __all__ = [
     "Progress",
     "Recipe",
     "Strategy",
+    "StreamProgress",
     "TrainState",
     "Trained",
     "Trainer",
@@ -55,6 +62,7 @@ __all__ = [
     "check_members",
     "check_private",
     "check_reference",
+    "check_streamed",
     "chunks",
     "cwrf",
     "dmp",
@@ -74,6 +82,7 @@ __all__ = [
     "split",
     "switch",
     "train_fleet",
+    "train_streamed",
     "undefended",
     "usual_strategy",
     "whole_network",

@@ -57,7 +57,7 @@ class Arrays(NamedTuple):
         return self.x[rows].astype(jnp.float32) * self.scale
 
     def training_inputs(
-        self, key: Key[Array, ""], rows: Int[Array, " batch"]
+        self, key: Key[Array, ""], rows: Int[Array, " batch"] | slice
     ) -> Float[Array, "batch ..."]:
         """The inputs of some examples as a step of training sees them: augmented."""
         x = self.inputs(rows)

@@ -22,6 +22,8 @@ _LEAVES = "leaves.npz"
 class Checkpoint:
     """Saves the state after an epoch, at most every so many seconds, and gives back the last one.
 
+    A streamed training counts in steps, where a fleet counts in epochs.
+
     Orbax writes a state aside and renames it when it is whole. Then a checksum of each of its files
     is put beside them, and only then is the state before it dropped. One without them, or whose
     bytes have changed, counts as missing: Orbax reads some flipped bits as numbers.
@@ -41,6 +43,10 @@ class Checkpoint:
         self._directory = directory.absolute()
         self._every = every
         self._last = time.monotonic()
+
+    def within(self, name: str) -> "Checkpoint":
+        """One like it, in a directory of that name within its own."""
+        return Checkpoint(self._directory / name, self._every)
 
     def latest(self) -> int | None:
         """The number of epochs behind the last saved state; None if there is none."""

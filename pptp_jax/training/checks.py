@@ -62,6 +62,34 @@ def check_reference(recipe: Recipe, reference: int, batch_size: int) -> None:
         )
 
 
+def check_streamed(recipe: Recipe) -> None:
+    """Refuses to stream for a recipe that looks at all members at once.
+
+    Raises:
+        ValueError: naming what does.
+
+    Examples:
+        >>> from pptp_jax.objectives import CrossEntropy
+        >>> from pptp_jax.training import Vulnerable, cwrf
+        >>> check_streamed(cwrf(Vulnerable(share=0.1), CrossEntropy(), epochs=1, more=1))
+        Traceback (most recent call last):
+            ...
+        ValueError: cwrf 0.1 cannot be streamed: it needs vulnerable weights, which are found ...
+    """
+    for phase in recipe.phases:
+        found = {
+            "an ensemble, whose parts are trained side by side": phase.ensemble is not None,
+            "a teacher's answers for all examples": phase.needs_soft,
+            "vulnerable weights, which are found before any of its steps": bool(phase.vulnerable),
+        }
+        needed = [name for name, there in found.items() if there]
+        if needed:
+            raise ValueError(
+                f"{recipe.name} cannot be streamed: it needs {' and '.join(needed)}; train it in "
+                "memory with train_fleet"
+            )
+
+
 def check_private(recipe: Recipe, model: Model, x: Any) -> None:
     """Refuses private training of a model with running statistics, which mix the examples.
 

@@ -16,9 +16,14 @@ def initial_key(key: Key[Array, ""]) -> Key[Array, ""]:
     return jax.random.fold_in(key, 0)
 
 
-def epoch_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
-    """The key of an epoch, by its number in the whole recipe, from 0."""
-    return jax.random.fold_in(key, number + 1)
+def order_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
+    """The key of the order of an epoch's examples, by its number in the whole recipe, from 0."""
+    return jax.random.split(_epoch_key(key, number))[0]
+
+
+def noise_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
+    """The key of what an epoch's steps draw: each folds its own number in."""
+    return jax.random.split(_epoch_key(key, number))[1]
 
 
 def beginning_key(key: Key[Array, ""]) -> Key[Array, ""]:
@@ -29,3 +34,7 @@ def beginning_key(key: Key[Array, ""]) -> Key[Array, ""]:
 def ensemble_keys(key: Key[Array, ""], models: int) -> Key[Array, " models"]:
     """A key for each sub-model of an ensemble, which is a model's own key to it."""
     return jax.random.split(jax.random.fold_in(key, _ENSEMBLE), models)
+
+
+def _epoch_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
+    return jax.random.fold_in(key, number + 1)

@@ -39,20 +39,32 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """The step of a phase, within one of its epochs."""
+    """The step of a phase, within one of its epochs.
+
+    Attributes:
+        model: what is trained.
+        regions: the recipe's regions.
+        phase: the rules.
+        tx: what becomes of the gradients.
+        data: where the batch's examples stand.
+        others: where reference examples stand; the same, if all are in memory.
+        num_classes: the number of classes.
+        epoch: the number of the epoch in its phase.
+    """
 
     model: Model
     regions: RegionMap | None
     phase: Phase
     tx: optax.GradientTransformationExtraArgs
     data: Arrays
+    others: Arrays
     num_classes: int
     epoch: Int[Array, ""]
 
     def __call__(
         self,
         state: TrainState,
-        rows: Int[Array, " batch"],
+        rows: Int[Array, " batch"] | slice,
         soft: Float[Array, "batch classes"] | None,
         key: Key[Array, ""],
     ) -> tuple[TrainState, Float[Array, ""]]:
@@ -60,7 +72,8 @@ class Step:
 
         Args:
             state: where training stands.
-            rows: where the batch's examples stand in the data set.
+            rows: where the batch's examples stand in the data; a slice takes them as they lie, on
+                whatever devices.
             soft: a teacher's probabilities for them; None without a teacher.
             key: what all randomness of the step derives from.
         """
@@ -76,25 +89,27 @@ class Step:
             label: objective.learn(*self._seen(logits, memory, batch, label))
             for label, objective in self.phase.by_region.items()
         }
-        loss = CrossEntropy()(logits[: len(rows)], batch.labels)
+        loss = CrossEntropy()(logits[: len(batch.labels)], batch.labels)
         state = TrainState(
             Variables(params, model_state), opt_state, memory._replace(objectives=learned)
         )
         return on_every_device((state, loss))
 
-    def _batch(self, rows: Int[Array, " batch"], soft: Array | None, key: Key[Array, ""]) -> Batch:
+    def _batch(
+        self, rows: Int[Array, " batch"] | slice, soft: Array | None, key: Key[Array, ""]
+    ) -> Batch:
         drawing, mixing, augmenting = jax.random.split(key, 3)
         own, other = jax.random.split(augmenting)
-        rows = over_data(rows)
+        rows = rows if isinstance(rows, slice) else over_data(rows)
         x, labels, others = self.data.training_inputs(own, rows), self.data.y[rows], None
         if self.phase.mixes:
             probabilities = jax.nn.one_hot(labels, self.num_classes) if soft is None else soft
             mixed = self.phase.by_region[WHOLE].mix(mixing, x, probabilities)
             x, soft = (x, soft) if mixed is None else mixed
         if self.phase.needs_reference:
-            chosen = over_data(jax.random.choice(drawing, self.data.reference, rows.shape))
-            x = jnp.concatenate([x, self.data.training_inputs(other, chosen)])
-            others = self.data.y[chosen]
+            chosen = over_data(jax.random.choice(drawing, self.others.reference, labels.shape))
+            x = jnp.concatenate([x, self.others.training_inputs(other, chosen)])
+            others = self.others.y[chosen]
         return over_data(Batch(x, labels, soft, others))
 
     def _plain(

@@ -89,7 +89,7 @@ class Strategy:
             return mapped
         return jax.shard_map(
             mapped,
-            mesh=self._mesh(),
+            mesh=self.mesh(),
             in_specs=tuple(PartitionSpec() if axis is None else _SPREAD for axis in in_axes),
             out_specs=_SPREAD,
             axis_names={MODELS},
@@ -108,7 +108,7 @@ class Strategy:
         if self._count == 1:
             return tree
         spec = PartitionSpec() if axis is None else _SPREAD
-        sharding = NamedSharding(self._mesh(), spec)
+        sharding = NamedSharding(self.mesh(), spec)
         if self.together:
             return jax.tree.map(partial(_across, sharding), tree)
         return jax.device_put(tree, sharding)
@@ -119,7 +119,8 @@ class Strategy:
             return tree
         return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
-    def _mesh(self) -> Mesh:
+    def mesh(self) -> Mesh:
+        """The devices, by the axes of models and, where they share batches, of data."""
         devices = jax.devices() if self.together else jax.local_devices()[: self._count]
         if self.data_devices == 1:
             return jax.make_mesh((self.devices,), (MODELS,), (AxisType.Auto,), devices=devices)

@@ -11,7 +11,13 @@ from pptp_jax.models import Model, Variables
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.ensemble import answers, ensemble_answers, members_of
-from pptp_jax.training.keys import beginning_key, ensemble_keys, epoch_key, initial_key
+from pptp_jax.training.keys import (
+    beginning_key,
+    ensemble_keys,
+    initial_key,
+    noise_key,
+    order_key,
+)
 from pptp_jax.training.mesh import on_every_device
 from pptp_jax.training.optimizer import Optimizer
 from pptp_jax.training.phase import Ensemble, Phase
@@ -109,6 +115,46 @@ class Trainer:
         rows = self._examples(phase, data, members)
         return self._pass(optimizer, phase, state, data, rows, key, number, within)
 
+    def order(
+        self, key: Key[Array, ""], number: Int[Array, ""], examples: int
+    ) -> Int[Array, "steps batch"]:
+        """The places of an epoch's examples, a row for each step; a smaller rest is left out.
+
+        Args:
+            key: the model's own key.
+            number: the number of the epoch in the whole recipe.
+            examples: how many there are.
+        """
+        steps = examples // self.batch_size
+        order = jax.random.permutation(order_key(key, number), examples)
+        return order[: steps * self.batch_size].reshape(steps, self.batch_size)
+
+    def step(
+        self,
+        optimizer: Optimizer,
+        phase: Phase,
+        state: TrainState,
+        data: Arrays,
+        others: Arrays,
+        steps: int | Int[Array, ""],
+        within: Int[Array, ""],
+    ) -> Step:
+        """The step of an epoch.
+
+        Args:
+            optimizer: makes the transform, given the number of steps of the schedule.
+            phase: the rules.
+            state: where training stands.
+            data: where the examples of batches stand.
+            others: where reference examples stand.
+            steps: how many steps the epoch has.
+            within: the number of the epoch in its phase.
+        """
+        span, masks = phase.epochs * steps, state.memory.vulnerable
+        tx = transform(optimizer, phase, span, self.regions, masks, self.batch_size)
+        classes = self._classes(state.variables, others)
+        return Step(self.model, self.regions, phase, tx, data, others, classes, within)
+
     def _begin(
         self,
         optimizer: Optimizer,
@@ -154,15 +200,9 @@ class Trainer:
         number: Int[Array, ""],
         within: Int[Array, ""],
     ) -> tuple[TrainState, Float[Array, ""]]:
-        steps = len(rows) // self.batch_size
+        places, noise = self.order(key, number, len(rows)), noise_key(key, number)
         memory = state.memory
-        span, masks = phase.epochs * steps, memory.vulnerable
-        tx = transform(optimizer, phase, span, self.regions, masks, self.batch_size)
-        classes = self._classes(state.variables, data)
-        step = Step(self.model, self.regions, phase, tx, data, classes, within)
-        shuffle, noise = jax.random.split(epoch_key(key, number))
-        order = jax.random.permutation(shuffle, len(rows))
-        places = order[: steps * self.batch_size].reshape(steps, self.batch_size)
+        step = self.step(optimizer, phase, state, data, data, len(places), within)
 
         def one(
             state: TrainState, drawn: tuple[Int[Array, " batch"], Int[Array, ""]]
@@ -173,7 +213,7 @@ class Trainer:
 
         # What no step changes stays outside of the loop.
         moving = state._replace(memory=memory._replace(soft=None, vulnerable=None))
-        moving, losses = jax.lax.scan(one, moving, (places, jnp.arange(steps)))
+        moving, losses = jax.lax.scan(one, moving, (places, jnp.arange(len(places))))
         memory = memory._replace(objectives=moving.memory.objectives)
         return moving._replace(memory=memory), losses.mean()
 

@@ -1,53 +1,16 @@
 """TFDS: data prepared on the spot, read back without TensorFlow; what is missing is named."""
 
-import io
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from array_record.python.array_record_module import ArrayRecordWriter
-from PIL import Image
-from tensorflow_datasets.core.example_serializer import ExampleSerializer
+from prepared import LABELLED, prepare
 
 from pptp_jax.data import Tfds
 
-
-def prepare(root: Path, features: dict[str, object], **counts: int) -> Path:
-    """What TFDS leaves on disk for images that are all one grey, their number times ten."""
-    described = tfds.features.FeaturesDict(features)
-    serializer = ExampleSerializer(described.get_serialized_info())
-    version = root / "tiny" / "1.0.0"
-    version.mkdir(parents=True)
-    splits = []
-    for split, count in counts.items():
-        name = f"tiny-{split}.array_record-00000-of-00001"
-        writer = ArrayRecordWriter(str(version / name), "group_size:1")
-        for i in range(count):
-            png = io.BytesIO()
-            Image.fromarray(np.full((4, 4), 10 * i, np.uint8)).save(png, "PNG")
-            record = {"image": png.getvalue(), "label": i % 3, "id": f"{split}{i}".encode()}
-            kept = {key: record[key] for key in features}
-            writer.write(serializer.serialize_example(kept))
-        writer.close()
-        splits.append(
-            {
-                "name": split,
-                "shardLengths": [str(count)],
-                "numBytes": "1",
-                "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-            }
-        )
-    described.save_config(version)
-    info = {"name": "tiny", "version": "1.0.0", "fileFormat": "array_record", "splits": splits}
-    (version / "dataset_info.json").write_text(json.dumps(info))
-    return root
-
-
-IMAGE = {"image": tfds.features.Image(shape=(4, 4, 1))}
-LABELLED = IMAGE | {"label": tfds.features.ClassLabel(num_classes=3)}
+IMAGE = {"image": LABELLED["image"]}
 
 
 def test_splits_are_joined_and_read_without_tensorflow(tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def flops(name: str, recipe: Recipe) -> float:
     tx = transform(SGD(), phase, 10, regions, None, BATCH)
 
     def step(state, data, rows, key):
-        return Step(model, regions, phase, tx, data, classes, jnp.int32(0))(state, rows, None, key)
+        return Step(model, regions, phase, tx, data, data, classes, jnp.int32(0))(
+            state, rows, None, key
+        )
 
     return jax.jit(step).lower(state, data, rows, key).compile().cost_analysis()["flops"]
 

@@ -1,0 +1,288 @@
+"""One model, trained on data that are read while it is trained."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental.multihost_utils import process_allgather, sync_global_devices
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int, Key
+
+from pptp_jax.data import Augmentation, Dataset, Stream
+from pptp_jax.models import Model, Variables
+from pptp_jax.training.arrays import Arrays
+from pptp_jax.training.checkpoint import Checkpoint
+from pptp_jax.training.checks import (
+    check_members,
+    check_private,
+    check_reference,
+    check_streamed,
+)
+from pptp_jax.training.course import Course, Place
+from pptp_jax.training.mesh import DATA, check_shares
+from pptp_jax.training.optimizer import SGD, Optimizer
+from pptp_jax.training.recipe import Recipe
+from pptp_jax.training.state import TrainState
+from pptp_jax.training.strategy import Strategy
+from pptp_jax.training.streamed_programs import (
+    name_of_training,
+    start_streamed,
+    streamed_order,
+    streamed_step,
+)
+from pptp_jax.training.train import Metrics, all_finite
+from pptp_jax.training.trainer import Trainer
+from pptp_jax.validation import at_least
+
+
+class StreamProgress(NamedTuple):
+    """How far a streamed training is.
+
+    Attributes:
+        epoch: the number of its epoch in the whole recipe, from 0.
+        step: the steps of the epoch that are behind it.
+        steps: how many steps the epoch has.
+        loss: their mean cross-entropy.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+
+
+def train_streamed(
+    model: Model,
+    recipe: Recipe,
+    stream: Stream,
+    members: Int[np.ndarray, " members"],
+    *,
+    key: Key[Array, ""],
+    reference: Sequence[int] | np.ndarray = (),
+    augmentation: Augmentation | None = None,
+    optimizer: Optimizer | None = None,
+    batch_size: int = 64,
+    data_devices: int = 1,
+    every: int = 100,
+    checkpoint: Checkpoint | None = None,
+    on_progress: Callable[[StreamProgress], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> tuple[Variables, Metrics]:
+    """Trains one model on data larger than memory, as `make_train` would, up to rounding.
+
+    The examples come in the order in which they would come in memory. While the devices are at a
+    step, the next batch is put beside it and those after it are read; no more than two batches
+    are on the devices at once. Where processes share the model, each reads its part of every batch.
+
+    Args:
+        model: what is trained.
+        recipe: how; none that looks at all members at once.
+        stream: the data set, and how it is read.
+        members: the rows that the model may learn.
+        key: what all randomness derives from.
+        reference: the rows of the reference examples, which are kept in memory.
+        augmentation: what is done to inputs in training; None for nothing.
+        optimizer: makes an optax transform from the number of steps of a phase's schedule; None is
+            `SGD()`.
+        batch_size: the members in a step.
+        data_devices: how many devices share the batches, as in `Strategy`: as many as all
+            processes have, if there are several.
+        every: after so many steps, and at the end of an epoch, there is time to tell, to save and
+            to stop.
+        checkpoint: keeps the state on the way, in a directory named after what the training depends
+            on, so that another one does not go on from there; None keeps none. Where processes
+            share the model, they must see the same directory, and process 0 alone writes.
+        on_progress: is told how far it is.
+        stop: whether to stop; the word of one process is enough.
+
+    Returns:
+        The network, and what is known of its training.
+
+    Raises:
+        ValueError: if the recipe does not fit the model or the data, or cannot be streamed; while
+            training, if an example is none that the model can take.
+        KeyboardInterrupt: if `stop` says so, when the state has been saved.
+
+    Examples:
+        >>> from pptp_jax import data, models
+        >>> from pptp_jax.training import undefended
+        >>> digits = data.Digits().load()
+        >>> stream = Stream(
+        ...     name="digits",
+        ...     source=list(zip(digits.x, digits.y, strict=True)),
+        ...     num_classes=10,
+        ...     scale=1 / 16,
+        ... )
+        >>> model = models.mlp([16], num_classes=10)
+        >>> variables, metrics = train_streamed(
+        ...     model, undefended(epochs=2), stream, np.arange(640), key=jax.random.key(0)
+        ... )
+        >>> metrics.loss.shape, bool(metrics.finite)
+        ((2,), True)
+    """
+    members, reference = np.asarray(members), np.asarray(reference, np.int32)
+    check_streamed(recipe)
+    check_members(recipe, len(members), batch_size)
+    check_reference(recipe, len(reference), batch_size)
+    check_shares(data_devices, batch_size)
+    at_least(1, every=every)
+    _check_rows(stream, members=members, reference=reference)
+    trainer = Trainer(model, recipe.regions(model), batch_size)
+    strategy = Strategy(order="scan", data_devices=data_devices)
+    others = _others(stream, reference, augmentation)
+    check_private(recipe, model, others.inputs(slice(0, 1)))
+    rule = SGD() if optimizer is None else optimizer
+    if not isinstance(rule, SGD):
+        rule = jax.tree_util.Partial(rule)
+    if checkpoint is not None:
+        given: list[Any] = [stream.name, len(stream), members, reference]
+        checkpoint = checkpoint.within(
+            name_of_training(trainer, rule, recipe.phases, key, others, given)
+        )
+    course = Course.of(recipe, members, reference, batch_size)
+    training = _Training(trainer, strategy, rule, recipe, stream, others, key, course)
+    done, state, losses = training.begun(checkpoint)
+    with closing(training.steps(done, state, losses, every)) as steps:
+        for done, state in steps:
+            if on_progress is not None:
+                place = course.at(done - 1)
+                loss = float(losses[place.number])
+                on_progress(
+                    StreamProgress(place.number, place.step + 1, course.steps[place.phase], loss)
+                )
+            stopping = stop()
+            if strategy.together:
+                stopping = bool(process_allgather(np.array(stopping)).any())
+            if checkpoint is not None and not (strategy.together and jax.process_index()):
+                kept = strategy.here(state), jnp.asarray(losses)
+                checkpoint.save(done, kept, now=stopping)
+            if stopping:
+                if strategy.together:
+                    sync_global_devices("saved")
+                raise KeyboardInterrupt
+    assert state is not None  # a recipe trains for at least one epoch
+    variables, history = strategy.here(state.variables), jnp.asarray(losses)
+    return variables, Metrics(history, jax.jit(all_finite)(variables, history))
+
+
+class _Training(NamedTuple):
+    """What all steps have in common."""
+
+    trainer: Trainer
+    strategy: Strategy
+    optimizer: Optimizer
+    recipe: Recipe
+    stream: Stream
+    others: Arrays
+    key: Key[Array, ""]
+    course: Course
+
+    def begun(
+        self, checkpoint: Checkpoint | None
+    ) -> tuple[int, TrainState | None, Float[np.ndarray, " epochs"]]:
+        """How many steps a saved state has behind it, the state, and the losses of the epochs."""
+        losses = np.zeros(sum(self.course.epochs), np.float32)
+        done = None if checkpoint is None else checkpoint.latest()
+        if self.strategy.together:
+            seen = process_allgather(np.int32(done or 0))
+            if (seen != seen[0]).any():
+                raise ValueError(
+                    f"the processes see states of this training after {seen.tolist()} steps, each "
+                    "its own: the directory of the checkpoint must be one that they share"
+                )
+        if checkpoint is None or done is None:
+            return 0, None, losses
+        like = None  # the phases before have been trained; only the state's structure is needed
+        for phase in self.recipe.phases[: int(np.searchsorted(self.course.ends, done)) + 1]:
+            start = partial(start_streamed, self.trainer, self.optimizer, phase)
+            like = jax.eval_shape(start, self.key, self.others, like)
+        state, kept = checkpoint.restore(done, (like, jax.eval_shape(jnp.asarray, losses)))
+        return done, self.strategy.place(state, None), np.array(kept)
+
+    def steps(
+        self, done: int, state: TrainState | None, losses: Float[np.ndarray, " epochs"], every: int
+    ) -> Generator[tuple[int, TrainState]]:
+        """Trains from a step on, and yields the steps behind and the state from time to time.
+
+        Args:
+            done: the steps behind.
+            state: what they have left; None at the beginning.
+            losses: the mean loss of each epoch, which is kept up to date.
+            every: after how many steps, besides at the end of an epoch, it yields.
+        """
+        rules = self.trainer, self.optimizer
+        key, others = self.strategy.place((self.key, self.others), None)
+        mesh = None if self.strategy.data_devices == 1 else self.strategy.mesh()
+        while done < self.course.ends[-1]:
+            place = self.course.at(done)
+            phase, steps = self.recipe.phases[place.phase], self.course.steps[place.phase]
+            if place.within == place.step == 0:
+                with _on(mesh):
+                    state = start_streamed(*rules, phase, key, others, state)
+            before = None  # the loss of a step that the devices may still be at
+            with closing(self._batches(place, mesh)) as batches:
+                for count, (x, y) in enumerate(batches, place.step):
+                    numbers = place.number, place.within, count, steps
+                    with _on(mesh):
+                        state, loss = streamed_step(
+                            *rules, phase, state, others, x, y, key, *numbers
+                        )
+                    if before is not None:
+                        _note(losses, place.number, count - 1, self.strategy.here(before))
+                    before, done = loss, done + 1
+                    if done % every == 0 or count + 1 == steps:
+                        _note(losses, place.number, count, self.strategy.here(before))
+                        before = None
+                        yield done, state
+
+    def _batches(self, place: Place, mesh: Mesh | None) -> Generator[tuple[Array, Array]]:
+        """The batches of an epoch from a step on, on the devices; this process reads its share."""
+        size = self.trainer.batch_size
+        share, put = np.arange(size), jax.device_put
+        if mesh is not None:
+            sharding = NamedSharding(mesh, PartitionSpec(DATA))
+            parts = sharding.addressable_devices_indices_map((size,)).values()
+            share = np.concatenate([share[part] for part in parts])
+            share, put = np.unique(share), partial(jax.make_array_from_process_local_data, sharding)
+        rows = jnp.asarray(self.course.rows[place.phase])
+        order = np.asarray(streamed_order(self.trainer, rows, self.key, place.number))
+        with closing(self.stream.batches(order[place.step :, share])) as batches:
+            for x, y in batches:
+                yield put(x), put(y)
+
+
+def _on(mesh: Mesh | None) -> AbstractContextManager[Any]:
+    """Where a program runs."""
+    return nullcontext() if mesh is None else jax.set_mesh(mesh)
+
+
+def _note(
+    losses: Float[np.ndarray, " epochs"], number: int, count: int, loss: Float[Array, ""]
+) -> None:
+    """Takes a step's loss, which is waited for, into the mean of its epoch."""
+    with np.errstate(invalid="ignore"):  # of a network that has diverged
+        losses[number] += (np.float32(loss) - losses[number]) / np.float32(count + 1)
+
+
+def _others(
+    stream: Stream, reference: Int[np.ndarray, " reference"], augmentation: Augmentation | None
+) -> Arrays:
+    """The reference examples, behind the first example, which a model is begun with in memory."""
+    x, y = stream.read(np.concatenate([[0], reference]))
+    ids = np.arange(len(y)).astype(str)
+    data = Dataset(stream.name, x, y, ids, stream.num_classes, stream.scale)
+    return Arrays.of(data, np.arange(1, len(y)), augmentation)
+
+
+def _check_rows(stream: Stream, **rows: Int[np.ndarray, " rows"]) -> None:
+    """Refuses rows that a stream does not have."""
+    for name, given in rows.items():
+        if len(given) and not 0 <= given.min() <= given.max() < len(stream):
+            raise ValueError(
+                f"{name} must be rows from 0 to {len(stream) - 1}, of which {stream.name} has "
+                f"{len(stream)}; they run from {given.min()} to {given.max()}"
+            )
