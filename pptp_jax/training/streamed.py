@@ -158,8 +158,7 @@ def train_streamed(
             if strategy.together:
                 stopping = bool(process_allgather(np.array(stopping)).any())
             if checkpoint is not None and not (strategy.together and jax.process_index()):
-                kept = strategy.here(state), jnp.asarray(losses)
-                checkpoint.save(done, kept, now=stopping)
+                checkpoint.save(done, (strategy.here(state), jnp.asarray(losses)), now=stopping)
             if stopping:
                 if strategy.together:
                     sync_global_devices("saved")

@@ -1,6 +1,7 @@
 """Training on a stream is training in memory: in order, in numbers, on devices and after a kill."""
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -104,6 +105,7 @@ CASES = {
     ),
     "private": (PLAIN, dp_sgd(Private(noise_multiplier=1.0), epochs=1)),
 }
+SHARED = {"two phases, batch norm", "reference examples in each batch"}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -114,9 +116,10 @@ def test_streamed_training_is_that_in_memory(name: str, source: Tfds, stream: St
         train = jax.jit(make_train(model, recipe, batch_size=BATCH))
         variables, metrics = train(KEY, data, jnp.asarray(MEMBERS))
         ours, told = streamed(model, recipe, stream, reference=REFERENCE)
-        shared, _ = streamed(model, recipe, stream, reference=REFERENCE, data_devices=4)
+        if name in SHARED:
+            shared, _ = streamed(model, recipe, stream, reference=REFERENCE, data_devices=4)
+            chex.assert_trees_all_close(shared, variables, rtol=1e-3, atol=1e-4)
     chex.assert_trees_all_close(ours, variables, rtol=1e-5, atol=1e-6)
-    chex.assert_trees_all_close(shared, variables, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(told.loss, metrics.loss, rtol=1e-5)
     assert told.finite and metrics.finite
 
@@ -161,15 +164,15 @@ class Watched:
 
 @pytest.fixture
 def watched(stream: Stream) -> Stream:
-    return Stream(name="watched", source=Watched(stream.source), num_classes=3, ahead=1)
+    return replace(stream, source=Watched(stream.source), ahead=1)
 
 
 def test_memory_does_not_grow_with_the_data(watched: Stream) -> None:
     ahead = []
 
     def told(progress: StreamProgress) -> None:
-        # One example was read before any step.
-        ahead.append(len(watched.source.asked) - 1 - BATCH * progress.step)
+        # The first example was read before any step: to see what it is like, and to begin with.
+        ahead.append(len(watched.source.asked) - 2 - BATCH * progress.step)
 
     streamed(PLAIN, undefended(1), watched, members=np.arange(88), every=1, on_progress=told)
     # Those on the devices, two more, wait no longer.
@@ -206,14 +209,15 @@ def test_what_was_killed_goes_on_from_its_last_step(
     checkpoint = Checkpoint(tmp_path, every=0)
     with pytest.raises(Killed):  # before the step is saved
         kept(watched, checkpoint=checkpoint, on_progress=dies(after))
-    watched.source.asked.clear()
+    anew = replace(watched, source=Watched(watched.source))  # as another process would read it
     told: list[StreamProgress] = []
-    resumed = kept(watched, checkpoint=checkpoint, on_progress=told.append)
+    resumed = kept(anew, checkpoint=checkpoint, on_progress=told.append)
     chex.assert_trees_all_equal(resumed, undisturbed)
     steps = range(after - 1, 12)
     assert [now[:3] for now in told] == [(step // 4, step % 4 + 1, 4) for step in steps]
-    assert len(watched.source.asked) == 1 + BATCH * len(steps)
-    np.testing.assert_allclose([now.loss for now in told if now.step == 4], resumed[1].loss[-3:])
+    assert len(anew.source.asked) == 2 + BATCH * len(steps)
+    losses = [now.loss for now in told if now.step == now.steps]
+    np.testing.assert_array_equal(losses, resumed[1].loss[-len(losses) :])
 
 
 def test_a_stop_saves_and_other_devices_go_on(
