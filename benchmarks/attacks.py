@@ -14,36 +14,20 @@ what the matrix of all pairs would.
 `--quick` takes smaller fleets and fewer repetitions; under a minute.
 """
 
-import argparse
-import json
-import os
-import platform
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from rows import Table, command, in_turn
 from scipy.stats import norm
 
 from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.beaten import beaten
 
 GAMMA = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One figure, its quartiles, and what it is to be compared with."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    baseline: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,40 +96,24 @@ def plain_lira(evidence: Evidence, target: int) -> np.ndarray:
     return (logs[0] - logs[1]).sum(axis=0)
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """The time until the result is there."""
-    start = time.perf_counter()
-    jax.block_until_ready(function())
-    return time.perf_counter() - start
+def compared(
+    show: Table,
+    name: str,
+    baseline: str,
+    ours: Callable[[], object],
+    plain: Callable[[], object],
+    times: float,
+    repetitions: int,
+) -> None:
+    """Our time, the plain form's counted up, and how many times faster ours is."""
+    found = in_turn({"ours": ours, "plain": plain}, repetitions)
+    counted = found["plain"] * times
+    show(f"{name}: ours", found["ours"], "s", baseline)
+    show(f"{name}: plain", counted, "s", baseline)
+    show(f"{name}: times faster", counted / found["ours"], "x", baseline)
 
 
-def paired(
-    ours: Callable[[], object], plain: Callable[[], object], times: float, repetitions: int
-) -> tuple[list[float], list[float], list[float]]:
-    """The quartiles of our times, of the plain form's counted up, and of the pairs' ratios."""
-    ours(), plain()
-    table = []
-    for i in range(repetitions):
-        first, second = (ours, plain) if i % 2 else (plain, ours)
-        taken = {first: seconds(first), second: seconds(second)}
-        table.append((taken[ours], taken[plain] * times, taken[plain] * times / taken[ours]))
-    columns = zip(*table, strict=True)
-    quartiles = [np.percentile(column, [25, 50, 75]).tolist() for column in columns]
-    return quartiles[0], quartiles[1], quartiles[2]
-
-
-def rows(
-    name: str, baseline: str, found: tuple[list[float], list[float], list[float]]
-) -> list[Row]:
-    """Our time, the plain form's, and how many times faster ours is."""
-    units = (("ours", "s"), ("plain", "s"), ("times faster", "x"))
-    return [
-        Row(name=f"{name}: {what}", value=mid, low=low, high=high, unit=unit, baseline=baseline)
-        for (what, unit), (low, mid, high) in zip(units, found, strict=True)
-    ]
-
-
-def rmia(size: Size, show: Callable[[Row], None]) -> None:
+def rmia(size: Size, show: Table) -> None:
     """Pairs by sorting against pairs one by one."""
     evidence = fleet(size.rmia_models, 1, size)
     ratio = jax.random.normal(jax.random.key(0), (size.rmia_models, size.examples))
@@ -163,61 +131,37 @@ def rmia(size: Size, show: Callable[[Row], None]) -> None:
         (f"RMIA's pairs, {shape}", lambda: beaten(ratio, GAMMA, population)),
         (f"RMIA online, whole, {shape}", lambda: ATTACKS["rmia_online"](evidence)),
     ):
-        found = paired(ours, lambda: plain_pairs(one[: size.part], z), times, size.repetitions)
-        for row in rows(name, baseline, found):
-            show(row)
+        plain = partial(plain_pairs, one[: size.part], z)
+        compared(show, name, baseline, ours, plain, times, size.repetitions)
     compiled = beaten.lower(ratio, GAMMA, population).compile()
     used = compiled.memory_analysis().temp_size_in_bytes / 2**20
-    show(
-        Row(
-            name=f"RMIA's pairs, {shape}: memory beside input and output",
-            value=used,
-            low=used,
-            high=used,
-            unit="MiB",
-            baseline=f"{size.examples * size.population / 2**20:.0f} MiB for the pairs of one "
-            "target, one byte each",
-        )
-    )
+    pairs = f"{size.examples * size.population / 2**20:.0f} MiB for one target's, one byte each"
+    show(f"RMIA's pairs, {shape}: memory beside input and output", used, "MiB", pairs)
 
 
-def lira(size: Size, show: Callable[[Row], None]) -> None:
+def lira(size: Size, show: Table) -> None:
     """Leaving one out by down-dating against fitting anew."""
     evidence = fleet(size.lira_models, size.queries, size)
     attack = ATTACKS["lira_online"].using(variance="per_example")
     np.testing.assert_allclose(attack(evidence)[3], plain_lira(evidence, 3), rtol=1e-2, atol=1e-2)
-    found = paired(
+    compared(
+        show,
+        f"LiRA, {size.lira_models} targets x {size.queries} x {size.examples}",
+        "fits of one target in NumPy counted up",
         lambda: attack(evidence),
         lambda: plain_lira(evidence, 0),
         size.lira_models,
         max(3, size.repetitions // 3),
     )
-    name = f"LiRA, {size.lira_models} targets x {size.queries} x {size.examples}"
-    for row in rows(name, "fits of one target in NumPy counted up", found):
-        show(row)
 
 
 def main() -> None:
     """Measures, prints and stores."""
-    parser = argparse.ArgumentParser(description="The speed of the attacks.")
-    parser.add_argument("--quick", action="store_true", help="under a minute")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to store the rows")
-    options = parser.parse_args()
-    device = jax.devices()[0]
-    print(f"jax {jax.__version__}, {device.device_kind}, {os.cpu_count()} cores, ", end="")
-    print(f"{platform.machine()}, python {platform.python_version()}")
-    found: list[Row] = []
-
-    def show(row: Row) -> None:
-        found.append(row)
-        spread = f" [{row.low:.3g}, {row.high:.3g}]" if row.low < row.high else ""
-        print(f"{row.name:66} {row.value:8.3g}{spread} {row.unit}", flush=True)
-
+    options = command(__doc__).parse_args()
     size = QUICK if options.quick else FULL
-    rmia(size, show)
-    lira(size, show)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n")
+    with Table(options.json, "jax", "numpy") as show:
+        rmia(size, show)
+        lira(size, show)
 
 
 if __name__ == "__main__":

@@ -13,20 +13,19 @@ byte, with those of a run that nobody has disturbed (the seconds in `results.jso
 `--quick` kills three times; about a minute.
 """
 
-import argparse
 import json
 import os
-import platform
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from argparse import SUPPRESS
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import jax
+from rows import Table, command
 
 from pptp_jax.data import Balanced, Digits
 from pptp_jax.models import mlp
@@ -47,18 +46,6 @@ STUDY = Study(
     recipes=(undefended(EPOCHS), split("head", RelaxLoss(alpha=1.0), EPOCHS)),
 )
 LINES = len(STUDY.recipes) * STUDY.split.models // GROUP * EPOCHS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One figure, and what it is to be compared with."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    baseline: str
 
 
 @dataclass(frozen=True)
@@ -153,31 +140,22 @@ def compare(kills: int, seed: int, home: Path) -> tuple[list[str], list[Attempt]
 
 def main() -> None:
     """Kills, compares, prints and stores."""
-    parser = argparse.ArgumentParser(description="A run that is killed again and again.")
-    parser.add_argument("--quick", action="store_true", help="three kills; about a minute")
-    parser.add_argument("--kills", type=int, help="default: 20")
+    parser = command(__doc__)
+    parser.add_argument("--kills", type=int, help="default: 20, or 3 if quick")
     parser.add_argument("--seed", type=int, default=0, help="draws the moments")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to store the rows")
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=SUPPRESS)
     options = parser.parse_args()
     if options.work:
         work(options.work)
         return
     kills = options.kills or (3 if options.quick else 20)
-    print(f"jax {jax.__version__}, {os.cpu_count()} cores, ", end="")
-    print(f"{platform.machine()}, python {platform.python_version()}", flush=True)
-    with tempfile.TemporaryDirectory() as home:
-        differ, seen = compare(kills, options.seed, Path(home))
-    again = sum(one.epochs for one in seen[1:]) - seen[0].epochs
-    figures = {"kills": kills, "files that differ": len(differ), "epochs trained anew": again}
-    rows = [
-        Row(name=name, value=value, low=value, high=value, unit="", baseline="undisturbed")
-        for name, value in figures.items()
-    ]
-    for row in rows:
-        print(f"{row.name:20} {row.value:6}")
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    with Table(options.json, "jaxlib", "orbax-checkpoint") as show:
+        with tempfile.TemporaryDirectory() as home:
+            differ, seen = compare(kills, options.seed, Path(home))
+        again = sum(one.epochs for one in seen[1:]) - seen[0].epochs
+        show("kills", kills, "", "undisturbed")
+        show("files that differ", len(differ), "", "undisturbed")
+        show("epochs trained anew", again, "", "undisturbed")
     if differ:
         raise SystemExit("these files differ: " + ", ".join(differ))
 

@@ -13,34 +13,17 @@ decile, the band of the ROC, agreement and stability of five attacks, thresholds
 `--quick` takes few repetitions; under a minute.
 """
 
-import argparse
-import json
-import os
-import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
+from rows import Table, command, in_turn, ratios
 
 from pptp_jax import metrics as m
 
 TARGETS, EXAMPLES, CLASSES = 16, 5000, 10
-QUARTILES = (25, 50, 75)
+CLOCK = time.process_time  # which others on the machine disturb less
 RATES = (0.1, 0.01, 0.001, 0.0001)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One figure, its quartiles, and what it is to be compared with."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    baseline: str
 
 
 def sample(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -73,25 +56,6 @@ def all_pairs(scores: np.ndarray, membership: np.ndarray) -> tuple[float, float]
     return float(won.mean()), float(np.sum(variances))
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """The processor's time for one call, which others on the machine disturb less."""
-    start = time.process_time()
-    function()
-    return time.process_time() - start
-
-
-def paired(a: Callable[[], object], b: Callable[[], object], repetitions: int) -> np.ndarray:
-    """The quartiles of the time of `a` over that of `b`, each pair in the other order."""
-    for one in (a, b):
-        one()
-    ratios = []
-    for i in range(repetitions):
-        first, second = (a, b) if i % 2 else (b, a)
-        times = {first: seconds(first), second: seconds(second)}
-        ratios.append(times[a] / times[b])
-    return np.percentile(ratios, QUARTILES)
-
-
 def check(scores: np.ndarray, membership: np.ndarray) -> None:
     """Refuses to compare what does not give the same."""
     ours = np.array(m.attack_metrics(scores, membership)["auc"][1:], float)
@@ -100,25 +64,11 @@ def check(scores: np.ndarray, membership: np.ndarray) -> None:
         raise SystemExit(f"the loop's interval {loop} is not {ours}")
 
 
-def main() -> None:
-    """Measures, prints and stores."""
-    parser = argparse.ArgumentParser(description="The speed of metrics with intervals.")
-    parser.add_argument("--quick", action="store_true", help="under a minute")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to store the rows")
-    options = parser.parse_args()
-    repetitions, resamples = (5, 20) if options.quick else (15, 50)
-    print(f"numpy {np.__version__}, {os.cpu_count()} cores, ", end="")
-    print(f"{platform.machine()}, python {platform.python_version()}")
-    rows: list[Row] = []
-
-    def show(name: str, quartiles: np.ndarray, unit: str, baseline: str) -> None:
-        low, value, high = map(float, quartiles)
-        rows.append(Row(name=name, value=value, low=low, high=high, unit=unit, baseline=baseline))
-        print(f"{name:48} {value:8.3f} [{low:.3f}, {high:.3f}] {unit}", flush=True)
-
+def measure(quick: bool, show: Table) -> None:
+    """All rows."""
+    repetitions, resamples = (5, 20) if quick else (15, 50)
     scores, membership = sample()
     check(scores, membership)
-    size = f"{TARGETS} targets x {EXAMPLES:,} examples"
 
     def ours() -> object:
         return m.attack_metrics(scores, membership)
@@ -126,19 +76,23 @@ def main() -> None:
     def ours_in_part() -> object:
         return m.attack_metrics(scores, membership, resamples=resamples)
 
-    times = np.percentile([seconds(ours) for _ in range(repetitions)], QUARTILES)
-    show(f"attack_metrics, {size}, 500 resamples", times, "s", "none")
-    ratios = paired(lambda: plain_loop(scores, membership, resamples), ours_in_part, repetitions)
-    show(f"bootstrap, {resamples} resamples, loop over ours", ratios, "x", "attack_metrics")
+    def loop() -> object:
+        return plain_loop(scores, membership, resamples)
+
+    [times] = in_turn({"": ours}, repetitions, CLOCK).values()
+    size = f"{TARGETS} targets x {EXAMPLES:,} examples"
+    show(f"attack_metrics, {size}, 500 resamples", times, "s")
+    name = f"bootstrap, {resamples} resamples, loop over ours"
+    show(name, ratios(loop, ours_in_part, repetitions, CLOCK), "x", "attack_metrics")
     one, own = scores[0], membership[0]
-    ratios = paired(lambda: all_pairs(one, own), lambda: m.delong(one, own), repetitions)
-    show("DeLong, 5,000 examples, all pairs over ranks", ratios, "x", "delong")
+    times = ratios(lambda: all_pairs(one, own), lambda: m.delong(one, own), repetitions, CLOCK)
+    show("DeLong, 5,000 examples, all pairs over ranks", times, "x", "delong")
 
     attacks = {str(seed): sample(seed)[0] for seed in range(5)}
     classes = np.arange(EXAMPLES)[None] % CLASSES
     tenths = m.deciles(np.random.default_rng(0).random((TARGETS, EXAMPLES)))
     besides: dict[str, Callable[[], object]] = {
-        "attack_metrics again, a control": lambda: ours(),
+        "attack_metrics again, a control": ours,
         "slices by class": lambda: m.sliced_metrics(scores, membership, classes),
         "slices by decile": lambda: m.sliced_metrics(scores, membership, tenths),
         "band of the ROC": lambda: m.roc_band(scores, membership),
@@ -147,10 +101,15 @@ def main() -> None:
         "thresholds from shadows": lambda: m.calibrated_metrics(scores, membership),
     }
     for name, function in besides.items():
-        ratios = paired(function, ours, 3 if options.quick else repetitions)
-        show(f"{name}, over attack_metrics", ratios, "x", "attack_metrics")
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        times = ratios(function, ours, 3 if quick else repetitions, CLOCK)
+        show(f"{name}, over attack_metrics", times, "x", "attack_metrics")
+
+
+def main() -> None:
+    """Measures, prints and stores."""
+    options = command(__doc__).parse_args()
+    with Table(options.json, "numpy") as show:
+        measure(options.quick, show)
 
 
 if __name__ == "__main__":

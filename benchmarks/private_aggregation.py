@@ -3,26 +3,21 @@
     python benchmarks/private_aggregation.py [--quick] [--json FILE]
 
 Equal work: the per-example gradients of one batch, clipped over the whole network, summed, noised
-and divided, as one jitted program. Ours and the baseline run in turn (A B A B ...) after a warm-up;
+and divided, as one jitted program. Ours and the baseline run in turn (A B B A ...) after a warm-up;
 a time is the median over the pairs of ours / baseline, with the quartiles as its spread. Memory is
 the temporary bytes that XLA plans for the program, ours / baseline. Below 1 is better.
 """
 
-import argparse
-import json
-import os
-import platform
-import time
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax_privacy import clipping, noise_addition
+from rows import Table, command, ratios
 
 from pptp_jax import models
 from pptp_jax.regions import RegionMap
@@ -36,17 +31,6 @@ from pptp_jax.transforms import (
 BATCH, MAX_NORM, NOISE = 128, 1.0, 1.1
 ALL = RegionMap.from_rules([(".*", "all")])
 KEY = jax.random.key(0)
-
-
-class Row(NamedTuple):
-    """One figure, as a line of the table and an entry of the JSON file."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    baseline: str
 
 
 class Task(NamedTuple):
@@ -151,57 +135,29 @@ COMPARISONS = (
 )
 
 
-def compare(task: Task, pair: tuple[Any, Any], pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """The seconds (pairs, 2) and the temporary bytes (2,) of two programs that run in turn."""
-
-    def seconds(program: Any, key: jax.Array) -> float:
-        start = time.perf_counter()
-        jax.block_until_ready(program(task.params, task.batch, key))
-        return time.perf_counter() - start
-
-    keys = jax.random.split(KEY, pairs + 2)
-    times = np.array([[seconds(program, key) for program in pair] for key in keys])[2:]
-    return times, np.array([p.memory_analysis().temp_size_in_bytes for p in pair])
-
-
-def measure(quick: bool) -> Iterator[Row]:
-    """All comparisons, printed as they come."""
+def measure(quick: bool, show: Table) -> None:
+    """All comparisons."""
     for task in tasks(quick):
         compiled = programs(task)
+        runs = {
+            name: partial(program, task.params, task.batch, KEY)
+            for name, program in compiled.items()
+        }
         for new, baseline in COMPARISONS:
-            times, memory = compare(
-                task, (compiled[new], compiled[baseline]), pairs=5 if quick else 21
-            )
-            low, ratio, high = np.quantile(times[:, 0] / times[:, 1], [0.25, 0.5, 0.75])
-            share = memory[0] / memory[1]
-            ours_ms, theirs_ms = 1e3 * np.median(times, axis=0)
-            ours_mb, theirs_mb = memory / 1e6
-            print(
-                f"{task.name}: {new} / {baseline}: "
-                f"time {ratio:.2f} [{low:.2f}, {high:.2f}] ({ours_ms:.1f} / {theirs_ms:.1f} ms), "
-                f"temporary memory {share:.3f} ({ours_mb:.1f} / {theirs_mb:.1f} MB)",
-                flush=True,
-            )
-            name = f"{task.name}: {new}"
-            yield Row(f"{name}: time", ratio, low, high, "ratio", baseline)
-            yield Row(f"{name}: temporary memory", share, share, share, "ratio", baseline)
+            name = f"{task.name}: {new} over {baseline}"
+            times = ratios(runs[new], runs[baseline], 5 if quick else 21)
+            show(f"{name}, time", times, "x", baseline)
+            memory = [compiled[one].memory_analysis().temp_size_in_bytes for one in (new, baseline)]
+            show(f"{name}, temporary memory", memory[0] / memory[1], "x", baseline)
 
 
 def main() -> None:
-    """Prints the table and, if asked, writes it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--quick", action="store_true", help="the perceptron alone, 5 pairs instead of 21"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the rows")
-    options = parser.parse_args()
+    """Measures, prints and stores."""
+    options = command(__doc__).parse_args()
     # jax_privacy 2.0 calls an optax function that optax 0.2.8 deprecates.
     warnings.filterwarnings("ignore", "optax.global_norm is deprecated", DeprecationWarning)
-    device = jax.devices()[0].device_kind
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {device}, jax {jax.__version__}")
-    rows = list(measure(options.quick))
-    if options.json:
-        options.json.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")
+    with Table(options.json, "jax", "optax", "jax-privacy") as show:
+        measure(options.quick, show)
 
 
 if __name__ == "__main__":

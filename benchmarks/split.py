@@ -13,20 +13,14 @@ ratio of the operations that the compiler counts.
 `--quick` takes the MLP alone and few repetitions; under a minute.
 """
 
-import argparse
-import json
-import os
-import platform
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from rows import Table, command, ratios
 
 from pptp_jax.models import Model, cnn, mlp
 from pptp_jax.objectives import RelaxLoss
@@ -38,18 +32,6 @@ BATCH, EXAMPLES = 64, 640
 BASELINE = "cross-entropy on the whole network"
 RELAX = RelaxLoss(alpha=1.0)
 REGIONS = ("stem", "shallow", "deep", "head")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One figure, its quartiles, and what it is to be compared with."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    baseline: str
 
 
 @dataclass(frozen=True)
@@ -96,13 +78,11 @@ class Run:
         lowered = jax.jit(step).lower(self.state, self.data, self.rows, self.key)
         self.compiled = lowered.compile()
 
-    def seconds(self) -> float:
-        """The time of some steps, one after another, until their result is there."""
-        start = time.perf_counter()
+    def steps_on(self) -> Any:
+        """Takes some steps, one after another."""
         for _ in range(self.steps):
             self.state, _ = self.compiled(self.state, self.data, self.rows, self.key)
-        jax.block_until_ready(self.state.variables)
-        return time.perf_counter() - start
+        return self.state.variables
 
     @property
     def operations(self) -> float:
@@ -110,20 +90,7 @@ class Run:
         return float(self.compiled.cost_analysis()["flops"])
 
 
-def paired(run: Run, plain: Run, repetitions: int) -> tuple[float, float, float]:
-    """The quartiles of the ratios of times, each pair in the order opposite to the last."""
-    for one in (run, plain):
-        one.seconds()
-    ratios = []
-    for i in range(repetitions):
-        first, second = (run, plain) if i % 2 else (plain, run)
-        times = {first: first.seconds(), second: second.seconds()}
-        ratios.append(times[run] / times[plain])
-    low, median, high = map(float, np.percentile(ratios, [25, 50, 75]))
-    return low, median, high
-
-
-def measure(name: str, repetitions: int, show: Callable[[Row], None]) -> None:
+def measure(name: str, repetitions: int, show: Table) -> None:
     """All rows of one network."""
     network = NETWORKS[name]
     plain = Run(network, undefended(1))
@@ -134,36 +101,17 @@ def measure(name: str, repetitions: int, show: Callable[[Row], None]) -> None:
         recipes[f"frozen, {region}"] = freeze(region, 1, 1)
     for what, recipe in recipes.items():
         run = Run(network, recipe)
-        low, median, high = paired(run, plain, repetitions)
-        counted = run.operations / plain.operations
-        for kind, value, least, most in (
-            ("time", median, low, high),
-            ("operations", counted, counted, counted),
-        ):
-            title = f"{name}: {what}, {kind}"
-            show(Row(name=title, value=value, low=least, high=most, unit="x", baseline=BASELINE))
+        times = ratios(run.steps_on, plain.steps_on, repetitions)
+        show(f"{name}: {what}, time", times, "x", BASELINE)
+        show(f"{name}: {what}, operations", run.operations / plain.operations, "x", BASELINE)
 
 
 def main() -> None:
     """Measures, prints and stores."""
-    parser = argparse.ArgumentParser(description="The cost of a split or frozen step.")
-    parser.add_argument("--quick", action="store_true", help="under a minute")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to store the rows")
-    options = parser.parse_args()
-    device = jax.devices()[0]
-    print(f"jax {jax.__version__}, {device.device_kind}, {os.cpu_count()} cores, ", end="")
-    print(f"{platform.machine()}, python {platform.python_version()}")
-    rows: list[Row] = []
-
-    def show(row: Row) -> None:
-        rows.append(row)
-        spread = f" [{row.low:.3f}, {row.high:.3f}]" if row.low < row.high else ""
-        print(f"{row.name:44} {row.value:8.3f}{spread} {row.unit}", flush=True)
-
-    for name in ["mlp"] if options.quick else NETWORKS:
-        measure(name, 5 if options.quick else 15, show)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    options = command(__doc__).parse_args()
+    with Table(options.json, "jax") as show:
+        for name in ["mlp"] if options.quick else NETWORKS:
+            measure(name, 5 if options.quick else 15, show)
 
 
 if __name__ == "__main__":

@@ -12,38 +12,21 @@ which are compared with those of the optimiser plus what the transform cannot do
 compile; under a minute.
 """
 
-import argparse
-import json
-import os
-import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from rows import Table, command, ratios
 
 from pptp_jax import transforms as t
 from pptp_jax.regions import Block, RegionMap, sizes
 
 Tree = dict[str, Any]
 BASELINE = "optax.sgd(0.1, momentum=0.9)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One figure, its quartiles, and what it is to be compared with."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    baseline: str
 
 
 def resnet18() -> tuple[Tree, RegionMap]:
@@ -147,17 +130,14 @@ class Step:
         def update(grads: Tree, state: Any, key: jax.Array) -> Any:
             return tx.update(grads, state, grads, key=key)
 
-        self.grads, self.state = grads, tx.init(grads)
+        self.grads, self.state, self.key = grads, tx.init(grads), jax.random.key(0)
         start = time.perf_counter()
-        self.compiled = jax.jit(update).lower(grads, self.state, jax.random.key(0)).compile()
+        self.compiled = jax.jit(update).lower(grads, self.state, self.key).compile()
         self.compile_seconds = time.perf_counter() - start
 
-    def seconds(self, number: int) -> float:
-        """The time of one step, until its result is there."""
-        key = jax.block_until_ready(jax.random.key(number))
-        start = time.perf_counter()
-        jax.block_until_ready(self.compiled(self.grads, self.state, key))
-        return time.perf_counter() - start
+    def run(self) -> Any:
+        """One step, with the same key each time."""
+        return self.compiled(self.grads, self.state, self.key)
 
     @property
     def state_bytes(self) -> int:
@@ -175,19 +155,7 @@ class Step:
         return float(self.compiled.cost_analysis()["bytes accessed"])
 
 
-def paired(with_it: Step, without: Step, repetitions: int) -> np.ndarray:
-    """The quartiles of the ratios of step times, each pair in the order opposite to the last."""
-    for step in (with_it, without):
-        step.seconds(0)
-    ratios = []
-    for i in range(repetitions):
-        first, second = (with_it, without) if i % 2 else (without, with_it)
-        times = {first: first.seconds(i), second: second.seconds(i)}
-        ratios.append(times[with_it] / times[without])
-    return np.percentile(ratios, [25, 50, 75])
-
-
-def measure(tree: str, quick: bool, show: Callable[[Row], None]) -> None:
+def measure(tree: str, quick: bool, show: Table) -> None:
     """All rows of one parameter tree."""
     shapes, regions = TREES[tree]()
     draw = np.random.default_rng(0).standard_normal
@@ -207,22 +175,9 @@ def measure(tree: str, quick: bool, show: Callable[[Row], None]) -> None:
         step, what = Step(candidate.chain, grads), f"{tree}: {name}"
 
         def exact(kind: str, value: float, other: float, unit: str, what: str = what) -> None:
-            base = f"{BASELINE}: {other:,.6g}"
-            show(
-                Row(
-                    name=f"{what}, {kind}",
-                    value=value,
-                    low=value,
-                    high=value,
-                    unit=unit,
-                    baseline=base,
-                )
-            )
+            show(f"{what}, {kind}", value, unit, f"{BASELINE}: {other:,.6g}")
 
-        low, median, high = map(float, paired(step, plain, repetitions))
-        show(
-            Row(name=f"{what}, time", value=median, low=low, high=high, unit="x", baseline=BASELINE)
-        )
+        show(f"{what}, time", ratios(step.run, plain.run, repetitions), "x", BASELINE)
         exact("compiling", step.compile_seconds, plain.compile_seconds, "s")
         exact("state", step.state_bytes / 1e6, plain.state_bytes / 1e6, "MB")
         exact("temporaries", step.temporary_bytes / 1e6, plain.temporary_bytes / 1e6, "MB")
@@ -233,24 +188,10 @@ def measure(tree: str, quick: bool, show: Callable[[Row], None]) -> None:
 
 def main() -> None:
     """Measures, prints and stores."""
-    parser = argparse.ArgumentParser(description="The cost of the regions' transforms.")
-    parser.add_argument("--quick", action="store_true", help="under a minute")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to store the rows")
-    options = parser.parse_args()
-    device = jax.devices()[0]
-    print(f"jax {jax.__version__}, {device.device_kind}, {os.cpu_count()} cores, ", end="")
-    print(f"{platform.machine()}, python {platform.python_version()}")
-    rows: list[Row] = []
-
-    def show(row: Row) -> None:
-        rows.append(row)
-        spread = f" [{row.low:.3f}, {row.high:.3f}]" if row.low < row.high else ""
-        print(f"{row.name:60} {row.value:10.3f}{spread} {row.unit}", flush=True)
-
-    for tree in ["resnet18"] if options.quick else TREES:
-        measure(tree, options.quick, show)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    options = command(__doc__).parse_args()
+    with Table(options.json, "jax", "optax") as show:
+        for tree in ["resnet18"] if options.quick else TREES:
+            measure(tree, options.quick, show)
 
 
 if __name__ == "__main__":

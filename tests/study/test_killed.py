@@ -1,7 +1,6 @@
 """A run that is killed ends with the very files of one that is not."""
 
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,8 @@ PATH = Path(__file__).parents[2] / "benchmarks" / "kill.py"
 def test_a_run_that_is_killed_ends_with_the_same_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = importlib.util.spec_from_file_location("kill", PATH)
-    assert spec is not None and spec.loader is not None
-    kill = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "kill", kill)  # its dataclasses look there
-    spec.loader.exec_module(kill)
+    monkeypatch.syspath_prepend(PATH.parent)  # as Python does for a script
+    kill = importlib.import_module("kill")
     monkeypatch.setenv("PYTHONPATH", str(PATH.parents[1]))
     differ, seen = kill.compare(2, 1, tmp_path)
     assert differ == []
