@@ -1,348 +1,99 @@
 """How fast is a fleet trained, next to the ways in which one would train it otherwise?
 
-M models take SGD steps with momentum .9 on batches of 64 of their own, gathered from data that all
-share. The networks are the MLP of Purchase-100 (600-512-256-100, tanh) and a CNN (3x3 convolutions
-16-32-64, each with max-pooling, dense 128-10, images of 32 x 32 x 3). Ours are trained by each
-strategy of `train_fleet`; the others are
+M models take SGD steps with momentum .9 on batches of their own, gathered from data that all share.
+The networks are the MLP of Purchase-100 (600-512-256-100, tanh), a CNN (3x3 convolutions 16-32-64,
+each with max-pooling, dense 128-10), WRN-16-1 and ResNet-18 (batch norm; images of 32 x 32 x 3).
+Ours are trained by each strategy of `train_fleet`; the others are
 
-- PyTorch, eager, one model after another, with one thread and with all, for the CNN in both memory
-  formats: the best of them is the baseline;
+- PyTorch, eager, one model after another, on a CPU with one thread and with all, for images in both
+  memory formats: the best of them is the baseline;
 - `torch.func`: one vmapped gradient for all models;
-- naive vmap: the same network in plain JAX with native convolutions, vmapped in a scan;
-- loop: that network's jitted step, called from Python, one model after another.
+- loop: the network in Flax's own layers, its jitted step called from Python, one model after
+  another;
+- naive vmap: that network, all models vmapped in a scan.
 
-All are timed in turn, in both orders, after a warm-up; of the ratios of the pairs the median and
-the quartiles are given. The matmul peak is that of a product of 1024 x 1024 matrices in the same
-run.
+All begin with the same parameters and take the same batches; before anything is timed, their losses
+after two calls must agree. Then they are timed in turn, in both orders; of the ratios of the pairs
+the median and the quartiles are given. The matmul peak is that of a product of large square
+matrices in the same run; a step's operations are those that XLA counts in Flax's form. Models per
+hour are trainings of 100 epochs of 25,000 examples. On a CPU naive vmap of the large networks is
+left out, and they train few models for a single step; what is large on a GPU are the 64 CNNs and 16
+ResNets, of more steps.
 
     pip install -e '.[bench]' && python benchmarks/fleet.py [--quick] [--json FILE]
+        [--networks mlp cnn wrn16 resnet18] [--models M] [--repetitions N]
 
-`--quick` takes fewer models and repetitions; under a minute.
+`--quick` takes the MLP and few repetitions; about a minute. Memory is the question of
+`fleet_memory.py`, more models and devices that of `fleet_scaling.py`.
 """
-
-import argparse
-import json
-import os
-import platform
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
+from contestants import BASELINE, MODELS, Contestant, Network, contestants, network
+from contestants.flax import operations
+from rows import Table, command, in_turn, seconds
 
-from pptp_jax.models import Model, cnn, mlp
-from pptp_jax.training import SGD, Arrays, Strategy, Trainer, undefended
-from pptp_jax.training.group import epoch_of_group, start_group
-
-BATCH, EXAMPLES, RATE, MOMENTUM = 64, 1280, 0.05, 0.9
-Seconds = Callable[[], float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One figure, its quartiles, and what it is to be compared with."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    baseline: str
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network three times: ours, in plain JAX, and in PyTorch."""
-
-    model: Model
-    shape: tuple[int, ...]
-    classes: int
-    convolutions: tuple[int, ...]
-    dense: tuple[int, ...]
-    models: int
-    steps: int
-
-    def data(self) -> tuple[np.ndarray, np.ndarray]:
-        """Random examples, channels last."""
-        draw = np.random.default_rng(0)
-        x = draw.standard_normal((EXAMPLES, *self.shape), np.float32)
-        return x, draw.integers(self.classes, size=EXAMPLES)
-
-
-NETWORKS = {
-    "mlp": Network(
-        mlp([512, 256], num_classes=100), (600,), 100, (), (512, 256), models=16, steps=8
-    ),
-    "cnn": Network(
-        cnn([16, 32, 64], dense=128, num_classes=10), (32, 32, 3), 10, (16, 32, 64), (128,), 4, 2
-    ),
-}
-
-
-def timed(run: Callable[[], Any], done: Callable[[Any], Any]) -> float:
-    """The seconds until a result is there."""
-    start = time.perf_counter()
-    done(run())
-    return time.perf_counter() - start
-
-
-def ours(network: Network, strategy: Strategy) -> tuple[Seconds, float]:
-    """An epoch of a group, and the seconds to compile it."""
-    x, y = network.data()
-    data = Arrays(jnp.asarray(x), jnp.asarray(y), jnp.float32(1), jnp.arange(0))
-    trainer, [phase] = Trainer(network.model, None, BATCH), undefended(1).phases
-    rows = np.arange(network.steps * BATCH)
-    members = jnp.asarray(np.stack([(rows + i) % EXAMPLES for i in range(network.models)]))
-    keys = jax.random.split(jax.random.key(0), network.models)
-    state = start_group(
-        trainer, strategy, SGD(learning_rate=RATE), phase, None, keys, data, members, None
-    )
-    start = time.perf_counter()
-    lowered = epoch_of_group.lower(
-        trainer, strategy, SGD(learning_rate=RATE), phase, state, data, members, keys, 0, 0
-    )
-    compiled = lowered.compile()
-    compiling = time.perf_counter() - start
-
-    def run() -> Any:
-        nonlocal state
-        state, loss = compiled(SGD(learning_rate=RATE), phase, state, data, members, keys, 0, 0)
-        return loss
-
-    return partial(timed, run, jax.block_until_ready), compiling
-
-
-def plain_apply(network: Network, params: Any, x: jax.Array) -> jax.Array:
-    """The network in plain JAX, with native convolutions."""
-    kernels, layers = params
-    for kernel, bias in kernels:
-        dimensions = ("NHWC", "HWIO", "NHWC")
-        x = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dimensions)
-        x = jax.nn.relu(x + bias[None, None, None])
-        x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
-    x = x.reshape(len(x), -1)
-    for i, (kernel, bias) in enumerate(layers):
-        x = x @ kernel + bias[None]
-        if i + 1 < len(layers):
-            x = jax.nn.relu(x) if network.convolutions else jnp.tanh(x)
-    return x
-
-
-def plain_params(network: Network, key: jax.Array) -> Any:
-    """Its initial values."""
-    kernels, channels, side = [], network.shape[-1], network.shape[0]
-    for width in network.convolutions:
-        key, own = jax.random.split(key)
-        kernel = jax.random.normal(own, (3, 3, channels, width)) / np.sqrt(9 * channels)
-        kernels.append((kernel, jnp.zeros(width)))
-        channels, side = width, side // 2
-    layers, size = [], side * side * channels if network.convolutions else side
-    for width in (*network.dense, network.classes):
-        key, own = jax.random.split(key)
-        layers.append((jax.random.normal(own, (size, width)) / np.sqrt(size), jnp.zeros(width)))
-        size = width
-    return kernels, layers
-
-
-def plain_step(network: Network, x: Any, y: Any, state: Any, rows: Any) -> tuple[Any, Any]:
-    """A step of plain JAX."""
-
-    def loss(params: Any) -> jax.Array:
-        logits = jax.nn.log_softmax(plain_apply(network, params, x[rows]))
-        return -jnp.take_along_axis(logits, y[rows][:, None], axis=1).mean()
-
-    params, trace = state
-    value, grads = jax.value_and_grad(loss)(params)
-    trace = jax.tree.map(lambda t, g: MOMENTUM * t + g, trace, grads)
-    params = jax.tree.map(lambda p, t: p - RATE * t, params, trace)
-    return (params, trace), value
-
-
-def plain(network: Network, *, vmapped: bool) -> Seconds:
-    """Plain JAX: all models in one vmapped scan, or one after another from Python."""
-    x, y = map(jnp.asarray, network.data())
-    step = partial(plain_step, network, x, y)
-    keys = jax.random.split(jax.random.key(0), network.models)
-    rows = jnp.arange(network.steps * BATCH).reshape(network.steps, BATCH)
-    begin = jax.vmap(partial(plain_params, network))(keys)
-    fleet = (begin, jax.tree.map(jnp.zeros_like, begin))
-    if vmapped:
-        scanned = jax.jit(jax.vmap(lambda state: jax.lax.scan(step, state, rows)))
-        return partial(timed, lambda: scanned(fleet), jax.block_until_ready)
-    jitted = jax.jit(step)
-    single = [jax.tree.map(lambda leaf, i=i: leaf[i], fleet) for i in range(network.models)]
-
-    def loop() -> list[Any]:
-        losses = []
-        for state in single:
-            for own in rows:
-                state, loss = jitted(state, own)
-            losses.append(loss)
-        return losses
-
-    return partial(timed, loop, jax.block_until_ready)
-
-
-def torch_module(network: Network) -> torch.nn.Module:
-    """The network in PyTorch, channels first."""
-    parts: list[torch.nn.Module] = []
-    channels, side = network.shape[-1], network.shape[0]
-    for width in network.convolutions:
-        parts += [torch.nn.Conv2d(channels, width, 3, padding=1), torch.nn.ReLU()]
-        parts += [torch.nn.MaxPool2d(2)]
-        channels, side = width, side // 2
-    parts.append(torch.nn.Flatten())
-    size = side * side * channels if network.convolutions else side
-    for width in network.dense:
-        act = torch.nn.ReLU() if network.convolutions else torch.nn.Tanh()
-        parts += [torch.nn.Linear(size, width), act]
-        size = width
-    return torch.nn.Sequential(*parts, torch.nn.Linear(size, network.classes))
-
-
-def torch_data(network: Network, *, channels_last: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """The data as PyTorch takes them."""
-    x, y = network.data()
-    images = torch.from_numpy(np.moveaxis(x, -1, 1).copy() if network.convolutions else x)
-    if channels_last:
-        images = images.to(memory_format=torch.channels_last)
-    return images, torch.from_numpy(y)
-
-
-def torch_loop(network: Network, threads: int, *, channels_last: bool = False) -> Seconds:
-    """PyTorch, one model after another."""
-    x, y = torch_data(network, channels_last=channels_last)
-    rows = torch.arange(network.steps * BATCH).reshape(network.steps, BATCH)
-    modules = [torch_module(network) for _ in range(network.models)]
-    if channels_last:
-        modules = [module.to(memory_format=torch.channels_last) for module in modules]
-    rules = [torch.optim.SGD(m.parameters(), lr=RATE, momentum=MOMENTUM) for m in modules]
-
-    def run() -> None:
-        torch.set_num_threads(threads)
-        for module, rule in zip(modules, rules, strict=True):
-            for own in rows:
-                rule.zero_grad(set_to_none=True)
-                torch.nn.functional.cross_entropy(module(x[own]), y[own]).backward()
-                rule.step()
-
-    return partial(timed, run, lambda nothing: nothing)
-
-
-def torch_func(network: Network) -> Seconds:
-    """PyTorch's ensembles: the gradient of all models at once."""
-    x, y = torch_data(network, channels_last=False)
-    rows = torch.arange(network.steps * BATCH).reshape(network.steps, BATCH)
-    modules = [torch_module(network) for _ in range(network.models)]
-    stacked, buffers = torch.func.stack_module_state(modules)
-    params = {name: value.detach() for name, value in stacked.items()}
-    trace = {name: torch.zeros_like(value) for name, value in params.items()}
-
-    def loss(own: Any, fixed: Any, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        logits = torch.func.functional_call(modules[0], (own, fixed), (images,))
-        return torch.nn.functional.cross_entropy(logits, labels)
-
-    gradient = torch.func.vmap(torch.func.grad(loss))
-
-    def run() -> None:
-        torch.set_num_threads(os.cpu_count() or 1)
-        for own in rows:
-            images = x[own].expand(network.models, *x[own].shape)
-            labels = y[own].expand(network.models, BATCH)
-            for name, value in gradient(params, buffers, images, labels).items():
-                trace[name].mul_(MOMENTUM).add_(value)
-                params[name].sub_(trace[name], alpha=RATE)
-
-    return partial(timed, run, lambda nothing: nothing)
-
-
-def operations(network: Network) -> float:
-    """The floating-point operations of a step of one model, as the compiler counts them."""
-    x, y = map(jnp.asarray, network.data())
-    params = plain_params(network, jax.random.key(0))
-    step = jax.jit(partial(plain_step, network, x, y))
-    lowered = step.lower((params, params), jnp.arange(BATCH))
-    return float(lowered.compile().cost_analysis()["flops"])
+A_TRAINING = 100 * 25_000
 
 
 def peak() -> float:
     """The floating-point operations a second of a large matrix product, the best of ten."""
-    a = jnp.ones((1024, 1024))
+    side = 1024 if jax.default_backend() == "cpu" else 8192
+    a = jnp.ones((side, side))
     product = jax.jit(jnp.matmul)
     product(a, a).block_until_ready()
-    times = [timed(lambda: product(a, a), jax.block_until_ready) for _ in range(10)]
-    return 2 * 1024**3 / min(times)
+    return 2 * side**3 / min(seconds(lambda: product(a, a)) for _ in range(10))
 
 
-def measure(name: str, repetitions: int, show: Callable[[Row], None]) -> None:
+def check(built: dict[str, Contestant]) -> None:
+    """Refuses to compare what does not give the same after the same steps."""
+    losses = {what: [one.run() for _ in range(2)] for what, one in built.items()}
+    known = losses[next(iter(losses))]
+    for what, found in losses.items():
+        if not np.allclose(found, known, rtol=1e-3):
+            raise SystemExit(f"the losses of {what}, {found}, are not {known}")
+
+
+def measure(net: Network, repetitions: int, show: Table) -> None:
     """All rows of one network."""
-    network, threads = NETWORKS[name], os.cpu_count() or 1
-    runs: dict[str, Seconds] = {}
-    for count in sorted({1, threads}):
-        runs[f"PyTorch, {count} threads"] = torch_loop(network, count)
-        if network.convolutions:
-            last = torch_loop(network, count, channels_last=True)
-            runs[f"PyTorch, {count} threads, channels last"] = last
-    others = [*runs]
-    runs |= {"torch.func": torch_func(network), "loop": plain(network, vmapped=False)}
-    runs["naive vmap"] = plain(network, vmapped=True)
-    for order in ("vmap", "scan", "unrolled"):
-        runs[f"ours, {order}"], compiling = ours(network, Strategy(order=order))
-        show(Row(name=f"{name}: ours, {order}, compilation", value=compiling, low=compiling,
-                 high=compiling, unit="s", baseline="-"))  # fmt: skip
-    for run in runs.values():
-        run()
-    times: dict[str, list[float]] = {what: [] for what in runs}
-    for i in range(repetitions):
-        for what in list(runs)[:: 1 if i % 2 else -1]:
-            times[what].append(runs[what]())
-    seen = {what: np.array(values) for what, values in times.items()}
-    best = min(others, key=lambda what: float(np.median(seen[what])))
-    work = network.models * network.steps
-    rates = {what: work * BATCH / values for what, values in seen.items()}
-    share = operations(network) * work / peak()
-    for what, values in seen.items():
-        low, median, high = map(float, np.percentile(rates[what], [25, 50, 75]))
-        show(Row(name=f"{name}: {what}", value=median, low=low, high=high, unit="examples/s",
-                 baseline="-"))  # fmt: skip
-        ratios = {best: seen[best] / values, "naive vmap": seen["naive vmap"] / values}
-        for baseline, ratio in ratios.items():
-            if what != baseline:
-                low, median, high = map(float, np.percentile(ratio, [25, 50, 75]))
-                title = f"{name}: {what}, speed over {baseline}"
-                show(Row(name=title, value=median, low=low, high=high, unit="x", baseline=baseline))
+    built = {}
+    for what, build in contestants(net):
+        built[what] = build()
         if what.startswith("ours"):
-            low, median, high = map(float, np.percentile(share / values, [25, 50, 75]))
-            title = f"{name}: {what}, share of the matmul peak"
-            show(Row(name=title, value=median, low=low, high=high, unit="", baseline="matmul"))
+            show(f"{net.name}: {what}, compilation", built[what].compiling, "s")
+    if not net.naive:
+        print(f"{net.name}: naive vmap is left out: it would take minutes a step here")
+    check(built)
+    times = in_turn({what: one.run for what, one in built.items()}, repetitions)
+    others = [what for what in times if what.startswith(BASELINE)]
+    best = min(others, key=lambda what: float(np.median(times[what])))
+    examples = net.models * net.steps * net.batch
+    share = operations(net) * examples / net.batch / peak()
+    for what, taken in times.items():
+        name = f"{net.name}: {what}"
+        show(name, examples / taken, "examples/s")
+        show(f"{name}, trainings", 3600 * examples / taken / A_TRAINING, "models/h")
+        for baseline in (best, "naive vmap"):
+            if baseline in times and what != baseline:
+                ratio = times[baseline] / taken
+                show(f"{name}, speed over {baseline}", ratio, "x", baseline)
+        show(f"{name}, share of the matmul peak", share / taken, "", "matmul")
 
 
 def main() -> None:
     """Measures, prints and stores."""
-    parser = argparse.ArgumentParser(description="The speed of training a fleet.")
-    parser.add_argument("--quick", action="store_true", help="under a minute")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to store the rows")
+    parser = command(__doc__)
+    parser.add_argument("--networks", nargs="+", choices=MODELS, help="default: all, mlp if quick")
+    parser.add_argument("--models", type=int, help="default: as many as suit the device")
+    parser.add_argument("--repetitions", type=int, help="default: 15 or fewer, 4 if quick")
     options = parser.parse_args()
-    device = jax.devices()[0]
-    print(f"jax {jax.__version__}, torch {torch.__version__}, {device.device_kind}, ", end="")
-    print(f"{os.cpu_count()} cores, {platform.machine()}, python {platform.python_version()}")
-    rows: list[Row] = []
-
-    def show(row: Row) -> None:
-        rows.append(row)
-        spread = f" [{row.low:.3g}, {row.high:.3g}]" if row.low < row.high else ""
-        print(f"{row.name:62} {row.value:9.3g}{spread} {row.unit}", flush=True)
-
-    for name in ["mlp"] if options.quick else NETWORKS:
-        measure(name, 4 if options.quick else 15, show)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    with Table(options.json, "jax", "flax", "torch") as show:
+        for name in options.networks or (["mlp"] if options.quick else MODELS):
+            net = network(name, options.models)
+            repetitions = options.repetitions or (4 if options.quick else net.repetitions)
+            print(f"\n{name}: {net.models} models, {net.steps} steps of {net.batch} examples")
+            measure(net, repetitions, show)
 
 
 if __name__ == "__main__":
