@@ -24,6 +24,7 @@ PACKAGES = [
     "regions",
     "release",
     "report",
+    "robustness",
     "signals",
     "study",
     "training",

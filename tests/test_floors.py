@@ -13,7 +13,7 @@ FLOORS = [
     {"training", "privacy"},
     {"signals"},
     {"attacks"},
-    {"probes"},
+    {"probes", "robustness"},
     {"locate"},
     {"study", "report"},
     {"progress", "interruption", "joining", "locate_study", "audit", "catalogue", "compare_runs"},

@@ -135,6 +135,7 @@ def run(
     if not shared.first:
         return
     parts = [found, report.render_table(results), report.render_white_box(results)]
+    parts.append(report.render_robustness(results))
     if results["comparisons"]:
         parts.append(report.render_comparison(results["comparisons"]))
     table = "\n".join(filter(None, parts))

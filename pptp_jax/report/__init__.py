@@ -9,6 +9,7 @@ from pptp_jax.report.forecast import render_forecast
 from pptp_jax.report.page import write_report
 from pptp_jax.report.risk_map import draw_risk_map
 from pptp_jax.report.risk_table import render_risk_map
+from pptp_jax.report.robustness import render_robustness
 from pptp_jax.report.runs import render_runs
 from pptp_jax.report.table import render_table, render_white_box
 
@@ -22,6 +23,7 @@ __all__ = [
     "render_comparison",
     "render_forecast",
     "render_risk_map",
+    "render_robustness",
     "render_runs",
     "render_table",
     "render_white_box",

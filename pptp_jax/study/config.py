@@ -23,6 +23,7 @@ from pptp_jax.data import (
 )
 from pptp_jax.models import Model
 from pptp_jax.regions import asks_for_auto, protect
+from pptp_jax.robustness import Robustness, check_disturbable
 from pptp_jax.signals import IDENTITY, Query, check_queries
 from pptp_jax.study.load import load_defined
 from pptp_jax.study.probes import Probes
@@ -64,6 +65,8 @@ class Study:
         trajectory: the epochs of a recipe after which its models are attacked on the way as well.
         white_box: whether attackers also see each block's gradients and features at the end of a
             recipe.
+        robustness: how it is measured whether finished models stay right on disturbed inputs; None
+            does not ask.
         reference: how many examples are set aside for defences that need non-members to look at.
         tuning: the share of the other examples that is set aside for finding the region `auto`.
         budget: the accuracy that protecting the region `auto` may cost where it is found.
@@ -104,6 +107,7 @@ class Study:
     compared: str = "lira_online"
     trajectory: tuple[int, ...] = ()
     white_box: bool = False
+    robustness: Robustness | None = None
     reference: int = 0
     tuning: float = 0.0
     budget: float = 0.05
@@ -173,6 +177,8 @@ class Study:
         )
         data = self.data.load(select)
         check_queries(self.queries, data.x.shape[1:])
+        if self.robustness is not None:
+            check_disturbable(data.name, data.x, data.scale)
         members = int(self.membership(len(data)).matrix[0].sum())
         for recipe in self.recipes:
             check_members(recipe, members, self.batch_size)

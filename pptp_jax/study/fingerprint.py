@@ -54,4 +54,6 @@ def fingerprint(
         parts.append(study.model.config["start"])
     if signals_read(study) & set(PROBED):
         parts.append(describe(study.probes))
+    if study.robustness is not None:
+        parts.append(describe(study.robustness))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

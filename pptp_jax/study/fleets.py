@@ -27,6 +27,7 @@ from pptp_jax.study.config import Study
 from pptp_jax.study.kept import Kept
 from pptp_jax.study.plan import available, halved, planned
 from pptp_jax.study.probing import PROBED, probes, signals_read
+from pptp_jax.study.robust import asked, robust
 from pptp_jax.study.shards import gather, shard
 from pptp_jax.training import (
     Arrays,
@@ -85,7 +86,9 @@ def fleet(
 
     def opened(place: Path) -> dict[int, SignalStore]:
         return {
-            epochs: SignalStore(place / f"after-{epochs}", _layout(study, data, key, epochs, end))
+            epochs: SignalStore(
+                place / f"after-{epochs}", _layout(study, data, membership, key, epochs, end)
+            )
             for epochs in stops
         }
 
@@ -164,6 +167,8 @@ def fleet(
             known["feature_margins"] = np.asarray(feature_margins(*look))
         for name, probe in probes(study, data, arrays).items():
             known[name] = probe(ended.variables)
+        if "robust" in parts:
+            known["robust"] = robust(study, arrays, membership, ended.models, ended.variables)
         keep(ended.models, end, ended.variables, known)
         shutil.rmtree(saved, ignore_errors=True)
 
@@ -200,7 +205,9 @@ def fleet(
     return Kept(stores)
 
 
-def _layout(study: Study, data: Dataset, key: str, epochs: int, end: int) -> Layout:
+def _layout(
+    study: Study, data: Dataset, membership: Membership, key: str, epochs: int, end: int
+) -> Layout:
     queries, examples, blocks = len(study.queries), len(data), len(study.model.blocks)
     parts = {
         "confidence": Part((queries, examples)),
@@ -216,6 +223,9 @@ def _layout(study: Study, data: Dataset, key: str, epochs: int, end: int) -> Lay
         if study.white_box and study.model.features is not None:
             parts["feature_margins"] = Part((blocks, examples))
         parts |= {name: Part((examples,)) for name in PROBED if name in read}
+        if study.robustness is not None:
+            rows = asked(study, membership).shape[1]
+            parts["robust"] = Part((len(study.robustness.trials), rows))
     return Layout(
         key=key,
         models=study.split.models,

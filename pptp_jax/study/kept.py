@@ -26,6 +26,8 @@ class Fleet(NamedTuple):
             blocks also where the model does not let its features be seen.
         logits: what the models answer; None on the way, where they are not kept.
         probed: what was taken by `probes` for the study's attacks, by name; empty on the way.
+        robust: how often the labels of some non-members are right where inputs are disturbed; None
+            where nobody asked, and on the way.
     """
 
     confidence: Float[np.ndarray, "models queries examples"]
@@ -36,6 +38,7 @@ class Fleet(NamedTuple):
     feature_margins: Float[np.ndarray, "models blocks examples"]
     logits: Float[np.ndarray, "models queries examples classes"] | None = None
     probed: Mapping[str, Float[np.ndarray, "models examples"]] = MappingProxyType({})
+    robust: Float[np.ndarray, "models trials rows"] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,4 +83,5 @@ def _read(store: SignalStore) -> Fleet:
         feature_margins=store.read("feature_margins") if "feature_margins" in parts else unseen,
         logits=store.read("logits") if "logits" in parts else None,
         probed={name: store.read(name) for name in PROBED if name in parts},
+        robust=store.read("robust") if "robust" in parts else None,
     )

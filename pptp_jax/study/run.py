@@ -28,6 +28,7 @@ from pptp_jax.study.measure import Attacked, attacked, row, white_box
 from pptp_jax.study.plan import resolved_regions
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.riskiest import write_riskiest
+from pptp_jax.study.robust import robustness
 from pptp_jax.study.slices import slices
 from pptp_jax.training import Progress, Recipe, Strategy, usual_strategy
 
@@ -148,7 +149,8 @@ def _run(
         end, attack = ends[recipe.slug], seen[recipe.slug]
         found = row(study, recipe, end, attack, manifest["members"])
         found |= slices(study, data, end, membership, attack)
-        rows.append(found | {"regions": record, "white_box": white_box(study, end, membership)})
+        found |= {"regions": record, "white_box": white_box(study, end, membership)}
+        rows.append(found | {"robustness": robustness(study, end, membership)})
     drawn = curves(study, trained, membership)
     verdicts = comparisons(study, drawn)
     results = manifest | {

@@ -8,6 +8,7 @@ from pptp_jax.locate import ATTACK, DECISIVE
 from pptp_jax.report.page import sentences
 from pptp_jax.report.page.plot import Plot
 from pptp_jax.report.page.risk_plots import bar_charts, cut_plot
+from pptp_jax.report.page.robustness import robustness_table
 from pptp_jax.report.page.score_plots import histogram_plots, roc_plots, slice_plots, strip
 from pptp_jax.report.page.strength_plots import strength_plots
 from pptp_jax.report.page.words import attack_name, compact, metric_name, recipe_name
@@ -28,6 +29,7 @@ SECTIONS = {
     "attacks": ("Every attack", "attacks"),
     "found": ("Who is found", "slices"),
     "white-box": ("Inside the network", "blocks"),
+    "robustness": ("Under disturbed inputs", "robustness"),
     "riskiest": ("Riskiest records", "riskiest"),
     "canaries": ("Bounds on ε from canaries", "canaries"),
     "risk-map": ("Where the risk lies", "bars"),
@@ -112,6 +114,7 @@ def _of_results(results: Mapping[str, Any]) -> dict[str, Any]:
             for cut, found in (row.get("calibrated") or {}).items()
         ],
         "blocks": list(dict.fromkeys(block for by_block in inside for block in by_block)),
+        "robustness": robustness_table(rows),
         "command": results.get("command"),
     }
 

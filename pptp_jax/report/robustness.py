@@ -1,0 +1,63 @@
+"""The table of accuracies on disturbed inputs, for a terminal."""
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pptp_jax.report.table import cell
+
+KINDS = {"clean": "clean", "fgsm": "FGSM", "worst": "all attacks", "noise": "noise"}
+
+
+def trial_name(trial: Mapping[str, Any]) -> str:
+    """The title of a trial's column.
+
+    Examples:
+        >>> trial_name({"kind": "pgd", "norm": "l2", "size": 0.5, "steps": 40})
+        'PGD-40 L2 0.5'
+        >>> trial_name({"kind": "clean", "norm": None, "size": 0.0, "steps": None})
+        'clean'
+    """
+    kind = KINDS.get(trial["kind"]) or f"PGD-{trial['steps']}"
+    parts = [kind, "L2" if trial["norm"] == "l2" else ""]
+    return " ".join(filter(None, [*parts, f"{trial['size']:.3g}" if trial["size"] else ""]))
+
+
+def measured(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of the results in which robustness was measured."""
+    return [row for row in rows if row.get("robustness")]
+
+
+def render_robustness(results: Mapping[str, Any]) -> str:
+    """One line a recipe: its accuracy on disturbed inputs; empty if nobody asked.
+
+    Args:
+        results: the content of `results.json`.
+
+    Returns:
+        The table with its warnings, as plain text.
+
+    Examples:
+        >>> render_robustness({"rows": [{"slug": "undefended_3", "robustness": {}}]})
+        ''
+    """
+    rows = measured(results["rows"])
+    if not rows:
+        return ""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("accuracy on disturbed inputs", no_wrap=True)
+    for trial in rows[0]["robustness"]["trials"]:
+        table.add_column(trial_name(trial), justify="right")
+    for row in rows:
+        table.add_row(row["slug"], *(cell(t["accuracy"]) for t in row["robustness"]["trials"]))
+    text = StringIO()
+    console = Console(file=text, width=200, color_system=None)
+    console.print(table)
+    for row in rows:
+        for warning in row["robustness"]["warnings"]:
+            console.print(f"warning: {row['slug']}: {warning}", markup=False)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -1,0 +1,125 @@
+"""What is tried on a model, as plain frozen data."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pptp_jax.robustness.ball import Norm
+from pptp_jax.validation import at_least, positive, several
+
+Kind = Literal["clean", "fgsm", "pgd", "noise"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One way to disturb the inputs.
+
+    Attributes:
+        kind: `clean` leaves them as they are, `noise` is Gaussian; the others are attacks.
+        norm: what the size is measured in; None for noise and clean inputs.
+        size: the radius of the ball, or the standard deviation of the noise.
+        steps: how many steps are made; None where there are none.
+
+    Examples:
+        >>> Trial(kind="pgd", norm="linf", size=0.1, steps=40).kind
+        'pgd'
+    """
+
+    kind: Kind
+    norm: Norm | None = None
+    size: float = 0.0
+    steps: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Robustness:
+    """How the robustness of finished models is measured, on examples that they have not seen.
+
+    Sizes are in units of the inputs as a model sees them: a pixel of an image goes from 0 to 1.
+
+    Attributes:
+        epsilons: how far each input may be changed, by FGSM and by PGD.
+        l2_epsilons: how long the change may be in all, likewise.
+        steps: the numbers of steps that PGD is tried with. Several of them show whether it has come
+            to its end.
+        pace: how often the way of PGD is as long as the radius.
+        noise: the standard deviations of Gaussian noise.
+        draws: how many noisy copies of an example are looked at.
+        examples: how many non-members of each model are looked at; as many as there are, if fewer.
+
+    Raises:
+        ValueError: if a number is not positive, or nothing is to be tried.
+
+    References:
+        Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse
+        parameter-free attacks", ICML 2020, https://arxiv.org/abs/2003.01690, on how weak attacks
+        make a model look robust.
+
+    Examples:
+        >>> how = Robustness(epsilons=(8 / 255,), steps=(10, 40), noise=())
+        >>> [trial.kind for trial in how.trials]
+        ['clean', 'fgsm', 'pgd', 'pgd']
+        >>> Robustness(epsilons=(-0.1,))
+        Traceback (most recent call last):
+            ...
+        ValueError: epsilons[0] must be a finite number above 0, got -0.1
+    """
+
+    epsilons: tuple[float, ...] = (2 / 255, 8 / 255)
+    l2_epsilons: tuple[float, ...] = ()
+    steps: tuple[int, ...] = (10, 40)
+    pace: float = 2.5
+    noise: tuple[float, ...] = (0.1,)
+    draws: int = 5
+    examples: int = 500
+
+    def __post_init__(self) -> None:
+        sizes = {
+            "epsilons": self.epsilons,
+            "l2_epsilons": self.l2_epsilons,
+            "noise": self.noise,
+        }
+        several(steps=self.steps, **sizes)
+        for name, given in sizes.items():
+            positive(**{f"{name}[{i}]": size for i, size in enumerate(given)})
+        at_least(1, **{f"steps[{i}]": count for i, count in enumerate(self.steps)})
+        at_least(1, draws=self.draws, examples=self.examples)
+        positive(pace=self.pace)
+        if not any(sizes.values()):
+            raise ValueError("robustness needs at least one of epsilons, l2_epsilons and noise")
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """What is tried, the inputs as they are first."""
+        balls: list[tuple[Norm, float]] = [("linf", size) for size in self.epsilons]
+        balls += [("l2", size) for size in self.l2_epsilons]
+        found = [Trial(kind="clean")]
+        for norm, size in balls:
+            found.append(Trial(kind="fgsm", norm=norm, size=size))
+            found += [Trial(kind="pgd", norm=norm, size=size, steps=n) for n in self.steps]
+        return (*found, *(Trial(kind="noise", size=size) for size in self.noise))
+
+
+def check_disturbable(name: str, x: np.ndarray, scale: float) -> None:
+    """Refuses inputs of which a small change is none that they could have.
+
+    Args:
+        name: of the data.
+        x: the inputs as they are stored.
+        scale: what they are multiplied by.
+
+    Raises:
+        ValueError: if all of them are 0 or 1.
+
+    Examples:
+        >>> check_disturbable("bits", np.array([[0, 1]]), 1.0)
+        Traceback (most recent call last):
+            ...
+        ValueError: bits: all inputs are 0 or 1, so there is no small change of them: ...
+    """
+    if scale == 1 and np.isin(x, (0, 1)).all():
+        raise ValueError(
+            f"{name}: all inputs are 0 or 1, so there is no small change of them: robustness is "
+            "measured on images and other continuous inputs"
+        )
