@@ -34,12 +34,12 @@ study = Study(
     attacks=("loss", "rmia_online"),
     compared="rmia_online",  # LiRA fits Gaussians, for which so few shadows are too few
     robustness=Robustness(
-        epsilons=(0.01, 0.03), l2_epsilons=(0.5,), steps=(10, 40), noise=(0.1, 0.3), examples=200
+        epsilons=(0.01, 0.03), steps=(5, 20), noise=(0.1, 0.3), draws=2, examples=100
     ),
     recipes=(
         undefended(EPOCHS),
-        *(early_stopped(epochs) for epochs in (4, 6, 9)),
-        *(freeze(BODY, after=after, more=6) for after in (4, 8)),
+        *(early_stopped(epochs) for epochs in (4, 9)),
+        freeze(BODY, after=6, more=6),
         *(whole_network(defence, EPOCHS) for defence in DEFENCES),
         *(freeze(BODY, after=6, more=6, defence=defence) for defence in DEFENCES),
         dp_sgd(Private(noise_multiplier=0.5, max_norm=1.0, microbatch_size=10), EPOCHS),
