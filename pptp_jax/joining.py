@@ -4,6 +4,7 @@ import _thread
 import atexit
 import itertools
 import os
+import re
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from pptp_jax.processes import Board, Processes
 _STOPPED = "stopped: "
 _BEAT = 1.0  # seconds
 _COMING = 300
+_COLLECTIVES = re.compile("gloo|nccl", re.IGNORECASE)  # XLA has no exception of its own for them
 
 
 @contextmanager
@@ -47,6 +49,7 @@ def joined(
     Raises:
         ValueError: if not all of the three are given and they are not found either; if the others
             do not come.
+        ConnectionError: if one is lost while all of them train the same models.
     """
     import jax
     from jax._src.distributed import global_state  # the store has no public name
@@ -79,6 +82,11 @@ def joined(
         watch.leave(str(error) or "interrupted")
         # At its own exit JAX would wait for the others once more, and abort.
         atexit.register(_exit_now)
+        if isinstance(error, jax.errors.JaxRuntimeError) and _COLLECTIVES.search(str(error)):
+            raise ConnectionError(
+                f"a process was lost while all trained together; the same command goes on from "
+                f"here ({error})"
+            ) from error
         raise
     watch.end()
     jax.distributed.shutdown()

@@ -171,9 +171,15 @@ def test_two_processes_find_what_one_finds(alone: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("shards")) and list(tmp_path.glob(".*")) == [tmp_path / ".lock"]
 
 
-def test_two_processes_train_the_same_models_together(alone: Path, tmp_path: Path) -> None:
+def test_two_processes_train_the_same_models_together_though_one_was_killed(
+    alone: Path, tmp_path: Path
+) -> None:
+    started = start(tmp_path, {1: 1}, patience=8, shared=True)
+    said = [process.communicate(timeout=200)[1] for process in started]
+    assert [process.returncode for process in started] == [1, -signal.SIGKILL], said
+    assert "a process was lost while all trained together; the same command goes on" in said[0]
     started = start(tmp_path, {}, shared=True)
-    said = [process.communicate(timeout=200) for process in started]
+    said = [process.communicate(timeout=200)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], said
     same(tmp_path, alone)
     [plan] = tmp_path.glob("fleets/*/fleet.json")
