@@ -5,14 +5,13 @@ References:
     https://arxiv.org/abs/2603.11799
 """
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy.stats import t as student
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.leave_out import Fit, StandIns, fits, stand_ins, without_both
+from pptp_jax.attacks.leave_out import Fit, fits, without
+from pptp_jax.attacks.likelihood_ratio import log_ratio
 
 
 def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -45,41 +44,10 @@ def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
         >>> bool(((bavaria_t(held) > 0) == membership).all())
         True
     """
-    kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
-    own, known = evidence.own("confidence"), evidence.known("confidence")
-    spare = stand_ins(evidence.members(), evidence.itself, np.asarray(known))
-    return _scores(own, known, *kinds, jnp.asarray(evidence.itself), spare)
+    return log_ratio(evidence, fits, without, _log_predictive)
 
 
-@jax.jit
-def _scores(
-    own: Float[Array, "targets queries examples"],
-    known: Float[Array, "shadows queries examples"],
-    inside: Bool[Array, "shadows examples"],
-    outside: Bool[Array, "shadows examples"],
-    itself: Int[Array, " targets"],
-    spare: StandIns,
-) -> Float[Array, "targets examples"]:
-    found = [(chosen, fits(known, chosen)) for chosen in (inside, outside)]
-
-    def of_target(
-        target: tuple[Float[Array, "queries examples"], Int[Array, ""], StandIns],
-    ) -> Float[Array, " examples"]:
-        mine, place, stand_in = target
-        of_in, of_out = (
-            _log_predictive(
-                mine, without_both(fit, known, chosen, place, stand_in, inside=chosen is inside)
-            )
-            for chosen, fit in found
-        )
-        return (of_in - of_out).sum(axis=0)
-
-    return jax.lax.map(of_target, (own, itself, spare))
-
-
-def _log_predictive(
-    value: Float[Array, "queries examples"], fit: Fit
-) -> Float[Array, "queries examples"]:
+def _log_predictive(value: Float[Array, "queries examples"], fit: Fit) -> Float[Array, " examples"]:
     n = fit.models.astype(value.dtype)[None]
     centre, kappa, alpha, beta = _prior(fit)
     kappa_n, alpha_n = kappa + n, alpha + n / 2
@@ -87,7 +55,7 @@ def _log_predictive(
     off = kappa * n * jnp.square(fit.mean - centre) / kappa_n
     beta_n = beta + (fit.squares + off) / 2
     scale = jnp.sqrt(beta_n * (kappa_n + 1) / (alpha_n * kappa_n))
-    return student.logpdf(value, 2 * alpha_n, mean, scale)
+    return student.logpdf(value, 2 * alpha_n, mean, scale).sum(axis=0)
 
 
 def _prior(fit: Fit) -> tuple[Float[Array, "queries 1"], ...]:

@@ -116,37 +116,6 @@ class StandIns(NamedTuple):
     value: Float[Array, "targets queries examples"]
 
 
-def without_both(
-    found: Fits,
-    known: Float[Array, "shadows queries examples"],
-    chosen: Bool[Array, "shadows examples"],
-    place: Int[Array, ""],
-    stand_in: StandIns,
-    *,
-    inside: bool,
-) -> Fit:
-    """The fit without the target, and without its stand-in, which is of the other kind.
-
-    Args:
-        found: the fits of one kind of shadows.
-        known: what was fitted.
-        chosen: which shadows are of this kind for which example.
-        place: which shadow the target is itself; −1 for none.
-        stand_in: that of this target.
-        inside: whether this kind is IN.
-
-    Examples:
-        >>> known, chosen = jnp.arange(4.0)[:, None, None], jnp.array([[True]] * 4)
-        >>> last = StandIns(jnp.array([3]), jnp.array([True]), known[3])
-        >>> found = without_both(
-        ...     fits(known, chosen), known, chosen, jnp.array(-1), last, inside=True
-        ... )
-        >>> print(found.mean)
-        [[1.]]
-    """
-    return without(found, *left_out(known, chosen, place, stand_in, inside=inside))
-
-
 def left_out(
     known: Float[Array, "shadows queries examples"],
     chosen: Bool[Array, "shadows examples"],

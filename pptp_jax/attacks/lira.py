@@ -10,12 +10,12 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy.stats import norm
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.leave_out import Fit, StandIns, fits, stand_ins, without, without_both
+from pptp_jax.attacks.leave_out import Fit, fits, without
+from pptp_jax.attacks.likelihood_ratio import log_ratio
 from pptp_jax.attacks.published_lira import published_offline, published_online
 from pptp_jax.validation import one_of
 
@@ -57,13 +57,12 @@ def lira_online(
         >>> print(lira_online(held)[:, 0] > 0)
         [ True False  True False  True False  True False]
     """
-    kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
-    own, known = evidence.own("confidence"), evidence.known("confidence")
-    pooled, itself = pools(evidence, variance), evidence.itself
+    pooled = pools(evidence, variance)
     if reference_compat:
-        return published_online(pooled, own, known, *kinds, jnp.asarray(itself))
-    spare = stand_ins(evidence.members(), itself, np.asarray(known))
-    return _online(pooled, own, known, *kinds, jnp.asarray(itself), spare)
+        kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
+        own, known = evidence.own("confidence"), evidence.known("confidence")
+        return published_online(pooled, own, known, *kinds, jnp.asarray(evidence.itself))
+    return log_ratio(evidence, fits, without, _log_density_pooled if pooled else _log_density)
 
 
 def lira_offline(
@@ -107,37 +106,6 @@ def pools(evidence: Evidence, variance: Variance) -> bool:
 
 
 @partial(jax.jit, static_argnums=0)
-def _online(
-    pooled: bool,
-    own: Float[Array, "targets queries examples"],
-    known: Float[Array, "shadows queries examples"],
-    inside: Bool[Array, "shadows examples"],
-    outside: Bool[Array, "shadows examples"],
-    itself: Int[Array, " targets"],
-    spare: StandIns,
-) -> Float[Array, "targets examples"]:
-    found = [(chosen, fits(known, chosen)) for chosen in (inside, outside)]
-
-    def of_target(
-        target: tuple[Float[Array, "queries examples"], Int[Array, ""], StandIns],
-    ) -> Float[Array, " examples"]:
-        mine, place, stand_in = target
-        of_in, of_out = (
-            norm.logpdf(
-                mine,
-                *_gaussian(
-                    without_both(fit, known, chosen, place, stand_in, inside=chosen is inside),
-                    pooled,
-                ),
-            )
-            for chosen, fit in found
-        )
-        return (of_in - of_out).sum(axis=0)
-
-    return jax.lax.map(of_target, (own, itself, spare))
-
-
-@partial(jax.jit, static_argnums=0)
 def _offline(
     pooled: bool,
     own: Float[Array, "targets queries examples"],
@@ -155,6 +123,15 @@ def _offline(
         return norm.logcdf(mine, *_gaussian(fit, pooled)).sum(axis=0)
 
     return jax.lax.map(of_target, (own, itself))
+
+
+def _log_density(
+    value: Float[Array, "queries examples"], fit: Fit, pooled: bool = False
+) -> Float[Array, " examples"]:
+    return norm.logpdf(value, *_gaussian(fit, pooled)).sum(axis=0)
+
+
+_log_density_pooled = partial(_log_density, pooled=True)
 
 
 def _gaussian(

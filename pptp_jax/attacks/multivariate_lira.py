@@ -7,15 +7,13 @@ References:
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy.stats import norm
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from pptp_jax.attacks.covariances import Spread, spreads, without
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.leave_out import StandIns, left_out, stand_ins
+from pptp_jax.attacks.likelihood_ratio import log_ratio
 from pptp_jax.attacks.lira import Variance, pools
 
 # Correlations are made this much smaller, so that queries that always agree can be told apart.
@@ -53,49 +51,17 @@ def lira_multivariate(
         >>> print(lira_multivariate(held)[:, 0] > 0)
         [ True False  True False  True False  True False]
     """
-    kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
-    own, known = evidence.own("confidence"), evidence.known("confidence")
-    if own.shape[1] == 1:
+    if evidence.own("confidence").shape[1] == 1:
         raise ValueError(
             "this attack takes several queries jointly, and there is only one, of which "
             "lira_online says the same"
         )
-    itself = evidence.itself
-    spare = stand_ins(evidence.members(), itself, np.asarray(known))
-    return _scores(pools(evidence, variance), own, known, *kinds, jnp.asarray(itself), spare)
-
-
-@partial(jax.jit, static_argnums=0)
-def _scores(
-    pooled: bool,
-    own: Float[Array, "targets queries examples"],
-    known: Float[Array, "shadows queries examples"],
-    inside: Bool[Array, "shadows examples"],
-    outside: Bool[Array, "shadows examples"],
-    itself: Int[Array, " targets"],
-    spare: StandIns,
-) -> Float[Array, "targets examples"]:
-    found = [(chosen, spreads(known, chosen)) for chosen in (inside, outside)]
-
-    def of_target(
-        target: tuple[Float[Array, "queries examples"], Int[Array, ""], StandIns],
-    ) -> Float[Array, " examples"]:
-        mine, place, stand_in = target
-        of_in, of_out = (
-            _log_density(
-                mine,
-                without(spread, *left_out(known, chosen, place, stand_in, inside=chosen is inside)),
-                pooled,
-            )
-            for chosen, spread in found
-        )
-        return of_in - of_out
-
-    return jax.lax.map(of_target, (own, itself, spare))
+    density = _log_density_pooled if pools(evidence, variance) else _log_density
+    return log_ratio(evidence, spreads, without, density)
 
 
 def _log_density(
-    value: Float[Array, "queries examples"], spread: Spread, pooled: bool
+    value: Float[Array, "queries examples"], spread: Spread, pooled: bool = False
 ) -> Float[Array, " examples"]:
     """Of a multivariate normal: query by query, each given those before it."""
     covariance = _covariance(spread, pooled)
@@ -109,6 +75,9 @@ def _log_density(
         off = off - gain * off[query][None]
         covariance = covariance - gain[:, None] * covariance[query][None]
     return log_density
+
+
+_log_density_pooled = partial(_log_density, pooled=True)
 
 
 def _covariance(spread: Spread, pooled: bool) -> Float[Array, "queries queries #examples"]:

@@ -4,37 +4,9 @@ Each takes a made-up fleet and one target; `TWINS` has one for every attack with
 """
 
 import numpy as np
+from naive_likelihood import bavaria_t, lira_multivariate, lira_offline, lira_online
+from naive_shadows import alike_many, examples, shadows
 from scipy.special import expit, logit, softmax
-from scipy.stats import multivariate_normal, norm, t
-
-
-def shadows(signals, membership, target, x):
-    others = [m for m in range(len(signals)) if m != target]
-    inside = np.array([signals[m, :, x] for m in others if membership[m, x]])
-    outside = np.array([signals[m, :, x] for m in others if not membership[m, x]])
-    return inside, outside
-
-
-def alike_many(signals, membership, target, x):
-    """The same without a stand-in for the target, where all examples are in equally many models."""
-    counts = np.delete(membership, target, 0).sum(0)
-    inside, outside = shadows(signals, membership, target, x)
-    if np.ptp(counts) != 1:
-        return inside, outside
-    spare_is_inside = counts[x] == counts.max()
-    for step in range(1, len(signals)):
-        other = (target + step) % len(signals)
-        if membership[other, x] == spare_is_inside:
-            break
-    kind = [m for m in range(len(signals)) if m not in (target, other)]
-    return (
-        np.array([signals[m, :, x] for m in kind if membership[m, x]]),
-        np.array([signals[m, :, x] for m in kind if not membership[m, x]]),
-    )
-
-
-def examples(made):
-    return range(made.phi.shape[2])
 
 
 def loss(made, target):
@@ -102,108 +74,6 @@ def calibration_sablayrolles(made, target):
         inside, outside = shadows(losses, made.membership, target, x)
         found.append(((inside.mean(0) + outside.mean(0)) / 2 - losses[target, :, x]).mean())
     return np.array(found)
-
-
-def pooled_std(signals, membership, target, which, shadows=shadows):
-    squares, freedom = 0.0, 0
-    for x in range(signals.shape[2]):
-        chosen = shadows(signals, membership, target, x)[which]
-        squares = squares + ((chosen - chosen.mean(0)) ** 2).sum(0)
-        freedom += len(chosen) - 1
-    return np.sqrt(squares / freedom)
-
-
-def lira_online(made, target, per_example=False):
-    signals, membership = np.float64(made.phi), made.membership
-    stds = [pooled_std(signals, membership, target, which, alike_many) for which in (0, 1)]
-    scores = []
-    for x in examples(made):
-        own = signals[target, :, x]
-        fits = []
-        for chosen, std in zip(alike_many(signals, membership, target, x), stds, strict=True):
-            std = chosen.std(0, ddof=1) if per_example else std
-            fits.append(norm.logpdf(own, chosen.mean(0), std))
-        scores.append((fits[0] - fits[1]).sum())
-    return np.array(scores)
-
-
-def lira_multivariate(made, target, per_example=False):
-    """The covariance of a kind is the pooled one, or lies between it and the example's own."""
-    signals, queries = np.float64(made.phi), made.phi.shape[1]
-    kinds = [alike_many(signals, made.membership, target, x) for x in examples(made)]
-    ridge = np.where(np.eye(queries), 1, 1 - 1e-4)
-    found = np.zeros(len(kinds))
-    for sign, which in ((1, 0), (-1, 1)):
-        chosen = [kind[which] for kind in kinds]
-        freedom = sum(len(c) - 1 for c in chosen)
-        pooled = sum(np.cov(c.T, ddof=1) * (len(c) - 1) for c in chosen) / freedom
-        for x, c in enumerate(chosen):
-            covariance = pooled
-            if per_example:
-                own = np.cov(c.T, ddof=1) * (len(c) - 1)
-                covariance = (own + (queries - 1) * pooled) / (len(c) + queries - 2)
-            density = multivariate_normal(c.mean(0), covariance * ridge)
-            found[x] += sign * density.logpdf(signals[target, :, x])
-    return found
-
-
-def lira_offline(made, target, per_example=False):
-    signals, membership = np.float64(made.phi), made.membership
-    pooled = pooled_std(signals, membership, target, 1)
-    scores = []
-    for x in examples(made):
-        _, outside = shadows(signals, membership, target, x)
-        std = outside.std(0, ddof=1) if per_example else pooled
-        scores.append(norm.logcdf(signals[target, :, x], outside.mean(0), std).sum())
-    return np.array(scores)
-
-
-def published_lira(made, target, fixed_variance, online):
-    """What the code published with the LiRA paper computes, as an attack."""
-    signals = np.float64(made.phi)
-    keep, scores = np.delete(made.membership, target, 0), np.delete(signals, target, 0)
-    inside = [scores[keep[:, x], :, x] for x in examples(made)]
-    outside = [scores[~keep[:, x], :, x] for x in examples(made)]
-    found = []
-    for x in examples(made):
-        if fixed_variance:
-            std_in = std_out = np.concatenate(inside if online else outside).std()
-        else:
-            std_in, std_out = inside[x].std(0), outside[x].std(0)
-        own = signals[target, :, x]
-        pr_in = -norm.logpdf(own, np.median(inside[x], 0), std_in + 1e-30) if online else 0
-        pr_out = -norm.logpdf(own, np.median(outside[x], 0), std_out + 1e-30)
-        found.append(-(pr_in - pr_out).mean() if online else pr_out.mean())
-    return np.array(found)
-
-
-def bavaria_t(made, target):
-    signals = np.float64(made.phi)
-    found = np.zeros(signals.shape[2])
-    for sign, which in ((1, 0), (-1, 1)):
-        for q in range(signals.shape[1]):
-            chosen = [
-                alike_many(signals, made.membership, target, x)[which][:, q] for x in examples(made)
-            ]
-            n = np.array([len(c) for c in chosen])
-            means = np.array([c.mean() for c in chosen])
-            squares = np.array([c.var() * len(c) for c in chosen])
-            variance = squares.sum() / (n - 1).sum()
-            between = max(means.var() - variance * np.mean(1 / n), 1e-3 * variance)
-            error = np.mean(2 / (n - 1))
-            ratio = squares / (n - 1) / variance
-            excess = np.mean((ratio - 1) ** 2) - error
-            alpha = 2 + 1 / np.clip(excess / (1 + error), 1e-2, 1e2)
-            beta, kappa = variance * (alpha - 1), variance / between
-            for x in examples(made):
-                total = kappa + n[x]
-                centre = (kappa * means.mean() + chosen[x].sum()) / total
-                a = alpha + n[x] / 2
-                b = beta + squares[x] / 2
-                b += kappa * n[x] * (means[x] - means.mean()) ** 2 / (2 * total)
-                scale = np.sqrt(b * (total + 1) / (a * total))
-                found[x] += sign * t.logpdf(signals[target, q, x], 2 * a, centre, scale)
-    return found
 
 
 def rmia(made, target, gamma, reference, population=None, p=expit):
@@ -293,28 +163,28 @@ def input_gradient_norm(made, target):
 
 
 TWINS = {
-    name: globals()[name]
-    for name in (
-        "attack_p",
-        "attack_r",
-        "base_offline",
-        "base_online",
-        "bavaria_t",
-        "boundary_distance",
-        "calibration_sablayrolles",
-        "calibration_watson",
-        "confidence",
-        "correctness",
-        "entropy",
-        "gradient_norm",
-        "input_gradient_norm",
-        "lira_multivariate",
-        "lira_offline",
-        "lira_online",
-        "loss",
-        "modified_entropy",
-        "noise",
-        "rmia_offline",
-        "rmia_online",
+    twin.__name__: twin
+    for twin in (
+        attack_p,
+        attack_r,
+        base_offline,
+        base_online,
+        bavaria_t,
+        boundary_distance,
+        calibration_sablayrolles,
+        calibration_watson,
+        confidence,
+        correctness,
+        entropy,
+        gradient_norm,
+        input_gradient_norm,
+        lira_multivariate,
+        lira_offline,
+        lira_online,
+        loss,
+        modified_entropy,
+        noise,
+        rmia_offline,
+        rmia_online,
     )
 }

@@ -2,6 +2,7 @@
 
 import fleets
 import naive
+import naive_likelihood
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -47,7 +48,9 @@ def test_lira_as_published(name: str, variance: str) -> None:
     found = ATTACKS[name](MADE.held(targets=TARGETS), variance=variance, reference_compat=True)
 
     def twin(made, target):
-        return naive.published_lira(made, target, variance == "global", name == "lira_online")
+        return naive_likelihood.published_lira(
+            made, target, variance == "global", name == "lira_online"
+        )
 
     check(found, twin, 1e-3)
 
