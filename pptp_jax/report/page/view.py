@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from pptp_jax.locate import ATTACK, DECISIVE
 from pptp_jax.report.page import sentences
@@ -10,14 +10,13 @@ from pptp_jax.report.page.plot import Plot
 from pptp_jax.report.page.risk_plots import bar_charts, cut_plot
 from pptp_jax.report.page.robustness import robustness_table
 from pptp_jax.report.page.score_plots import histogram_plots, roc_plots, slice_plots, strip
+from pptp_jax.report.page.setting import facts, setting, versions
 from pptp_jax.report.page.strength_plots import strength_plots
-from pptp_jax.report.page.words import attack_name, compact, metric_name, recipe_name
+from pptp_jax.report.page.table import UNKNOWN, cells, columns
+from pptp_jax.report.page.words import attack_name, metric_name, recipe_name
 from pptp_jax.report.risk_table import WAYS
 
-# Whose AUC stands in the table beside that of the compared attack; all of them stand further down.
-HEADLINE = ("loss", "lira_online", "lira_offline", "rmia_online")
 STATISTICS = ("auc", "tpr@0.001")
-UNKNOWN: Mapping[str, Any] = dict.fromkeys(("value", "low", "high"))
 # Each section with what it has to have to be shown.
 SECTIONS = {
     "setting": ("What was trained and attacked", "setting"),
@@ -38,33 +37,6 @@ SECTIONS = {
 }
 
 
-class Column(NamedTuple):
-    """A column of the table: its title, and where its number stands in a row.
-
-    Without a place it is that of the strongest attack, whichever this is.
-    """
-
-    title: str
-    keys: tuple[str, ...]
-    digits: int = 3
-
-
-class Cell(NamedTuple):
-    """A cell of the table.
-
-    Attributes:
-        estimate: the number with its interval.
-        digits: behind the point.
-        best: whether no other attack in the row has a larger AUC.
-        name: of the attack, where it differs from row to row.
-    """
-
-    estimate: Mapping[str, Any]
-    digits: int = 3
-    best: bool = False
-    name: str = ""
-
-
 def view(found: Mapping[str, Any]) -> dict[str, Any]:
     """What the template needs.
 
@@ -81,24 +53,24 @@ def view(found: Mapping[str, Any]) -> dict[str, Any]:
         shown |= _of_canaries(found["canaries"], shown)
     either = results or risks or found["canaries"]
     shown["title"] = either.get("study") or either.get("audit", "membership")
-    shown["versions"] = _versions(either)
+    shown["versions"] = versions(either)
     sections = {id: name for id, (name, needed) in SECTIONS.items() if shown.get(needed)}
     return shown | {"sections": sections}
 
 
 def _of_results(results: Mapping[str, Any]) -> dict[str, Any]:
     rows = results["rows"]
-    columns = _columns(results)
+    shown = columns(results)
     config = results.get("config") or {}
     inside = [by_block for row in rows for by_block in row.get("white_box", {}).values()]
     return {
         "summary": sentences.summary(results),
-        "facts": _facts(results),
-        "setting": _setting(results, config),
+        "facts": facts(results),
+        "setting": setting(results, config),
         "config": config,
         "rows": rows,
-        "columns": columns,
-        "cells": {row["slug"]: _cells(row, columns) for row in rows},
+        "columns": shown,
+        "cells": {row["slug"]: cells(row, shown) for row in rows},
         "notes": sentences.notes(results),
         "attack": attack_name(results.get("compared") or ""),
         "attacks": list(dict.fromkeys(attack for row in rows for attack in row["attacks"])),
@@ -155,49 +127,6 @@ def _of_canaries(audit: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str
     }
 
 
-def _columns(results: Mapping[str, Any]) -> list[Column]:
-    rows, compared = results["rows"], str(results.get("compared"))
-    known = dict.fromkeys(attack for row in rows for attack in row["attacks"])
-    headline = [a for a in known if a == compared or a in HEADLINE]
-    # Where none of the usual attacks was made, as many others as there is room for.
-    headline = headline or list(known)[: len(HEADLINE)]
-    columns = [
-        Column("test accuracy", ("test_accuracy",)),
-        Column("training accuracy", ("train_accuracy",)),
-        *(Column(f"{attack_name(a)} AUC", ("attacks", a, "auc")) for a in headline),
-    ]
-    if {sentences.strongest(row) for row in rows} - {None, *headline}:
-        columns.append(Column(f"largest AUC of {len(known)} attacks", ()))
-    if compared in known:
-        columns += [
-            Column(f"{attack_name(compared)} {metric_name(rate)}", ("attacks", compared, rate), 4)
-            for rate in ("tpr@0.01", "tpr@0.001")
-        ]
-    return [
-        column
-        for column in columns
-        if not column.keys or any(_at(row, column.keys)["value"] is not None for row in rows)
-    ]
-
-
-def _at(row: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, Any]:
-    found: Any = row
-    for key in keys:
-        found = found.get(key) or {}
-    return found or UNKNOWN
-
-
-def _cells(row: Mapping[str, Any], columns: list[Column]) -> list[Cell]:
-    """The row's numbers, the strongest attack's among them: its own cell where it has no column."""
-    strongest = sentences.strongest(row)
-    return [
-        Cell(_at(row, c.keys), c.digits, c.keys == ("attacks", strongest, "auc"))
-        if c.keys
-        else Cell(_at(row, ("attacks", str(strongest), "auc")), name=attack_name(strongest or ""))
-        for c in columns
-    ]
-
-
 def _metrics(row: Mapping[str, Any]) -> list[str]:
     """The names of the estimates that any attack on a recipe has."""
     return list(
@@ -250,57 +179,3 @@ def _comparison(found: Mapping[str, Any]) -> dict[str, Any]:
         "scale": f"{metric_name(found['statistic'])} of {attack_name(found['attack'])}",
         "told": low is not None and high is not None and (low > 0 or high < 0),
     }
-
-
-def _facts(results: Mapping[str, Any]) -> dict[str, str]:
-    data = results.get("data") or {}
-    facts = {
-        "examples": data.get("examples"),
-        "classes": data.get("classes"),
-        "models a recipe": results.get("models"),
-        "members each": results.get("members"),
-        "attacked in turn": results.get("targets"),
-        "recipes": len(results["rows"]),
-        "attacks": max((len(row["attacks"]) for row in results["rows"]), default=0),
-    }
-    return {name: f"{fact:,}" for name, fact in facts.items() if fact is not None}
-
-
-def _setting(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
-    stops = config.get("trajectory")
-    data, source = results.get("data") or {}, compact(config.get("data"))
-    setting = {
-        "data": data.get("name"),
-        "source": source if "(" in source else None,
-        "model": compact(config["model"]) if config.get("model") else None,
-        "who is a member": sentences.split(results),
-        "recipes": "; ".join(map(recipe_name, results["rows"])),
-        "optimiser": compact(config["optimizer"]) if config.get("optimizer") else None,
-        "batch size": config.get("batch_size"),
-        "augmentation": compact(config["augmentation"]) if config.get("augmentation") else None,
-        "attacked on the way": f"after {compact(stops)} epochs" if stops else None,
-        "attacks": ", ".join(
-            dict.fromkeys(attack_name(a) for row in results["rows"] for a in row["attacks"])
-        ),
-        "probes": _probes(results, config),
-        "compared by": attack_name(results.get("compared") or ""),
-    }
-    return {name: str(value) for name, value in setting.items() if value}
-
-
-def _probes(results: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
-    """How the models were asked, where an attack depends on it."""
-    made = {attack for row in results["rows"] for attack in row["attacks"]}
-    depend = made & {"boundary_distance", "noise"}
-    return compact(config["probes"]) if depend and "probes" in config else None
-
-
-def _versions(record: Mapping[str, Any]) -> dict[str, str]:
-    found = dict(record.get("versions") or {})
-    found |= {
-        "seed": record.get("seed"),
-        "data (SHA-256)": (record.get("data") or {}).get("fingerprint"),
-        "device": record.get("device"),
-        "seconds": record.get("seconds"),
-    }
-    return {name: str(value) for name, value in found.items() if value is not None}

@@ -1,0 +1,64 @@
+"""What was trained, on what and how: in a few figures, as a list, and by its versions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pptp_jax.report.page.sentences import split
+from pptp_jax.report.page.words import attack_name, compact, recipe_name
+
+
+def facts(results: Mapping[str, Any]) -> dict[str, str]:
+    """The figures that are known, by name."""
+    data = results.get("data") or {}
+    found = {
+        "examples": data.get("examples"),
+        "classes": data.get("classes"),
+        "models a recipe": results.get("models"),
+        "members each": results.get("members"),
+        "attacked in turn": results.get("targets"),
+        "recipes": len(results["rows"]),
+        "attacks": max((len(row["attacks"]) for row in results["rows"]), default=0),
+    }
+    return {name: f"{fact:,}" for name, fact in found.items() if fact is not None}
+
+
+def setting(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
+    """What is known of how the run was set."""
+    stops = config.get("trajectory")
+    data, source = results.get("data") or {}, compact(config.get("data"))
+    found = {
+        "data": data.get("name"),
+        "source": source if "(" in source else None,
+        "model": compact(config["model"]) if config.get("model") else None,
+        "who is a member": split(results),
+        "recipes": "; ".join(map(recipe_name, results["rows"])),
+        "optimiser": compact(config["optimizer"]) if config.get("optimizer") else None,
+        "batch size": config.get("batch_size"),
+        "augmentation": compact(config["augmentation"]) if config.get("augmentation") else None,
+        "attacked on the way": f"after {compact(stops)} epochs" if stops else None,
+        "attacks": ", ".join(
+            dict.fromkeys(attack_name(a) for row in results["rows"] for a in row["attacks"])
+        ),
+        "probes": _probes(results, config),
+        "compared by": attack_name(results.get("compared") or ""),
+    }
+    return {name: str(value) for name, value in found.items() if value}
+
+
+def _probes(results: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+    """How the models were asked, where an attack depends on it."""
+    made = {attack for row in results["rows"] for attack in row["attacks"]}
+    depend = made & {"boundary_distance", "noise"}
+    return compact(config["probes"]) if depend and "probes" in config else None
+
+
+def versions(record: Mapping[str, Any]) -> dict[str, str]:
+    """What has to be the same to get the same numbers."""
+    found = dict(record.get("versions") or {})
+    found |= {
+        "seed": record.get("seed"),
+        "data (SHA-256)": (record.get("data") or {}).get("fingerprint"),
+        "device": record.get("device"),
+        "seconds": record.get("seconds"),
+    }
+    return {name: str(value) for name, value in found.items() if value is not None}
