@@ -19,7 +19,8 @@ from pptp_jax.audit.fleet import asked
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.one_run import epsilon_in_one_run
-from pptp_jax.files import sweep, write_arrays, write_json
+from pptp_jax.audit.readme import canaries_readme
+from pptp_jax.files import sweep, write, write_arrays, write_json
 from pptp_jax.lock import held
 from pptp_jax.metrics import mean_over
 from pptp_jax.study.config import describe
@@ -44,8 +45,8 @@ def run_canaries(
 
     Args:
         audit: the audit.
-        out: the directory, made where it is missing: `scores/`, `audit.json`, which is there when
-            all of it is, and `fleets/`, from which an interrupted audit goes on.
+        out: the directory, made where it is missing: `README.md`, `scores/`, `audit.json`, which is
+            there when all of it is, and `fleets/`, from which an interrupted audit goes on.
         resume: whether runs that an earlier audit has finished are used.
         command: what a person types to get the same numbers, to be written down.
         on_progress: is told after each epoch.
@@ -77,6 +78,9 @@ def _run(
     delta = 1 / (10 * planted.places) if audit.delta is None else audit.delta
     # It vouches for all that lies beside it.
     (out / "audit.json").unlink(missing_ok=True)
+    if not (out / "manifest.json").exists():  # the README of a study's run tells of canaries, too
+        readme = canaries_readme(audit, planted.places, command).encode()
+        write(out / "README.md", lambda file: file.write(readme))
     rows = []
     for recipe in audit.recipes:
         scores, correct, finite = asked(

@@ -17,6 +17,7 @@ from pptp_jax import __version__
 from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.evidence import AXES
 from pptp_jax.audit.given import evidence_given
+from pptp_jax.audit.readme import signals_readme
 from pptp_jax.files import write, write_arrays, write_json
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
@@ -56,8 +57,8 @@ def audit_signals(
             the targets were.
         attacks: which attacks are tried; by default all of them.
         name: what the report is called.
-        out: a directory for `report.html`, `results.json`, `table.txt`, `roc.png` and `scores/`;
-            None writes nothing.
+        out: a directory for `report.html`, `results.json`, `table.txt`, `roc.png`, `scores/` and
+            `README.md`; None writes nothing.
         command: what a person types to get the same numbers, to be written down.
         resamples: the number of bootstrap resamples of targets and examples behind each interval.
         seed: what the bootstrap depends on.
@@ -212,6 +213,8 @@ def _write(
     write_json(out / "results.json", results)
     table = render_attacks(results)
     write(out / "table.txt", lambda file: file.write(table.encode() + b"\n"))
+    readme = signals_readme(results)
+    write(out / "README.md", lambda file: file.write(readme.encode()))
     draw_attack_rocs(results, out)
     write_report(out)
 

@@ -29,7 +29,8 @@ def audit(
     """Attack models that were trained elsewhere, by what they answered.
 
     Both are .npz files; docs/audits.md says which arrays there can be. Prints a table; writes
-    report.html, results.json, table.txt, roc.png and scores/ into OUT.
+    report.html, results.json, table.txt, roc.png and scores/ into OUT, and README.md, which says
+    what each file is.
     """
     from pptp_jax.attacks import ATTACKS
     from pptp_jax.audit import audit_signals, read_given

@@ -19,7 +19,8 @@ from pptp_jax.cli.typed import typed
 def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> None:
     """Bound ε from below by canaries: AUDIT is a Python file that defines `audit`.
 
-    Prints a table; writes report.html, audit.json, audit.txt and scores/ into OUT.
+    Prints a table; writes report.html, audit.json, audit.txt and scores/ into OUT, and README.md,
+    which says what each file is.
     """
     from dataclasses import replace
 

@@ -20,6 +20,8 @@ FILES = {
     "risk_map.json": "where in the network membership can be read off; of `pptp locate`",
     "risk_map.txt": "the same as a table",
     "risk_map.png": "the same as a figure",
+    "audit.json": "every bound on ε from canaries, with what it stands on; of `pptp canaries`",
+    "audit.txt": "the same as a table",
     "fleets/": "what an interrupted run goes on from; may be deleted once results.json is there, "
     "at the cost of training anew",
     ".lock": "keeps a second run out while one is at work",
@@ -38,19 +40,40 @@ def render_readme(manifest: Mapping[str, Any]) -> str:
         >>> print(render_readme(known).splitlines()[0])
         # A run of the study tiny
     """
-    data, command = manifest["data"], manifest["command"]
-    again = (
-        f"    {command}\n\nStopped, or changed in what it trains, it is taken up by the same "
-        "command into this directory; what is finished is not trained again."
-        if command
-        else "`pptp_jax.study.run` was called from Python; the same call goes on from here."
-    )
-    files = "\n".join(f"- `{name}`: {what}." for name, what in FILES.items())
-    return (
-        f"# A run of the study {manifest['study']}\n\n"
+    data = manifest["data"]
+    what = (
         f"{manifest['models']} models a recipe, trained on {data['name']} "
         f"({data['examples']} examples in {data['classes']} classes) and attacked by membership "
-        f"inference, by pptp_jax.\n\n{again}\n\n"
-        "`pptp report DIR` writes the report anew and trains nothing; `pptp compare DIR DIR` holds "
-        f"two runs against each other.\n\n## Files\n\nSome come only when asked for.\n\n{files}\n"
+        "inference, by pptp_jax."
+    )
+    after = "`pptp compare DIR DIR` holds two runs against each other."
+    again = taken_up(manifest["command"], "pptp_jax.study.run")
+    return readme(f"A run of the study {manifest['study']}", what, again, after, files=FILES)
+
+
+def taken_up(command: str | None, function: str) -> str:
+    """How a training that was stopped goes on."""
+    if command is None:
+        return f"`{function}` was called from Python; the same call goes on from here."
+    return (
+        f"    {command}\n\nStopped, or changed in what it trains, it is taken up by the same "
+        "command into this directory; what is finished is not trained again."
+    )
+
+
+def readme(title: str, what: str, again: str, *more: str, files: Mapping[str, str]) -> str:
+    """The README of any directory that a command writes.
+
+    Args:
+        title: the heading.
+        what: what was done.
+        again: how it is done again.
+        *more: further sentences, behind how the report is.
+        files: what each file is.
+    """
+    listed = "\n".join(f"- `{name}`: {what}." for name, what in files.items())
+    anew = " ".join(["`pptp report DIR` writes the report anew and trains nothing.", *more])
+    return (
+        f"# {title}\n\n{what}\n\n{again}\n\n{anew}\n\n## Files\n\nSome come only when asked "
+        f"for.\n\n{listed}\n"
     )

@@ -37,6 +37,11 @@ audit = CanaryAudit(
 """
 
 
+def named(directory: Path) -> set[str]:
+    """The files of a directory as its README has to name them."""
+    return {f"{path.name}{'/' * path.is_dir()}" for path in directory.iterdir()} - {"README.md"}
+
+
 def pptp(*args: object) -> Result:
     return CliRunner().invoke(main, [str(arg) for arg in args])
 
@@ -45,6 +50,11 @@ def pptp_process(
     *args: object, cwd: Path, env: Mapping[str, str] = os.environ
 ) -> subprocess.CompletedProcess[str]:
     """The same in a process of its own, for what reaches beyond a function call."""
-    command = [sys.executable, "-c", "from pptp_jax.cli import main; main()", *map(str, args)]
+    command = [
+        sys.executable,
+        "-c",
+        "from pptp_jax.cli import main; main(prog_name='pptp')",
+        *map(str, args),
+    ]
     env = {**env, "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)

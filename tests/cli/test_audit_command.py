@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invoking import pptp
+from invoking import named, pptp
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,9 @@ def test_an_audit_of_given_signals_prints_its_table_and_leaves_its_files(given: 
     assert results["command"].endswith("--attack rmia_online --resamples 20")
     for name in ("roc.png", "report.html", "scores/given.npz"):
         assert (out / name).is_file()
+    readme = (out / "README.md").read_text()
+    assert results["command"] in readme and "6 of 6 models that were trained elsewhere" in readme
+    assert all(f"- `{name}`: " in readme for name in named(out))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from invoking import AUDIT, pptp
+from invoking import AUDIT, named, pptp
 
 
 def test_canaries_print_their_table_and_leave_their_files(tmp_path: Path) -> None:
@@ -18,6 +18,9 @@ def test_canaries_print_their_table_and_leave_their_files(tmp_path: Path) -> Non
     page = (out / "report.html").read_text()
     assert "Bounds on ε from canaries" in page and "40 of 120 examples have wrong labels" in page
     assert f"pptp canaries {path}" in page
+    readme = (out / "README.md").read_text()
+    assert f"pptp canaries {path}" in readme and "40 of 120 examples have wrong labels" in readme
+    assert all(f"- `{name}`: " in readme for name in named(out))
 
 
 def test_what_is_finished_is_used_again_and_what_is_damaged_is_not(tmp_path: Path) -> None:
@@ -37,6 +40,9 @@ def test_what_is_finished_is_used_again_and_what_is_damaged_is_not(tmp_path: Pat
     assert rows() == first and answers.stat().st_mtime_ns > written
     written = answers.stat().st_mtime_ns
     assert rows("--no-resume") == first and answers.stat().st_mtime_ns > written
-    # Other canaries are another audit.
+    # Other canaries are another audit; and a study's run has a README of its own.
+    (out / "manifest.json").write_text("{}")
+    (out / "README.md").write_text("mine")
     path.write_text(AUDIT.replace("canaries=40", "canaries=41"))
     assert rows() != first and len([*out.glob("fleets/*/answers-0.npz")]) == 2
+    assert (out / "README.md").read_text() == "mine"

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from invoking import pptp
+from invoking import named, pptp
 
 
 def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
@@ -35,8 +35,7 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
     assert "data:image/png;base64," in (out / "report.html").read_text()
     readme = (out / "README.md").read_text()
     assert f"pptp run {study}" in readme
-    for path in out.iterdir():
-        assert path.name == "README.md" or f"- `{path.name}{'/' * path.is_dir()}`:" in readme
+    assert all(f"- `{name}`: " in readme for name in named(out))
     again = pptp("run", study, "--out", out, "--recipe", "freeze", "--strategy", "unrolled")
     assert again.stderr == ""
     results = json.loads((out / "results.json").read_text())

@@ -1,0 +1,65 @@
+"""The READMEs of audits: what a directory is, how to get it again, and what each file is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pptp_jax.audit.canaries import CanaryAudit
+from pptp_jax.study.readme import FILES, readme, taken_up
+
+_OF_CANARIES = {
+    name: FILES[name]
+    for name in ("report.html", "report.json", "audit.txt", "audit.json", "fleets/", ".lock")
+} | {
+    "audit.json": "every bound with what it stands on, the configuration, versions and the "
+    "command; it is written last, so an audit that has it is finished",
+    "scores/": "for each recipe in `RECIPE.npz` the `scores` (runs, canaries), which canary was "
+    "`present`, and which run stayed `finite`",
+}
+_OF_SIGNALS = {
+    name: FILES[name] for name in ("report.html", "report.json", "table.txt", "results.json")
+} | {
+    "roc.png": FILES["roc.png"],
+    "scores/": "what every attack makes of each example, in `given.npz`",
+}
+
+
+def canaries_readme(audit: CanaryAudit, places: int, command: str | None) -> str:
+    """The README of an audit by canaries, as Markdown.
+
+    Args:
+        audit: the audit.
+        places: how many examples and canaries a run's batches are dealt from.
+        command: what a person types to get the same numbers.
+    """
+    what = (
+        f"{audit.runs} models a recipe, trained by pptp_jax; {audit.canaries} of {places} examples "
+        "have wrong labels, each present in a run by a fair coin. How well the coins can be told "
+        "from a model bounds its ε from below."
+    )
+    again = taken_up(command, "pptp_jax.audit.run_canaries")
+    return readme(f"The audit {audit.name} by canaries", what, again, files=_OF_CANARIES)
+
+
+def signals_readme(results: Mapping[str, Any]) -> str:
+    """The README of an audit of given signals, as Markdown.
+
+    Args:
+        results: the content of `results.json`.
+
+    Examples:
+        >>> known = {"study": "theirs", "command": None, "models": 8, "targets": 2}
+        >>> known |= {"data": {"examples": 300}}
+        >>> print(signals_readme(known).splitlines()[0])
+        # An audit of the signals theirs
+    """
+    what = (
+        f"{results['targets']} of {results['models']} models that were trained elsewhere, attacked "
+        f"by what they answer on {results['data']['examples']} examples, by pptp_jax."
+    )
+    command = results["command"]
+    again = (
+        "`pptp_jax.audit.audit_signals` was called from Python; the same call gives it again."
+        if command is None
+        else f"    {command}\n\ngives the same again."
+    )
+    return readme(f"An audit of the signals {results['study']}", what, again, files=_OF_SIGNALS)
