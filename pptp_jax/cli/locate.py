@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pptp_jax.cli.options import data_option, out_option, study_argument
+from pptp_jax.cli.options import data_option, out_option, recipe_option, study_argument
 from pptp_jax.cli.trouble import trouble_told
 
 
@@ -12,7 +12,7 @@ from pptp_jax.cli.trouble import trouble_told
 @study_argument
 @data_option
 @out_option
-@click.option("--recipe", "recipes", multiple=True, help="Take the defence of this recipe.")
+@recipe_option("Take the defence of this recipe.")
 @click.option("--epochs", type=int, help="Default: those of the study's recipe `undefended`.")
 @click.option(
     "--retrain",

@@ -1,6 +1,10 @@
 """The arguments and options that several commands take."""
 
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,3 +16,30 @@ out_option = click.option(
     help="Default: runs/NAME, of the file's study, audit or signals.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: JSON.")
+
+
+def recipe_option(help: str) -> Callable[..., Any]:
+    """`--recipe`, completed by the recipes of the study that was given before it.
+
+    Args:
+        help: what the command takes it for.
+    """
+    return click.option(
+        "--recipe", "recipes", multiple=True, help=help, shell_complete=_recipes_of_study
+    )
+
+
+def _recipes_of_study(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """What a shell can offer; nothing, without a word, where there is no study to be read."""
+    # Without its value `--recipe` is a mistake, behind which click leaves arguments unread.
+    study = context.params.get("study") or next(iter(context.args), None)
+    if study is None:
+        return []
+    from pptp_jax.study.config import load_study, recipe_names
+
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # whatever the file may print
+        try:
+            names = recipe_names(load_study(Path(study).expanduser()))
+        except ValueError:
+            return []
+    return [name for name in names if name.startswith(begun)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pptp_jax.cli.chooser import chooser, probed
-from pptp_jax.cli.options import data_option, out_option, study_argument
+from pptp_jax.cli.options import data_option, out_option, recipe_option, study_argument
 from pptp_jax.cli.sharing import shared_work
 from pptp_jax.cli.trouble import trouble_told
 from pptp_jax.cli.typed import typed
@@ -16,7 +16,7 @@ from pptp_jax.cli.typed import typed
 @study_argument
 @data_option
 @out_option
-@click.option("--recipe", "recipes", multiple=True, help="Only this recipe; may be repeated.")
+@recipe_option("Only this recipe; may be repeated.")
 @click.option(
     "--set",
     "changes",
@@ -113,9 +113,10 @@ def run(
             chosen = studies.overridden(chosen, changes)
             directory = out or Path("runs") / chosen.name
             shared.check_shared(directory)
-            if shared.count > 1:  # process 0 makes the risk map; the others read it
-                shared.agree(lambda: with_regions_found(chosen, directory)[1])
-            chosen, found = with_regions_found(chosen, directory)
+            with interruption:  # the search saves nothing on the way, so a signal ends it at once
+                if shared.count > 1:  # process 0 makes the risk map; the others read it
+                    shared.agree(lambda: with_regions_found(chosen, directory)[1])
+                chosen, found = with_regions_found(chosen, directory)
             choose = chooser(strategy, devices, cache, data_devices)
             options = {"data": data, "recipe": recipes, "compared": compared, "set": changes}
             models = -(-chosen.split.models // shared.count)

@@ -253,9 +253,13 @@ def narrowed(
     if data is not None:
         study = replace(study, data=study.data.at(data))
     if recipes:
-        known = dict.fromkeys(part for r in study.recipes for part in (r.name, r.slug))
         for recipe in recipes:
-            one_of(known, recipe=recipe)
+            one_of(recipe_names(study), recipe=recipe)
         chosen = tuple(r for r in study.recipes if r.name in recipes or r.slug in recipes)
         study = replace(study, recipes=chosen)
     return study
+
+
+def recipe_names(study: Study) -> list[str]:
+    """The names by which `narrowed` knows a study's recipes: that of the method, and the slug."""
+    return list(dict.fromkeys(part for r in study.recipes for part in (r.name, r.slug)))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from invoking import pptp, pptp_process
+from invoking import STUDY, pptp, pptp_process
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,29 @@ def test_the_shell_completes_without_slow_imports(typed: str, offered: list[str]
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
     )
     assert [line.split(",")[1] for line in out.stdout.splitlines()] == offered
+
+
+@pytest.mark.parametrize(
+    ("command", "offered"),
+    [
+        ("run loud.py --recipe", ["undefended", "undefended_1", "freeze", "freeze_1+1_stem"]),
+        ("locate loud.py --recipe u", ["undefended", "undefended_1"]),
+        ("run missing.py --recipe", []),
+        ("run --recipe", []),
+    ],
+)
+def test_the_shell_completes_the_recipes_of_a_study(
+    tmp_path: Path, command: str, offered: list[str]
+) -> None:
+    (tmp_path / "loud.py").write_text(STUDY + "print('loud')\n")
+    words = command.split()
+    begun = words.pop() if len(words) == 4 else ""
+    count = len(words) + 1
+    env = {**os.environ, "_PPTP_COMPLETE": "bash_complete", "COMP_CWORD": str(count)}
+    env["COMP_WORDS"] = " ".join(["pptp", *words, begun])
+    out = pptp_process(cwd=tmp_path, env=env)
+    assert out.stderr == ""
+    assert [line.split(",")[1] for line in out.stdout.split()] == offered
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from invoking import AUDIT, STUDY, pptp, pptp_process
 from pptp_jax.lock import held
 from pptp_jax.training import Checkpoint
 
+AUTO = STUDY.replace('freeze("stem"', 'freeze("auto"').replace("examples=300", "tuning=0.4")
+
 PREEMPTED = """
 import signal
 from pptp_jax.interruption import Interruption
@@ -47,21 +49,32 @@ def test_canaries_that_are_stopped_end_with_the_very_answers_of_others(tmp_path:
     assert first.read_bytes() == second.read_bytes() and not kept.exists()
 
 
-def test_sigterm_ends_the_locating_of_a_study(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "study", "told"),
+    [
+        ("locate", STUDY, "interrupted\n"),
+        ("run", AUTO, "interrupted; the same command goes on from here\n"),
+    ],
+)
+def test_sigterm_ends_the_locating_of_a_study(
+    tmp_path: Path, command: str, study: str, told: str
+) -> None:
     path = tmp_path / "preempted.py"
     path.write_text(
-        STUDY
+        study
         + """
 import signal
 import pptp_jax.locate_study as locating
 locating.risk_map = lambda *_, **__: signal.raise_signal(signal.SIGTERM)
 """
     )
-    out = pptp_process("locate", path, cwd=tmp_path)
-    assert (out.stderr, out.returncode) == ("interrupted\n", 143)
+    out = pptp_process(command, path, cwd=tmp_path)
+    assert (out.stderr, out.returncode) == (told, 143)
 
 
-@pytest.mark.parametrize(("command", "file"), [("canaries", AUDIT), ("locate", STUDY)])
+@pytest.mark.parametrize(
+    ("command", "file"), [("canaries", AUDIT), ("locate", STUDY), ("run", STUDY), ("run", AUTO)]
+)
 def test_a_directory_in_use_is_refused(tmp_path: Path, command: str, file: str) -> None:
     path, out = tmp_path / "tiny.py", tmp_path / "out"
     path.write_text(file)
