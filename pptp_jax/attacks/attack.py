@@ -81,7 +81,6 @@ def attack_targets(
     signals: Float[np.ndarray, "models queries examples"],
     membership: Bool[np.ndarray, "models examples"],
     targets: Sequence[int],
-    shadows: Sequence[int] | None = None,
     *,
     unaware: Float[np.ndarray, "models queries examples"] | None = None,
 ) -> Float[np.ndarray, "targets examples"]:
@@ -91,8 +90,7 @@ def attack_targets(
         attack: the attack.
         signals: φ.
         membership: who trained on what.
-        targets: the models under attack.
-        shadows: the models that may help; None means all. A target never helps against itself.
+        targets: the models under attack; the others help, and a target never against itself.
         unaware: signals of other models with the same members, trained by another recipe, which
             take the place of all shadows: an attacker who does not know the defence.
 
@@ -112,7 +110,6 @@ def attack_targets(
             signals={"confidence": signals},
             membership=membership,
             targets=targets,
-            shadows=shadows,
             unaware={} if unaware is None else {"confidence": unaware},
         )
     )

@@ -62,6 +62,10 @@ def test_the_most_privacy_for_the_accuracy_wins_within_the_budget() -> None:
         "stem: AUC of lira online -0.200 for accuracy -0.020 (rewind_early), the best of 2 cuts "
         "within 0.05"
     )
+    assert explain(risks, budget=0.06, attack="loss") == (
+        "stem+stage1: AUC of loss -0.450 for accuracy -0.060 (rewind_early), the best of 3 cuts "
+        "within 0.06"
+    )
 
 
 def test_a_block_in_the_middle_is_no_cut() -> None:

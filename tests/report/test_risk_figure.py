@@ -27,13 +27,14 @@ def test_the_figure_is_drawn(blocks: int, by: str, risk_record: RiskRecord) -> N
         assert (pixels == rgb).all(axis=-1).sum() > 1000
 
 
-def test_no_cut_was_good_enough(risk_record: RiskRecord) -> None:
+def test_the_figure_shows_the_choice_and_the_attack(risk_record: RiskRecord) -> None:
     risks = risk_record(2)
     risks["auto"] = {"blocks": None, "budget": 0.0, "explanation": "no cut"}
-    with_none, with_one = BytesIO(), BytesIO()
+    with_none, with_one, of_loss = BytesIO(), BytesIO(), BytesIO()
     draw_risk_map(risks, with_none)
     draw_risk_map(risk_record(2), with_one)
-    assert with_none.getvalue() != with_one.getvalue()
+    draw_risk_map(risk_record(2), of_loss, attack="loss")
+    assert len({file.getvalue() for file in (with_none, with_one, of_loss)}) == 3
 
 
 def test_the_table_has_every_block_and_cut_once(risk_record: RiskRecord) -> None:

@@ -10,10 +10,13 @@ from small_study import STUDY
 
 from pptp_jax.data import Npz
 from pptp_jax.models import Model, Variables, mlp
+from pptp_jax.objectives import RelaxLoss
+from pptp_jax.release import OrderOnly
 from pptp_jax.signals import FLIP, IDENTITY, shift
 from pptp_jax.study import load_study, narrowed, run
 from pptp_jax.study.config import describe
-from pptp_jax.training import freeze, undefended
+from pptp_jax.study.fingerprint import fingerprint
+from pptp_jax.training import freeze, split, undefended, whole_network
 
 
 def test_a_study_file(tmp_path: Path) -> None:
@@ -50,6 +53,21 @@ def test_a_narrowed_study(tmp_path: Path) -> None:
     assert narrowed(replace(STUDY, data=Npz()), tmp_path, []).data == Npz(str(tmp_path))
     with pytest.raises(ValueError, match=r"recipe 'undefnded' .* did you mean 'undefended'"):
         narrowed(STUDY, None, ["undefnded"])
+
+
+def test_what_a_recipe_releases_makes_it_another_one() -> None:
+    defence, order = RelaxLoss(alpha=1.0), OrderOnly()
+    recipes = (
+        whole_network(defence, 1),
+        whole_network(defence, 1, release=order),
+        split("head", defence, 1),
+        split("head", defence, 1, release=order),
+    )
+    study = replace(STUDY, recipes=recipes)
+    data = study.load()
+    rest = data, study.division(len(data)), study.membership(len(data))
+    assert len({fingerprint(study, recipe, *rest) for recipe in recipes}) == 4
+    assert "order_only" in recipes[1].slug and describe(study)["recipes"][1]["release"]
 
 
 @pytest.mark.parametrize(
