@@ -44,6 +44,7 @@ def lira_multivariate(
         ValueError: with one query, or with fewer than 2 IN and 2 OUT shadows for an example.
 
     Examples:
+        >>> import numpy as np
         >>> membership = np.arange(8)[:, None] % 2 == 0
         >>> phi = np.where(membership, 2.0, -2.0)[:, None] + np.arange(8)[:, None, None] / 8
         >>> both = np.float32(np.concatenate([phi, phi + 1], axis=1))
