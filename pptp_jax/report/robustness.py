@@ -35,6 +35,8 @@ def measured(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def render_robustness(results: Mapping[str, Any]) -> str:
     """One line a recipe: its accuracy on disturbed inputs; empty if nobody asked.
 
+    Of several numbers of steps the largest stands for all: a terminal is not wide enough.
+
     Args:
         results: the content of `results.json`.
 
@@ -50,10 +52,11 @@ def render_robustness(results: Mapping[str, Any]) -> str:
         return ""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("accuracy on disturbed inputs", no_wrap=True)
-    for trial in rows[0]["robustness"]["trials"]:
+    for trial in _longest(rows[0]["robustness"]["trials"]):
         table.add_column(trial_name(trial), justify="right")
     for row in rows:
-        table.add_row(row["slug"], *(cell(t["accuracy"]) for t in row["robustness"]["trials"]))
+        shown = _longest(row["robustness"]["trials"])
+        table.add_row(row["slug"], *(cell(trial["accuracy"]) for trial in shown))
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)
     console.print(table)
@@ -61,3 +64,9 @@ def render_robustness(results: Mapping[str, Any]) -> str:
         for warning in row["robustness"]["warnings"]:
             console.print(f"warning: {row['slug']}: {warning}", markup=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _longest(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All but those of PGD that another with more steps follows."""
+    kinds = [*(trial["kind"] for trial in trials[1:]), None]
+    return [t for t, after in zip(trials, kinds, strict=True) if (t["kind"], after) != ("pgd",) * 2]

@@ -97,7 +97,7 @@ class Robustness:
         found = [Trial(kind="clean")]
         for norm, size in balls:
             found.append(Trial(kind="fgsm", norm=norm, size=size))
-            found += [Trial(kind="pgd", norm=norm, size=size, steps=n) for n in self.steps]
+            found += [Trial(kind="pgd", norm=norm, size=size, steps=n) for n in sorted(self.steps)]
         return (*found, *(Trial(kind="noise", size=size) for size in self.noise))
 
 
