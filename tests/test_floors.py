@@ -7,7 +7,7 @@ import pptp_jax
 
 PACKAGE = Path(pptp_jax.__file__).parent
 FLOORS = [
-    {"files", "lock", "processes", "validation"},
+    {"files", "lock", "processes", "units", "validation"},
     {"regions", "metrics"},
     {"objectives", "models", "data", "transforms", "release", "compare"},
     {"training", "privacy"},

@@ -8,6 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.units import duration, size
+
 
 def render_forecast(found: Mapping[str, Any]) -> str:
     """One line a recipe with its phases, models, predicted time and memory; then the sums.
@@ -30,7 +32,7 @@ def render_forecast(found: Mapping[str, Any]) -> str:
             str(recipe["models"]),
             str(recipe["at_a_time"]),
             duration(recipe["seconds"]),
-            _size(recipe["bytes"]),
+            size(recipe["bytes"]),
         )
     text = StringIO()
     Console(file=text, width=160, color_system=None).print(table, markup=False)
@@ -44,9 +46,9 @@ def render_forecast(found: Mapping[str, Any]) -> str:
     )
     told = (
         f"Predicted, not measured: training takes {duration(found['seconds'])}, and the largest "
-        f"group of models {_size(found['bytes'])} besides the data."
+        f"group of models {size(found['bytes'])} besides the data."
         if found["seconds"] is not None
-        else f"Predicted, not measured: the largest group of models takes {_size(found['bytes'])} "
+        else f"Predicted, not measured: the largest group of models takes {size(found['bytes'])} "
         f"besides the data; the time of the order {found['strategy']} is not predicted."
     )
     why = (
@@ -57,22 +59,6 @@ def render_forecast(found: Mapping[str, Any]) -> str:
     if any(recipe["region"] in ("auto", "not auto") for recipe in found["recipes"]):
         why += " So does the search for the region `auto`."
     return "\n".join([heading, *lines, told, why, "Nothing was trained or written."])
-
-
-def duration(seconds: float | None) -> str:
-    """A time in the unit that fits it.
-
-    Examples:
-        >>> [duration(seconds) for seconds in (0.3, 42.0, 600.0, 9000.0, None)]
-        ['under 1 s', '42 s', '10 min', '2.5 h', 'n/a']
-    """
-    if seconds is None:
-        return "n/a"
-    if seconds < 1:
-        return "under 1 s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _phase(phase: Mapping[str, Any]) -> str:
@@ -86,11 +72,3 @@ def _phase(phase: Mapping[str, Any]) -> str:
             told += f", {' and '.join(phase[what])} {what}"
     told += ", private" if phase.get("private") else ""
     return told + (f", {phase['networks']} networks a model" if phase.get("networks") else "")
-
-
-def _size(number: int) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}"
-        number = round(number / 1000)
-    return f"{number} TB"

@@ -35,8 +35,10 @@ from pptp_jax.training import (
     Progress,
     Recipe,
     Strategy,
+    needed_memory,
     train_fleet,
 )
+from pptp_jax.units import size
 
 
 def fleet(
@@ -70,8 +72,9 @@ def fleet(
         resume: whether what an earlier run has left is used.
         on_progress: is told after each epoch.
         stop: whether to stop, asked after each epoch.
-        tell: is told in a sentence if the memory does not suffice. Then the groups that are not
-            finished are halved; not where several processes share them, which ends them all.
+        tell: is told in a sentence what memory the models are predicted to need, if any are left to
+            be trained, and if it does not suffice. Then the groups that are not finished are
+            halved; not where several processes share them, which ends them all.
         processes: those that share the work, group by group. Process 0 writes into the fleet's own
             stores, each other one into stores of its own, which process 0 gathers at the end, or at
             the beginning of the next run.
@@ -173,6 +176,12 @@ def fleet(
         shutil.rmtree(saved, ignore_errors=True)
 
     unfinished = list(missing)
+    if missing and processes.first:
+        width = max(plan["widths"][i] for i in missing)
+        need = needed_memory(study.model, arrays, study.batch_size, width, recipe.networks, used)
+        tell(
+            f"{recipe.slug}: {width} models at a time, predicted to need {size(need)} and the data"
+        )
     try:
         before = 0
         for i in missing:

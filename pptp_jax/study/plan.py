@@ -71,6 +71,11 @@ def planned(
     return plan
 
 
+def predicted_bytes(home: Path) -> int | None:
+    """What the models of a fleet were predicted to need; None if nobody has said so."""
+    return _record(home / "fleet.json").get("predicted_bytes")
+
+
 def halved(home: Path, plan: Mapping[str, Any], unfinished: Collection[int]) -> int:
     """Plans the groups that are not finished anew, half as wide, for want of memory.
 

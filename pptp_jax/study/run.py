@@ -25,7 +25,7 @@ from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.study.fleets import fleet
 from pptp_jax.study.kept import Kept
 from pptp_jax.study.measure import Attacked, attacked, row, white_box
-from pptp_jax.study.plan import resolved_regions
+from pptp_jax.study.plan import predicted_bytes, resolved_regions
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.riskiest import write_riskiest
 from pptp_jax.study.robust import robustness
@@ -69,8 +69,9 @@ def run(
         stop: whether to stop, asked after each epoch.
         processes: those that share the work, as `joining.joined` gives them; each trains its part
             of a fleet, and process 0 does the rest.
-        tell: is told in a sentence if the memory does not suffice, so that fewer models are trained
-            side by side.
+        tell: is told in a sentence what memory the models of each recipe are predicted to need
+            before they are trained, and if it does not suffice, so that fewer are trained side by
+            side.
 
     Returns:
         The content of `results.json`.
@@ -143,14 +144,15 @@ def _run(
     ends = {recipe.slug: kept[max(kept)] for recipe, kept in trained}
     seen = {slug: attacked(end, membership, study.attacks, data) for slug, end in ends.items()}
     rows = []
-    for recipe in study.recipes:
+    for recipe, home in zip(study.recipes, homes, strict=True):
         regions = resolved_regions(study, recipe, data)
         record = None if regions is None else regions.to_json()
         end, attack = ends[recipe.slug], seen[recipe.slug]
         found = row(study, recipe, end, attack, manifest["members"])
         found |= slices(study, data, end, membership, attack)
         found |= {"regions": record, "white_box": white_box(study, end, membership)}
-        rows.append(found | {"robustness": robustness(study, end, membership)})
+        found |= {"robustness": robustness(study, end, membership)}
+        rows.append(found | {"predicted_bytes": predicted_bytes(out / home)})
     drawn = curves(study, trained, membership)
     verdicts = comparisons(study, drawn)
     results = manifest | {

@@ -65,17 +65,15 @@ def fitting_chunk(
         16
     """
     strategy = usual_strategy() if strategy is None else strategy
-    kept, passing = _of_one(model, data, batch_size, networks)
+    kept, passing = _of_one(model, data, batch_size, networks, strategy.data_devices)
+    memory, teams = _memory() * _MEMORY_SHARE, 1
     if jax.default_backend() != "cpu":  # whose devices share one memory
-        passing = -(-passing // strategy.data_devices)
-    memory = _memory() * _MEMORY_SHARE
+        memory, teams = memory * strategy.data_devices, strategy.devices
     if strategy.order == "vmap":
         size = memory // (kept + passing)
     else:
-        size = (memory - passing) // kept
-    if jax.default_backend() != "cpu":  # whose devices share one memory
-        size *= strategy.devices
-    return int(np.clip(size, 1, models))
+        size = (memory - strategy.devices // teams * passing) // kept
+    return int(np.clip(size * teams, 1, models))
 
 
 def needed_memory(
@@ -90,13 +88,14 @@ def needed_memory(
 
     A network is taken to need its parameters four times over (themselves, gradients, momentum and
     updates) and, while it is worked on, everything that its forward pass computes for a batch twice
-    over.
+    over. Each of the devices that share a batch has its own copy of the network and its part of the
+    batch.
 
     Args:
         model: what is trained.
         data: the data set.
         batch_size: the examples in a step.
-        models: how many there are, on all devices together.
+        models: how many there are, on all devices together, whose memory is counted together, too.
         networks: how many networks a recipe trains side by side for one model.
         strategy: how they are worked off; None is `usual_strategy()`.
 
@@ -107,21 +106,27 @@ def needed_memory(
         >>> [needed_memory(mlp, digits, 64, 8, strategy=order) for order in (scan, vmap)]
         [222672, 697216]
     """
-    kept, passing = _of_one(model, data, batch_size, networks)
     strategy = usual_strategy() if strategy is None else strategy
+    kept, passing = _of_one(model, data, batch_size, networks, strategy.data_devices)
     return models * kept + passing * (models if strategy.order == "vmap" else strategy.devices)
 
 
-def _of_one(model: Model, data: Arrays, batch_size: int, networks: int) -> tuple[int, int]:
-    """The bytes that one model needs all the time, and besides while it is worked on."""
-    x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((batch_size,), jnp.int32))
+def _of_one(
+    model: Model, data: Arrays, batch_size: int, networks: int, shares: int
+) -> tuple[int, int]:
+    """The bytes that one model needs all the time, and besides while it is worked on.
+
+    They are those of all devices that share it, each of which has its part of a batch.
+    """
+    part = -(-batch_size // shares)
+    x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((part,), jnp.int32))
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = jax.eval_shape(model.init, key, x)
     forward = partial(model.apply, train=True)
     program = jax.make_jaxpr(lambda v, x, k: forward(*v, x, key=k))(variables, x, key)
     activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)
     parameters = sum(map(_bytes, jax.tree.leaves(variables)))
-    return networks * 4 * parameters, networks * 2 * activations
+    return shares * networks * 4 * parameters, shares * networks * 2 * activations
 
 
 def _bytes(array: Any) -> int:

@@ -27,7 +27,7 @@ def test_sigterm_saves_and_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "preempted.py"
     path.write_text(STUDY.replace("undefended(1)", "undefended(3)") + PREEMPTED)
     out = pptp_process("run", path, "--strategy", "scan", cwd=tmp_path)
-    assert out.stderr == "interrupted; the same command goes on from here\n"
+    assert out.stderr.endswith("\ninterrupted; the same command goes on from here\n")
     assert out.returncode == 143
     [kept] = tmp_path.rglob("checkpoint-0")
     assert Checkpoint(kept).latest() == 2
@@ -98,4 +98,4 @@ fleets.collect = interrupted
     )
     out = pptp_process("run", slow, "--strategy", "scan", cwd=tmp_path)
     assert out.returncode == 130
-    assert out.stderr == "interrupted; the same command goes on from here\n"
+    assert out.stderr.endswith("\ninterrupted; the same command goes on from here\n")

@@ -12,7 +12,9 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
     out = study.parent / "out"
     result = pptp("run", study, "--out", out, "--devices", 2)
     assert result.exit_code == 0, result.output
-    [told] = result.stderr.splitlines()
+    told, *needed = result.stderr.splitlines()
+    for line, recipe in zip(needed, ("undefended_1", "freeze_1+1_stem"), strict=True):
+        assert re.fullmatch(rf"{re.escape(recipe)}: 6 models at a time, predicted .* data", line)
     found = re.match(r"training by (vmap|scan) on 2 devices, cpu: examples a second by", told)
     assert found is not None, told
     chosen = {"type": "Strategy", "order": found[1], "devices": 2, "data_devices": 1}

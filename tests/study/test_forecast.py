@@ -9,6 +9,7 @@ from small_study import STUDY
 
 from pptp_jax.study import forecast, run
 from pptp_jax.training import Ensemble, Probe, Strategy, dmp, selena, usual_strategy
+from pptp_jax.units import size
 
 SPEEDS = Probe(Strategy(order="scan"), {"scan": 1000.0, "vmap": 500.0})
 
@@ -34,9 +35,14 @@ def test_time_is_what_is_seen_over_the_speed() -> None:
 
 def test_groups_and_memory_are_those_of_the_plan(tmp_path: Path) -> None:
     study = replace(STUDY, recipes=STUDY.recipes[:1], resamples=10)
-    run(study, tmp_path)
+    told: list[str] = []
+    results = run(study, tmp_path, tell=told.append)
     [path] = tmp_path.rglob("fleet.json")
     plan = json.loads(path.read_text())
     [recipe] = forecast(study, usual_strategy(), SPEEDS)["recipes"]
-    assert recipe["bytes"] == plan["predicted_bytes"]
+    assert recipe["bytes"] == plan["predicted_bytes"] == results["rows"][0]["predicted_bytes"]
+    needed = f"predicted to need {size(recipe['bytes'])} and the data"
+    assert told == [f"{recipe['slug']}: {recipe['at_a_time']} models at a time, {needed}"]
+    run(study, tmp_path, tell=told.append)  # which has nothing left to train
+    assert len(told) == 1
     assert recipe["at_a_time"] == len(plan["groups"][0])

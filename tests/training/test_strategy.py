@@ -19,6 +19,7 @@ from pptp_jax.training import (
     Progress,
     Strategy,
     fitting_chunk,
+    needed_memory,
     rewind,
     train_fleet,
     undefended,
@@ -111,6 +112,33 @@ def test_one_after_another_needs_less_memory() -> None:
         fitting_chunk(deep, wide, 10**5, 10**9, strategy=strategy) for strategy in STRATEGIES[:2]
     ]
     assert fit[1] > 100 * fit[0]
+
+
+@pytest.mark.parametrize("order", ["vmap", "scan"])
+@pytest.mark.parametrize("devices", [{}, {"data_devices": 4}, {"devices": 2, "data_devices": 2}])
+def test_what_fits_is_what_is_needed(
+    order: str, devices: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pptp_jax.training.grouping._memory", lambda: 2 * 10**6)
+    one = mlp([16], num_classes=10), Arrays.of(Digits().load()), 64
+    strategy = Strategy(order=order, **devices)
+    fit = fitting_chunk(*one, 10**4, strategy=strategy)
+    fitting, more = (needed_memory(*one, fit + i, strategy=strategy) for i in (0, 1))
+    assert 1 < fit and fitting <= 10**6 < more
+
+
+def test_devices_that_share_a_model_need_a_copy_each_and_share_the_rest() -> None:
+    one = mlp([16], num_classes=10), Arrays.of(Digits().load()), 64
+
+    def need(data_devices: int, models: int) -> int:
+        strategy = Strategy(order="scan", data_devices=data_devices)
+        return needed_memory(*one, models, strategy=strategy)
+
+    parameters = 4 * (64 * 16 + 16 + 16 * 10 + 10)
+    assert need(1, 3) - need(1, 2) == 4 * parameters
+    assert need(4, 3) - need(4, 2) == 4 * 4 * parameters
+    # But for what has no axis of the batch.
+    assert need(1, 0) <= need(4, 0) < 1.02 * need(1, 0)
 
 
 def test_the_usual_strategy_of_a_cpu() -> None:
