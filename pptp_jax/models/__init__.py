@@ -4,6 +4,7 @@ from pptp_jax.models.cnn import cnn
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.mlp import mlp
 from pptp_jax.models.model import Model, Variables, learns
+from pptp_jax.models.precision import in_bfloat16
 from pptp_jax.models.rebuilt import BUILDERS, rebuilt
 from pptp_jax.models.resnet import resnet18
 from pptp_jax.models.starting_from import starting_from
@@ -19,6 +20,7 @@ __all__ = [
     "Variables",
     "cnn",
     "from_linen",
+    "in_bfloat16",
     "learns",
     "mlp",
     "rebuilt",

@@ -57,8 +57,10 @@ class GroupNorm(nn.Module):
         scale = self.param("scale", nn.initializers.ones, (len(x),))
         bias = self.param("bias", nn.initializers.zeros, (len(x),))
         grouped = jnp.reshape(x, (self.groups, -1, *x.shape[1:]))
+        # At least in float32, as Flax takes those of a batch.
+        grouped = grouped.astype(jnp.promote_types(x.dtype, jnp.float32))
         normed = jax.nn.standardize(grouped, axis=(1, 2, 3), epsilon=1e-5)
-        normed = jnp.reshape(normed, x.shape)
+        normed = jnp.reshape(normed, x.shape).astype(x.dtype)
         return normed * scale[:, None, None, None] + bias[:, None, None, None]
 
 

@@ -8,6 +8,7 @@ from pptp_jax.models.convolution import batch_last, examples_first
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
+from pptp_jax.models.rematerialized import call
 from pptp_jax.validation import at_least, one_of
 
 
@@ -33,6 +34,7 @@ class _Stage(nn.Module):
     stride: int
     depth: int
     norm: str
+    remat: bool
 
     @nn.compact
     def __call__(
@@ -40,7 +42,8 @@ class _Stage(nn.Module):
     ) -> Float[Array, "_ _ _ batch"]:
         for i in range(self.depth):
             stride = 1 if i else self.stride
-            x = _BasicBlock(self.features, stride, self.norm, name=f"block{i + 1}")(x, train=train)
+            block = _BasicBlock(self.features, stride, self.norm, name=f"block{i + 1}")
+            x = call(block, x, train=train, anew=self.remat)
         return x
 
 
@@ -52,12 +55,14 @@ class ResNet(nn.Module):
         depth: the basic blocks of a stage.
         num_classes: the number of outputs.
         norm: `batch` or `group`.
+        remat: whether blocks are computed anew for the backward pass.
     """
 
     widths: tuple[int, ...]
     depth: int
     num_classes: int
     norm: str
+    remat: bool = False
 
     @nn.compact
     def __call__(
@@ -67,12 +72,13 @@ class ResNet(nn.Module):
         stem = NormedConv(self.widths[0], self.norm, name="stem")
         x = nn.relu(stem(batch_last(x), train=learns(train, "stem")))
         for i, width in enumerate(self.widths, start=1):
-            stage = _Stage(width, 1 if i == 1 else 2, self.depth, self.norm, name=f"stage{i}")
-            x = stage(x, train=learns(train, f"stage{i}"))
+            stride, name = (1 if i == 1 else 2), f"stage{i}"
+            stage = _Stage(width, stride, self.depth, self.norm, self.remat, name=name)
+            x = stage(x, train=learns(train, name))
         return nn.Dense(self.num_classes, name="head")(jnp.mean(x, axis=(1, 2)).T)
 
 
-def resnet18(num_classes: int = 10, norm: str = "batch") -> Model:
+def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) -> Model:
     """The ResNet-18 of CIFAR: a 3×3 stem of stride 1, no max-pooling, four stages of two blocks.
 
     Widths 64, 128, 256, 512; shortcuts across a change of shape are 1×1 convolutions with a norm;
@@ -82,6 +88,8 @@ def resnet18(num_classes: int = 10, norm: str = "batch") -> Model:
     Args:
         num_classes: the number of outputs.
         norm: `batch`, or `group` for private training.
+        remat: whether each basic block is computed anew for the backward pass, for less memory and
+            up to a third more time.
 
     Returns:
         A model for inputs (batch, height, width, channels) with the blocks `stem`, `stage1` to
@@ -100,7 +108,7 @@ def resnet18(num_classes: int = 10, norm: str = "batch") -> Model:
     """
     at_least(2, num_classes=num_classes)
     one_of(NORMS, norm=norm)
-    module = ResNet((64, 128, 256, 512), 2, num_classes, norm)
+    module = ResNet((64, 128, 256, 512), 2, num_classes, norm, remat)
     stages = [f"stage{i}" for i in range(1, len(module.widths) + 1)]
-    config = {"name": "resnet18", "num_classes": num_classes, "norm": norm}
+    config = {"name": "resnet18", "num_classes": num_classes, "norm": norm, "remat": remat}
     return from_linen(module, ["stem", *stages, "head"], config, examples_first)

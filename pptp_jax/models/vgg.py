@@ -8,6 +8,7 @@ from pptp_jax.models.convolution import batch_first, batch_last, examples_first,
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
+from pptp_jax.models.rematerialized import call
 from pptp_jax.validation import at_least, one_of
 
 
@@ -36,11 +37,13 @@ class VGG(nn.Module):
         stages: the channels of each stage's convolutions.
         num_classes: the number of outputs.
         norm: `batch` or `group`.
+        remat: whether blocks are computed anew for the backward pass.
     """
 
     stages: tuple[tuple[int, ...], ...]
     num_classes: int
     norm: str
+    remat: bool = False
 
     @nn.compact
     def __call__(
@@ -49,13 +52,14 @@ class VGG(nn.Module):
         """The logits of a batch of images."""
         x = batch_last(x)
         for name, widths in zip(_names(len(self.stages)), self.stages, strict=True):
-            x = _Stage(widths, self.norm, name=name)(x, train=learns(train, name))
+            stage = _Stage(widths, self.norm, name=name)
+            x = call(stage, x, train=learns(train, name), anew=self.remat)
         return nn.Dense(self.num_classes, name="head")(
             jnp.reshape(batch_first(x), (x.shape[-1], -1))
         )
 
 
-def vgg11_bn(num_classes: int = 10, norm: str = "batch") -> Model:
+def vgg11_bn(num_classes: int = 10, norm: str = "batch", remat: bool = False) -> Model:
     """The VGG11 of CIFAR: eight 3×3 convolutions with norm, five poolings, one dense layer.
 
     Widths 64 | 128 | 256, 256 | 512, 512 | 512, 512, with 2×2 max-pooling at each bar and at the
@@ -68,6 +72,8 @@ def vgg11_bn(num_classes: int = 10, norm: str = "batch") -> Model:
     Args:
         num_classes: the number of outputs.
         norm: `batch`, or `group` for private training.
+        remat: whether each stage is computed anew for the backward pass, for less memory and
+            up to a third more time.
 
     Returns:
         A model for inputs (batch, height, width, channels) of at least 32×32, with the blocks
@@ -86,6 +92,6 @@ def vgg11_bn(num_classes: int = 10, norm: str = "batch") -> Model:
     """
     at_least(2, num_classes=num_classes)
     one_of(NORMS, norm=norm)
-    module = VGG(((64,), (128,), (256, 256), (512, 512), (512, 512)), num_classes, norm)
-    config = {"name": "vgg11_bn", "num_classes": num_classes, "norm": norm}
+    module = VGG(((64,), (128,), (256, 256), (512, 512), (512, 512)), num_classes, norm, remat)
+    config = {"name": "vgg11_bn", "num_classes": num_classes, "norm": norm, "remat": remat}
     return from_linen(module, [*_names(len(module.stages)), "head"], config, examples_first)

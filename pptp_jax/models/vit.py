@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
+from pptp_jax.models.rematerialized import call
 from pptp_jax.validation import at_least, fraction
 
 
@@ -62,6 +63,7 @@ class _Stage(nn.Module):
     heads: int
     mlp: int
     dropout: float
+    remat: bool
 
     @nn.compact
     def __call__(
@@ -69,7 +71,7 @@ class _Stage(nn.Module):
     ) -> Float[Array, "batch tokens width"]:
         for i in range(1, self.depth + 1):
             block = _EncoderBlock(self.heads, self.mlp, self.dropout, name=f"block{i}")
-            x = block(x, train=train)
+            x = call(block, x, train=train, anew=self.remat)
         return x
 
 
@@ -90,6 +92,7 @@ class _ViT(nn.Module):
     heads: int
     mlp: int
     dropout: float
+    remat: bool
 
     @nn.compact
     def __call__(
@@ -98,8 +101,9 @@ class _ViT(nn.Module):
         embed = _PatchEmbed(self.patch, self.width, self.dropout, name="patch_embed")
         x = embed(x, train=learns(train, "patch_embed"))
         for i, depth in enumerate(self.depths, start=1):
-            stage = _Stage(depth, self.heads, self.mlp, self.dropout, name=f"stage{i}")
-            x = stage(x, train=learns(train, f"stage{i}"))
+            name = f"stage{i}"
+            stage = _Stage(depth, self.heads, self.mlp, self.dropout, self.remat, name=name)
+            x = stage(x, train=learns(train, name))
         return _Head(self.num_classes, name="head")(x)
 
 
@@ -113,6 +117,7 @@ def vit(
     mlp: int = 768,
     stages: int = 3,
     dropout: float = 0.0,
+    remat: bool = False,
 ) -> Model:
     """A small vision transformer: patches, positions, encoder blocks that normalise first.
 
@@ -130,6 +135,8 @@ def vit(
         stages: the groups that the encoder blocks are put in, as even as can be, larger ones first.
         dropout: the share of values dropped after the positions, the attention and the two layers
             of an encoder block.
+        remat: whether each encoder block is computed anew for the backward pass, for less memory
+            and up to a third more time.
 
     Returns:
         A model for inputs (batch, height, width, channels) with the blocks `patch_embed`, `stage1`
@@ -164,7 +171,8 @@ def vit(
         "mlp": mlp,
         "stages": stages,
         "dropout": dropout,
+        "remat": remat,
     }
-    module = _ViT(num_classes, patch, width, depths, heads, mlp, dropout)
+    module = _ViT(num_classes, patch, width, depths, heads, mlp, dropout, remat)
     names = [f"stage{i}" for i in range(1, stages + 1)]
     return from_linen(module, ["patch_embed", *names, "head"], config)

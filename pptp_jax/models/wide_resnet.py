@@ -8,6 +8,7 @@ from pptp_jax.models.convolution import Conv, batch_last, examples_first
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, normalize
+from pptp_jax.models.rematerialized import call
 from pptp_jax.validation import at_least, fraction, one_of
 
 
@@ -41,6 +42,7 @@ class _Stage(nn.Module):
     depth: int
     norm: str
     dropout: float
+    remat: bool
 
     @nn.compact
     def __call__(
@@ -49,7 +51,7 @@ class _Stage(nn.Module):
         for i in range(self.depth):
             stride, name = (1 if i else self.stride), f"block{i + 1}"
             block = _WideBlock(self.features, stride, self.norm, self.dropout, name=name)
-            x = block(x, train=train)
+            x = call(block, x, train=train, anew=self.remat)
         return x
 
 
@@ -75,6 +77,7 @@ class WideResNet(nn.Module):
         num_classes: the number of outputs.
         norm: `batch` or `group`.
         dropout: the share of values dropped between the two convolutions of a block.
+        remat: whether blocks are computed anew for the backward pass.
     """
 
     stem: int
@@ -83,6 +86,7 @@ class WideResNet(nn.Module):
     num_classes: int
     norm: str
     dropout: float
+    remat: bool = False
 
     @nn.compact
     def __call__(
@@ -92,12 +96,20 @@ class WideResNet(nn.Module):
         x = _conv(self.stem, 3, 1, "stem")(batch_last(x))
         for i, width in enumerate(self.widths, start=1):
             stride, name = (1 if i == 1 else 2), f"stage{i}"
-            stage = _Stage(width, stride, self.depth, self.norm, self.dropout, name=name)
+            stage = _Stage(
+                width, stride, self.depth, self.norm, self.dropout, self.remat, name=name
+            )
             x = stage(x, train=learns(train, name))
         return _Head(self.num_classes, self.norm, name="head")(x, train=learns(train, "head"))
 
 
-def wrn28(widen: int, num_classes: int = 10, norm: str = "batch", dropout: float = 0.0) -> Model:
+def wrn28(
+    widen: int,
+    num_classes: int = 10,
+    norm: str = "batch",
+    dropout: float = 0.0,
+    remat: bool = False,
+) -> Model:
     """WRN-28-k: a stem of 16 channels and three stages of four blocks that normalise first.
 
     Widths 16k, 32k, 64k; a shortcut across a change of shape is a 1×1 convolution of the normalised
@@ -110,6 +122,8 @@ def wrn28(widen: int, num_classes: int = 10, norm: str = "batch", dropout: float
         num_classes: the number of outputs.
         norm: `batch`, or `group` for private training.
         dropout: the share of values dropped between the two convolutions of a block.
+        remat: whether each block is computed anew for the backward pass, for less memory and
+            up to a third more time.
 
     Returns:
         A model for inputs (batch, height, width, channels) with the blocks `stem`, `stage1` to
@@ -129,13 +143,15 @@ def wrn28(widen: int, num_classes: int = 10, norm: str = "batch", dropout: float
     at_least(2, num_classes=num_classes)
     one_of(NORMS, norm=norm)
     fraction(dropout=dropout)
-    module = WideResNet(16, (16 * widen, 32 * widen, 64 * widen), 4, num_classes, norm, dropout)
+    widths = (16 * widen, 32 * widen, 64 * widen)
+    module = WideResNet(16, widths, 4, num_classes, norm, dropout, remat)
     config = {
         "name": "wrn28",
         "widen": widen,
         "num_classes": num_classes,
         "norm": norm,
         "dropout": dropout,
+        "remat": remat,
     }
     return from_linen(
         module, ["stem", "stage1", "stage2", "stage3", "head"], config, examples_first

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,8 +52,11 @@ def fingerprint(
         lowered.as_text(),
     ]
     # In the program as well, as long as JAX writes constants out.
-    if "start" in study.model.config:
-        parts.append(study.model.config["start"])
+    config: Any = study.model.config
+    while isinstance(config, Mapping):  # of a wrapped model, too
+        if "start" in config:
+            parts.append(config["start"])
+        config = config.get("model")
     if signals_read(study) & set(PROBED):
         parts.append(describe(study.probes))
     if study.robustness is not None:
