@@ -13,12 +13,14 @@ exactly half of the images; the last, smaller batch of an epoch is left out; inp
 weight decay takes biases and norms, too; the network that is attacked is the last one, not a
 moving average.
 
-The protocol has not been run, for want of a GPU. A shortened form for two CPU cores, which has not
-yet been seen to its end either:
+The protocol has not been run, for want of a GPU. A shortened form, run end to end:
 
     pptp run experiments/cifar10_wrn28.py --data DIR --recipe undefended \
         --strategy scan --set models=4 --set examples=200 --set batch_size=25 \
         --set recipes.undefended.epochs=2
+
+It took three minutes of CPU time, most of them to compile, and half an hour on a machine that
+others used: accuracy .147, AUC of the loss .545, of RMIA .551 (± .06). LiRA wants six models.
 """
 
 from pptp_jax.data import Augmentation, Balanced, Tfds
