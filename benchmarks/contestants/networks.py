@@ -15,7 +15,7 @@ import numpy as np
 
 from pptp_jax.models import Model, Variables, cnn, from_linen, mlp, resnet18
 from pptp_jax.models.wide_resnet import WideResNet
-from pptp_jax.training.keys import epoch_key, initial_key
+from pptp_jax.training.keys import initial_key, order_key
 
 EXAMPLES, RATE, MOMENTUM = 1280, 0.05, 0.9
 
@@ -96,7 +96,7 @@ class Network:
         """The same in the order in which ours takes them, (models, steps, batch)."""
 
         def order(key: jax.Array) -> jax.Array:
-            shuffle, _ = jax.random.split(epoch_key(key, jnp.int32(0)))
+            shuffle = order_key(key, jnp.int32(0))
             return jax.random.permutation(shuffle, self.members.shape[1])
 
         orders = np.asarray(jax.vmap(order)(self.keys))

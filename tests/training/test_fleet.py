@@ -1,5 +1,6 @@
 """Fleets: the same models however they are grouped, mapped, or interrupted."""
 
+import gc
 from pathlib import Path
 
 import chex
@@ -67,6 +68,16 @@ def test_the_grouping_does_not_matter() -> None:
         chex.assert_trees_all_close(
             trained(RECIPES[4], groups=groups), together, rtol=1e-4, atol=1e-5
         )
+
+
+def test_memory_does_not_grow_with_the_models_that_have_been_trained() -> None:
+    gc.collect()
+    alone = [(model,) for model in range(4)]
+    held = [
+        sum(array.nbytes for array in jax.live_arrays())
+        for _ in train_fleet(MODEL, RECIPES[0], DATA, INDICES, batch_size=50, groups=alone)
+    ]
+    assert held[-1] <= held[0]
 
 
 def test_a_seed_changes_every_model() -> None:
