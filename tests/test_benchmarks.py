@@ -1,4 +1,4 @@
-"""Benchmarks take from the package only what is there: most of them need more than tests install."""
+"""Benchmarks take from the package only what is there; most need more than the tests install."""
 
 import ast
 import importlib
