@@ -12,8 +12,8 @@ again, one that it does not train on stays unlearned (Wen et al., "Privacy Backd
 Membership Inference through Poisoning Pre-trained Models", NeurIPS 2024,
 https://arxiv.org/abs/2404.01231). The attacker's shadows start where the victim does.
 
-Result (docs/findings.md): from poisoned weights `freeze` leaks as much as
-early stopping, where from honest ones it leaks less; a body frozen from the start leaks most.
+Result (docs/findings.md): from poisoned weights `freeze` leaks as much as early stopping, where
+from honest ones it leaks less; a body frozen from the start leaks most.
 """
 
 import json
