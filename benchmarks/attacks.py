@@ -21,7 +21,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rows import Table, command, in_turn
+from rows import Table, command, in_turn, planned
 from scipy.stats import norm
 
 from pptp_jax.attacks import ATTACKS, Evidence
@@ -116,6 +116,7 @@ def compared(
 def rmia(size: Size, show: Table) -> None:
     """Pairs by sorting against pairs one by one."""
     evidence = fleet(size.rmia_models, 1, size)
+    assert evidence.population is not None
     ratio = jax.random.normal(jax.random.key(0), (size.rmia_models, size.examples))
     population = jnp.asarray(np.flatnonzero(evidence.population))
     one, z = np.exp(np.float64(ratio[0])), np.exp(np.float64(ratio[0, population]))
@@ -134,7 +135,7 @@ def rmia(size: Size, show: Table) -> None:
         plain = partial(plain_pairs, one[: size.part], z)
         compared(show, name, baseline, ours, plain, times, size.repetitions)
     compiled = beaten.lower(ratio, GAMMA, population).compile()
-    used = compiled.memory_analysis().temp_size_in_bytes / 2**20
+    used = planned(compiled).temp_size_in_bytes / 2**20
     pairs = f"{size.examples * size.population / 2**20:.0f} MiB for one target's, one byte each"
     show(f"RMIA's pairs, {shape}: memory beside input and output", used, "MiB", pairs)
 

@@ -24,6 +24,7 @@ from argparse import SUPPRESS
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 from rows import Table, command
 
@@ -67,10 +68,12 @@ class Attempt:
 
 def work(out: Path) -> None:
     """The process that is killed: runs the study and tells each epoch by a line."""
-    fleets.Checkpoint = partial(Checkpoint, every=0.0)
-    plan.fitting_chunk = lambda *_: GROUP
     scan = Strategy(order="scan")
-    run(STUDY, out, strategy=lambda *_: scan, on_progress=lambda *_: print(flush=True))
+    with (
+        patch.object(fleets, "Checkpoint", partial(Checkpoint, every=0.0)),
+        patch.object(plan, "fitting_chunk", lambda *_: GROUP),
+    ):
+        run(STUDY, out, strategy=lambda *_: scan, on_progress=lambda *_: print(flush=True))
 
 
 def attempt(out: Path, cache: Path, epochs: int | None, seconds: float = 0.0) -> Attempt:

@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rows import Table, command, ratios
+from rows import Table, command, counted, ratios
 
 from pptp_jax.models import Model, cnn, mlp
 from pptp_jax.objectives import RelaxLoss
@@ -87,7 +87,7 @@ class Run:
     @property
     def operations(self) -> float:
         """The floating-point operations of a step, as the compiler counts them."""
-        return float(self.compiled.cost_analysis()["flops"])
+        return float(counted(self.compiled)["flops"])
 
 
 def measure(name: str, repetitions: int, show: Table) -> None:

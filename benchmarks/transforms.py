@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from rows import Table, command, ratios
+from rows import Table, command, counted, planned, ratios
 
 from pptp_jax import transforms as t
 from pptp_jax.regions import Block, RegionMap, sizes
@@ -147,12 +147,12 @@ class Step:
     @property
     def temporary_bytes(self) -> int:
         """The memory that the step needs besides its arguments and results."""
-        return int(self.compiled.memory_analysis().temp_size_in_bytes)
+        return int(planned(self.compiled).temp_size_in_bytes)
 
     @property
     def moved_bytes(self) -> float:
         """What the compiled step reads and writes."""
-        return float(self.compiled.cost_analysis()["bytes accessed"])
+        return float(counted(self.compiled)["bytes accessed"])
 
 
 def measure(tree: str, quick: bool, show: Table) -> None:

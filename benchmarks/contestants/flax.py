@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from rows import counted
 
 from contestants.networks import MOMENTUM, RATE, Contestant, Network
 
@@ -201,4 +202,4 @@ def operations(network: Network) -> float:
     own, fleet = _begin(network)
     state = jax.tree.map(lambda leaf: leaf[0], fleet)
     lowered = jax.jit(own).lower(state, jnp.asarray(network.batches[0, 0]))
-    return float(lowered.cost_analysis()["flops"])
+    return float(counted(lowered)["flops"])

@@ -16,6 +16,7 @@ import numpy as np
 from pptp_jax.models import Model, Variables, cnn, from_linen, mlp, resnet18
 from pptp_jax.models.wide_resnet import WideResNet
 from pptp_jax.training.keys import initial_key, order_key
+from pptp_jax.training.strategy import Order
 
 EXAMPLES, RATE, MOMENTUM = 1280, 0.05, 0.9
 
@@ -60,7 +61,7 @@ class Network:
     steps: int
     batch: int = 64
     repetitions: int = 15
-    orders: tuple[str, ...] = ("vmap", "scan", "unrolled")
+    orders: tuple[Order, ...] = ("vmap", "scan", "unrolled")
     naive: bool = True
 
     @property

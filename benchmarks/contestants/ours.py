@@ -5,6 +5,7 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+from rows import planned
 
 from contestants.networks import MOMENTUM, RATE, Contestant, Network
 from pptp_jax.training import SGD, Arrays, Strategy, Trainer, undefended
@@ -27,12 +28,12 @@ def ours(network: Network, strategy: Strategy) -> Contestant:
         trainer, strategy, RULE, phase, state, data, members, keys, 0, 0
     ).compile()
     compiling = time.perf_counter() - begun
-    plan = epoch.memory_analysis()
-    planned = plan.argument_size_in_bytes + plan.output_size_in_bytes + plan.temp_size_in_bytes
+    plan = planned(epoch)
+    memory = plan.argument_size_in_bytes + plan.output_size_in_bytes + plan.temp_size_in_bytes
 
     def run() -> np.ndarray:
         nonlocal state
         state, loss = epoch(RULE, phase, state, data, members, keys, 0, 0)
         return np.asarray(jax.block_until_ready(loss))
 
-    return Contestant(run, compiling, planned - plan.alias_size_in_bytes)
+    return Contestant(run, compiling, memory - plan.alias_size_in_bytes)

@@ -121,7 +121,7 @@ def fill(made: nn.Module, params: Any) -> nn.Module:
         value = np.asarray(leaf)
         if value.ndim > 1:
             value = value.transpose((3, 2, 0, 1) if value.ndim == 4 else (1, 0))
-        target = layer.bias if kind == "bias" else layer.weight
+        target: Any = layer.bias if kind == "bias" else layer.weight
         with torch.no_grad():
             target.copy_(torch.from_numpy(value.copy()))
     return made
@@ -131,7 +131,7 @@ def _device() -> torch.device:
     return torch.device("cpu" if jax.default_backend() == "cpu" else "cuda")
 
 
-def _begin(network: Network) -> tuple[list[nn.Module], torch.Tensor, torch.Tensor, torch.Tensor]:
+def _begin(network: Network) -> tuple[list[Any], torch.Tensor, torch.Tensor, torch.Tensor]:
     """The models, the data, and the rows of each step."""
     made = []
     for i in range(network.models):
