@@ -187,6 +187,26 @@ def _edges(pixels: int, size: int, stride: int) -> list[tuple[int, int, int]]:
     return [(i - size // 2, pixels - covered - i + size // 2, stride - 1) for i in range(size)]
 
 
+@jax.custom_jvp
+def _larger(x: jax.Array, y: jax.Array) -> jax.Array:
+    """The larger of two, whose derivative asks the two alone.
+
+    That of `jnp.maximum` asks which of them equals the result. A compiler that computes them anew
+    for the backward pass may round otherwise: then neither does, and the gradient is lost.
+    """
+    return jnp.maximum(x, y)
+
+
+@_larger.defjvp
+def _(
+    values: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    x, y = values
+    dx, dy = tangents
+    first = jnp.where(x == y, 0.5, jnp.where(x > y, 1.0, 0.0)).astype(dx.dtype)
+    return _larger(x, y), first * dx + (1 - first) * dy
+
+
 def max_pool2x2(
     x: Float[Array, "channels height width batch"],
 ) -> Float[Array, "channels _ _ batch"]:
@@ -196,5 +216,5 @@ def max_pool2x2(
     share the gradient.
     """
     height, width = (2 * (n // 2) for n in x.shape[1:3])
-    rows = jnp.maximum(x[:, 0:height:2], x[:, 1:height:2])
-    return jnp.maximum(rows[:, :, 0:width:2], rows[:, :, 1:width:2])
+    rows = _larger(x[:, 0:height:2], x[:, 1:height:2])
+    return _larger(rows[:, :, 0:width:2], rows[:, :, 1:width:2])

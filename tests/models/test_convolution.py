@@ -87,6 +87,13 @@ def test_max_pooling_is_xlas_own(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(slope, known, rtol=1e-6)
 
 
+def test_equal_maxima_share_the_gradient() -> None:
+    x = jnp.asarray([[1.0, 1.0, 0.0, 3.0], [1.0, 1.0, 3.0, 2.0]])[None, :, :, None]
+    slope = jax.grad(lambda x: (5 * max_pool2x2(x)).sum())(x)[0, :, :, 0]
+    known = 5 * np.asarray([[0.25, 0.25, 0.0, 0.5], [0.25, 0.25, 0.5, 0.0]])
+    np.testing.assert_allclose(slope, known, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("conv", "message"),
     [
