@@ -9,6 +9,7 @@ import numpy as np
 from pptp_jax.compare import Curve, Point, matched_accuracy, point
 from pptp_jax.report.page.stored import read_results, read_scores
 from pptp_jax.study.comparisons import STATISTICS, method_name
+from pptp_jax.validation import Refused
 
 METRICS = ("auc", "tpr@0.01", "tpr@0.001")
 
@@ -34,7 +35,7 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
     """
     homes = {"a": a, "b": b}
     if a.resolve() == b.resolve():
-        raise ValueError(f"{a} is one run; give the directories of two")
+        raise Refused(f"{a} is one run; give the directories of two")
     found = {side: _read(home) for side, home in homes.items()}
     _check_data(homes, found)
     attack = found["a"]["compared"]
@@ -54,9 +55,9 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
 def _read(home: Path) -> dict[str, Any]:
     results = read_results(home) if home.is_dir() else None
     if results is None:
-        raise ValueError(f"{home} has no results.json: give the directory of a finished run")
+        raise Refused(f"{home} has no results.json: give the directory of a finished run")
     if not {"config", "compared", "data"} <= set(results):
-        raise ValueError(f"{home} holds no run of a study: `pptp run` makes one")
+        raise Refused(f"{home} holds no run of a study: `pptp run` makes one")
     return results
 
 
@@ -64,7 +65,7 @@ def _check_data(homes: Mapping[str, Path], found: Mapping[str, Any]) -> None:
     one, other = (found[side]["data"] for side in ("a", "b"))
     if one["fingerprint"] != other["fingerprint"]:
         told = [f"{d['name']} ({d['examples']} examples)" for d in (one, other)]
-        raise ValueError(
+        raise Refused(
             f"the runs are of different examples, {told[0]} in {homes['a']} and {told[1]} in "
             f"{homes['b']}, so their numbers cannot be compared; data, `examples` and `seed` "
             "choose them"
@@ -104,7 +105,7 @@ def _curves(home: Path, results: Mapping[str, Any], attack: str) -> dict[str, tu
     for row in results["rows"]:
         stored = read_scores(home, row, attack)
         if stored is None:
-            raise ValueError(f"{home} has lost the scores of {row['slug']}: run the study again")
+            raise Refused(f"{home} has lost the scores of {row['slug']}: run the study again")
         with np.load(home / "scores" / f"{row['slug']}.npz") as arrays:
             targets = arrays["targets"]
         if not len(targets):

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from pptp_jax.validation import Refused
+
 _ASIDE = ".part"
 
 
@@ -71,15 +73,15 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         ValueError: if there is no such file, or it holds anything else.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
+        raise Refused(f"{path}: there is no such file")
     try:
         with path.open("rb") as file:
             stored = np.load(file, allow_pickle=False)
             if isinstance(stored, np.ndarray):
-                raise ValueError("it is a single array: store arrays by name with numpy.savez")
+                raise Refused("it is a single array: store arrays by name with numpy.savez")
             return {key: stored[key] for key in stored.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: this is no .npz file of plain arrays: {error}") from error
+        raise Refused(f"{path}: this is no .npz file of plain arrays: {error}") from error
 
 
 def write_json(path: Path, content: Any) -> None:

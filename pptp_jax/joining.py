@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pptp_jax.processes import Board, Processes
+from pptp_jax.validation import Refused
 
 _STOPPED = "stopped: "
 _BEAT = 1.0  # seconds
@@ -66,12 +67,12 @@ def joined(
             initialization_timeout=_COMING,
         )
     except ValueError as error:
-        raise ValueError(
+        raise Refused(
             f"no TPU pod, SLURM or Open MPI in the environment tells who the processes are, so "
             f"coordinator, processes and process must all be given; got {given} ({error})"
         ) from error
     except RuntimeError as error:
-        raise ValueError(f"the processes did not come together: {error}") from error
+        raise Refused(f"the processes did not come together: {error}") from error
     board = _Store(global_state.client)
     processes = Processes(global_state.num_processes, global_state.process_id, board)
     watch = Watch(processes.count, processes.index, board, patience)

@@ -23,7 +23,7 @@ from pptp_jax.report import draw_risk_map, render_risk_map
 from pptp_jax.study import Study
 from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.training import Arrays, Recipe, undefended, whole_network
-from pptp_jax.validation import not_negative
+from pptp_jax.validation import Refused, not_negative
 
 # The defence of a study whose recipes have none.
 _DEFAULT = RelaxLoss(alpha=1.0)
@@ -66,7 +66,7 @@ def locate_study(
     budget = study.budget if budget is None else budget
     not_negative(budget=budget)
     if not isinstance(study.split, Balanced):
-        raise ValueError(
+        raise Refused(
             f"locating attacks every model with IN and OUT shadows, so the study needs the split "
             f"Balanced(models=...); it has {type(study.split).__name__}"
         )
@@ -139,7 +139,7 @@ def with_regions_found(
         return study, ""
     auto = locate_study(study, out, console=console)["auto"]
     if auto["blocks"] is None:
-        raise ValueError(auto["explanation"])
+        raise Refused(auto["explanation"])
     found = tuple(auto["blocks"])
     rest = tuple(block.name for block in study.model.blocks if block.name not in found)
     regions = {"auto": found, "not auto": rest}

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pptp_jax.validation import Refused
+
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 
 
@@ -30,7 +32,7 @@ def held(directory: Path) -> Iterator[None]:
         ...     with held(Path(name)):
         ...         pass
         Traceback (most recent call last):
-        ValueError: ... is in use by process ... on ...; wait for it, or give another directory
+        pptp_jax.validation.Refused: ... is in use by process ... on ...; wait for it, or ...
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("a+") as file:
@@ -39,7 +41,7 @@ def held(directory: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read() or "another process"
-            raise ValueError(
+            raise Refused(
                 f"{directory} is in use by {holder}; wait for it, or give another directory"
             ) from None
         except OSError as error:

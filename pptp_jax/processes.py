@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from pptp_jax.validation import Refused
+
 _POLL = 0.1
 _T = TypeVar("_T")
 
@@ -96,7 +98,7 @@ class Processes:
 
         self.agree(leave)
         if not mark.exists():
-            raise ValueError(
+            raise Refused(
                 f"process {self.index} does not see what process 0 writes into "
                 f"{directory.absolute()}: the run directory must be on a file system that all "
                 f"{self.count} processes share"

@@ -8,6 +8,17 @@ import math
 from collections.abc import Iterable
 
 
+class Refused(ValueError):
+    """What a user asked for cannot be; the message names what is wrong and what would be right.
+
+    Errors of any other type are faults of the code, and nothing takes them for a refusal.
+    """
+
+
+class AttackUnavailable(Refused):
+    """An attack cannot be made from the evidence at hand; the others can."""
+
+
 def positive(**values: object) -> None:
     """Refuses numbers that are not finite and above zero.
 
@@ -15,11 +26,11 @@ def positive(**values: object) -> None:
         >>> positive(learning_rate=-1.0)
         Traceback (most recent call last):
             ...
-        ValueError: learning_rate must be a finite number above 0, got -1.0
+        pptp_jax.validation.Refused: learning_rate must be a finite number above 0, got -1.0
     """
     for name, value in values.items():
         if isinstance(value, int | float) and not 0 < value < math.inf:
-            raise ValueError(f"{name} must be a finite number above 0, got {value}")
+            raise Refused(f"{name} must be a finite number above 0, got {value}")
 
 
 def not_negative(**values: object) -> None:
@@ -29,11 +40,11 @@ def not_negative(**values: object) -> None:
         >>> not_negative(weight_decay=float("nan"))
         Traceback (most recent call last):
             ...
-        ValueError: weight_decay must be a finite number of at least 0, got nan
+        pptp_jax.validation.Refused: weight_decay must be a finite number of at least 0, got nan
     """
     for name, value in values.items():
         if isinstance(value, int | float) and not 0 <= value < math.inf:
-            raise ValueError(f"{name} must be a finite number of at least 0, got {value}")
+            raise Refused(f"{name} must be a finite number of at least 0, got {value}")
 
 
 def fraction(**values: object) -> None:
@@ -43,11 +54,11 @@ def fraction(**values: object) -> None:
         >>> fraction(momentum=1.5)
         Traceback (most recent call last):
             ...
-        ValueError: momentum must lie between 0 and 1, got 1.5
+        pptp_jax.validation.Refused: momentum must lie between 0 and 1, got 1.5
     """
     for name, value in values.items():
         if isinstance(value, int | float) and not 0 <= value <= 1:
-            raise ValueError(f"{name} must lie between 0 and 1, got {value}")
+            raise Refused(f"{name} must lie between 0 and 1, got {value}")
 
 
 def at_least(minimum: int, **values: object) -> None:
@@ -57,11 +68,11 @@ def at_least(minimum: int, **values: object) -> None:
         >>> at_least(1, batch_size=0)
         Traceback (most recent call last):
             ...
-        ValueError: batch_size must be a whole number of at least 1, got 0
+        pptp_jax.validation.Refused: batch_size must be a whole number of at least 1, got 0
     """
     for name, value in values.items():
         if isinstance(value, int | float) and not (isinstance(value, int) and value >= minimum):
-            raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value}")
+            raise Refused(f"{name} must be a whole number of at least {minimum}, got {value}")
 
 
 def one_of(options: Iterable[str], **values: str) -> None:
@@ -71,7 +82,7 @@ def one_of(options: Iterable[str], **values: str) -> None:
         >>> one_of(["stem", "shallow"], region="shalow")
         Traceback (most recent call last):
             ...
-        ValueError: region 'shalow' is unknown; did you mean 'shallow'? Known: 'stem', 'shallow'
+        pptp_jax.validation.Refused: region 'shalow' is unknown; did you mean 'shallow'? Known: ...
     """
     known = list(options)
     for name, value in values.items():
@@ -79,7 +90,7 @@ def one_of(options: Iterable[str], **values: str) -> None:
             near = difflib.get_close_matches(str(value), known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             listed = ", ".join(map(repr, known))
-            raise ValueError(f"{name} {value!r} is unknown{hint} Known: {listed}")
+            raise Refused(f"{name} {value!r} is unknown{hint} Known: {listed}")
 
 
 def several(**values: object) -> None:
@@ -89,8 +100,8 @@ def several(**values: object) -> None:
         >>> several(attacks="loss")
         Traceback (most recent call last):
             ...
-        ValueError: attacks must be a tuple, as in attacks=(..., ...), got 'loss'
+        pptp_jax.validation.Refused: attacks must be a tuple, as in attacks=(..., ...), got 'loss'
     """
     for name, value in values.items():
         if not isinstance(value, tuple | list):
-            raise ValueError(f"{name} must be a tuple, as in {name}=(..., ...), got {value!r}")
+            raise Refused(f"{name} must be a tuple, as in {name}=(..., ...), got {value!r}")

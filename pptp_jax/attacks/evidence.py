@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from pptp_jax.validation import one_of, positive
+from pptp_jax.validation import Refused, one_of, positive
 
 # How many axes each signal has; models come first and examples last, but for the logits' classes.
 AXES = {
@@ -100,7 +100,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         if self.membership.ndim != 2:
-            raise ValueError(
+            raise Refused(
                 f"membership must have shape (models, examples), got {tuple(self.membership.shape)}"
             )
         models, examples = self.membership.shape
@@ -108,14 +108,14 @@ class Evidence:
             self._check_signal(name, signal)
         for name, signal in self.unaware.items():
             if name in self.signals and signal.shape != self.signals[name].shape:
-                raise ValueError(
+                raise Refused(
                     "an unaware attacker's signals must have the shape of the targets' own, "
                     f"{self.signals[name].shape}, got {signal.shape}"
                 )
             self._check_signal(name, signal)
         for what, array in (("labels", self.labels), ("inputs", self.inputs)):
             if array is not None and len(array) != examples:
-                raise ValueError(f"there are {examples} examples, but {len(array)} {what}")
+                raise Refused(f"there are {examples} examples, but {len(array)} {what}")
         for what, numbers, total, of in (
             ("target", self.targets, models, "models"),
             ("shadow", self.shadows, models, "models"),
@@ -123,9 +123,7 @@ class Evidence:
         ):
             for number in () if numbers is None else numbers:
                 if not 0 <= number < total:
-                    raise ValueError(
-                        f"{what} must be one of the {of} 0 to {total - 1}, got {number}"
-                    )
+                    raise Refused(f"{what} must be one of the {of} 0 to {total - 1}, got {number}")
         under_attack = examples if self.examples is None else len(self.examples)
         for what, mask, total, of in (
             ("nonmembers", self.nonmembers, examples, "examples"),
@@ -134,7 +132,7 @@ class Evidence:
             if mask is None:
                 continue
             if mask.shape != (total,) or mask.dtype != bool:
-                raise ValueError(
+                raise Refused(
                     f"{what} must be a mask of the {total} {of}, got {mask.dtype} of shape "
                     f"{mask.shape}"
                 )
@@ -144,10 +142,10 @@ class Evidence:
         one_of(AXES, signal=name)
         axes = AXES[name]
         if signal.ndim != len(axes):
-            raise ValueError(f"{name} must have shape ({', '.join(axes)}), got {signal.shape}")
+            raise Refused(f"{name} must have shape ({', '.join(axes)}), got {signal.shape}")
         found = (signal.shape[0], signal.shape[axes.index("examples")])
         if found != self.membership.shape:
-            raise ValueError(
+            raise Refused(
                 f"membership must have shape (models, examples) = {found} to fit {name} of shape "
                 f"{signal.shape}, got {tuple(self.membership.shape)}"
             )
@@ -229,7 +227,7 @@ class Evidence:
         left = [(counts - chosen[place]).min() for place in itself[itself >= 0]]
         fewest = min(left) if len(left) == len(itself) else min([counts.min(), *left])
         if fewest < at_least:
-            raise ValueError(
+            raise Refused(
                 f"this attack needs at least {at_least} {kind} shadows for every example, and some "
                 f"example has {fewest}: train more models"
             )
@@ -245,7 +243,7 @@ class Evidence:
         """
         array = getattr(self, what)
         if array is None:
-            raise ValueError(f"this attack needs the examples' {what}: Evidence({what}=...)")
+            raise Refused(f"this attack needs the examples' {what}: Evidence({what}=...)")
         chosen = everywhere or self.examples is None
         return np.asarray(array if chosen else array[self.examples])
 
@@ -268,7 +266,7 @@ class Evidence:
         if statistic is None or "logits" not in signals:
             there = ", ".join(map(repr, sorted(signals))) or "none"
             missing = repr(signal) if isinstance(signal, str) else "'logits'"
-            raise ValueError(f"this attack reads the signal {missing}, and there are only: {there}")
+            raise Refused(f"this attack reads the signal {missing}, and there are only: {there}")
         labels = jnp.asarray(self.needed("labels", everywhere=examples is None))
         # Model by model: all logits at once may be more than the memory holds.
         return jnp.concatenate(

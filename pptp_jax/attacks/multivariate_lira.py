@@ -15,6 +15,7 @@ from pptp_jax.attacks.covariances import Spread, spreads, without
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.likelihood_ratio import log_ratio
 from pptp_jax.attacks.lira import Variance, pools
+from pptp_jax.validation import Refused
 
 # Correlations are made this much smaller, so that queries that always agree can be told apart.
 _RIDGE = 1e-4
@@ -53,7 +54,7 @@ def lira_multivariate(
         [ True False  True False  True False  True False]
     """
     if evidence.own("confidence").shape[1] == 1:
-        raise ValueError(
+        raise Refused(
             "this attack takes several queries jointly, and there is only one, of which "
             "lira_online says the same"
         )

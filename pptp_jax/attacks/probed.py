@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.validation import Refused
 
 
 def boundary_distance(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -77,7 +78,7 @@ def gradient_norm(
     if blocks is not None:
         for block in blocks:
             if not 0 <= block < norms.shape[1]:
-                raise ValueError(f"block must be one of 0 to {norms.shape[1] - 1}, got {block}")
+                raise Refused(f"block must be one of 0 to {norms.shape[1] - 1}, got {block}")
         norms = norms[:, jnp.array(blocks)]
     return -jnp.sqrt(jnp.square(norms).sum(axis=1))
 

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.learning import fitted, folds_of, outputs, scored
 from pptp_jax.models import mlp
-from pptp_jax.validation import at_least, one_of, positive
+from pptp_jax.validation import Refused, at_least, one_of, positive
 
 _BATCH = 256
 # Log-probabilities below this count as this.
@@ -122,7 +122,7 @@ def augmentation(
     """
     own, known = evidence.own("correct"), evidence.known("correct", everywhere=True)
     if own.shape[1] < 2:
-        raise ValueError("this attack reads the answers to several queries, and there is only one")
+        raise Refused("this attack reads the answers to several queries, and there is only one")
     # No class is told, so that all weigh as one.
     labels = np.zeros(known.shape[2], int)
     return _learned(

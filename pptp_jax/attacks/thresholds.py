@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pptp_jax.validation import Refused
+
 
 def class_thresholds(
     scores: Float[np.ndarray, "shadows examples"],
@@ -31,7 +33,7 @@ def class_thresholds(
     """
     of_all = _thresholds(scores, members, itself)
     if np.isnan(of_all).any():
-        raise ValueError(
+        raise Refused(
             "thresholds are chosen on shadows that have members and non-members among the "
             "examples, and some target has none: train more models"
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Real
 
-from pptp_jax.validation import fraction
+from pptp_jax.validation import Refused, fraction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +42,18 @@ def check_level(delta: float, confidence: float) -> None:
     """Refuses a δ outside [0, 1] and a confidence that is none."""
     fraction(delta=delta)
     if not 0.5 <= confidence < 1:
-        raise ValueError(f"confidence must lie between 0.5 and 1, 1 excluded, got {confidence}")
+        raise Refused(f"confidence must lie between 0.5 and 1, 1 excluded, got {confidence}")
 
 
 def check_canaries(scores: Real[np.ndarray, "..."], membership: Bool[np.ndarray, "..."]) -> None:
     """Refuses scores that are no finite numbers, and membership that does not say in or out."""
     if scores.shape != membership.shape:
-        raise ValueError(
+        raise Refused(
             f"scores and membership must have one shape, got {scores.shape} and {membership.shape}"
         )
     if membership.dtype != bool:
-        raise ValueError(f"membership must be boolean, got an array of {membership.dtype}")
+        raise Refused(f"membership must be boolean, got an array of {membership.dtype}")
     if not np.isfinite(scores).all():
-        raise ValueError(
+        raise Refused(
             f"scores must be finite, {np.sum(~np.isfinite(scores))} of {scores.size} are not"
         )

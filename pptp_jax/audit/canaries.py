@@ -21,7 +21,7 @@ from pptp_jax.training import (
     check_members,
     check_private,
 )
-from pptp_jax.validation import at_least, several
+from pptp_jax.validation import Refused, at_least, several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class CanaryAudit:
         data = self.data.load(partial(sample, examples=self.examples, multiple=1, seed=self.seed))
         needed = self.canaries + self.held_out + 1
         if len(data) < needed:
-            raise ValueError(
+            raise Refused(
                 f"{data.name} has {len(data)} examples; {self.canaries} canaries and "
                 f"{self.held_out} held out leave none to train on"
             )
@@ -210,7 +210,7 @@ def _check_phase(recipe: Recipe, phase: Phase) -> None:
     }
     found = [name for name, there in more.items() if there]
     if found:
-        raise ValueError(
+        raise Refused(
             f"canaries audit trainings that take gradients of outputs and labels alone, where an "
             f"absent example can have none; {recipe.name} has {' and '.join(found)}"
         )

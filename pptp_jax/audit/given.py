@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import Evidence
 from pptp_jax.attacks.evidence import AXES
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 # A loss of zero is what rounding has left of one below this.
 _SMALLEST_LOSS = float(np.finfo(np.float32).eps) / 2
@@ -55,9 +55,9 @@ def evidence_given(
         (4, 1, 6, 3)
     """
     if not signals:
-        raise ValueError("there are no signals: give logits, confidence (φ) or losses")
+        raise Refused("there are no signals: give logits, confidence (φ) or losses")
     if {"confidence", "losses"} <= set(signals):
-        raise ValueError("confidence and losses say the same of the label: give one of them")
+        raise Refused("confidence and losses say the same of the label: give one of them")
     for name in signals:
         one_of((*AXES, "losses"), signal=name)
     membership = np.asarray(membership)
@@ -84,7 +84,7 @@ def evidence_given(
     for target in evidence.target_rows:
         own = evidence.membership[target]
         if own.all() or not own.any():
-            raise ValueError(
+            raise Refused(
                 f"model {target} has {'no non-members' if own.all() else 'no members'} among the "
                 "examples, so that no attack on it can be judged: hand over both, or name the "
                 "models to attack as targets"
@@ -94,12 +94,12 @@ def evidence_given(
 
 def _check_membership(membership: np.ndarray) -> _Sizes:
     if membership.dtype != bool:
-        raise ValueError(
+        raise Refused(
             f"membership must be boolean, got an array of {membership.dtype}: if it holds 0 and 1, "
             "hand over membership.astype(bool)"
         )
     if membership.ndim not in (1, 2) or not membership.size:
-        raise ValueError(
+        raise Refused(
             "membership must have shape (models, examples), or (examples,) of one model, got "
             f"{membership.shape}"
         )
@@ -118,13 +118,13 @@ def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
     own = next((axes for axes in known if len(axes) == array.ndim), None)
     forms = " or ".join(f"({', '.join(axes)})" for axes in known)
     if own is None:
-        raise ValueError(f"{name} must have shape {forms}, got {array.shape}")
+        raise Refused(f"{name} must have shape {forms}, got {array.shape}")
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must hold numbers, got an array of {array.dtype}")
+        raise Refused(f"{name} must hold numbers, got an array of {array.dtype}")
     found = dict(zip(own, array.shape, strict=True))
     has = _Sizes(found.get("models", 1), found["examples"])
     if has != sizes:
-        raise ValueError(
+        raise Refused(
             f"{name} of shape {array.shape}, read as ({', '.join(own)}), has {_words(has)}; "
             f"membership has {_words(sizes)}" + _hint(has, sizes, array.shape)
         )
@@ -134,7 +134,7 @@ def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
         if "models" in own:
             rows = np.flatnonzero(bad.reshape(len(array), -1).any(axis=1))
             where = f", in model {', '.join(map(str, rows[:8]))}{' ...' if len(rows) > 8 else ''}"
-        raise ValueError(
+        raise Refused(
             f"{name} must be finite; {bad.sum()} of {array.size} values are NaN or infinite{where}"
             ": leave out models that diverged"
         )
@@ -161,7 +161,7 @@ def _hint(has: _Sizes, sizes: _Sizes, shape: tuple[int, ...]) -> str:
 def _of_losses(losses: Float[np.ndarray, "models queries examples"]) -> np.ndarray:
     """φ = log p − log (1 − p) with p = exp(−ℓ)."""
     if (losses < 0).any():
-        raise ValueError(
+        raise Refused(
             f"losses must be cross-entropies, at least 0; the lowest is {losses.min():.4g}: "
             "hand over −log p of the label"
         )
@@ -171,12 +171,12 @@ def _of_losses(losses: Float[np.ndarray, "models queries examples"]) -> np.ndarr
 def _check_logits(logits: Float[np.ndarray, "models queries examples classes"]) -> None:
     classes = logits.shape[-1]
     if classes < 2:
-        raise ValueError(
+        raise Refused(
             f"logits need at least 2 classes, got shape {logits.shape}: of a single output z hand "
             "over the pair (0, z), or φ as `confidence`"
         )
     if (logits >= 0).all() and np.allclose(logits.sum(axis=-1), 1, atol=1e-3):
-        raise ValueError(
+        raise Refused(
             "logits are probabilities here (they sum to 1): hand over their logarithms, from "
             "before the softmax where you can"
         )
@@ -185,7 +185,7 @@ def _check_logits(logits: Float[np.ndarray, "models queries examples classes"]) 
 def _check_inputs(inputs: np.ndarray) -> Shaped[np.ndarray, "examples ..."]:
     inputs = np.asarray(inputs)
     if inputs.dtype.kind not in "buif" or inputs.ndim < 2:
-        raise ValueError(
+        raise Refused(
             "inputs must be numbers of shape (examples, ...), got an array of "
             f"{inputs.dtype} of shape {inputs.shape}"
         )
@@ -196,19 +196,17 @@ def _check_labels(
     labels: np.ndarray | None, examples: int, classes: int | None
 ) -> Int[np.ndarray, " examples"]:
     if labels is None:
-        raise ValueError(
+        raise Refused(
             f"logits say nothing without the true classes: hand over labels of shape ({examples},)"
         )
     labels = np.asarray(labels)
     if labels.dtype.kind not in "iu":
-        raise ValueError(f"labels must be whole numbers, got an array of {labels.dtype}")
+        raise Refused(f"labels must be whole numbers, got an array of {labels.dtype}")
     if labels.shape != (examples,):
-        raise ValueError(
-            f"labels must have shape ({examples},), one an example, got {labels.shape}"
-        )
+        raise Refused(f"labels must have shape ({examples},), one an example, got {labels.shape}")
     if labels.min() < 0 or (classes is not None and labels.max() >= classes):
         upper = "" if classes is None else f" and below the {classes} classes of the logits"
-        raise ValueError(
+        raise Refused(
             f"labels must be at least 0{upper}; they go from {labels.min()} to {labels.max()}"
         )
     return labels.astype(np.int32)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pptp_jax.attacks.evidence import AXES
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 SIGNALS = (*AXES, "losses")
 BESIDE = ("membership", "labels", "inputs", "targets", "shadows")
@@ -33,16 +33,16 @@ def read_given(*paths: Path) -> dict[str, Any]:
     for path in paths:
         for name, array in _read(path).items():
             if name in arrays:
-                raise ValueError(f"{path}: {name} is in another of the files as well")
+                raise Refused(f"{path}: {name} is in another of the files as well")
             arrays[name] = array
     if "membership" not in arrays:
-        raise ValueError(f"there is no array `membership` in {' or '.join(map(str, paths))}")
+        raise Refused(f"there is no array `membership` in {' or '.join(map(str, paths))}")
     beside = {name: arrays.pop(name, None) for name in BESIDE}
     for name in ("targets", "shadows"):
         numbers = beside[name]
         if numbers is not None:
             if numbers.dtype.kind not in "iu" or numbers.ndim != 1:
-                raise ValueError(
+                raise Refused(
                     f"{name} must be numbers of models, got {numbers.dtype} of shape "
                     f"{numbers.shape}"
                 )
@@ -55,15 +55,15 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file:
             stored = np.load(file)
             if isinstance(stored, np.ndarray):
-                raise ValueError("it is a single array; save it by its name, np.savez(path, ...)")
+                raise Refused("it is a single array; save it by its name, np.savez(path, ...)")
             arrays = dict(stored)
     except (zipfile.BadZipFile, EOFError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a .npz file of arrays: {error}") from error
+        raise Refused(f"{path} cannot be read as a .npz file of arrays: {error}") from error
     for name in arrays:
         if name.startswith("arr_"):
-            raise ValueError(f"{path}: an array has no name: np.savez(path, logits=...)")
+            raise Refused(f"{path}: an array has no name: np.savez(path, logits=...)")
         try:
             one_of((*SIGNALS, *BESIDE), array=name)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise Refused(f"{path}: {error}") from error
     return arrays

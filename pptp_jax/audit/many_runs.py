@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int, Real
 
 from pptp_jax.audit.bound import EpsilonBound, check_canaries, check_level
 from pptp_jax.metrics import clopper_pearson
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 Threshold = Literal["split", "ranks"] | float
 
@@ -78,7 +78,7 @@ def epsilon_in_many_runs(
     check_level(delta, confidence)
     check_canaries(scores, membership)
     if scores.ndim not in (1, 2) or not scores.size:
-        raise ValueError(
+        raise Refused(
             f"many runs need scores of shape (runs,) or (runs, canaries), got {scores.shape}"
         )
     if isinstance(threshold, str):
@@ -88,7 +88,7 @@ def epsilon_in_many_runs(
     needed = 2 if threshold == "split" else 1
     fewest = min(membership.sum(axis=0).min(), (~membership).sum(axis=0).min())
     if fewest < needed:
-        raise ValueError(
+        raise Refused(
             f"needs at least {needed} runs with and {needed} without each canary, and some canary "
             f"has {fewest} of one kind"
         )
@@ -96,7 +96,7 @@ def epsilon_in_many_runs(
     if threshold == "split":
         bound, evidence = _split(scores, membership, delta, significance, seed)
     elif scores.shape[1] > 1:
-        raise ValueError(
+        raise Refused(
             f"one of {scores.shape[1]} canaries can only be chosen on runs of its own: give "
             "threshold='split', or a single canary"
         )

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 from pptp_jax.audit.signals import audit_signals
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 Apply = Callable[[PyTree, Shaped[Array, "batch ..."]], Float[Array, "batch classes"]]
 Examples = tuple[Shaped[np.ndarray, "examples ..."], Int[np.ndarray, " examples"]]
@@ -63,7 +63,7 @@ def audit_model(
     parts = {"members": members, "nonmembers": nonmembers}
     for what, (x, y) in parts.items():
         if len(x) != len(y) or not len(x):
-            raise ValueError(f"{what} must be (x, y) of equal lengths, got {len(x)} and {len(y)}")
+            raise Refused(f"{what} must be (x, y) of equal lengths, got {len(x)} and {len(y)}")
     inputs = np.concatenate([np.asarray(x) for x, _ in parts.values()])
     labels = np.concatenate([np.asarray(y) for _, y in parts.values()])
     own = np.arange(len(inputs)) < len(members[0])
@@ -87,7 +87,7 @@ def _listed(shadows: Shadows, examples: int) -> tuple[list[PyTree], list[np.ndar
         stacked, matrix = shadows
         sizes = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(stacked)}
         if sizes != {(len(matrix),)}:
-            raise ValueError(
+            raise Refused(
                 f"stacked shadows need one leading axis of {len(matrix)} models, the rows of their "
                 f"membership; their leaves have {sorted(sizes)}"
             )
@@ -96,10 +96,10 @@ def _listed(shadows: Shadows, examples: int) -> tuple[list[PyTree], list[np.ndar
         ]
     for i, pair in enumerate(pairs):
         if not (isinstance(pair, tuple | list) and len(pair) == 2):
-            raise ValueError(f"shadow {i} must be (params, membership), got {type(pair).__name__}")
+            raise Refused(f"shadow {i} must be (params, membership), got {type(pair).__name__}")
         row = np.asarray(pair[1])
         if row.shape != (examples,) or row.dtype != bool:
-            raise ValueError(
+            raise Refused(
                 f"the membership of shadow {i} must be boolean of shape ({examples},), over the "
                 f"members and then the non-members; got {row.dtype} of shape {row.shape}"
             )
@@ -116,7 +116,7 @@ def _answers(
         [np.asarray(answer(params, jnp.asarray(x[s : s + size]))) for s in starts]
     )
     if logits.ndim != 2:
-        raise ValueError(
+        raise Refused(
             f"apply must return logits of shape (batch, classes), got {(size, *logits.shape[1:])}"
         )
     ends = np.concatenate([np.arange(start, start + size) for start in starts])

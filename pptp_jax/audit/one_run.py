@@ -10,7 +10,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from pptp_jax.audit.bound import EpsilonBound, check_canaries, check_level
-from pptp_jax.validation import at_least, not_negative, one_of
+from pptp_jax.validation import Refused, at_least, not_negative, one_of
 
 # Fewer guesses than these could not say much if all were right.
 _LEAST = 8
@@ -67,11 +67,11 @@ def epsilon_in_one_run(
     one_of(("both", "in"), sides=sides)
     check_canaries(scores, membership)
     if scores.ndim != 1 or not scores.size:
-        raise ValueError(f"one run needs scores of shape (canaries,), got {scores.shape}")
+        raise Refused(f"one run needs scores of shape (canaries,), got {scores.shape}")
     tried = _numbers(guesses, len(scores))
     at_least(1, **{f"guesses[{i}]": number for i, number in enumerate(tried)})
     if max(tried) > len(scores):
-        raise ValueError(f"there are {len(scores)} canaries, too few for {max(tried)} guesses")
+        raise Refused(f"there are {len(scores)} canaries, too few for {max(tried)} guesses")
     falling = np.lexsort((np.random.default_rng(seed).random(len(scores)), -scores))
     inside = membership[falling]
     corrected = 1 - (1 - confidence) / len(tried)
@@ -153,7 +153,7 @@ def one_run_p_value(canaries: int, guesses: int, right: int, epsilon: float, del
     at_least(1, canaries=canaries, guesses=guesses)
     at_least(0, right=right)
     if not right <= guesses <= canaries:
-        raise ValueError(
+        raise Refused(
             f"needs right ≤ guesses ≤ canaries, got {right} right of {guesses} guesses on "
             f"{canaries} canaries"
         )
@@ -172,5 +172,5 @@ def _numbers(guesses: int | Sequence[int] | None, canaries: int) -> list[int]:
         return [number for number in halved if number >= _LEAST] or [canaries]
     numbers = [guesses] if isinstance(guesses, int) else list(guesses)
     if not numbers:
-        raise ValueError("guesses must be a number, or one or more of them; got none")
+        raise Refused("guesses must be a number, or one or more of them; got none")
     return numbers

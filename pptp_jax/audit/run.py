@@ -26,6 +26,7 @@ from pptp_jax.metrics import mean_over
 from pptp_jax.study.config import describe
 from pptp_jax.study.guarantee import guarantee
 from pptp_jax.training import Progress, Recipe
+from pptp_jax.validation import Refused
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
@@ -93,7 +94,7 @@ def _run(
             stop=stop,
         )
         if not finite.any():
-            raise ValueError(f"{recipe.slug} diverged in every run: nothing is left to audit")
+            raise Refused(f"{recipe.slug} diverged in every run: nothing is left to audit")
         arrays = {"scores": scores, "present": planted.present, "finite": finite}
         write_arrays(out / "scores" / f"{recipe.slug}.npz", arrays)
         row = _row(audit, planted, recipe, delta, scores[finite], planted.present[finite])

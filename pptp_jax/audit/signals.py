@@ -22,7 +22,7 @@ from pptp_jax.files import write, write_arrays, write_json
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.study.slices import among_whom
-from pptp_jax.validation import at_least, one_of
+from pptp_jax.validation import Refused, at_least, one_of
 
 PACKAGES = ("jax", "jaxlib", "numpy", "scipy")
 # The attack that stands for all others where one must: the first of these that was possible.
@@ -187,7 +187,7 @@ def _attacked(
             continue
         scores[name] = found
     if not scores:
-        raise ValueError("no attack is possible on these signals:\n" + "\n".join(notes))
+        raise Refused("no attack is possible on these signals:\n" + "\n".join(notes))
     return scores, notes
 
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import click
 
+from pptp_jax.validation import Refused
+
 
 @contextmanager
 def trouble_told(
@@ -20,7 +22,7 @@ def trouble_told(
 
     Examples:
         >>> with trouble_told():
-        ...     raise ValueError("there is no such directory")
+        ...     raise Refused("there is no such directory")
         Traceback (most recent call last):
             ...
         click.exceptions.ClickException: there is no such directory
@@ -32,7 +34,7 @@ def trouble_told(
         full = resumable and error.errno in (errno.ENOSPC, errno.EDQUOT)
         message = f"{error}; once there is space, {on}" if full else str(error)
         raise click.ClickException(message) from error
-    except ValueError as error:
+    except Refused as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo(f"interrupted; {on}" if resumable else "interrupted", err=True)

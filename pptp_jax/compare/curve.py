@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pptp_jax.compare.point import Point
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Curve:
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", tuple(self.points))
         if not self.points:
-            raise ValueError(f"{self.name} must have at least one point, got none")
+            raise Refused(f"{self.name} must have at least one point, got none")
         self.same_resamples(self)
 
     def same_resamples(self, other: "Curve") -> None:
@@ -43,7 +43,7 @@ class Curve:
         first = self.points[0].resampling
         for point in other.points:
             if point.resampling != first:
-                raise ValueError(
+                raise Refused(
                     f"all points must stand on the same resamples; {self.name} has {first}, "
                     f"a point of {other.name} has {point.resampling}"
                 )

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Real
 
 from pptp_jax.metrics import FPRS, Drawn, Resampling, drawn_mean, drawn_metrics
+from pptp_jax.validation import Refused
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,11 +84,11 @@ def point(
     numbers = np.arange(rows) if targets is None else np.asarray(targets)
     out_of = rows if models is None else models
     if correct.shape != scores.shape:
-        raise ValueError(
+        raise Refused(
             f"correct and scores must have one shape, got {correct.shape} and {scores.shape}"
         )
     if numbers.shape != (rows,) or len(set(numbers.tolist()) & set(range(out_of))) != rows:
-        raise ValueError(
+        raise Refused(
             f"targets must be {rows} different numbers, one a row, from 0 to models - 1 = "
             f"{out_of - 1}, got {numbers.tolist()}"
         )

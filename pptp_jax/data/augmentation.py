@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 
 @jax.tree_util.register_dataclass
@@ -43,7 +43,7 @@ class Augmentation:
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuses inputs, of this shape without their batch, that cannot be flipped or shifted."""
         if len(shape) != 3 or min(shape[:2]) <= self.shift:
-            raise ValueError(
+            raise Refused(
                 f"augmentation needs images of shape (height, width, channels), higher and wider "
                 f"than the shift of {self.shift}; the examples have shape {shape}"
             )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from pptp_jax.validation import Refused
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -39,12 +41,12 @@ class Dataset:
         _check_inputs(self.name, self.x)
         _check_labels(self.name, self.x, self.y, self.num_classes)
         if self.ids.shape != self.y.shape:
-            raise ValueError(
+            raise Refused(
                 f"{self.name}: ids must have one entry an example, shape {self.y.shape}, "
                 f"got {self.ids.shape}"
             )
         if len(np.unique(self.ids)) != len(self.ids):
-            raise ValueError(f"{self.name}: ids must differ from example to example, some repeat")
+            raise Refused(f"{self.name}: ids must differ from example to example, some repeat")
 
     def __len__(self) -> int:
         return len(self.y)
@@ -65,19 +67,19 @@ class Dataset:
 
 def _check_inputs(name: str, x: np.ndarray) -> None:
     if x.dtype.kind not in "buif":
-        raise ValueError(
+        raise Refused(
             f"{name}: x must hold booleans, integers or floats, got an array of {x.dtype} "
             "(an array of objects is no data set: store one rectangular numeric array)"
         )
     if x.ndim < 2:
-        raise ValueError(
+        raise Refused(
             f"{name}: x must have shape (examples, ...) with at least two axes, got {x.shape}"
         )
     if x.size == 0:
-        raise ValueError(f"{name}: x is empty, its shape is {x.shape}; it must hold examples")
+        raise Refused(f"{name}: x is empty, its shape is {x.shape}; it must hold examples")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         rows = np.unique(np.argwhere(~np.isfinite(x))[:, 0])
-        raise ValueError(
+        raise Refused(
             f"{name}: x must be finite; {len(rows)} examples hold NaN or infinity, "
             f"the first at row {rows[0]}"
         )
@@ -85,17 +87,17 @@ def _check_inputs(name: str, x: np.ndarray) -> None:
 
 def _check_labels(name: str, x: np.ndarray, y: np.ndarray, num_classes: int) -> None:
     if y.dtype.kind not in "iu":
-        raise ValueError(f"{name}: y must hold integer class labels, got an array of {y.dtype}")
+        raise Refused(f"{name}: y must hold integer class labels, got an array of {y.dtype}")
     if y.shape != x.shape[:1]:
-        raise ValueError(
+        raise Refused(
             f"{name}: y must have shape ({x.shape[0]},), one label an example of x with shape "
             f"{x.shape}; got {y.shape}"
         )
     if num_classes < 2:
-        raise ValueError(f"{name}: a data set needs at least 2 classes, got {num_classes}")
+        raise Refused(f"{name}: a data set needs at least 2 classes, got {num_classes}")
     bad = np.flatnonzero((y < 0) | (y >= num_classes))
     if bad.size:
-        raise ValueError(
+        raise Refused(
             f"{name}: labels must lie between 0 and {num_classes - 1}; {bad.size} do not, "
             f"the first is {y[bad[0]]} at row {bad[0]}"
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.source import Select
+from pptp_jax.validation import Refused
 
 
 @dataclass(frozen=True)
@@ -40,4 +41,4 @@ class Digits:
 
     def at(self, path: Path) -> Self:
         """Refuses: the digits come with scikit-learn and lie nowhere else."""
-        raise ValueError(f"this study's data are scikit-learn's digits, they take no path: {path}")
+        raise Refused(f"this study's data are scikit-learn's digits, they take no path: {path}")

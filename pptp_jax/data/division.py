@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 
 class Division(NamedTuple):
@@ -42,12 +42,12 @@ def divide(examples: int, *, reference: int, tuning: float, multiple: int, seed:
     """
     at_least(0, reference=reference)
     if not 0 <= tuning < 1:
-        raise ValueError(f"tuning must be a share from 0 to below 1, got {tuning}")
+        raise Refused(f"tuning must be a share from 0 to below 1, got {tuning}")
     others = examples - reference
     aside = int(others * tuning) // multiple * multiple
     kept = (others - aside) // multiple * multiple
     if kept < multiple or (tuning > 0 and aside < multiple):
-        raise ValueError(
+        raise Refused(
             f"{examples} examples are too few to set {reference} aside as a reference and a share "
             f"of {tuning:g} for tuning, where a split needs at least {multiple}"
         )

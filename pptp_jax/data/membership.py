@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 
 class Membership(NamedTuple):
@@ -70,7 +70,7 @@ class Balanced:
     def __post_init__(self) -> None:
         at_least(2, models=self.models)
         if self.models % 2:
-            raise ValueError(
+            raise Refused(
                 f"a balanced membership matrix needs an even number of models, got {self.models}"
             )
 
@@ -156,7 +156,7 @@ class Quarters:
 def _check_examples(examples: int, multiple: int) -> None:
     at_least(multiple, examples=examples)
     if examples % multiple:
-        raise ValueError(
+        raise Refused(
             f"this split needs a multiple of {multiple} examples, got {examples}; "
             f"the nearest below is {examples // multiple * multiple}"
         )
@@ -177,5 +177,5 @@ def member_indices(
     """
     counts = matrix.sum(axis=1)
     if len(set(counts.tolist())) != 1:
-        raise ValueError(f"every model needs the same number of members, got {counts.tolist()}")
+        raise Refused(f"every model needs the same number of members, got {counts.tolist()}")
     return np.nonzero(matrix)[1].reshape(len(matrix), -1)

@@ -9,7 +9,7 @@ import numpy as np
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.source import Select
 from pptp_jax.files import read_arrays
-from pptp_jax.validation import positive
+from pptp_jax.validation import Refused, positive
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Npz:
             ValueError: if there is no such file, or it holds no data set.
         """
         if self.path is None:
-            raise ValueError("this study's data are a .npz file: say where with --data FILE.npz")
+            raise Refused("this study's data are a .npz file: say where with --data FILE.npz")
         path = Path(self.path)
         arrays = read_arrays(path)
         for key in ("x", "y"):
             if key not in arrays:
                 held = ", ".join(arrays) or "nothing"
-                raise ValueError(f"{path}: there must be arrays x and y; the file holds {held}")
+                raise Refused(f"{path}: there must be arrays x and y; the file holds {held}")
         x, y = arrays["x"], arrays["y"]
         ids = arrays.get("ids", np.arange(len(np.atleast_1d(y))).astype(str))
         num_classes = self.num_classes
@@ -76,7 +76,7 @@ def _count_classes(path: Path, y: np.ndarray) -> int:
     found = np.unique(y)
     if len(found) <= found[-1]:
         gap = int(np.flatnonzero(found != np.arange(len(found)))[0])
-        raise ValueError(
+        raise Refused(
             f"{path}: labels must run from 0 without gaps; the largest is {found[-1]}, but only "
             f"{len(found)} values occur and {gap} is not among them. Renumber them, or give "
             "Npz(num_classes=...)"

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Int
 
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 
 def sample(
@@ -28,14 +28,14 @@ def sample(
     if examples is None:
         examples = available // multiple * multiple
         if examples == 0:
-            raise ValueError(
+            raise Refused(
                 f"{available} examples are too few for the split, which needs at least {multiple}"
             )
     at_least(1, examples=examples)
     if examples > available:
-        raise ValueError(f"{examples} examples were asked for, but there are only {available}")
+        raise Refused(f"{examples} examples were asked for, but there are only {available}")
     if examples % multiple:
-        raise ValueError(
+        raise Refused(
             f"examples must be a multiple of {multiple} for an even split, got {examples}; "
             f"the nearest below is {examples // multiple * multiple}"
         )

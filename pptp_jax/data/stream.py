@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from pptp_jax.validation import at_least, positive
+from pptp_jax.validation import Refused, at_least, positive
 
 Examples = tuple[Shaped[np.ndarray, "batch ..."], Int[np.ndarray, " batch"]]
 
@@ -69,7 +69,7 @@ class Stream:
         at_least(0, ahead=self.ahead, workers=self.workers)
         positive(scale=self.scale)
         if len(self) == 0:
-            raise ValueError(f"{self.name} is empty; there must be examples to stream")
+            raise Refused(f"{self.name} is empty; there must be examples to stream")
         _grain()
 
     def __len__(self) -> int:
@@ -118,7 +118,7 @@ class Stream:
         """The shape and type of the first input, which all others must have."""
         x, _ = self._pair(0)
         if x.ndim == 0 or x.dtype.kind not in "buif":
-            raise ValueError(
+            raise Refused(
                 f"{self.name}: inputs must be arrays of booleans, integers or floats; that at row "
                 f"0 has shape {x.shape} and type {x.dtype}"
             )
@@ -131,14 +131,14 @@ class Stream:
     def _example(self, row: int) -> tuple[np.ndarray, np.int32]:
         (x, y), (shape, dtype) = self._pair(row), self._like
         if (x.shape, x.dtype) != (shape, dtype):
-            raise ValueError(
+            raise Refused(
                 f"{self.name}: the input at row {row} has shape {x.shape} and type {x.dtype}, that "
                 f"at row 0 {shape} and {dtype}: make them alike, with `prepare`"
             )
         if x.dtype.kind == "f" and not np.isfinite(x).all():
-            raise ValueError(f"{self.name}: the input at row {row} holds NaN or infinity")
+            raise Refused(f"{self.name}: the input at row {row} holds NaN or infinity")
         if np.asarray(y).dtype.kind not in "iu" or not 0 <= y < self.num_classes:
-            raise ValueError(
+            raise Refused(
                 f"{self.name}: labels must be whole numbers from 0 to {self.num_classes - 1}, that "
                 f"at row {row} is {y}"
             )

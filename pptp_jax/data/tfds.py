@@ -12,6 +12,7 @@ import numpy as np
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.source import Select
 from pptp_jax.data.stream import Stream
+from pptp_jax.validation import Refused
 
 DEFAULT_DIR = "~/tensorflow_datasets"
 
@@ -31,7 +32,7 @@ class Tfds:
         >>> Tfds("mnist", data_dir="nowhere").load()
         Traceback (most recent call last):
             ...
-        ValueError: mnist is not prepared under nowhere. Where TensorFlow is installed, ...
+        pptp_jax.validation.Refused: mnist is not prepared under nowhere. Where TensorFlow is ...
     """
 
     name: str
@@ -110,12 +111,12 @@ class Tfds:
         info = tfds.builder_from_directory(version).info
         for split in self.splits:
             if split not in info.splits:
-                raise ValueError(
+                raise Refused(
                     f"{self.name} has no split {split!r}; it has {', '.join(info.splits)}"
                 )
         missing = {"image", "label"} - set(info.features)
         if missing:
-            raise ValueError(
+            raise Refused(
                 f"{self.name}: records need an image and a label, they hold "
                 f"{', '.join(info.features)}"
             )
@@ -148,7 +149,7 @@ def _prepared_version(name: str, root: Path) -> Path:
     # TFDS itself would first try the network for minutes, then name a wrong cause.
     found = sorted(root.glob(f"{name}/*/dataset_info.json"))
     if not found:
-        raise ValueError(
+        raise Refused(
             f"{name} is not prepared under {root}. Where TensorFlow is installed, prepare it once: "
             f"tfds.builder({name!r}, data_dir={str(root)!r}, file_format='array_record')"
             ".download_and_prepare(); or say where it lies with --data DIR"
@@ -156,7 +157,7 @@ def _prepared_version(name: str, root: Path) -> Path:
     version = found[-1].parent
     stored = json.loads(found[-1].read_text()).get("fileFormat", "tfrecord")
     if stored != "array_record":
-        raise ValueError(
+        raise Refused(
             f"{version} is stored as {stored}, which only TensorFlow reads; prepare it again with "
             "file_format='array_record'"
         )

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from pptp_jax.locate.result import ATTACK, DECISIVE, Modification, RegionRisk, RiskMap
-from pptp_jax.validation import not_negative, one_of
+from pptp_jax.validation import Refused, not_negative, one_of
 
 
 class _Offer(NamedTuple):
@@ -116,9 +116,9 @@ def _offers(risk_map: RiskMap, budget: float, by: Modification, attack: str) -> 
     offers = [offer for offer in helpful if offer.lost <= budget]
     if not offers:
         if not helpful:
-            raise ValueError(f"by {by} no cut lowers the AUC of {attack} beyond its interval")
+            raise Refused(f"by {by} no cut lowers the AUC of {attack} beyond its interval")
         nearest = min(helpful, key=lambda offer: offer.lost)
-        raise ValueError(
+        raise Refused(
             f"no cut lowers the AUC of {attack} for at most {budget:g} of accuracy; the nearest "
             f"is {nearest.risk.name}, which by {by} costs {nearest.lost:.3f}"
         )

@@ -17,7 +17,7 @@ from pptp_jax.models import Model
 from pptp_jax.objectives import Objective
 from pptp_jax.regions import sizes
 from pptp_jax.training import SGD, Arrays, Optimizer, check_members, undefended
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 # LiRA fits two Gaussians to the models other than the target.
 _LEAST = 3
@@ -90,7 +90,7 @@ def risk_map(
     at_least(1, early=early, resamples=resamples, gradient_examples=gradient_examples)
     at_least(2, epochs=epochs)
     if early >= epochs:
-        raise ValueError(f"early must lie below the {epochs} epochs of the training, got {early}")
+        raise Refused(f"early must lie below the {epochs} epochs of the training, got {early}")
     _check(model, data, matrix)
     members = member_indices(matrix)
     check_members(undefended(epochs), members.shape[1], batch_size)
@@ -122,7 +122,7 @@ def _measured(
     resampling = Resampling(models, examples, resamples, workshop.seed)
     before = drawings(seen.undefended, matrix, resampling)
     if before is None:
-        raise ValueError(
+        raise Refused(
             "a model of the undefended fleet has diverged, so there is nothing to compare with: "
             "take a lower learning rate"
         )
@@ -189,19 +189,19 @@ def _weights(model: Model, data: Arrays) -> dict[str, int]:
 def _check(model: Model, data: Arrays, matrix: Bool[np.ndarray, "models examples"]) -> None:
     names = [block.name for block in model.blocks]
     if len(names) < 2:
-        raise ValueError(
+        raise Refused(
             f"a risk map compares the blocks of a model, and this one has {len(names)}: "
             "give Model(..., blocks=...) at least two, in forward order"
         )
     _weights(model, data)  # refuses blocks that do not cover the parameters
     if matrix.ndim != 2 or matrix.dtype != bool or matrix.shape[1] != len(data.y):
-        raise ValueError(
+        raise Refused(
             f"matrix must hold truth values of shape (models, {len(data.y)}), one an example; "
             f"got {matrix.dtype} of shape {matrix.shape}"
         )
     for kind, counts in (("with", matrix.sum(axis=0)), ("without", (~matrix).sum(axis=0))):
         if counts.min() < _LEAST:
-            raise ValueError(
+            raise Refused(
                 f"every example needs at least {_LEAST} models trained {kind} it, and some example "
                 f"has {counts.min()}: take a balanced matrix of at least {2 * _LEAST} models"
             )

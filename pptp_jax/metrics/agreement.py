@@ -11,6 +11,7 @@ from pptp_jax.metrics.cuts import cut_at_fpr
 from pptp_jax.metrics.drawn import Drawn
 from pptp_jax.metrics.estimate import Estimate
 from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.validation import Refused
 
 
 class Agreement(NamedTuple):
@@ -78,7 +79,7 @@ def found_members(
     """
     cut, nonmembers = cut_at_fpr(scores, membership, fpr), int((~membership).sum())
     if fpr * nonmembers < 1:
-        raise ValueError(
+        raise Refused(
             f"fpr must be at least 1 / {nonmembers}, the number of non-members, got {fpr}"
         )
     return (scores > cut) & membership
@@ -122,11 +123,11 @@ def agreement(
         [4 4] 0.33 0.5
     """
     if not scores:
-        raise ValueError("there must be at least one attack, got none")
+        raise Refused("there must be at least one attack, got none")
     by_name = membership if isinstance(membership, Mapping) else dict.fromkeys(scores, membership)
     shapes = {own.shape for own in (*scores.values(), *by_name.values())}
     if set(by_name) != set(scores) or len(shapes) > 1:
-        raise ValueError(
+        raise Refused(
             f"scores and membership must go by the same names and have one shape, got "
             f"{sorted(scores)}, {sorted(by_name)} and {sorted(shapes)}"
         )

@@ -12,6 +12,7 @@ from pptp_jax.metrics.drawn import Drawn
 from pptp_jax.metrics.estimate import UNRESOLVED, Estimate
 from pptp_jax.metrics.mean_over import drawn_mean
 from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.validation import Refused
 
 
 class Calibrated(NamedTuple):
@@ -74,14 +75,14 @@ def calibrated_metrics(
     """
     targets, examples = scores.shape
     if (shadow_scores is None) != (shadow_membership is None):
-        raise ValueError("shadow_scores and shadow_membership must come together")
+        raise Refused("shadow_scores and shadow_membership must come together")
     if shadow_scores is not None and shadow_membership is not None:
         shadows = [(shadow_scores, shadow_membership)]
     elif targets > 1:
         others = [np.arange(targets) != target for target in range(targets)]
         shadows = [(scores[rest], membership[rest]) for rest in others]
     else:
-        raise ValueError("a single target needs shadow_scores and shadow_membership")
+        raise Refused("a single target needs shadow_scores and shadow_membership")
     resampling = Resampling(targets, examples, resamples, seed)
 
     def achieved(cuts: Float[np.ndarray, " cuts"], coarse: bool = False) -> Calibrated:

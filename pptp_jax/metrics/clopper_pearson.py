@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import beta
 
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 
 class Interval(NamedTuple):
@@ -44,9 +44,9 @@ def clopper_pearson(
     at_least(1, trials=trials)
     counts = np.asarray(successes)
     if (counts < 0).any() or (counts > trials).any():
-        raise ValueError(f"successes must lie between 0 and trials = {trials}, got {successes}")
+        raise Refused(f"successes must lie between 0 and trials = {trials}, got {successes}")
     if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, both excluded, got {confidence}")
+        raise Refused(f"confidence must lie between 0 and 1, both excluded, got {confidence}")
     tail = (1 - confidence) / 2
     # The inner maxima only keep the distribution's parameters legal where its value is not used.
     low = np.where(counts > 0, beta.ppf(tail, np.maximum(counts, 1), trials - counts + 1), 0.0)

@@ -8,6 +8,7 @@ from scipy.stats import norm, rankdata
 from pptp_jax.metrics.clopper_pearson import clopper_pearson
 from pptp_jax.metrics.estimate import Estimate
 from pptp_jax.metrics.roc import check_scores
+from pptp_jax.validation import Refused
 
 
 def delong(
@@ -45,14 +46,14 @@ def delong(
     """
     check_scores(scores, membership)
     if scores.ndim != 1:
-        raise ValueError(
+        raise Refused(
             f"scores must be those of one target, of shape (examples,), got {scores.shape}; "
             "attack_metrics has an interval for several"
         )
     members, others = scores[membership], scores[~membership]
     pairs = min(len(members), len(others))
     if pairs < 2:
-        raise ValueError(
+        raise Refused(
             "an interval needs two members and two non-members at least, got "
             f"{len(members)} and {len(others)}"
         )

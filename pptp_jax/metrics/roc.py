@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
-from pptp_jax.validation import fraction
+from pptp_jax.validation import Refused, fraction
 
 
 class Roc(NamedTuple):
@@ -108,7 +108,7 @@ def ppv(tpr: float, fpr: float, prior: float) -> float:
     fraction(tpr=tpr, fpr=fpr, prior=prior)
     called = prior * tpr + (1 - prior) * fpr
     if called == 0:
-        raise ValueError(f"nobody is called a member at tpr={tpr}, fpr={fpr}, prior={prior}")
+        raise Refused(f"nobody is called a member at tpr={tpr}, fpr={fpr}, prior={prior}")
     return prior * tpr / called
 
 
@@ -128,13 +128,13 @@ def check_scores(
 ) -> None:
     """Refuses scores that are no numbers or do not fit, and membership with one side only."""
     if scores.shape != membership.shape:
-        raise ValueError(
+        raise Refused(
             f"scores and membership must have one shape, got {scores.shape} and {membership.shape}"
         )
     if np.isnan(scores).any():
-        raise ValueError(f"scores must be numbers, {np.isnan(scores).sum()} of them are NaN")
+        raise Refused(f"scores must be numbers, {np.isnan(scores).sum()} of them are NaN")
     if membership.all() or not membership.any():
-        raise ValueError(
+        raise Refused(
             "an ROC needs members and non-members, got "
             f"{membership.sum()} and {(~membership).sum()}"
         )

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int, Real
 from pptp_jax.metrics.attack_metrics import drawn_metrics, metric_names
 from pptp_jax.metrics.estimate import UNRESOLVED, Estimate
 from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.validation import Refused
 
 
 class Slice(NamedTuple):
@@ -68,7 +69,7 @@ def sliced_metrics(
     """
     targets, examples = scores.shape
     if slices.shape not in ((1, examples), (targets, examples)):
-        raise ValueError(
+        raise Refused(
             f"slices must have shape {(1, examples)} or {(targets, examples)} to fit the scores, "
             f"got {slices.shape}"
         )

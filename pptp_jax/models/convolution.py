@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 
 def batch_last(
@@ -94,9 +94,9 @@ class Conv(nn.Module):
         """Convolves a batch of images."""
         at_least(1, size=self.size, stride=self.stride, groups=self.groups)
         if self.size % 2 == 0:
-            raise ValueError(f"size must be odd, so that a pixel is its centre, got {self.size}")
+            raise Refused(f"size must be odd, so that a pixel is its centre, got {self.size}")
         if len(x) % self.groups or self.features % self.groups:
-            raise ValueError(
+            raise Refused(
                 f"groups must divide the {len(x)} channels that come in and the {self.features} "
                 f"that go out, got {self.groups}"
             )

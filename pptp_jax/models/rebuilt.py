@@ -11,7 +11,7 @@ from pptp_jax.models.resnet import resnet18
 from pptp_jax.models.vgg import vgg11_bn
 from pptp_jax.models.vit import vit
 from pptp_jax.models.wide_resnet import wrn28
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 BUILDERS: dict[str, Callable[..., Model]] = {
     builder.__name__: builder for builder in (cnn, mlp, resnet18, vgg11_bn, vit, wrn28)
@@ -36,11 +36,11 @@ def rebuilt(model: Model, **changes: Any) -> Model:
         >>> rebuilt(wider, dropuot=0.2)
         Traceback (most recent call last):
             ...
-        ValueError: argument of mlp 'dropuot' is unknown; did you mean 'dropout'? Known: ...
+        pptp_jax.validation.Refused: argument of mlp 'dropuot' is unknown; did you mean ...
     """
     name = model.config.get("name")
     if name not in BUILDERS:
-        raise ValueError(
+        raise Refused(
             f"only models built by {', '.join(BUILDERS)} can be changed from outside; change this "
             "one where it is defined"
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from pptp_jax.models.model import Model, Variables
 from pptp_jax.models.weights import belongs, named, read_variables
-from pptp_jax.validation import one_of, several
+from pptp_jax.validation import Refused, one_of, several
 
 # So many names of a kind are told in an error.
 _TOLD = 3
@@ -57,7 +57,7 @@ def starting_from(
         >>> starting_from(mlp([8], num_classes=2), trained).init(jax.random.key(0), x)
         Traceback (most recent call last):
             ...
-        ValueError: the given values do not fit the model: params/head/kernel has shape (4, 2), ...
+        pptp_jax.validation.Refused: the given values do not fit the model: params/head/kernel ...
 
         Ten classes in place of two:
 
@@ -99,9 +99,9 @@ def starting_from(
 def _check_numbers(given: Mapping[str, np.ndarray]) -> None:
     for name, array in given.items():
         if not jnp.issubdtype(array.dtype, jnp.number):
-            raise ValueError(f"the given values must be numbers; {name} holds {array.dtype}")
+            raise Refused(f"the given values must be numbers; {name} holds {array.dtype}")
         if not np.isfinite(array).all():
-            raise ValueError(f"the given values must be finite; {name} holds NaN or infinity")
+            raise Refused(f"the given values must be finite; {name} holds NaN or infinity")
 
 
 def _check_fit(given: Mapping[str, np.ndarray], wanted: Mapping[str, Any]) -> None:
@@ -120,7 +120,7 @@ def _check_fit(given: Mapping[str, np.ndarray], wanted: Mapping[str, Any]) -> No
         if names:
             wrong.append(f"they {verb} {_told(sorted(names))}")
     if wrong:
-        raise ValueError(f"the given values do not fit the model: {_told(wrong, '; ')}")
+        raise Refused(f"the given values do not fit the model: {_told(wrong, '; ')}")
 
 
 def _floating(leaf: Any) -> bool:

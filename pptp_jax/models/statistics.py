@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pptp_jax.models.model import Model, Variables
+from pptp_jax.validation import Refused
 
 
 def recompute_statistics(
@@ -55,7 +56,7 @@ def recompute_statistics(
     """
     counts = {len(leaf) for leaf in jax.tree.leaves(batches)}
     if counts in (set(), {0}):
-        raise ValueError("statistics need at least one batch, got none")
+        raise Refused("statistics need at least one batch, got none")
     params, state = variables
     statistics = model.statistics
     if statistics is None or not jax.tree.leaves(state):

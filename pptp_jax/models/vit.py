@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.rematerialized import call
-from pptp_jax.validation import at_least, fraction
+from pptp_jax.validation import Refused, at_least, fraction
 
 
 class _PatchEmbed(nn.Module):
@@ -22,7 +22,7 @@ class _PatchEmbed(nn.Module):
         batch, height, width, channels = x.shape
         side = self.patch
         if height % side or width % side:
-            raise ValueError(
+            raise Refused(
                 f"patch must divide the images' height and width, got patch {side} and images of "
                 f"{height}×{width}"
             )
@@ -157,9 +157,9 @@ def vit(
     at_least(2, num_classes=num_classes)
     fraction(dropout=dropout)
     if width % heads:
-        raise ValueError(f"heads must divide the width, got {heads} heads and width {width}")
+        raise Refused(f"heads must divide the width, got {heads} heads and width {width}")
     if stages > depth:
-        raise ValueError(f"stages must be at most the depth, got {stages} stages and depth {depth}")
+        raise Refused(f"stages must be at most the depth, got {stages} stages and depth {depth}")
     depths = tuple(depth // stages + (i < depth % stages) for i in range(stages))
     config = {
         "name": "vit",

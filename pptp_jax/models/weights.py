@@ -12,6 +12,7 @@ import numpy as np
 from pptp_jax.files import read_arrays, write_arrays
 from pptp_jax.models.model import Variables
 from pptp_jax.regions import Block, paths
+from pptp_jax.validation import Refused
 
 
 def named(variables: Variables) -> dict[str, Any]:
@@ -77,10 +78,10 @@ def read_variables(path: Path) -> dict[str, np.ndarray]:
         with ocp.PyTreeCheckpointer() as orbax:
             saved = orbax.metadata(path.absolute()).item_metadata
             if saved is None:
-                raise ValueError("give the directory that has the file _METADATA")
+                raise Refused("give the directory that has the file _METADATA")
             # As NumPy arrays, on whatever devices they were saved.
             rules = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), saved.tree)
             tree = orbax.restore(path.absolute(), restore_args=rules)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: this is no tree that Orbax has saved: {error}") from error
+        raise Refused(f"{path}: this is no tree that Orbax has saved: {error}") from error
     return dict(zip(paths(tree), map(np.asarray, jax.tree.leaves(tree)), strict=True))

@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
-from pptp_jax.validation import not_negative, positive
+from pptp_jax.validation import Refused, not_negative, positive
 
 
 @jax.tree_util.register_dataclass
@@ -138,5 +138,5 @@ def squared_mmd(
 
 def _plain(batch: int) -> int:
     if batch < 2:
-        raise ValueError(f"mixup_mmd halves a batch: it needs at least 2 examples, got {batch}")
+        raise Refused(f"mixup_mmd halves a batch: it needs at least 2 examples, got {batch}")
     return batch // 2

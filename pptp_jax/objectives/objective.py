@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from jaxtyping import Array, Float, Int, Key
 
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 
 class Reference(NamedTuple):
@@ -50,11 +50,11 @@ class Context(NamedTuple):
             >>> Context().needed("soft", "distillation")
             Traceback (most recent call last):
                 ...
-            ValueError: distillation needs context.soft: probabilities to learn, such as a ...
+            pptp_jax.validation.Refused: distillation needs context.soft: probabilities to ...
         """
         value = getattr(self, part)
         if value is None or (isinstance(value, tuple) and not value):
-            raise ValueError(f"{objective} needs context.{part}: {_PARTS[part]}")
+            raise Refused(f"{objective} needs context.{part}: {_PARTS[part]}")
         return value
 
 
@@ -117,7 +117,7 @@ class Objective(ABC):
             0.4
         """
         if not cls.settings:
-            raise ValueError(f"{cls.name} has no published settings; give its numbers")
+            raise Refused(f"{cls.name} has no published settings; give its numbers")
         one_of(cls.settings, setting=setting)
         return cls(**cls.settings[setting])
 

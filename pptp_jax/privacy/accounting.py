@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pptp_jax.privacy.ledger import Ledger
 from pptp_jax.privacy.sampling import PoissonSampling
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 ADD_OR_REMOVE = "one example added or removed"
 ZERO_OUT = "one example's gradients set to zero"
@@ -102,17 +102,17 @@ def epsilon(
         ... )  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        ValueError: this run has no ε: region 'general' was trained in the clear, ...
+        pptp_jax.validation.Refused: this run has no ε: region 'general' was trained in the ...
     """
     phases = (phases,) if isinstance(phases, Ledger) else tuple(phases)
     if not phases:
-        raise ValueError("ε needs the ledger of at least one phase, got none")
+        raise Refused("ε needs the ledger of at least one phase, got none")
     if not 0 < delta < 1:
-        raise ValueError(f"delta must lie between 0 and 1, both excluded, got {delta}")
+        raise Refused(f"delta must lie between 0 and 1, both excluded, got {delta}")
     one_of(("pld", "rdp"), accountant=accountant)
     reasons = [reason for phase in phases for reason in phase.obstacles]
     if reasons:
-        raise ValueError(f"this run has no ε: {'; '.join(dict.fromkeys(reasons))}")
+        raise Refused(f"this run has no ε: {'; '.join(dict.fromkeys(reasons))}")
     dp = _dp_accounting()
     noised = [phase for phase in phases if phase.noised]
     events = [_event(dp, phase) for phase in noised]

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pptp_jax.privacy.sampling import PoissonSampling, ShuffledBatches
 from pptp_jax.regions import RegionMap
 from pptp_jax.transforms import RegionClip
-from pptp_jax.validation import not_negative, one_of
+from pptp_jax.validation import Refused, not_negative, one_of
 
 STATISTICS = ("none", "frozen", "clear")
 
@@ -60,7 +60,7 @@ class Ledger:
             one_of(self.region_map.names, region=label)
         twice = sorted({label for label in treated if treated.count(label) > 1})
         if twice:
-            raise ValueError(
+            raise Refused(
                 f"each region has one treatment; {', '.join(twice)} has two: noised "
                 f"{self.noised}, frozen {self.frozen}, clear {self.clear}"
             )

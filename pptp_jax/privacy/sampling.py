@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from pptp_jax.validation import at_least, fraction
+from pptp_jax.validation import Refused, at_least, fraction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,6 @@ class ShuffledBatches:
 def _check_sizes(batch_size: int, dataset_size: int) -> None:
     at_least(1, batch_size=batch_size, dataset_size=dataset_size)
     if batch_size > dataset_size:
-        raise ValueError(
+        raise Refused(
             f"batch_size must be at most dataset_size, got {batch_size} of {dataset_size}"
         )

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from pptp_jax.models import Model, Variables
 from pptp_jax.training import Arrays
-from pptp_jax.validation import positive
+from pptp_jax.validation import Refused, positive
 
 
 def feature_margins(
@@ -49,7 +49,7 @@ def feature_margins(
         (3, 2, 100)
     """
     if model.features is None:
-        raise ValueError("this model does not let its features be seen: give Model(..., features=)")
+        raise Refused("this model does not let its features be seen: give Model(..., features=)")
     positive(ridge=ridge)
     return _margins(model, fleet, data, rows, ridge)
 

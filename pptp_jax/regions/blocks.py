@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pptp_jax.regions.region_map import RegionMap
 from pptp_jax.regions.rules import Block
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 PROTECT = "protect"
 GENERAL = "general"
@@ -51,7 +51,7 @@ def protect(region: Region, blocks: Sequence[Block]) -> RegionMap:
     if isinstance(region, RegionMap):
         return region
     if not blocks:
-        raise ValueError(
+        raise Refused(
             f"region {region!r} names blocks, but the model has none: "
             "give Model(..., blocks=...) in forward order, or a RegionMap"
         )
@@ -62,12 +62,10 @@ def protect(region: Region, blocks: Sequence[Block]) -> RegionMap:
         for name in names:
             one_of(order, region=name)
             if name in labels:
-                raise ValueError(
-                    f"block {name!r} would be in the regions {labels[name]} and {label}"
-                )
+                raise Refused(f"block {name!r} would be in the regions {labels[name]} and {label}")
             labels[name] = label
     if not labels or set(labels) == set(order) or not all(named.values()):
-        raise ValueError(
+        raise Refused(
             f"region {region!r} would protect {len(labels)} of the {len(order)} blocks "
             f"{', '.join(order)}; a region map needs a block on either side"
         )
@@ -107,7 +105,7 @@ def _blocks(region: str | Sequence[str], order: Sequence[str]) -> list[str]:
     half = (len(order) + 1) // 2
     presets = {"stem": order[:1], "shallow": order[:half], "deep": order[half:], "head": order[-1:]}
     if asks_for_auto(region):
-        raise ValueError(
+        raise Refused(
             f"region {region!r} is found by measuring, as `pptp run` does it; elsewhere give the "
             "blocks of pptp_jax.locate.choose(risk_map, budget)"
         )
@@ -137,14 +135,14 @@ def by_depth(cuts: Sequence[tuple[float, str]], blocks: Sequence[Block]) -> Regi
     """
     depths = [depth for depth, _ in cuts]
     if not cuts or depths[-1] != 1 or depths[0] <= 0 or sorted(set(depths)) != depths:
-        raise ValueError(f"cuts must ascend from above 0 to exactly 1, got {depths}")
+        raise Refused(f"cuts must ascend from above 0 to exactly 1, got {depths}")
     rules = []
     for i, block in enumerate(blocks):
         middle = (i + 0.5) / len(blocks)
         rules.append((block, next(label for depth, label in cuts if middle <= depth)))
     given, got = dict.fromkeys(label for _, label in cuts), {label for _, label in rules}
     if set(given) != got:
-        raise ValueError(
+        raise Refused(
             f"the regions {', '.join(label for label in given if label not in got)} would get "
             f"none of the {len(blocks)} blocks {', '.join(block.name for block in blocks)}; "
             f"the cuts are {depths}"

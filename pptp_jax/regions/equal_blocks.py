@@ -11,7 +11,7 @@ from pptp_jax.regions.blocks import PROTECT, Region, protect
 from pptp_jax.regions.region_map import RegionMap
 from pptp_jax.regions.rules import Block
 from pptp_jax.regions.sizes import sizes
-from pptp_jax.validation import at_least, one_of
+from pptp_jax.validation import Refused, at_least, one_of
 
 # All sets of so many blocks are still looked through in a moment.
 _MOST_BLOCKS = 20
@@ -50,7 +50,7 @@ def equal_blocks(
     order = [block.name for block in blocks]
     at_least(2, blocks=len(blocks))
     if len(blocks) > _MOST_BLOCKS:
-        raise ValueError(
+        raise Refused(
             f"all sets of blocks are compared, so there may be at most {_MOST_BLOCKS}, got "
             f"{len(blocks)}: join some of them"
         )
@@ -77,7 +77,7 @@ def _protected(regions: RegionMap, by_block: RegionMap, params: Any) -> tuple[st
     own = [name for name in by_block.names if (name, PROTECT) in inside]
     for name, label in zip(names, labels, strict=True):
         if name in own and label != PROTECT:
-            raise ValueError(
+            raise Refused(
                 f"the region to match divides the block {name}; it must be one of whole blocks"
             )
     return tuple(own)

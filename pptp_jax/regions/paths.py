@@ -6,6 +6,8 @@ import jax
 import numpy as np
 import optax
 
+from pptp_jax.validation import Refused
+
 
 def path_name(path: tuple[Any, ...]) -> str:
     """The name of a key path: `stem/kernel`, whatever kinds of node lie on the way.
@@ -67,18 +69,18 @@ def align(tree: Any, **others: Any) -> Any:
         >>> align({"w": 1.0}, scores={"v": 5.0})
         Traceback (most recent call last):
             ...
-        ValueError: scores has no leaf at w; its leaves are v
+        pptp_jax.validation.Refused: scores has no leaf at w; its leaves are v
     """
     ((name, other),) = others.items()
     found = dict(positions(other))
     names = paths(tree)
     missing = [path for path in names if is_absent(found.get(path))]
     if missing:
-        raise ValueError(
+        raise Refused(
             f"{name} has no leaf at {', '.join(missing)}; its leaves are {', '.join(paths(other))}"
         )
     for path, leaf in zip(names, jax.tree.leaves(tree), strict=True):
         expected, shape = np.shape(leaf), np.shape(found[path])
         if shape != expected:
-            raise ValueError(f"{name} has shape {shape} at {path}, where {expected} is needed")
+            raise Refused(f"{name} has shape {shape} at {path}, where {expected} is needed")
     return jax.tree.unflatten(jax.tree.structure(tree), [found[path] for path in names])

@@ -6,6 +6,7 @@ from typing import Any
 
 from pptp_jax.regions.region_map import RegionMap
 from pptp_jax.regions.weight_map import WeightMap
+from pptp_jax.validation import Refused
 
 
 def check_record(regions: RegionMap | WeightMap, record: Mapping[str, Any]) -> None:
@@ -24,13 +25,13 @@ def check_record(regions: RegionMap | WeightMap, record: Mapping[str, Any]) -> N
         >>> check_record(regions, RegionMap.from_rules([(".*", "general")]).to_json())
         Traceback (most recent call last):
             ...
-        ValueError: the regions are not those of the record
+        pptp_jax.validation.Refused: the regions are not those of the record
         now:    {"kind": "rules", "rules": [["stem/.*", "protect"], [".*", "general"]]}
         record: {"kind": "rules", "rules": [[".*", "general"]]}
     """
     now, then = regions.to_json(), dict(record)
     if now != then:
-        raise ValueError(
+        raise Refused(
             "the regions are not those of the record\n"
             f"now:    {json.dumps(now)}\nrecord: {json.dumps(then)}"
         )

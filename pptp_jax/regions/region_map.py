@@ -11,7 +11,7 @@ import optax
 from pptp_jax.regions.paths import is_absent, positions
 from pptp_jax.regions.rules import Block, Matcher, matcher, matches, text
 from pptp_jax.regions.sizes import table
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class RegionMap:
             {'head': {'b': 'protect', 'w': 'general'}}
         """
         if not rules:
-            raise ValueError("a region map needs at least one (pattern, label) rule, got none")
+            raise Refused("a region map needs at least one (pattern, label) rule, got none")
         for rule, label in rules:
             if not isinstance(label, str) or not label:
-                raise ValueError(
+                raise Refused(
                     f"the label of the rule {rule!r} must be a name such as 'protect', "
                     f"got {label!r}"
                 )
@@ -79,7 +79,7 @@ class RegionMap:
         named = [(path, leaf) for path, leaf in positions(labels) if not is_absent(leaf)]
         for path, leaf in named:
             if not isinstance(leaf, str):
-                raise ValueError(
+                raise Refused(
                     f"a tree of labels has strings as leaves, got {leaf!r} at {path}; "
                     "for boolean masks, traced or not, take a WeightMap"
                 )
@@ -110,7 +110,7 @@ class RegionMap:
         deciders = [self._decider(path, leaf) for path, leaf in present]
         uncovered = [path for (path, _), i in zip(present, deciders, strict=True) if i is None]
         if uncovered:
-            raise ValueError(
+            raise Refused(
                 f"no rule covers the parameters {', '.join(uncovered)}; "
                 f"the rules are {', '.join(text(rule) for rule, _ in self.rules)}"
             )
@@ -177,7 +177,7 @@ class RegionMap:
         """
         for rule, label in self.rules:
             if not isinstance(rule, str):
-                raise ValueError(
+                raise Refused(
                     f"the predicate {text(rule)} -> {label} cannot be written down; "
                     "write region_map.resolve(params) instead, which has a pattern a parameter"
                 )
@@ -196,7 +196,7 @@ class RegionMap:
             True
         """
         if record.get("kind") != "rules":
-            raise ValueError(
+            raise Refused(
                 f"a region map is read from a record of kind 'rules', got {record.get('kind')!r}"
             )
         return cls.from_rules([(pattern, label) for pattern, label in record["rules"]])
@@ -218,7 +218,7 @@ class RegionMap:
             return
         unused = set(self.names) - {label for i, (_, label) in enumerate(self.rules) if i in used}
         nobody = f"; no parameter is {', '.join(sorted(unused))}" if unused else ""
-        raise ValueError(
+        raise Refused(
             f"the rules {', '.join(f'{text(rule)} -> {label}' for rule, label in idle)} decide "
             f"over no parameter{nobody}; the parameters are {', '.join(path for path, _ in places)}"
         )

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from pptp_jax.validation import Refused
+
 Predicate = Callable[[str, Any], bool]
 Matcher = str | Predicate
 
@@ -44,14 +46,14 @@ def matcher(rule: Matcher | Block) -> Matcher:
     if callable(rule):
         return rule
     if not isinstance(rule, str):
-        raise ValueError(
+        raise Refused(
             "a rule is a regular expression, a Block or a predicate on (path, leaf), "
             f"got {rule!r} of type {type(rule).__name__}"
         )
     try:
         re.compile(rule)
     except re.error as error:
-        raise ValueError(f"the rule {rule!r} is not a regular expression: {error}") from error
+        raise Refused(f"the rule {rule!r} is not a regular expression: {error}") from error
     return rule
 
 
@@ -68,12 +70,12 @@ def matches(rule: Matcher, path: str, leaf: Any) -> bool:
     try:
         answer = rule(path, shape)
     except (AttributeError, TypeError) as error:
-        raise ValueError(
+        raise Refused(
             f"the predicate {text(rule)} failed at {path}, where it was given {shape}: {error}; "
             "a predicate may look at the path, the shape and the dtype"
         ) from error
     if not isinstance(answer, bool | np.bool_):
-        raise ValueError(
+        raise Refused(
             f"the predicate {text(rule)} must answer True or False at {path}, got {answer!r} of "
             f"type {type(answer).__name__}: regions are static; for masks inside a leaf take a "
             "WeightMap"

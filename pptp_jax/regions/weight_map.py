@@ -12,7 +12,7 @@ import numpy as np
 from pptp_jax.regions.blocks import GENERAL
 from pptp_jax.regions.paths import align, paths
 from pptp_jax.regions.sizes import table
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 
 @jax.tree_util.register_dataclass
@@ -51,7 +51,7 @@ class WeightMap:
                 weight cannot be seen; the first of them then has it.
         """
         if not masks or rest in masks:
-            raise ValueError(
+            raise Refused(
                 f"a weight map needs a mask for some regions but not for the rest, {rest!r}; "
                 f"got masks for {', '.join(map(repr, masks)) or 'none'}"
             )
@@ -59,7 +59,7 @@ class WeightMap:
         for label, mask in masks.items():
             for path, leaf in zip(paths(mask), jax.tree.leaves(mask), strict=True):
                 if not jnp.issubdtype(jnp.result_type(leaf), jnp.bool_):
-                    raise ValueError(
+                    raise Refused(
                         f"the mask of {label} must be boolean, got {jnp.result_type(leaf)} "
                         f"at {path}"
                     )
@@ -118,7 +118,7 @@ class WeightMap:
             digest, weights = hashlib.sha256(), 0
             for path, leaf in zip(paths(mask), jax.tree.leaves(mask), strict=True):
                 if isinstance(leaf, jax.core.Tracer):
-                    raise ValueError(
+                    raise Refused(
                         f"the mask of {label} is traced at {path} and has no values to write down; "
                         "call to_json outside of jit and vmap"
                     )
@@ -138,7 +138,7 @@ def _refuse_overlap(masks: Mapping[str, Any]) -> None:
             own = np.asarray(leaf)
             taken, other = owners.get(path, (np.zeros_like(own), ""))
             if both := int((taken & own).sum()):
-                raise ValueError(
+                raise Refused(
                     f"the masks of {other} and {label} both claim {both} weights of {path}; "
                     "each weight is in exactly one region"
                 )

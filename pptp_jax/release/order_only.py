@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from pptp_jax.release.release import Predict, Release
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 KINDS = ("real", "binary")
 
@@ -57,7 +57,7 @@ class OrderOnly(Release):
         one_of(KINDS, kind=self.kind)
         numbers = isinstance(self.low, int | float) and isinstance(self.high, int | float)
         if numbers and not self.low < self.high:
-            raise ValueError(f"low must be below high, got {self.low} and {self.high}")
+            raise Refused(f"low must be below high, got {self.low} and {self.high}")
 
     def __call__(
         self,

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from pptp_jax.robustness.ball import Norm
-from pptp_jax.validation import at_least, positive, several
+from pptp_jax.validation import Refused, at_least, positive, several
 
 Kind = Literal["clean", "fgsm", "pgd", "noise"]
 
@@ -63,7 +63,7 @@ class Robustness:
         >>> Robustness(epsilons=(-0.1,))
         Traceback (most recent call last):
             ...
-        ValueError: epsilons[0] must be a finite number above 0, got -0.1
+        pptp_jax.validation.Refused: epsilons[0] must be a finite number above 0, got -0.1
     """
 
     epsilons: tuple[float, ...] = (2 / 255, 8 / 255)
@@ -87,7 +87,7 @@ class Robustness:
         at_least(1, draws=self.draws, examples=self.examples)
         positive(pace=self.pace)
         if not any(sizes.values()):
-            raise ValueError("robustness needs at least one of epsilons, l2_epsilons and noise")
+            raise Refused("robustness needs at least one of epsilons, l2_epsilons and noise")
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -116,10 +116,10 @@ def check_disturbable(name: str, x: np.ndarray, scale: float) -> None:
         >>> check_disturbable("bits", np.array([[0, 1]]), 1.0)
         Traceback (most recent call last):
             ...
-        ValueError: bits: all inputs are 0 or 1, so there is no small change of them: ...
+        pptp_jax.validation.Refused: bits: all inputs are 0 or 1, so there is no small change of ...
     """
     if scale == 1 and np.isin(x, (0, 1)).all():
-        raise ValueError(
+        raise Refused(
             f"{name}: all inputs are 0 or 1, so there is no small change of them: robustness is "
             "measured on images and other continuous inputs"
         )

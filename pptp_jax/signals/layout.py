@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pptp_jax.validation import Refused
+
 FORMAT = 1
 
 
@@ -80,16 +82,16 @@ class Layout:
             ValueError: saying what is wrong, and what would be right.
         """
         if not 0 <= model < self.models:
-            raise ValueError(f"the store has models 0 to {self.models - 1}, got {model}")
+            raise Refused(f"the store has models 0 to {self.models - 1}, got {model}")
         if set(arrays) != set(self.parts):
-            raise ValueError(
+            raise Refused(
                 f"the store keeps {', '.join(sorted(self.parts))} of a model, got "
                 f"{', '.join(sorted(arrays))}"
             )
         for name, part in self.parts.items():
             shape, dtype = arrays[name].shape, arrays[name].dtype
             if shape != part.shape or dtype != np.dtype(part.dtype):
-                raise ValueError(
+                raise Refused(
                     f"{name} of a model has shape {part.shape} in {part.dtype} in this store, got "
                     f"{shape} in {dtype}"
                 )

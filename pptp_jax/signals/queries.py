@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pptp_jax.validation import Refused
+
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
@@ -49,7 +51,7 @@ class Query:
         if self == IDENTITY:
             return
         if len(shape) != 3 or shape[0] <= abs(self.dy) or shape[1] <= abs(self.dx):
-            raise ValueError(
+            raise Refused(
                 f"the query {self.name!r} needs images of shape (height, width, channels), higher "
                 f"and wider than the shift; the examples have shape {shape}"
             )
@@ -100,14 +102,14 @@ def check_queries(queries: tuple[Query, ...], shape: tuple[int, ...] | None = No
         >>> check_queries((FLIP, IDENTITY))
         Traceback (most recent call last):
             ...
-        ValueError: query 0 must be 'identity', by which accuracy is told; got 'flip'
+        pptp_jax.validation.Refused: query 0 must be 'identity', by which accuracy is told; got ...
     """
     names = [query.name for query in queries]
     if not queries or queries[0] != IDENTITY:
         found = repr(names[0]) if names else "no query"
-        raise ValueError(f"query 0 must be 'identity', by which accuracy is told; got {found}")
+        raise Refused(f"query 0 must be 'identity', by which accuracy is told; got {found}")
     if len(set(names)) < len(names):
-        raise ValueError(f"every query must be another one, got {', '.join(names)}")
+        raise Refused(f"every query must be another one, got {', '.join(names)}")
     if shape is not None:
         for query in queries:
             query.check(shape)

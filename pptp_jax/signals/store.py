@@ -16,6 +16,7 @@ from jaxtyping import Shaped
 
 from pptp_jax.files import naming, write_json
 from pptp_jax.signals.layout import Layout
+from pptp_jax.validation import Refused
 
 Checksums = list[int | None]
 
@@ -82,7 +83,7 @@ class SignalStore:
         """
         lost = [str(model) for model, known in enumerate(self._sums[name]) if known is None]
         if lost:
-            raise ValueError(f"{self.path(name)} lacks models {', '.join(lost)}")
+            raise Refused(f"{self.path(name)} lacks models {', '.join(lost)}")
         return np.load(self.path(name), mmap_mode="r", allow_pickle=False)
 
     def write(self, rows: Iterable[tuple[int, Mapping[str, np.ndarray]]]) -> None:

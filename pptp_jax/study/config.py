@@ -35,7 +35,7 @@ from pptp_jax.training import (
     check_private,
     check_reference,
 )
-from pptp_jax.validation import at_least, one_of, positive, several
+from pptp_jax.validation import Refused, at_least, one_of, positive, several
 
 # The strongest attacks by confidences alone, with and without IN shadows, and the plain loss.
 ATTACKED_BY = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline")
@@ -88,7 +88,7 @@ class Study:
         ... )
         Traceback (most recent call last):
             ...
-        ValueError: region 'stam' is unknown; did you mean 'stem'? Known: ...
+        pptp_jax.validation.Refused: region 'stam' is unknown; did you mean 'stem'? Known: ...
     """
 
     name: str
@@ -134,11 +134,11 @@ class Study:
                 recipe.regions(self.model)
         twice = [s for s, n in Counter(r.slug for r in self.recipes).items() if n > 1]
         if twice:
-            raise ValueError(f"the study has the recipe {twice[0]} more than once")
+            raise Refused(f"the study has the recipe {twice[0]} more than once")
 
     def _check_auto(self, recipe: Recipe) -> None:
         if self.tuning == 0:
-            raise ValueError(
+            raise Refused(
                 f"{recipe.name} asks for the region 'auto', which is found on examples that the "
                 "evaluation never sees: set some aside with tuning=0.3 or so"
             )
@@ -190,11 +190,11 @@ class Study:
             forward = partial(self.model.apply, train=False, key=None)
             logits, _ = jax.eval_shape(forward, *variables, x)
         except (TypeError, ValueError) as error:
-            raise ValueError(
+            raise Refused(
                 f"the model does not take a batch of {data.name}, of shape {x.shape}: {error}"
             ) from error
         if logits.shape != (self.batch_size, data.num_classes):
-            raise ValueError(
+            raise Refused(
                 f"{data.name} has {data.num_classes} classes, so the model must return logits of "
                 f"shape {(self.batch_size, data.num_classes)}; it returns {logits.shape}"
             )

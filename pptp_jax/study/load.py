@@ -4,6 +4,8 @@ import runpy
 from pathlib import Path
 from typing import TypeVar
 
+from pptp_jax.validation import Refused
+
 T = TypeVar("T")
 
 
@@ -20,16 +22,16 @@ def load_defined(path: Path, name: str, kind: type[T]) -> T:
     """
     thing = f"{'an' if name[0] in 'aeiou' else 'a'} {name} is a Python file"
     if not path.is_file():
-        raise ValueError(f"{path}: there is no such file; {thing}")
+        raise Refused(f"{path}: there is no such file; {thing}")
     if path.suffix != ".py":
-        raise ValueError(f"{path}: {thing}, its name ends in .py")
+        raise Refused(f"{path}: {thing}, its name ends in .py")
     try:
         defined = runpy.run_path(str(path)).get(name)
     except Exception as error:  # whatever a user's file may raise
-        raise ValueError(f"{path}: {error}") from error
+        raise Refused(f"{path}: {error}") from error
     if not isinstance(defined, kind):
         package = ".".join(kind.__module__.split(".")[:2])
-        raise ValueError(
+        raise Refused(
             f"{path}: the file must define `{name}`, a {package}.{kind.__name__}, "
             f"got {type(defined).__name__}"
         )

@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 from pptp_jax.models import BUILDERS, Model, rebuilt
 from pptp_jax.study.config import Study
 from pptp_jax.training import Recipe
+from pptp_jax.validation import Refused
 
 _RECIPES, _MODEL = "recipes", "model"
 
@@ -46,16 +47,16 @@ def overridden(study: Study, changes: Sequence[str]) -> Study:
         >>> overridden(study, ["batchsize=8"])
         Traceback (most recent call last):
             ...
-        ValueError: --set batchsize: there is no such key; did you mean 'batch_size'?
+        pptp_jax.validation.Refused: --set batchsize: there is no such key; did you mean ...
     """
     for change in changes:
         key, given, text = change.partition("=")
         if not given:
-            raise ValueError(f"--set {change}: write it as key=value")
+            raise Refused(f"--set {change}: write it as key=value")
         try:
             study = _changed(study, key.strip(), text.strip())
         except ValueError as error:
-            raise ValueError(f"--set {key}: {error}") from error
+            raise Refused(f"--set {key}: {error}") from error
     return study
 
 
@@ -103,7 +104,7 @@ def _refuse(key: str, known: Sequence[str]) -> NoReturn:
     near = difflib.get_close_matches(key, known, n=3)
     near += [last[name] for name in difflib.get_close_matches(key.rpartition(".")[2], last, n=2)]
     hint = ", ".join(map(repr, list(dict.fromkeys(near))[:3]))
-    raise ValueError(
+    raise Refused(
         "there is no such key; "
         + (f"did you mean {hint}?" if hint else f"there are {', '.join(map(repr, known))}")
     )
@@ -137,7 +138,7 @@ def _recipes(recipes: tuple[Recipe, ...], rest: str, text: str) -> tuple[Recipe,
 def _epochs(recipe: Recipe, text: str) -> Recipe:
     numbers = [_parsed(part, int) for part in text.split("+")]
     if len(numbers) != len(recipe.phases):
-        raise ValueError(
+        raise Refused(
             f"{recipe.slug} has {len(recipe.phases)} phases, so their epochs are written as "
             f"{recipe.epochs}; got {text}"
         )
@@ -147,7 +148,7 @@ def _epochs(recipe: Recipe, text: str) -> Recipe:
 
 def _region(recipe: Recipe, text: str) -> Recipe:
     if recipe.region is None:
-        raise ValueError(f"{recipe.slug} trains the whole network and has no region")
+        raise Refused(f"{recipe.slug} trains the whole network and has no region")
     blocks = tuple(text.split(","))
     return replace(recipe, region=text if len(blocks) == 1 else blocks)
 
@@ -166,10 +167,8 @@ def _parsed(text: str, kind: Any) -> Any:
         except ValueError:
             continue
     if not tried:
-        raise ValueError(
-            "this is no plain value: change it in the study's file, or one of its parts"
-        )
-    raise ValueError(f"must be {' or '.join(map(_called, tried))}, got {text!r}")
+        raise Refused("this is no plain value: change it in the study's file, or one of its parts")
+    raise Refused(f"must be {' or '.join(map(_called, tried))}, got {text!r}")
 
 
 def _writable(kind: Any) -> bool:

@@ -14,6 +14,7 @@ from pptp_jax.files import write_array, write_json
 from pptp_jax.regions import RegionMap, check_record
 from pptp_jax.study.config import Study
 from pptp_jax.training import Arrays, Recipe, Strategy, chunks, fitting_chunk, needed_memory
+from pptp_jax.validation import Refused
 
 
 def resolved_regions(study: Study, recipe: Recipe, data: Dataset) -> RegionMap | None:
@@ -99,7 +100,7 @@ def halved(home: Path, plan: Mapping[str, Any], unfinished: Collection[int]) -> 
     for i, (group, width) in enumerate(zip(plan["groups"], plan["widths"], strict=True)):
         if i in unfinished:
             if width <= devices:
-                raise ValueError(
+                raise Refused(
                     f"{home.name}: the memory is too small even for one model a device at a time; "
                     f"take a smaller batch_size or model"
                 )

@@ -31,6 +31,7 @@ from pptp_jax.study.riskiest import write_riskiest
 from pptp_jax.study.robust import robustness
 from pptp_jax.study.slices import slices
 from pptp_jax.training import Progress, Recipe, Strategy, usual_strategy
+from pptp_jax.validation import Refused
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -107,9 +108,7 @@ def _run(
     # those who change it back.
     keys = [fingerprint(study, recipe, data, division, membership) for recipe in study.recipes]
     if processes.agree(lambda: keys) != keys:
-        raise ValueError(
-            f"process {processes.index} has another study or other data than process 0"
-        )
+        raise Refused(f"process {processes.index} has another study or other data than process 0")
     # The others take that of process 0 from the plan of each fleet.
     worked = strategy(study, data) if processes.first else usual_strategy()
     homes = [

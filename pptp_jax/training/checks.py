@@ -7,7 +7,7 @@ import jax
 
 from pptp_jax.models import Model
 from pptp_jax.training.recipe import Recipe
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 
 def check_members(recipe: Recipe, members: int, batch_size: int) -> None:
@@ -21,11 +21,11 @@ def check_members(recipe: Recipe, members: int, batch_size: int) -> None:
         >>> check_members(undefended(1), 30, batch_size=64)
         Traceback (most recent call last):
             ...
-        ValueError: a model has 30 members, too few for one batch of 64: ...
+        pptp_jax.validation.Refused: a model has 30 members, too few for one batch of 64: ...
         >>> check_members(selena(1, 1, Ensemble(models=4, left_out=2)), 100, batch_size=64)
         Traceback (most recent call last):
             ...
-        ValueError: a sub-model of selena has 50 members, too few for one batch of 64: ...
+        pptp_jax.validation.Refused: a sub-model of selena has 50 members, too few for one batch ...
     """
     at_least(1, batch_size=batch_size)
     parts = {"a model": members}
@@ -34,7 +34,7 @@ def check_members(recipe: Recipe, members: int, batch_size: int) -> None:
             parts[f"a sub-model of {recipe.name}"] = phase.ensemble.part(members)
     for whose, number in parts.items():
         if number < batch_size:
-            raise ValueError(
+            raise Refused(
                 f"{whose} has {number} members, too few for one batch of {batch_size}: "
                 "give more examples or a smaller batch_size"
             )
@@ -53,10 +53,10 @@ def check_reference(recipe: Recipe, reference: int, batch_size: int) -> None:
         >>> check_reference(Recipe(name="mine", phases=(phase,)), 30, batch_size=64)
         Traceback (most recent call last):
             ...
-        ValueError: mine needs at least 64 reference examples, a batch, and there are 30: ...
+        pptp_jax.validation.Refused: mine needs at least 64 reference examples, a batch, and ...
     """
     if recipe.needs_reference and reference < batch_size:
-        raise ValueError(
+        raise Refused(
             f"{recipe.name} needs at least {batch_size} reference examples, a batch, and there are "
             f"{reference}: set more aside with the `reference` of the study"
         )
@@ -74,7 +74,7 @@ def check_streamed(recipe: Recipe) -> None:
         >>> check_streamed(cwrf(Vulnerable(share=0.1), CrossEntropy(), epochs=1, more=1))
         Traceback (most recent call last):
             ...
-        ValueError: cwrf 0.1 cannot be streamed: it needs vulnerable weights, which are found ...
+        pptp_jax.validation.Refused: cwrf 0.1 cannot be streamed: it needs vulnerable weights, ...
     """
     for phase in recipe.phases:
         found = {
@@ -84,7 +84,7 @@ def check_streamed(recipe: Recipe) -> None:
         }
         needed = [name for name, there in found.items() if there]
         if needed:
-            raise ValueError(
+            raise Refused(
                 f"{recipe.name} cannot be streamed: it needs {' and '.join(needed)}; train it in "
                 "memory with train_fleet"
             )
@@ -110,13 +110,13 @@ def check_private(recipe: Recipe, model: Model, x: Any) -> None:
         >>> check_private(recipe, normed, jnp.zeros((1, 8, 8, 1)))
         Traceback (most recent call last):
             ...
-        ValueError: dp_sgd clips the gradient of each example alone, but the model keeps ...
+        pptp_jax.validation.Refused: dp_sgd clips the gradient of each example alone, but the ...
     """
     if all(phase.private is None for phase in recipe.phases):
         return
     key = jax.eval_shape(partial(jax.random.key, 0))
     if jax.tree.leaves(jax.eval_shape(model.init, key, x).state):
-        raise ValueError(
+        raise Refused(
             f"{recipe.name} clips the gradient of each example alone, but the model keeps running "
             "statistics of whole batches: take one with norm='group' in place of batch norm"
         )

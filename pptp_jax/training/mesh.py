@@ -11,6 +11,8 @@ from typing import Any
 import jax
 from jax.sharding import PartitionSpec
 
+from pptp_jax.validation import Refused
+
 MODELS, DATA = "models", "data"
 
 
@@ -50,11 +52,11 @@ def check_shares(devices: int, *batches: int) -> None:
         >>> check_shares(4, 50)
         Traceback (most recent call last):
             ...
-        ValueError: 4 devices cannot share a batch of 50 in equal parts: take a batch_size that ...
+        pptp_jax.validation.Refused: 4 devices cannot share a batch of 50 in equal parts: take a ...
     """
     for batch in batches:
         if batch % devices:
-            raise ValueError(
+            raise Refused(
                 f"{devices} devices cannot share a batch of {batch} in equal parts: take a "
                 f"batch_size that {devices} divides, or other data_devices"
             )

@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.objectives import Objective
-from pptp_jax.validation import at_least, fraction, not_negative, one_of, positive
+from pptp_jax.validation import Refused, at_least, fraction, not_negative, one_of, positive
 
 Number = float | Float[Array, ""]
 
@@ -44,9 +44,7 @@ class Perturbation:
 
     def __post_init__(self) -> None:
         if all(value is None for value in vars(self).values()):
-            raise ValueError(
-                "a perturbation needs at least one of max_norm, stddev, rate and scale"
-            )
+            raise Refused("a perturbation needs at least one of max_norm, stddev, rate and scale")
         positive(max_norm=self.max_norm)
         not_negative(stddev=self.stddev, scale=self.scale)
         fraction(rate=self.rate)
@@ -138,7 +136,7 @@ class Ensemble:
         at_least(2, models=self.models)
         at_least(1, left_out=self.left_out)
         if self.left_out >= self.models:
-            raise ValueError(
+            raise Refused(
                 f"each member must be seen by some of the {self.models} sub-models, so left_out "
                 f"must be below that; got {self.left_out}"
             )
@@ -197,10 +195,10 @@ class Phase:
         one_of(("members", "reference"), examples=self.examples)
         several = isinstance(self.objectives, Mapping)
         if several and self.mixes:
-            raise ValueError("an objective that mixes inputs must be the only one of its phase")
+            raise Refused("an objective that mixes inputs must be the only one of its phase")
         for label in self.perturbed:
             if label in self.frozen:
-                raise ValueError(f"the region {label} cannot be both perturbed and frozen")
+                raise Refused(f"the region {label} cannot be both perturbed and frozen")
         learns = any(type(part).learn is not Objective.learn for part in self.by_region.values())
         if self.private is not None:
             _refuse(
@@ -259,4 +257,4 @@ class Phase:
 def _refuse(rule: str, against: Mapping[str, bool]) -> None:
     found = [name for name, there in against.items() if there]
     if found:
-        raise ValueError(f"{rule}; this one has {' and '.join(found)}")
+        raise Refused(f"{rule}; this one has {' and '.join(found)}")

@@ -7,7 +7,7 @@ from pptp_jax.models import Model
 from pptp_jax.regions import Region, RegionMap, protect, region_name
 from pptp_jax.release import Release
 from pptp_jax.training.phase import Ensemble, Phase
-from pptp_jax.validation import at_least, one_of
+from pptp_jax.validation import Refused, at_least, one_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +45,16 @@ class Recipe:
         at_least(1, **{f"the number of phases of {self.name}": len(self.phases)})
         for before, phase in zip((None, *self.phases), self.phases, strict=False):
             if self.region is None and any(phase.named):
-                raise ValueError(f"{self.name} names regions in a phase: give it a region")
+                raise Refused(f"{self.name} names regions in a phase: give it a region")
             if before is None and phase.needs_soft:
-                raise ValueError(f"{self.name} needs a teacher: train one in a phase before")
+                raise Refused(f"{self.name} needs a teacher: train one in a phase before")
             behind = before is not None and before.ensemble is not None
             if behind and not (phase.anew and phase.examples == "members"):
-                raise ValueError(
+                raise Refused(
                     f"{self.name} must train anew, on the members, after the phase of an ensemble"
                 )
         if self.phases[-1].ensemble is not None:
-            raise ValueError(f"{self.name} ends with an ensemble: distil it into one network")
+            raise Refused(f"{self.name} ends with an ensemble: distil it into one network")
 
     @property
     def needs_reference(self) -> bool:
@@ -110,7 +110,7 @@ class Recipe:
             if isinstance(phase.objectives, Mapping):
                 given, needed = set(phase.objectives), set(regions.names) - set(phase.frozen)
                 if given != needed:
-                    raise ValueError(
+                    raise Refused(
                         f"{self.name}: a phase has objectives for {', '.join(sorted(given))}; it "
                         f"must have one for each region that it trains: {', '.join(sorted(needed))}"
                     )

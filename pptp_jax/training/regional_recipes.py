@@ -9,6 +9,7 @@ from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.release import Release
 from pptp_jax.training.phase import Perturbation, Phase, Vulnerable
 from pptp_jax.training.recipe import Recipe
+from pptp_jax.validation import Refused
 
 
 def freeze(
@@ -54,7 +55,7 @@ def freeze_in_turn(stops: Mapping[str, int], epochs: int) -> Recipe:
     """
     times = sorted(set(stops.values()))
     if not times or times[0] < 1 or times[-1] >= epochs:
-        raise ValueError(
+        raise Refused(
             f"blocks stop after 1 to {epochs - 1} of the {epochs} epochs, got {dict(stops)}"
         )
     region = {

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from pptp_jax.training.mesh import DATA, MODELS
-from pptp_jax.validation import at_least, one_of
+from pptp_jax.validation import Refused, at_least, one_of
 
 Order = Literal["vmap", "scan", "unrolled"]
 
@@ -53,7 +53,7 @@ class Strategy:
             if self.data_devices > 1:
                 given += f" times {self.data_devices} data_devices"
             others = f", or data_devices all {all_of_them} of all" if all_of_them > here else ""
-            raise ValueError(f"devices must be at most the {here} of this process{others}, {given}")
+            raise Refused(f"devices must be at most the {here} of this process{others}, {given}")
 
     @property
     def together(self) -> bool:

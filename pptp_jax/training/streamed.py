@@ -36,7 +36,7 @@ from pptp_jax.training.streamed_programs import (
 )
 from pptp_jax.training.train import Metrics, all_finite
 from pptp_jax.training.trainer import Trainer
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 
 class StreamProgress(NamedTuple):
@@ -189,7 +189,7 @@ class _Training(NamedTuple):
         if self.strategy.together:
             seen = process_allgather(np.int32(done or 0))
             if (seen != seen[0]).any():
-                raise ValueError(
+                raise Refused(
                     f"the processes see states of this training after {seen.tolist()} steps, each "
                     "its own: the directory of the checkpoint must be one that they share"
                 )
@@ -281,7 +281,7 @@ def _check_rows(stream: Stream, **rows: Int[np.ndarray, " rows"]) -> None:
     """Refuses rows that a stream does not have."""
     for name, given in rows.items():
         if len(given) and not 0 <= given.min() <= given.max() < len(stream):
-            raise ValueError(
+            raise Refused(
                 f"{name} must be rows from 0 to {len(stream) - 1}, of which {stream.name} has "
                 f"{len(stream)}; they run from {given.min()} to {given.max()}"
             )

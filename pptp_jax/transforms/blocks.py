@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from pptp_jax.regions import Block, paths
+from pptp_jax.validation import Refused
 
 
 def block_masks(mask: Any, tree: Any, blocks: Sequence[Block]) -> list[Any]:
@@ -31,7 +32,7 @@ def block_masks(mask: Any, tree: Any, blocks: Sequence[Block]) -> list[Any]:
         if owner is None and chosen is not False
     ]
     if homeless:
-        raise ValueError(
+        raise Refused(
             f"the parameters {', '.join(homeless)} of the region lie in no block; "
             f"the blocks are {', '.join(block.name for block in blocks)}"
         )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pptp_jax.transforms.region_clip import RegionClip, count_examples
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 
 def clipped_grad(
@@ -63,7 +63,7 @@ def clipped_grad(
         examples = count_examples(batch)
         size = examples if microbatch_size is None else microbatch_size
         if examples == 0 or examples % size:
-            raise ValueError(
+            raise Refused(
                 f"a batch must be a positive multiple of the microbatch, {size}; it has "
                 f"{examples} examples: pad it and mark the padding in `present`"
             )

@@ -11,7 +11,7 @@ from pptp_jax.regions import Block, Regions
 from pptp_jax.transforms.blocks import block_masks
 from pptp_jax.transforms.randomness import fold_in_name, leaf_keys, step_key
 from pptp_jax.transforms.selection import check_label, check_trees, checked_init, map_region
-from pptp_jax.validation import at_least, fraction
+from pptp_jax.validation import Refused, at_least, fraction
 
 
 def mask_region(
@@ -116,7 +116,7 @@ def mask_region_blocks(
     check_label(region_map, label)
     at_least(1, keep=keep)
     if keep > len(blocks):
-        raise ValueError(f"keep must be at most the number of blocks, {len(blocks)}, got {keep}")
+        raise Refused(f"keep must be at most the number of blocks, {len(blocks)}, got {keep}")
 
     def update(
         updates: Any,

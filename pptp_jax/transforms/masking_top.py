@@ -8,7 +8,7 @@ import optax
 
 from pptp_jax.regions import Regions, align, top_weights
 from pptp_jax.transforms.selection import check_label, check_trees, checked_init, map_region
-from pptp_jax.validation import fraction, one_of
+from pptp_jax.validation import Refused, fraction, one_of
 
 
 def mask_region_top(
@@ -63,7 +63,7 @@ def mask_region_top(
     ) -> tuple[Any, optax.EmptyState]:
         check_trees(updates, params)
         if by == "scores" and scores is None:
-            raise ValueError(
+            raise Refused(
                 "mask_region_top(by='scores') needs tx.update(..., scores=...), a tree like the "
                 "parameters; got none"
             )

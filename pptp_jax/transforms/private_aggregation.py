@@ -11,7 +11,7 @@ from pptp_jax.regions.precision import at_least_float32
 from pptp_jax.transforms.randomness import leaf_keys
 from pptp_jax.transforms.region_clip import RegionClip, count_examples
 from pptp_jax.transforms.selection import check_trees
-from pptp_jax.validation import not_negative, positive
+from pptp_jax.validation import Refused, not_negative, positive
 
 STREAM = "private_region_noise"
 
@@ -177,6 +177,6 @@ def _check_fit(updates: Any, params: Any, lead: tuple[int, ...]) -> None:
     shapes = [(name, jnp.shape(own), (*lead, *jnp.shape(like))) for name, own, like in leaves]
     wrong = [f"{name}: {given} for {wanted}" for name, given, wanted in shapes if given != wanted]
     if wrong:
-        raise ValueError(
+        raise Refused(
             "the gradients do not have the shapes that the parameters call for: " + "; ".join(wrong)
         )

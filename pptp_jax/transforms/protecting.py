@@ -13,6 +13,7 @@ from pptp_jax.transforms.masking import mask_region
 from pptp_jax.transforms.noise import add_region_noise
 from pptp_jax.transforms.scaling import scale_region
 from pptp_jax.transforms.selection import check_label
+from pptp_jax.validation import Refused
 
 Strength = float | jax.Array
 
@@ -74,7 +75,7 @@ def pptp(
     asked = {"max_norm": max_norm, "stddev": stddev, "rate": rate, "scale": scale}
     asked = {name: value for name, value in asked.items() if value is not None}
     if freeze and asked:
-        raise ValueError(
+        raise Refused(
             f"a frozen region does not learn: give freeze=True or {', '.join(asked)}, not both"
         )
     if freeze:
@@ -83,7 +84,7 @@ def pptp(
             apply_to_regions(inner, region_map, others), freeze_region(region_map, label)
         )
     if not asked:
-        raise ValueError(
+        raise Refused(
             f"nothing would protect {label!r}: give freeze=True or some of max_norm, stddev, "
             "rate, scale"
         )

@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from pptp_jax.validation import Refused
+
 
 def leaf_keys(key: jax.Array | None, tree: Any, stream: str) -> Any:
     """A tree of keys, one a leaf, that depend on the step's key, the stream and the leaf's path.
@@ -38,14 +40,14 @@ def step_key(key: jax.Array | None, stream: str) -> jax.Array:
     """
     wanted = f"{stream} needs key=, one typed key such as jax.random.key(0), new in each step"
     if key is None:
-        raise ValueError(f"{wanted}; got none")
+        raise Refused(f"{wanted}; got none")
     if not jnp.issubdtype(jnp.result_type(key), jax.dtypes.prng_key):
-        raise ValueError(
+        raise Refused(
             f"{wanted}; got {jnp.result_type(key)} of shape {jnp.shape(key)}, "
             "which jax.random.wrap_key_data makes typed if it is the data of a key"
         )
     if key.shape:
-        raise ValueError(f"{wanted}; got keys of shape {key.shape}: map the update with jax.vmap")
+        raise Refused(f"{wanted}; got keys of shape {key.shape}: map the update with jax.vmap")
     return key
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from pptp_jax.regions import RegionMap, paths
 from pptp_jax.regions.precision import at_least_float32
-from pptp_jax.validation import one_of, positive
+from pptp_jax.validation import Refused, one_of, positive
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class RegionClip:
 
     def __post_init__(self) -> None:
         if not self.labels:
-            raise ValueError(
+            raise Refused(
                 "a RegionClip needs at least one private region, got none; "
                 f"the map has {', '.join(self.region_map.names)}"
             )
@@ -118,7 +118,7 @@ class RegionClip:
         if present is None:
             present = jnp.ones(examples, bool)
         elif present.shape != (examples,):
-            raise ValueError(
+            raise Refused(
                 f"present must have one entry an example, shape ({examples},), got {present.shape}"
             )
         squares = [_squared_norms(leaf) for leaf in leaves]
@@ -160,7 +160,7 @@ def count_examples(tree: Any) -> int:
     }
     if len({shape[:1] for shape in shapes.values()}) != 1 or () in shapes.values():
         listed = ", ".join(f"{name or 'the leaf'}: {shape}" for name, shape in shapes.items())
-        raise ValueError(
+        raise Refused(
             "every leaf needs the same leading axis, one entry an example; "
             f"the shapes are {listed or 'none, as the tree is empty'}"
         )
@@ -169,7 +169,7 @@ def count_examples(tree: Any) -> int:
 
 def _squared_norms(leaf: jax.Array) -> jax.Array:
     if not jnp.issubdtype(leaf.dtype, jnp.floating):
-        raise ValueError(f"gradients must be real floating-point arrays, got one of {leaf.dtype}")
+        raise Refused(f"gradients must be real floating-point arrays, got one of {leaf.dtype}")
     return jnp.sum(
         jnp.square(leaf.astype(at_least_float32(leaf.dtype))), axis=range(1, leaf.ndim)
     ).astype(jnp.float32)

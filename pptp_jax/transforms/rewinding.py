@@ -7,6 +7,7 @@ import optax
 
 from pptp_jax.regions import Regions, align, paths
 from pptp_jax.transforms.selection import check_label, map_region
+from pptp_jax.validation import Refused
 
 
 def rewind_region(params: Any, earlier: Any, region_map: Regions, label: str) -> Any:
@@ -36,7 +37,7 @@ def rewind_region(params: Any, earlier: Any, region_map: Regions, label: str) ->
     ours: Any = jax.tree.structure(params)
     theirs: Any = jax.tree.structure(earlier)
     if ours != theirs:
-        raise ValueError(
+        raise Refused(
             "the earlier parameters must have the structure of the present ones, "
             f"{ours}; they have {theirs}"
         )
@@ -84,7 +85,7 @@ def rewind_region_state(
     fresh = tx.init(params)
     made: Any = jax.tree.structure(fresh)
     if made != jax.tree.structure(opt_state):
-        raise ValueError(
+        raise Refused(
             "the state is not one of this optimiser for these parameters; "
             f"it has the leaves {', '.join(paths(opt_state)) or 'none'}, "
             f"the optimiser makes {', '.join(paths(fresh)) or 'none'}"

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from pptp_jax.regions import Regions, paths
 from pptp_jax.regions.precision import at_least_float32
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 
 def check_label(regions: Regions, label: str) -> None:
@@ -36,7 +36,7 @@ def check_trees(updates: Any, params: Any) -> None:
         return
     ours, theirs = paths(updates), paths(params)
     if ours != theirs:
-        raise ValueError(
+        raise Refused(
             "updates and params must have the same leaves; "
             f"updates alone have {', '.join(sorted({*ours} - {*theirs})) or 'none'}, "
             f"params alone have {', '.join(sorted({*theirs} - {*ours})) or 'none'}"

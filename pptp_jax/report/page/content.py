@@ -20,6 +20,7 @@ from pptp_jax.report.page.stored import (
     read_riskiest,
     read_scores,
 )
+from pptp_jax.validation import Refused
 
 # As many riskiest records as a page needs where the run has kept none.
 COUNT = 10
@@ -46,11 +47,11 @@ def content(directory: Path) -> dict[str, Any]:
         ValueError: if there is nothing to report, or a file is damaged or belongs to another run.
     """
     if not directory.is_dir():
-        raise ValueError(f"{directory}: there is no such directory; give the one of a run")
+        raise Refused(f"{directory}: there is no such directory; give the one of a run")
     results, risks = read_results(directory), read_risk_map(directory)
     audit = read_canaries(directory)
     if results is None and risks is None and audit is None:
-        raise ValueError(
+        raise Refused(
             f"{directory} holds neither results.json nor risk_map.json nor audit.json, so it is "
             "not the directory of a run"
         )
@@ -67,7 +68,7 @@ def content(directory: Path) -> dict[str, Any]:
                 continue
             curve = roc(stored.scores, stored.membership)
             if abs(auc(curve) - known) > 1e-6:
-                raise ValueError(
+                raise Refused(
                     f"{directory / 'scores' / row['slug']}.npz is not that of results.json: its "
                     f"AUC of {attack} is {auc(curve):.4f}, not {known:.4f}; {AGAIN}"
                 )

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pptp_jax.validation import Refused
+
 AGAIN = "run the study into this directory again: what it has trained is used again"
 
 
@@ -24,13 +26,13 @@ def read_results(directory: Path) -> dict[str, Any] | None:
     path = directory / "results.json"
     rows = results.get("rows")
     if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
-        raise ValueError(f"{path} holds no rows, so it is not the record of a run")
+        raise Refused(f"{path} holds no rows, so it is not the record of a run")
     for row in rows:
         lacking = {"slug", "attacks"} - set(row)
         if lacking:
-            raise ValueError(f"{path} is damaged (a row lacks {min(lacking)}); {AGAIN}")
+            raise Refused(f"{path} is damaged (a row lacks {min(lacking)}); {AGAIN}")
         if any("auc" in found for found in row.get("white_box", {}).values()):
-            raise ValueError(
+            raise Refused(
                 f"{path} was written by an older version, which kept white-box results otherwise; "
                 f"{AGAIN}"
             )
@@ -45,7 +47,7 @@ def read_risk_map(directory: Path) -> dict[str, Any] | None:
     """
     risks = _read_json(directory / "risk_map.json")
     if risks is not None and not {"blocks", "cuts", "setting"} <= set(risks):
-        raise ValueError(f"{directory / 'risk_map.json'} is not the record of a risk map")
+        raise Refused(f"{directory / 'risk_map.json'} is not the record of a risk map")
     return risks
 
 
@@ -57,7 +59,7 @@ def read_canaries(directory: Path) -> dict[str, Any] | None:
     """
     found = _read_json(directory / "audit.json")
     if found is not None and not {"rows", "canaries", "runs", "places"} <= set(found):
-        raise ValueError(f"{directory / 'audit.json'} is not the record of an audit by canaries")
+        raise Refused(f"{directory / 'audit.json'} is not the record of an audit by canaries")
     return found
 
 
@@ -98,9 +100,9 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:  # no text, or no JSON
-        raise ValueError(f"{path} is damaged ({error}); {AGAIN}") from error
+        raise Refused(f"{path} is damaged ({error}); {AGAIN}") from error
     if not isinstance(found, dict):
-        raise ValueError(f"{path} is damaged (it holds no record); {AGAIN}")
+        raise Refused(f"{path} is damaged (it holds no record); {AGAIN}")
     return found
 
 
@@ -114,4 +116,4 @@ def _read_arrays(
             known = [name for name in optional if name in stored]
             return [stored[name] for name in (*names, *known)]
     except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is damaged ({error}); {AGAIN}") from error
+        raise Refused(f"{path} is damaged ({error}); {AGAIN}") from error
