@@ -27,6 +27,32 @@ def fingerprint(
     it, so that a change in anybody's code counts: a user's model, objective and optimiser included.
     What cannot be traced fails here, before anything is trained.
     """
+    parts = [
+        data.fingerprint,
+        hashlib.sha256(np.packbits(membership.matrix).data).hexdigest(),
+        division.reference.tolist(),
+        study.seed,
+        [query.name for query in study.queries],
+        [__version__, jax.__version__],
+        lowered_program(study, recipe, data, division, membership),
+    ]
+    # In the program as well, as long as JAX writes constants out.
+    config: Any = study.model.config
+    while isinstance(config, Mapping):  # of a wrapped model, too
+        if "start" in config:
+            parts.append(config["start"])
+        config = config.get("model")
+    if signals_read(study) & set(PROBED):
+        parts.append(describe(study.probes))
+    if study.robustness is not None:
+        parts.append(describe(study.robustness))
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def lowered_program(
+    study: Study, recipe: Recipe, data: Dataset, division: Division, membership: Membership
+) -> str:
+    """The text of the computation from a key to signals, with every number of the recipe in it."""
     train = make_train(study.model, recipe, study.optimizer, batch_size=study.batch_size)
 
     def program(key: Key[Array, ""], data: Arrays, members: Int[Array, " members"]) -> Signals:
@@ -42,23 +68,4 @@ def fingerprint(
         jax.eval_shape(lambda: Arrays.of(data, division.reference, study.augmentation)),
         members,
     )
-    parts = [
-        data.fingerprint,
-        hashlib.sha256(np.packbits(membership.matrix).data).hexdigest(),
-        division.reference.tolist(),
-        study.seed,
-        [query.name for query in study.queries],
-        [__version__, jax.__version__],
-        lowered.as_text(),
-    ]
-    # In the program as well, as long as JAX writes constants out.
-    config: Any = study.model.config
-    while isinstance(config, Mapping):  # of a wrapped model, too
-        if "start" in config:
-            parts.append(config["start"])
-        config = config.get("model")
-    if signals_read(study) & set(PROBED):
-        parts.append(describe(study.probes))
-    if study.robustness is not None:
-        parts.append(describe(study.robustness))
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return lowered.as_text()
