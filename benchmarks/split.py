@@ -22,9 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 from rows import Table, command, counted, ratios
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, cnn, mlp
 from pptp_jax.objectives import RelaxLoss
-from pptp_jax.training import SGD, Arrays, Recipe, Trainer, freeze, split, undefended
+from pptp_jax.training import SGD, Recipe, Trainer, freeze, split, undefended
 from pptp_jax.training.rules import transform
 from pptp_jax.training.step import Step
 

@@ -31,20 +31,19 @@ import numpy as np
 import optax
 
 from pptp_jax import report
-from pptp_jax.compare import Curve, Point, frontier
-from pptp_jax.data import Balanced, Dataset, Npz
-from pptp_jax.files import write, write_json
+from pptp_jax.data import Arrays, Balanced, Dataset, Npz
+from pptp_jax.evaluation import Curve, Point, frontier
 from pptp_jax.metrics import Drawn, Estimate, Resampling, drawn_mean, drawn_metrics
 from pptp_jax.models import Model, Variables, mlp, save_variables, starting_from
 from pptp_jax.objectives import CrossEntropy, Objective
 from pptp_jax.objectives.objective import PLAIN, Context
-from pptp_jax.progress import progress_bar
 from pptp_jax.regions import PROTECT
+from pptp_jax.report.progress import progress_bar
+from pptp_jax.storage.files import write, write_json
 from pptp_jax.study import Study, overridden, run
 from pptp_jax.study.comparisons import CONTROL, method_name
 from pptp_jax.training import (
     SGD,
-    Arrays,
     Phase,
     Recipe,
     early_stopped,

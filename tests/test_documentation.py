@@ -13,8 +13,8 @@ import pytest
 PACKAGES = [
     "attacks",
     "audit",
-    "compare",
     "data",
+    "evaluation",
     "locate",
     "metrics",
     "models",

@@ -7,16 +7,19 @@ import pptp_jax
 
 PACKAGE = Path(pptp_jax.__file__).parent
 FLOORS = [
-    {"files", "lock", "processes", "units", "validation"},
+    {"validation"},
+    {"storage", "distributed"},
     {"regions", "metrics"},
-    {"objectives", "models", "data", "transforms", "release", "compare"},
+    {"objectives", "models", "data", "transforms", "release"},
     {"training", "privacy"},
     {"signals"},
     {"attacks"},
     {"probes", "robustness"},
+    {"evaluation"},
     {"locate"},
-    {"study", "report"},
-    {"progress", "interruption", "joining", "locate_study", "audit", "catalogue", "compare_runs"},
+    {"report"},
+    {"study"},
+    {"audit"},
     {"cli"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

@@ -8,7 +8,8 @@ import numpy as np
 from rows import planned
 
 from contestants.networks import MOMENTUM, RATE, Contestant, Network
-from pptp_jax.training import SGD, Arrays, Strategy, Trainer, undefended
+from pptp_jax.data import Arrays
+from pptp_jax.training import SGD, Strategy, Trainer, undefended
 from pptp_jax.training.group import epoch_of_group, start_group
 
 RULE = SGD(learning_rate=RATE, momentum=MOMENTUM, schedule="constant")

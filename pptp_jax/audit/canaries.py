@@ -9,18 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from pptp_jax.data import Dataset, Source, sample
+from pptp_jax.data import Arrays, Dataset, Source, sample
 from pptp_jax.models import Model
 from pptp_jax.objectives import PLAIN, Context, Objective
-from pptp_jax.training import (
-    SGD,
-    Arrays,
-    Optimizer,
-    Phase,
-    Recipe,
-    check_members,
-    check_private,
-)
+from pptp_jax.training import SGD, Optimizer, Phase, Recipe, check_members, check_private
 from pptp_jax.validation import Refused, at_least, several
 
 

@@ -20,11 +20,11 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax import __version__
 from pptp_jax.audit.canaries import CanaryAudit, Planted, with_absence
-from pptp_jax.files import write_arrays, write_json
+from pptp_jax.data import Arrays
 from pptp_jax.models import Variables
 from pptp_jax.signals import Signals, collect
+from pptp_jax.storage.files import write_arrays, write_json
 from pptp_jax.training import (
-    Arrays,
     Checkpoint,
     Progress,
     Recipe,

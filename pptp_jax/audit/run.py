@@ -20,17 +20,16 @@ from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.one_run import epsilon_in_one_run
 from pptp_jax.audit.readme import canaries_readme
-from pptp_jax.files import sweep, write, write_arrays, write_json
-from pptp_jax.lock import held
 from pptp_jax.metrics import mean_over
+from pptp_jax.storage.files import sweep, write, write_arrays, write_json
+from pptp_jax.storage.lock import held
 from pptp_jax.study.config import describe
 from pptp_jax.study.guarantee import guarantee
-from pptp_jax.training import Progress, Recipe
+from pptp_jax.training import Recipe
+from pptp_jax.training.fleet import OnProgress
 from pptp_jax.validation import Refused
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
-
-OnProgress = Callable[[Recipe, Progress], None]
 
 
 def run_canaries(

@@ -18,9 +18,9 @@ from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.evidence import AXES
 from pptp_jax.audit.given import evidence_given
 from pptp_jax.audit.readme import signals_readme
-from pptp_jax.files import write, write_arrays, write_json
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
+from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.study.slices import among_whom
 from pptp_jax.validation import Refused, at_least, one_of
 

@@ -25,10 +25,10 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
     from dataclasses import replace
 
     from pptp_jax.audit import CanaryAudit, run_canaries
-    from pptp_jax.files import write
-    from pptp_jax.interruption import Interruption
-    from pptp_jax.progress import progress_bar
+    from pptp_jax.cli.interrupt import Interruption
     from pptp_jax.report import render_canaries, write_report
+    from pptp_jax.report.progress import progress_bar
+    from pptp_jax.storage.files import write
     from pptp_jax.study.load import load_defined
 
     interruption = Interruption()

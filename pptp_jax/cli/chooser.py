@@ -46,7 +46,8 @@ def probed(
     study: "Study", order: str, devices: int | None, data_devices: int = 1
 ) -> tuple["Strategy", "Probe"]:
     """The strategy that a study would be trained by, and the speeds of a probe just now."""
-    from pptp_jax.training import Arrays, Strategy, fastest_strategy
+    from pptp_jax.data import Arrays
+    from pptp_jax.training import Strategy, fastest_strategy
 
     devices = _devices(devices, data_devices)
     data = Arrays.of(study.load())

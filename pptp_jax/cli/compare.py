@@ -21,7 +21,7 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     Prints accuracy and attacks of both, in what they are set differently, and, where they have the
     same members, what one keeps more than the other at equal attack strength.
     """
-    from pptp_jax.compare_runs import compare_runs
+    from pptp_jax.evaluation.compare_runs import compare_runs
     from pptp_jax.report import render_runs
 
     with trouble_told():

@@ -20,7 +20,7 @@ def list_(sections: tuple[str, ...], as_json: bool) -> None:
     """
     from rich.console import Console
 
-    from pptp_jax.catalogue import catalogue
+    from pptp_jax.cli.catalogue import catalogue
     from pptp_jax.report.catalogue import catalogue_tables
 
     known = catalogue()

@@ -40,8 +40,8 @@ def locate(
     """
     from pptp_jax import report
     from pptp_jax import study as studies
-    from pptp_jax.interruption import Interruption
-    from pptp_jax.locate_study import locate_study
+    from pptp_jax.cli.interrupt import Interruption
+    from pptp_jax.study.locate import locate_study
 
     interruption = Interruption()
     with trouble_told(code=lambda: interruption.exit_code):

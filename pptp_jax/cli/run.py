@@ -91,10 +91,10 @@ def run(
     """
     from pptp_jax import report
     from pptp_jax import study as studies
-    from pptp_jax.files import write
-    from pptp_jax.interruption import Interruption
-    from pptp_jax.locate_study import with_regions_found
-    from pptp_jax.progress import progress_bar
+    from pptp_jax.cli.interrupt import Interruption
+    from pptp_jax.report.progress import progress_bar
+    from pptp_jax.storage.files import write
+    from pptp_jax.study.locate import with_regions_found
 
     if dry_run:
         with trouble_told():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from pptp_jax.processes import Processes
+    from pptp_jax.distributed.processes import Processes
 
 
 @contextmanager
@@ -20,8 +20,8 @@ def shared_work(
     together: bool = False,
 ) -> Iterator["Processes"]:
     """The processes that an invocation asks for."""
-    from pptp_jax.joining import joined
-    from pptp_jax.processes import Processes
+    from pptp_jax.distributed.join import joined
+    from pptp_jax.distributed.processes import Processes
 
     explicit = coordinator, processes, process
     if not distributed and explicit == (None, None, None):

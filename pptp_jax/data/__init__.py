@@ -2,6 +2,7 @@
 
 from pptp_jax.data.augmentation import Augmentation
 from pptp_jax.data.dataset import Dataset
+from pptp_jax.data.device import Arrays
 from pptp_jax.data.digits import Digits
 from pptp_jax.data.division import Division, divide
 from pptp_jax.data.membership import Balanced, Membership, Quarters, member_indices
@@ -12,6 +13,7 @@ from pptp_jax.data.stream import Stream
 from pptp_jax.data.tfds import Tfds
 
 __all__ = [
+    "Arrays",
     "Augmentation",
     "Balanced",
     "Dataset",

@@ -8,7 +8,7 @@ import numpy as np
 
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.source import Select
-from pptp_jax.files import read_arrays
+from pptp_jax.storage.files import read_arrays
 from pptp_jax.validation import Refused, positive
 
 

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
+from pptp_jax.data import Arrays
 from pptp_jax.locate.surgery import block_numbers, block_regions, exchanged
 from pptp_jax.models import Model, Variables
 from pptp_jax.objectives import CrossEntropy, Objective
 from pptp_jax.training import (
-    Arrays,
     Checkpoint,
     Optimizer,
     Perturbation,

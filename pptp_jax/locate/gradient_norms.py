@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from pptp_jax.data import Arrays
 from pptp_jax.locate.surgery import block_numbers
 from pptp_jax.models import Model, Variables
 from pptp_jax.signals import logit_scaled_confidence
-from pptp_jax.training import Arrays
 
 # The single weights whose gradients are held at once.
 _WEIGHTS_AT_ONCE = 2**25

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pptp_jax.data import member_indices
+from pptp_jax.data import Arrays, member_indices
 from pptp_jax.locate.candidates import Region
 from pptp_jax.locate.fleets import Workshop
 from pptp_jax.locate.measures import UNKNOWN, Measures, changes, drawings, estimates
@@ -16,7 +16,7 @@ from pptp_jax.metrics import UNRESOLVED, Estimate, Resampling, drawn_metrics
 from pptp_jax.models import Model
 from pptp_jax.objectives import Objective
 from pptp_jax.regions import sizes
-from pptp_jax.training import SGD, Arrays, Optimizer, check_members, undefended
+from pptp_jax.training import SGD, Optimizer, check_members, undefended
 from pptp_jax.validation import Refused, at_least
 
 # LiRA fits two Gaussians to the models other than the target.

@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, recompute_statistics
 from pptp_jax.regions import RegionMap
 from pptp_jax.signals import collect
-from pptp_jax.training import Arrays
 
 
 def block_regions(model: Model) -> RegionMap:

@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from pptp_jax.files import read_arrays, write_arrays
 from pptp_jax.models.model import Variables
 from pptp_jax.regions import Block, paths
+from pptp_jax.storage.files import read_arrays, write_arrays
 from pptp_jax.validation import Refused
 
 

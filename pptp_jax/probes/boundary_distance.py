@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.training import Arrays
 from pptp_jax.validation import at_least
 
 # Random examples among which a first one with another label is looked for.

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.training import Arrays
 from pptp_jax.validation import Refused, positive
 
 

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.signals import logit_scaled_confidence
-from pptp_jax.training import Arrays
 
 
 @partial(jax.jit, static_argnums=0)

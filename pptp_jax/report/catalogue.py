@@ -21,7 +21,7 @@ def catalogue_tables(known: Mapping[str, Sequence[Mapping[str, Any]]]) -> Group:
     """A table a section, to be printed by rich.
 
     Args:
-        known: what `pptp_jax.catalogue.catalogue` gives, or some of its sections.
+        known: what `pptp_jax.cli.catalogue.catalogue` gives, or some of its sections.
     """
     return Group(*(_table(section, entries) for section, entries in known.items()))
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pptp_jax.compare import frontier
+from pptp_jax.evaluation import frontier
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; its yellow is too pale here.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")

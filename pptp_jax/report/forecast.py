@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pptp_jax.units import duration, size
+from pptp_jax.storage.units import duration, size
 
 
 def render_forecast(found: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ def render_runs(found: Mapping[str, Any]) -> str:
     """The recipes of both runs, in what they are set differently, and the verdicts.
 
     Args:
-        found: what `pptp_jax.compare_runs.compare_runs` gives.
+        found: what `pptp_jax.evaluation.compare_runs.compare_runs` gives.
 
     Returns:
         The tables, as plain text.

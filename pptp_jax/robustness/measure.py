@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.robustness.ball import Ball, Norm
 from pptp_jax.robustness.fgsm import fgsm
 from pptp_jax.robustness.gradient import Predict
 from pptp_jax.robustness.pgd import pgd
 from pptp_jax.robustness.settings import Kind, Robustness
-from pptp_jax.training import Arrays
 
 # How many examples are worked on at once.
 BATCH = 50

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.release import Release
 from pptp_jax.signals.confidence import logit_scaled_confidence
 from pptp_jax.signals.queries import IDENTITY, Query, check_queries
-from pptp_jax.training import Arrays
 
 
 class Signals(NamedTuple):

@@ -14,8 +14,8 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import Shaped
 
-from pptp_jax.files import naming, write_json
 from pptp_jax.signals.layout import Layout
+from pptp_jax.storage.files import naming, write_json
 from pptp_jax.validation import Refused
 
 Checksums = list[int | None]

@@ -3,49 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pptp_jax.compare import Curve, Point, matched_accuracy, point
 from pptp_jax.data import Membership
-from pptp_jax.regions import region_name
+from pptp_jax.evaluation import STATISTICS, Curve, Point, matched_accuracy, point
+from pptp_jax.evaluation.method import CONTROL, method, method_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.kept import Fleet
 from pptp_jax.study.measure import attacked
 from pptp_jax.training import Recipe
 
-# Plain training, stopped wherever one likes: the control that every method has to beat.
-CONTROL = "early stopping"
-STATISTICS = ("auc", "tpr@0.001")
-
 Trained = tuple[Recipe, Mapping[int, Fleet]]
-
-
-def method(recipe: Recipe) -> str:
-    """What recipes that differ in strengths and epochs alone have in common.
-
-    Examples:
-        >>> from pptp_jax.training import early_stopped, freeze
-        >>> method(early_stopped(3)), method(freeze("shallow", after=1, more=8))
-        ('early stopping', 'freeze shallow')
-    """
-    region = None if recipe.region is None else region_name(recipe.region)
-    return method_name(recipe.name, region, recipe.defence)
-
-
-def method_name(name: str, region: str | None, defence: str) -> str:
-    """The same from the words in which results are kept.
-
-    Args:
-        name: of the recipe.
-        region: its name; None without one.
-        defence: the defence objective's name.
-    """
-    if name in ("undefended", "early_stopped"):
-        return CONTROL
-    parts = [name.replace("_", " ")]
-    if region is not None:
-        parts.append(region)
-    if defence != "none":
-        parts.append(f"({defence})")
-    return " ".join(parts)
 
 
 def curves(study: Study, trained: Sequence[Trained], membership: Membership) -> list[Curve]:

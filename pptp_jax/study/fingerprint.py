@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from pptp_jax import __version__
-from pptp_jax.data import Dataset, Division, Membership
+from pptp_jax.data import Arrays, Dataset, Division, Membership
 from pptp_jax.signals import Signals, collect
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.probing import PROBED, signals_read
-from pptp_jax.training import Arrays, Recipe, make_train
+from pptp_jax.training import Recipe, make_train
 
 
 def fingerprint(

@@ -17,28 +17,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from pptp_jax.data import Dataset, Membership, member_indices
+from pptp_jax.data import Arrays, Dataset, Membership, member_indices
+from pptp_jax.distributed.processes import Processes
 from pptp_jax.locate import gradient_norms
 from pptp_jax.models import Variables
 from pptp_jax.probes import feature_margins
-from pptp_jax.processes import Processes
 from pptp_jax.signals import Layout, Part, Signals, SignalStore, collect
+from pptp_jax.storage.units import size
 from pptp_jax.study.config import Study
 from pptp_jax.study.kept import Kept
 from pptp_jax.study.plan import available, halved, planned
 from pptp_jax.study.probing import PROBED, probes, signals_read
 from pptp_jax.study.robust import asked, robust
 from pptp_jax.study.shards import gather, shard
-from pptp_jax.training import (
-    Arrays,
-    Checkpoint,
-    Progress,
-    Recipe,
-    Strategy,
-    needed_memory,
-    train_fleet,
-)
-from pptp_jax.units import size
+from pptp_jax.training import Checkpoint, Progress, Recipe, Strategy, needed_memory, train_fleet
 
 
 def fleet(

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from pptp_jax.data import Arrays
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
-from pptp_jax.training import Arrays, Probe, Recipe, Strategy, chunks, fitting_chunk, needed_memory
+from pptp_jax.training import Probe, Recipe, Strategy, chunks, fitting_chunk, needed_memory
 
 
 def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:

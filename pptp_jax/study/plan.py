@@ -9,11 +9,11 @@ from typing import Any
 
 import jax
 
-from pptp_jax.data import Dataset, Membership
-from pptp_jax.files import write_array, write_json
+from pptp_jax.data import Arrays, Dataset, Membership
 from pptp_jax.regions import RegionMap, check_record
+from pptp_jax.storage.files import write_array, write_json
 from pptp_jax.study.config import Study
-from pptp_jax.training import Arrays, Recipe, Strategy, chunks, fitting_chunk, needed_memory
+from pptp_jax.training import Recipe, Strategy, chunks, fitting_chunk, needed_memory
 from pptp_jax.validation import Refused
 
 

@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Shaped
 
 from pptp_jax.attacks import ATTACKS
-from pptp_jax.data import Dataset
+from pptp_jax.data import Arrays, Dataset
 from pptp_jax.models import Variables
 from pptp_jax.probes import boundary_distance, input_gradient_norm, noisy_correct
 from pptp_jax.study.config import Study
-from pptp_jax.training import Arrays
 
 # Signals with one number an example, which a model has to be there for.
 PROBED = ("boundary_distance", "input_gradient_norm", "noisy_correct")

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pptp_jax.data import Dataset, Membership
-from pptp_jax.files import write_arrays
 from pptp_jax.metrics import alarm_rates, riskiest
+from pptp_jax.storage.files import write_arrays
 from pptp_jax.study.measure import Attacked
 
 COUNT = 10

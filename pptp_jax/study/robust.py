@@ -8,13 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pptp_jax.data import Membership
+from pptp_jax.data import Arrays, Membership
 from pptp_jax.metrics import UNRESOLVED, mean_over
 from pptp_jax.models import Variables
 from pptp_jax.robustness import Trial, right_when_disturbed
 from pptp_jax.study.config import Study
 from pptp_jax.study.kept import Fleet
-from pptp_jax.training import Arrays
 
 Pairs = Float[np.ndarray, "targets examples"]
 

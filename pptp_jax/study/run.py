@@ -15,10 +15,10 @@ import jax
 
 from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
-from pptp_jax.files import link, sweep, write, write_array, write_arrays, write_json
-from pptp_jax.lock import held
-from pptp_jax.processes import Processes
+from pptp_jax.distributed.processes import Processes
 from pptp_jax.signals import SignalStore
+from pptp_jax.storage.files import link, sweep, write, write_array, write_arrays, write_json
+from pptp_jax.storage.lock import held
 from pptp_jax.study.comparisons import comparisons, curves
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.fingerprint import fingerprint
@@ -30,12 +30,12 @@ from pptp_jax.study.readme import render_readme
 from pptp_jax.study.riskiest import write_riskiest
 from pptp_jax.study.robust import robustness
 from pptp_jax.study.slices import slices
-from pptp_jax.training import Progress, Recipe, Strategy, usual_strategy
+from pptp_jax.training import Recipe, Strategy, usual_strategy
+from pptp_jax.training.fleet import OnProgress
 from pptp_jax.validation import Refused
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
-OnProgress = Callable[[Recipe, Progress], None]
 Chooser = Callable[[Study, Dataset], Strategy]
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import jax
 
-from pptp_jax.data import Dataset
-from pptp_jax.files import write_json
+from pptp_jax.data import Arrays, Dataset
+from pptp_jax.storage.files import write_json
 from pptp_jax.study.config import Study, describe
-from pptp_jax.training import Arrays, Strategy, fastest_strategy
+from pptp_jax.training import Strategy, fastest_strategy
 
 
 def measured_strategy(

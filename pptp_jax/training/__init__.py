@@ -1,6 +1,5 @@
 """Training: a recipe's phases as pure functions, for one model or a fleet of them."""
 
-from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import (
     check_members,
@@ -41,7 +40,6 @@ from pptp_jax.training.trainer import Trainer
 
 __all__ = [
     "SGD",
-    "Arrays",
     "Checkpoint",
     "Ensemble",
     "Metrics",

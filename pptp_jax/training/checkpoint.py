@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from pptp_jax.files import write_arrays, write_json
+from pptp_jax.storage.files import write_arrays, write_json
 
 _SUMS = "blake2b.json"
 _LEAVES = "leaves.npz"

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.phase import Ensemble
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from jax.experimental.multihost_utils import process_allgather
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import check_members, check_private, check_reference
 from pptp_jax.training.group import epoch_of_group, start_group
@@ -42,6 +42,7 @@ class Progress(NamedTuple):
     loss: float
 
 
+OnProgress = Callable[[Recipe, Progress], None]
 Observer = Callable[[tuple[int, ...], int, Variables], None]
 
 

@@ -5,7 +5,7 @@ from functools import partial
 import jax
 from jaxtyping import Array, Float, Int, Key
 
-from pptp_jax.training.arrays import Arrays
+from pptp_jax.data import Arrays
 from pptp_jax.training.optimizer import Optimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.state import TrainState

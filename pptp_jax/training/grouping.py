@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model
-from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.strategy import Strategy, usual_strategy
 from pptp_jax.validation import at_least
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model
-from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.group import epoch_of_group, start_group
 from pptp_jax.training.grouping import fitting_chunk
 from pptp_jax.training.mesh import check_shares

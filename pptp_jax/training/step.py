@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.objectives import Context, CrossEntropy, Objective, Reference
 from pptp_jax.regions import RegionMap
-from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.gradients import Loss, gradients
 from pptp_jax.training.mesh import on_every_device, over_data
 from pptp_jax.training.phase import WHOLE, Phase

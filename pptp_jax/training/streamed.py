@@ -12,9 +12,8 @@ from jax.experimental.multihost_utils import process_allgather, sync_global_devi
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
-from pptp_jax.data import Augmentation, Dataset, Stream
+from pptp_jax.data import Arrays, Augmentation, Dataset, Stream
 from pptp_jax.models import Model, Variables
-from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import (
     check_members,

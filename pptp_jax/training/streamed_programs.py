@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, Shaped
 
-from pptp_jax.training.arrays import Arrays
+from pptp_jax.data import Arrays
 from pptp_jax.training.keys import noise_key
 from pptp_jax.training.optimizer import Optimizer
 from pptp_jax.training.phase import Phase

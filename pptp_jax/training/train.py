@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.checks import check_members, check_private, check_reference
 from pptp_jax.training.optimizer import SGD, Optimizer
 from pptp_jax.training.phase import Phase

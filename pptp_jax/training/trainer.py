@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.regions import RegionMap
-from pptp_jax.training.arrays import Arrays
 from pptp_jax.training.ensemble import answers, ensemble_answers, members_of
 from pptp_jax.training.keys import (
     beginning_key,

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from invoking import AUDIT, STUDY, pptp, pptp_process
 
-from pptp_jax.lock import held
+from pptp_jax.storage.lock import held
 from pptp_jax.training import Checkpoint
 
 AUTO = STUDY.replace('freeze("stem"', 'freeze("auto"').replace("examples=300", "tuning=0.4")
 
 PREEMPTED = """
 import signal
-from pptp_jax.interruption import Interruption
+from pptp_jax.cli.interrupt import Interruption
 real = Interruption.asked
 def preempted(self):
     if not real(self):
@@ -64,7 +64,7 @@ def test_sigterm_ends_the_locating_of_a_study(
         study
         + """
 import signal
-import pptp_jax.locate_study as locating
+import pptp_jax.study.locate as locating
 locating.risk_map = lambda *_, **__: signal.raise_signal(signal.SIGTERM)
 """
     )

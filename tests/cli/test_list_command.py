@@ -6,7 +6,7 @@ from invoking import pptp
 
 from pptp_jax import data, objectives, training
 from pptp_jax.attacks import ATTACKS
-from pptp_jax.catalogue import catalogue
+from pptp_jax.cli.catalogue import catalogue
 from pptp_jax.cli.list import SECTIONS
 from pptp_jax.models import BUILDERS
 from pptp_jax.regions import PRESETS

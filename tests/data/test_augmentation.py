@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pptp_jax.data import Augmentation, Dataset, Digits
+from pptp_jax.data import Arrays, Augmentation, Dataset, Digits
 from pptp_jax.models import mlp
-from pptp_jax.training import Arrays, train_fleet, undefended
+from pptp_jax.training import train_fleet, undefended
 
 IMAGE = np.random.default_rng(0).normal(size=(5, 6, 2)).astype(np.float32)
 

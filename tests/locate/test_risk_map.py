@@ -5,11 +5,11 @@ import json
 import pytest
 from planted import CLASSES, EXAMPLES, FEATURES, MODEL, planted_data
 
-from pptp_jax.data import Balanced
+from pptp_jax.data import Arrays, Balanced
 from pptp_jax.locate import MODIFICATIONS, RiskMap, choose, risk_map
 from pptp_jax.models import Model
 from pptp_jax.objectives import RelaxLoss
-from pptp_jax.training import SGD, Arrays
+from pptp_jax.training import SGD
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 

@@ -10,11 +10,11 @@ import pytest
 from filling import filled
 from jax.flatten_util import ravel_pytree
 
-from pptp_jax.data import Balanced, Digits, member_indices
+from pptp_jax.data import Arrays, Balanced, Digits, member_indices
 from pptp_jax.models import Model, Variables, cnn, from_linen, in_bfloat16, mlp, rebuilt, vit
 from pptp_jax.models.resnet import ResNet
 from pptp_jax.regions import protect
-from pptp_jax.training import Arrays, train_fleet, undefended
+from pptp_jax.training import train_fleet, undefended
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 

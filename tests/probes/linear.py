@@ -4,9 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pptp_jax.data import Dataset
+from pptp_jax.data import Arrays, Dataset
 from pptp_jax.models import Model, Variables
-from pptp_jax.training import Arrays
 
 MODEL = Model(
     init=lambda key, x: Variables({"w": jax.random.normal(key, (x.shape[1], 2))}, {}),

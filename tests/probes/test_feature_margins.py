@@ -5,10 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pptp_jax.data import Digits
+from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import Model, Variables, cnn, mlp
 from pptp_jax.probes import feature_margins
-from pptp_jax.training import Arrays
 
 DATA = Arrays.of(Digits().load(lambda n: np.arange(60)))
 ROWS = jnp.arange(5, 45)

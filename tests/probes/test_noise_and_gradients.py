@@ -10,10 +10,9 @@ from linear import MODEL, linear
 from scipy.special import softmax
 from scipy.stats import norm
 
-from pptp_jax.data import Dataset
+from pptp_jax.data import Arrays, Dataset
 from pptp_jax.models import Variables
 from pptp_jax.probes import input_gradient_norm, noisy_correct
-from pptp_jax.training import Arrays
 
 KEY = jax.random.key(0)
 

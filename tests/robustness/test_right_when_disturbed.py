@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pptp_jax.data import Dataset
+from pptp_jax.data import Arrays, Dataset
 from pptp_jax.models import Model, Variables
 from pptp_jax.robustness import Robustness, Trial, check_disturbable, right_when_disturbed
 from pptp_jax.robustness.measure import BATCH
-from pptp_jax.training import Arrays
 
 MODEL = Model(
     init=lambda key, x: Variables({"w": jnp.zeros((x.shape[1], 2))}, {}),

@@ -6,11 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pptp_jax.data import Dataset, Digits
+from pptp_jax.data import Arrays, Dataset, Digits
 from pptp_jax.models import Model, Variables, from_linen
 from pptp_jax.release import OrderOnly
 from pptp_jax.signals import FLIP, IDENTITY, collect, logit_scaled_confidence, shift
-from pptp_jax.training import Arrays
 
 DATA = Arrays.of(Digits().load(lambda n: np.arange(30)))
 QUERIES = (IDENTITY, FLIP, shift(1, -2))

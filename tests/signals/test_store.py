@@ -258,6 +258,6 @@ def test_the_store_knows_nothing_of_training() -> None:
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
     imported = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     assert {name for name in imported if name.startswith("pptp_jax")} == {
-        "pptp_jax.files",
+        "pptp_jax.storage.files",
         "pptp_jax.signals.layout",
     }

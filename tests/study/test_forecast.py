@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from small_study import STUDY
 
+from pptp_jax.storage.units import size
 from pptp_jax.study import forecast, run
 from pptp_jax.training import Ensemble, Probe, Strategy, dmp, selena, usual_strategy
-from pptp_jax.units import size
 
 SPEEDS = Probe(Strategy(order="scan"), {"scan": 1000.0, "vmap": 500.0})
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from pptp_jax.compare import Curve, Point
+from pptp_jax.evaluation import Curve, Point
 from pptp_jax.metrics import UNRESOLVED, Drawn, Resampling
 from pptp_jax.objectives import Context, Reference
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from small_study import STUDY
 
-from pptp_jax.data import Digits, Quarters
+from pptp_jax.data import Arrays, Digits, Quarters
 from pptp_jax.report import render_robustness, write_report
 from pptp_jax.robustness import Robustness
 from pptp_jax.study import run
 from pptp_jax.study.kept import Fleet
 from pptp_jax.study.robust import asked, robust, robustness
-from pptp_jax.training import Arrays, Strategy, undefended
+from pptp_jax.training import Strategy, undefended
 
 HOW = Robustness(epsilons=(0.05, 0.3), steps=(3,), noise=(0.2,), draws=2, examples=40)
 ROBUST = replace(STUDY, robustness=HOW, recipes=(undefended(4),), attacks=("loss",), resamples=30)

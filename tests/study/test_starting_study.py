@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import pytest
 from small_study import STUDY
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Variables, mlp, starting_from
 from pptp_jax.objectives import CrossEntropy
 from pptp_jax.regions import PROTECT
 from pptp_jax.study import overridden
 from pptp_jax.study.fingerprint import fingerprint
-from pptp_jax.training import Arrays, Phase, Recipe, make_train, undefended
+from pptp_jax.training import Phase, Recipe, make_train, undefended
 
 START = STUDY.model.init(jax.random.key(9), jnp.ones((1, 8, 8, 1)))
 

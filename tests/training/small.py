@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pptp_jax.data import Digits
+from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import Context, CrossEntropy, RelaxLoss
-from pptp_jax.training import Arrays, Recipe, train_fleet
+from pptp_jax.training import Recipe, train_fleet
 
 MODEL = mlp([6, 5], num_classes=10)
 DATA = Arrays.of(Digits().load(lambda n: np.arange(120)), reference=np.arange(80, 120))

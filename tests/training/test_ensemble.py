@@ -25,9 +25,10 @@ from small import (
     watched,
 )
 
+from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.objectives import Distillation
-from pptp_jax.training import Arrays, Ensemble, Strategy, dmp, fitting_chunk, selena
+from pptp_jax.training import Ensemble, Strategy, dmp, fitting_chunk, selena
 from pptp_jax.training.ensemble import ensemble_answers, members_of
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")

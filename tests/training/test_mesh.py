@@ -9,12 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pptp_jax.data import Augmentation, Balanced, Digits, member_indices
+from pptp_jax.data import Arrays, Augmentation, Balanced, Digits, member_indices
 from pptp_jax.models import Model, from_linen, mlp
 from pptp_jax.objectives import AdversarialRegularisation, MixupMMD
 from pptp_jax.training import (
     SGD,
-    Arrays,
     Private,
     Recipe,
     Strategy,

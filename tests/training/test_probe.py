@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pptp_jax.data import Digits
+from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import mlp
-from pptp_jax.training import Arrays, Strategy, fastest_strategy, probe
+from pptp_jax.training import Strategy, fastest_strategy, probe
 
 MODEL = mlp([8], num_classes=10)
 DATA = Arrays.of(Digits().load(lambda n: np.arange(100)))

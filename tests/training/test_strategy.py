@@ -9,12 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pptp_jax.data import Balanced, Digits, member_indices
+from pptp_jax.data import Arrays, Balanced, Digits, member_indices
 from pptp_jax.models import mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.training import (
     SGD,
-    Arrays,
     Checkpoint,
     Progress,
     Strategy,

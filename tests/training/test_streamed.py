@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 from prepared import LABELLED, prepare
 
-from pptp_jax.data import Augmentation, Stream, Tfds
+from pptp_jax.data import Arrays, Augmentation, Stream, Tfds
 from pptp_jax.models import from_linen
 from pptp_jax.objectives import AdversarialRegularisation, CrossEntropy, RelaxLoss
 from pptp_jax.training import (
     SGD,
-    Arrays,
     Checkpoint,
     Phase,
     Private,

@@ -9,13 +9,12 @@ import numpy as np
 import optax
 import pytest
 
-from pptp_jax.data import Digits
+from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import Context, CrossEntropy, RelaxLoss
 from pptp_jax.regions import GENERAL, PROTECT, RegionMap
 from pptp_jax.training import (
     SGD,
-    Arrays,
     Phase,
     Recipe,
     Trainer,

@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from matplotlib.image import imsave
 
-from pptp_jax.metrics import Roc, alarm_rates, auc, riskiest, roc
-from pptp_jax.report.page.stored import (
+from pptp_jax.evaluation.stored import (
     AGAIN,
     Scores,
     read_canaries,
@@ -20,6 +19,7 @@ from pptp_jax.report.page.stored import (
     read_riskiest,
     read_scores,
 )
+from pptp_jax.metrics import Roc, alarm_rates, auc, riskiest, roc
 from pptp_jax.validation import Refused
 
 # As many riskiest records as a page needs where the run has kept none.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pptp_jax.compare import frontier
+from pptp_jax.evaluation import frontier
 from pptp_jax.report.curves import panels, resolved
 from pptp_jax.report.page.plot import COLOURS, Entry, Line, Mark, Plot, Scale, around, points
 from pptp_jax.report.page.words import attack_name, metric_name, number

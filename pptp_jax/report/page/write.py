@@ -6,11 +6,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pptp_jax.files import write, write_json
 from pptp_jax.report.page import words
 from pptp_jax.report.page.content import content
 from pptp_jax.report.page.plot import COLOURS, DASHES, SHAPES
 from pptp_jax.report.page.view import view
+from pptp_jax.storage.files import write, write_json
 
 FILTERS = (
     "attack_name",

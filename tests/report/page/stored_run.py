@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pptp_jax.compare import Curve, matched_accuracy, point
 from pptp_jax.data import Balanced, Dataset
+from pptp_jax.evaluation import Curve, matched_accuracy, point
 from pptp_jax.metrics import attack_metrics, mean_over
 from pptp_jax.study.measure import Attacked
 from pptp_jax.study.riskiest import write_riskiest

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pptp_jax.compare import Curve, Point, matched_accuracy, point
-from pptp_jax.report.page.stored import read_results, read_scores
-from pptp_jax.study.comparisons import STATISTICS, method_name
+from pptp_jax.evaluation.curve import Curve
+from pptp_jax.evaluation.matching import STATISTICS, matched_accuracy
+from pptp_jax.evaluation.method import method_name
+from pptp_jax.evaluation.point import Point, point
+from pptp_jax.evaluation.stored import read_results, read_scores
 from pptp_jax.validation import Refused
 
 METRICS = ("auc", "tpr@0.01", "tpr@0.001")

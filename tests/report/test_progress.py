@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from pptp_jax.progress import progress_bar
+from pptp_jax.report.progress import progress_bar
 from pptp_jax.training import Progress, early_stopped, undefended
 
 RECIPES = undefended(10), early_stopped(5)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from naive_compare import copies, kept, statistics
 from scipy.stats import norm
 
-from pptp_jax.compare import Curve, Matched, Point, frontier, matched_accuracy, point
+from pptp_jax.evaluation import Curve, Matched, Point, frontier, matched_accuracy, point
 from pptp_jax.metrics import attack_metrics, auc, balanced_accuracy, mean_over, roc, tpr_at_fpr
 
 STRENGTHS = np.array([0.3, 0.7, 1.1, 1.5])

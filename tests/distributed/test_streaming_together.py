@@ -49,7 +49,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from pptp_jax.joining import joined
+from pptp_jax.distributed.join import joined
 from pptp_jax.training import Checkpoint, train_streamed
 from test_streaming_together import SOURCE, TRAINING
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from board import Memory
 
-from pptp_jax import joining
 from pptp_jax.data import Balanced, Digits
+from pptp_jax.distributed import join as joining
 from pptp_jax.models import mlp
 from pptp_jax.study import Study, run
 from pptp_jax.training import Progress, undefended
@@ -40,7 +40,7 @@ PROCESS = """
 import os, signal, sys
 from pathlib import Path
 
-from pptp_jax.joining import joined
+from pptp_jax.distributed.join import joined
 from pptp_jax.study import plan, run
 from pptp_jax.training import Strategy
 from test_joining import STUDY

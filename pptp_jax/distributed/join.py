@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from pptp_jax.processes import Board, Processes
+from pptp_jax.distributed.processes import Board, Processes
 from pptp_jax.validation import Refused
 
 _STOPPED = "stopped: "

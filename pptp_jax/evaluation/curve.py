@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from pptp_jax.compare.point import Point
+from pptp_jax.evaluation.point import Point
 from pptp_jax.validation import Refused, one_of
 
 
@@ -22,7 +22,7 @@ class Curve:
         ValueError: if there are no points or their resamples differ.
 
     Examples:
-        >>> from pptp_jax.compare import point
+        >>> from pptp_jax.evaluation import point
         >>> membership = np.array([[True, False]])
         >>> curve = Curve("undefended", (point(np.eye(1, 2), membership, ~membership),))
         >>> curve.to_json()["points"][0]["auc"]

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, Shaped
 
-from pptp_jax.data import Augmentation, Dataset
+from pptp_jax.data.augmentation import Augmentation
+from pptp_jax.data.dataset import Dataset
 
 
 class Arrays(NamedTuple):

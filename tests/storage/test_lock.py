@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from pptp_jax.lock import held
+from pptp_jax.storage.lock import held
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pptp_jax.lock import held
+from pptp_jax.storage.lock import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

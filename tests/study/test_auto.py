@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pptp_jax.data import Balanced, Digits, Quarters
-from pptp_jax.locate_study import locate_study, with_regions_found
 from pptp_jax.models import Model, mlp
 from pptp_jax.study import Study, run
+from pptp_jax.study.locate import locate_study, with_regions_found
 from pptp_jax.training import freeze, undefended
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")

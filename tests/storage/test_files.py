@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pptp_jax.files import link, write, write_json
+from pptp_jax.storage.files import link, write, write_json
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

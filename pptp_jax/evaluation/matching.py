@@ -6,13 +6,16 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from pptp_jax.compare.curve import Curve, frontier
-from pptp_jax.compare.matched import Matched
+from pptp_jax.evaluation.curve import Curve, frontier
+from pptp_jax.evaluation.matched import Matched
 from pptp_jax.metrics import UNRESOLVED, Drawn, Estimate
 from pptp_jax.validation import at_least
 
 # An interval of fewer resamples would be one of those alone that happen to have an answer.
 LEAST_SHARE = 0.95
+
+# The attack statistics at which methods are compared.
+STATISTICS = ("auc", "tpr@0.001")
 
 
 class Frontier(NamedTuple):
@@ -64,7 +67,7 @@ def matched_accuracy(
         ValueError: if the curves stand on different resamples or a point lacks the statistic.
 
     Examples:
-        >>> from pptp_jax.compare import point
+        >>> from pptp_jax.evaluation import point
         >>> membership = np.arange(40).reshape(2, 20) % 2 == 0
         >>> better = np.arange(40).reshape(2, 20) % 4 == 1
         >>> a = Curve("a", (point(1.0 * membership, membership, better),))

@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from pptp_jax import __version__
-from pptp_jax.data import Balanced, Dataset, Membership
-from pptp_jax.files import write, write_json
+from pptp_jax.data import Arrays, Balanced, Dataset, Membership
 from pptp_jax.locate import choose, explain, risk_map
-from pptp_jax.lock import held
 from pptp_jax.objectives import CrossEntropy, Objective, RelaxLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
+from pptp_jax.storage.files import write, write_json
+from pptp_jax.storage.lock import held
 from pptp_jax.study import Study
 from pptp_jax.study.fingerprint import fingerprint
-from pptp_jax.training import Arrays, Recipe, undefended, whole_network
+from pptp_jax.training import Recipe, undefended, whole_network
 from pptp_jax.validation import Refused, not_negative
 
 # The defence of a study whose recipes have none.

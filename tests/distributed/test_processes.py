@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from board import Memory
 
-from pptp_jax.processes import Processes
+from pptp_jax.distributed.processes import Processes
 
 
 def together(count: int, work: Callable[[Processes], object]) -> list[object]:

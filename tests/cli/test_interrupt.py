@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pptp_jax.interruption import Interruption
+from pptp_jax.cli.interrupt import Interruption
 
 
 @pytest.mark.parametrize(

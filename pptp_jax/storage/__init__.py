@@ -1,0 +1,1 @@
+"""Files, locks and units: how anything lies on disk."""
