@@ -1,8 +1,8 @@
 """The programs of whole trainings, as hashes: what must stay the same when the house is rebuilt.
 
 `python tests/golden/programs.py` writes `programs.json` anew for the JAX version at hand. A hash is
-that of the lowered program from a key to signals, with the names of functions and results taken
-out, so that a rename changes nothing and a change of any number does.
+that of the lowered program from a key to a trained model, with the names of functions and results
+taken out, so that a rename changes nothing and a change of any number does.
 """
 
 import hashlib
@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from pptp_jax.data import Dataset
+from pptp_jax.data import Arrays, Dataset
 from pptp_jax.study import Study
-from pptp_jax.study.fingerprint import lowered_program
+from pptp_jax.training import Recipe, make_train
 
 HERE = Path(__file__).parent
 STORED = HERE / "programs.json"
@@ -57,15 +58,26 @@ def one_a_method(study: Study) -> Study:
     return replace(study, recipes=chosen)
 
 
+def program(study: Study, recipe: Recipe, data: Dataset) -> str:
+    """The lowered training of one model: from a key, the data and its members to its weights."""
+    train = make_train(study.model, recipe, study.optimizer, batch_size=study.batch_size)
+    members = int(study.membership(len(data)).matrix[0].sum())
+    reference = study.division(len(data)).reference
+    lowered = jax.jit(train).lower(
+        jax.eval_shape(lambda: jax.random.key(0)),
+        jax.eval_shape(lambda: Arrays.of(data, reference, study.augmentation)),
+        jax.ShapeDtypeStruct((members,), jnp.int32),
+    )
+    return nameless(lowered.as_text())
+
+
 def programs() -> dict[str, str]:
     """The hash of each recipe's program, by study and slug."""
-    hashes = {}
-    for name, (study, data) in studies().items():
-        division, membership = study.division(len(data)), study.membership(len(data))
-        for recipe in one_a_method(study).recipes:
-            text = nameless(lowered_program(study, recipe, data, division, membership))
-            hashes[f"{name}/{recipe.slug}"] = hashlib.sha256(text.encode()).hexdigest()
-    return hashes
+    return {
+        f"{name}/{recipe.slug}": hashlib.sha256(program(study, recipe, data).encode()).hexdigest()
+        for name, (study, data) in studies().items()
+        for recipe in one_a_method(study).recipes
+    }
 
 
 if __name__ == "__main__":
