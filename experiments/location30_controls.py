@@ -12,7 +12,7 @@ from pptp_jax.data import Balanced, Npz
 from pptp_jax.models import mlp
 from pptp_jax.objectives import (
     AdversarialRegularisation,
-    CrossEntropy,
+    TaskLoss,
     Distillation,
     MixupMMD,
 )
@@ -40,7 +40,7 @@ MIXED = MixupMMD(weight=3.0)
 
 def taught(name: str, teacher: Phase, region: Region) -> Recipe:
     """The region learns a teacher's answers, the rest the labels, in one run."""
-    split = {PROTECT: Distillation(), GENERAL: CrossEntropy()}
+    split = {PROTECT: Distillation(), GENERAL: TaskLoss()}
     student = Phase(epochs=10, objectives=split, anew=True)
     return Recipe(name=name, phases=(teacher, student), region=region, defence="distillation")
 
@@ -49,8 +49,8 @@ def noisy(stddev: float) -> Recipe:
     """`freeze`, and noise on the gradient of what goes on learning."""
     perturbed = {GENERAL: Perturbation(max_norm=1.0, stddev=stddev)}
     phases = (
-        Phase(epochs=2, objectives=CrossEntropy()),
-        Phase(epochs=8, objectives=CrossEntropy(), frozen=(PROTECT,), perturbed=perturbed),
+        Phase(epochs=2, objectives=TaskLoss()),
+        Phase(epochs=8, objectives=TaskLoss(), frozen=(PROTECT,), perturbed=perturbed),
     )
     return Recipe(name="freeze and noise", phases=phases, region=BODY, strength=stddev)
 
@@ -84,13 +84,13 @@ study = Study(
         *(
             taught(
                 "selena in region",
-                Phase(epochs=5, objectives=CrossEntropy(), ensemble=Ensemble()),
+                Phase(epochs=5, objectives=TaskLoss(), ensemble=Ensemble()),
                 region,
             )
             for region in ("stem", BODY)
         ),
         *(
-            taught("teacher in region", Phase(epochs=3, objectives=CrossEntropy()), region)
+            taught("teacher in region", Phase(epochs=3, objectives=TaskLoss()), region)
             for region in ("stem", BODY)
         ),
     ),

@@ -35,7 +35,7 @@ from pptp_jax.data import Arrays, Balanced, Dataset, Npz
 from pptp_jax.evaluation import Curve, Point, frontier
 from pptp_jax.metrics import Drawn, Estimate, Resampling, drawn_mean, drawn_metrics
 from pptp_jax.models import Model, Variables, mlp, save_variables, starting_from
-from pptp_jax.objectives import CrossEntropy, Objective
+from pptp_jax.objectives import TaskLoss, Objective
 from pptp_jax.objectives.objective import PLAIN, Context
 from pptp_jax.regions import PROTECT
 from pptp_jax.report.progress import progress_bar
@@ -63,7 +63,7 @@ STARTS = ("random", "clean", "poisoned")
 
 def frozen(more: int) -> Recipe:
     """The body keeps what it starts with: only the last layer learns."""
-    phase = Phase(epochs=more, objectives=CrossEntropy(), frozen=(PROTECT,))
+    phase = Phase(epochs=more, objectives=TaskLoss(), frozen=(PROTECT,))
     return Recipe(name="frozen from the start", phases=(phase,), region=BODY)
 
 
@@ -80,7 +80,7 @@ study = Study(
         *(early_stopped(epochs) for epochs in (1, 2, 3, 5)),
         *(freeze(BODY, after=after, more=8) for after in (1, 2)),
         frozen(8),
-        rewind("shallow", CrossEntropy(), epochs=3, retrain=3),
+        rewind("shallow", TaskLoss(), epochs=3, retrain=3),
     ),
 )
 
@@ -113,7 +113,7 @@ class Poisoning(Objective):
 
 PRETRAINING = Recipe(
     name="pretraining",
-    phases=(Phase(epochs=10, objectives=CrossEntropy(), examples="reference"),),
+    phases=(Phase(epochs=10, objectives=TaskLoss(), examples="reference"),),
 )
 POISONING = Recipe(
     name="poisoning",

@@ -9,7 +9,7 @@ learns from them; going on with all of it, gently, brings a point and leaks.
 
 from pptp_jax.data import Balanced, Tfds
 from pptp_jax.models import cnn
-from pptp_jax.objectives import CrossEntropy
+from pptp_jax.objectives import TaskLoss
 from pptp_jax.regions import GENERAL, PROTECT
 from pptp_jax.study import Study
 from pptp_jax.training import (
@@ -30,8 +30,8 @@ def gently(more: int, scale: float) -> Recipe:
     """The control: all of the pretrained network goes on, in steps a fraction as long."""
     shorter = {label: Perturbation(scale=scale) for label in (PROTECT, GENERAL)}
     phases = (
-        Phase(epochs=BEFORE, objectives=CrossEntropy(), examples="reference"),
-        Phase(epochs=more, objectives=CrossEntropy(), perturbed=shorter),
+        Phase(epochs=BEFORE, objectives=TaskLoss(), examples="reference"),
+        Phase(epochs=more, objectives=TaskLoss(), perturbed=shorter),
     )
     return Recipe(name="pretrained gently", phases=phases, region=BODY, strength=scale)
 

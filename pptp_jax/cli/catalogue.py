@@ -50,7 +50,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                     what
                     for what, needed in (
                         ("reference examples", thing.needs_reference),
-                        ("a teacher", thing.needs_soft),
+                        ("a teacher", thing.needs_teacher),
                     )
                     if needed
                 ],

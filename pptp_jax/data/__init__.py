@@ -2,7 +2,7 @@
 
 from pptp_jax.data.augmentation import Augmentation
 from pptp_jax.data.dataset import Dataset
-from pptp_jax.data.device import Arrays
+from pptp_jax.data.device import Arrays, absent_rows
 from pptp_jax.data.digits import Digits
 from pptp_jax.data.division import Division, divide
 from pptp_jax.data.membership import Balanced, Membership, Quarters, member_indices
@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "Stream",
     "Tfds",
+    "absent_rows",
     "divide",
     "member_indices",
     "sample",

@@ -1,8 +1,9 @@
 """A data set on the device, shared by all models of a fleet."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, Shaped
@@ -57,9 +58,25 @@ class Arrays(NamedTuple):
         """The inputs of some examples as a model sees them: float32, scaled."""
         return self.x[rows].astype(jnp.float32) * self.scale
 
+    def targets(self, rows: Int[Array, "..."] | slice) -> Any:
+        """What a model shall say of some examples."""
+        return jax.tree.map(lambda leaf: leaf[rows], self.y)
+
     def training_inputs(
         self, key: Key[Array, ""], rows: Int[Array, " batch"] | slice
     ) -> Float[Array, "batch ..."]:
         """The inputs of some examples as a step of training sees them: augmented."""
         x = self.inputs(rows)
         return x if self.augmentation is None else self.augmentation(key, x)
+
+
+def absent_rows(rows: Int[Array, "..."]) -> Int[Array, "..."]:
+    """Rows of examples that only keep their places in batches, and give no gradient: −1 − row.
+
+    It is its own inverse.
+
+    Examples:
+        >>> print(absent_rows(jnp.array([0, 5])), absent_rows(absent_rows(jnp.array([7]))))
+        [-1 -6] [7]
+    """
+    return -1 - rows

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Int
 from pptp_jax.data import Arrays
 from pptp_jax.locate.surgery import block_numbers, block_regions, exchanged
 from pptp_jax.models import Model, Variables
-from pptp_jax.objectives import CrossEntropy, Objective
+from pptp_jax.objectives import Objective, TaskLoss
 from pptp_jax.training import (
     Checkpoint,
     Optimizer,
@@ -108,7 +108,7 @@ class Workshop:
             for block, moves in zip(self.model.blocks, chosen.astype(jnp.float32), strict=True)
         }
         phases = (
-            Phase(epochs=self.epochs, objectives=CrossEntropy()),
+            Phase(epochs=self.epochs, objectives=TaskLoss()),
             Phase(epochs=self.retrain, objectives=self.defence, perturbed=moving),
         )
         recipe = Recipe(name="retrain", phases=phases, region=block_regions(self.model))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pptp_jax.regions import Block
+from pptp_jax.tasks import Classification, Task
 
 # Whether a network is in training mode, or the names of the blocks that are.
 Mode = bool | tuple[str, ...]
@@ -28,13 +29,13 @@ class Model:
 
     Attributes:
         init: `init(key, x) -> Variables`, for a batch `x` of shape (batch, *example).
-        apply: `apply(params, state, x, *, train, key) -> (logits, state)`, with logits of shape
-            (batch, classes). `train` is True, False, or the names of the blocks that are in
-            training mode: in the others batch norm uses its running statistics and leaves them
-            alone, and nothing is dropped. All names are as good as True. A tuple of names is true,
-            so a model that only asks whether it trains works on and trains as a whole. With
-            `train=False` the model is deterministic, gets `key=None`, and returns the state that
-            it was given.
+        apply: `apply(params, state, x, *, train, key) -> (outputs, state)`; in classification
+            outputs are logits of shape (batch, classes). `train` is True, False, or the names of
+            the blocks that are in training mode: in the others batch norm uses its running
+            statistics and leaves them alone, and nothing is dropped. All names are as good as
+            True. A tuple of names is true, so a model that only asks whether it trains works on
+            and trains as a whole. With `train=False` the model is deterministic, gets `key=None`,
+            and returns the state that it was given.
         blocks: the architectural units in forward order; needed only for region presets and for a
             training mode of part of the network.
         config: what the model is, as plain data, for the record; of our own models the name of the
@@ -44,6 +45,7 @@ class Model:
             `recompute_statistics`.
         features: `features(params, state, x) -> tuple`, what each block makes of the batch `x` in
             eval mode, in the order of the blocks; None where nobody can look inside.
+        task: what the model is for: its loss, what it answers, and what attacks read of it.
 
     Examples:
         A linear model from nothing but two functions:
@@ -65,6 +67,7 @@ class Model:
     config: Mapping[str, Any] = field(default_factory=dict)
     statistics: Callable[[Any, Any, Any], Any] | None = None
     features: Callable[[Any, Any, Any], tuple[Any, ...]] | None = None
+    task: Task = Classification()  # noqa: RUF009 - frozen
 
 
 def learns(train: Mode, block: str) -> bool:

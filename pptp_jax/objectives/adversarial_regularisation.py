@@ -52,7 +52,7 @@ class AdversarialRegularisation(Objective):
 
     Examples:
         >>> loss = AdversarialRegularisation(weight=3.0)
-        >>> state = loss.init(jax.random.key(0), num_classes=2)
+        >>> state = loss.init(jax.random.key(0), jnp.zeros((1, 2)))
         >>> [kernel.shape for kernel, bias in state.layers]
         [(4, 64), (64, 1)]
         >>> loss(jnp.zeros((1, 2)), jnp.array([0]), Context(state=state)).shape
@@ -99,9 +99,9 @@ class AdversarialRegularisation(Objective):
         membership = jax.nn.sigmoid(_evidence(layers, logits, labels))
         return losses.mean() + self.weight * (membership.mean() - 0.5)
 
-    def init(self, key: Key[Array, ""], num_classes: int) -> InferenceState:
+    def init(self, key: Key[Array, ""], outputs: Any) -> InferenceState:
         """A new inference network: Glorot-uniform kernels, biases of zero."""
-        widths = (2 * num_classes, *self.hidden, 1)
+        widths = (2 * outputs.shape[-1], *self.hidden, 1)
         draw = jax.nn.initializers.glorot_uniform()
         keys = jax.random.split(key, len(widths) - 1)
         layers = [
@@ -126,7 +126,7 @@ class AdversarialRegularisation(Objective):
 
         def loss(layers: Layers) -> Float[Array, ""]:
             members = _evidence(layers, logits, labels)
-            others = _evidence(layers, reference.logits, reference.labels)
+            others = _evidence(layers, reference.outputs, reference.targets)
             # -log sigmoid(e) and -log(1 - sigmoid(e)), without overflow.
             return (jax.nn.softplus(-members).mean() + jax.nn.softplus(others).mean()) / 2
 

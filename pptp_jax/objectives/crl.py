@@ -58,7 +58,7 @@ class CRL(Objective):
 
     Examples:
         >>> loss = CRL(alpha=1.0)
-        >>> state = loss.init(jax.random.key(0), num_classes=3)
+        >>> state = loss.init(jax.random.key(0), jnp.zeros((1, 3)))
         >>> state.centres.shape
         (3, 3)
         >>> loss(jnp.zeros((1, 3)), jnp.array([0]), Context(state=state)).shape
@@ -107,9 +107,10 @@ class CRL(Objective):
         relaxed = held_at(self.alpha, losses.mean(), flattened, context.epoch + 1)
         return relaxed + self.weight * self._distance(centres, logits, labels, context.epoch)
 
-    def init(self, key: Key[Array, ""], num_classes: int) -> CentreState:
+    def init(self, key: Key[Array, ""], outputs: Any) -> CentreState:
         """Random centres, each number from N(0, 1)."""
-        centres = jax.random.normal(key, (num_classes, num_classes))
+        classes = outputs.shape[-1]
+        centres = jax.random.normal(key, (classes, classes))
         return CentreState(centres, self._optimizer().init(centres))
 
     def learn(

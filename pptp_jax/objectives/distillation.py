@@ -36,13 +36,13 @@ class Distillation(Objective):
 
     Examples:
         >>> import jax.numpy as jnp
-        >>> teacher = Context(soft=jnp.array([[1.0, 0.0]]))
+        >>> teacher = Context(teacher=jnp.array([[1.0, 0.0]]))
         >>> print(Distillation()(jnp.zeros((1, 2)), jnp.array([0]), teacher))
         0.6931472
     """
 
     name: ClassVar[str] = "distillation"
-    needs_soft: ClassVar[bool] = True
+    needs_teacher: ClassVar[bool] = True
     temperature: float | Float[Array, ""] = 1.0
 
     def __post_init__(self) -> None:
@@ -62,9 +62,9 @@ class Distillation(Objective):
         """The loss of one batch; the same in every epoch.
 
         Raises:
-            ValueError: if `context.soft` is missing.
+            ValueError: if `context.teacher` is missing.
         """
-        soft = context.needed("soft", self.name)
+        soft = context.needed("teacher", self.name)
         powers = soft ** (1 / self.temperature)
         softened = jax.lax.stop_gradient(powers / powers.sum(-1, keepdims=True))
         log_p = jax.nn.log_softmax(logits / self.temperature)

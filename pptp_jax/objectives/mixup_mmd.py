@@ -1,7 +1,7 @@
 """Mixup, and a distance between the answers to members and to reference examples."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.tasks import Batch
 from pptp_jax.validation import Refused, not_negative, positive
 
 
@@ -48,7 +49,7 @@ class MixupMMD(Objective):
     Examples:
         >>> from pptp_jax.objectives import Reference
         >>> logits, labels = jnp.zeros((2, 2)), jnp.array([0, 1])
-        >>> context = Context(soft=jnp.eye(2), reference=Reference(logits, labels))
+        >>> context = Context(teacher=jnp.eye(2), reference=Reference(logits, labels))
         >>> print(MixupMMD(weight=3.0)(logits, labels, context))
         0.6931472
     """
@@ -72,17 +73,20 @@ class MixupMMD(Objective):
     def mix(
         self,
         key: Key[Array, ""],
-        x: Float[Array, "batch ..."],
-        soft: Float[Array, "batch classes"],
-    ) -> tuple[Float[Array, "batch ..."], Float[Array, "batch classes"]]:
+        batch: Batch,
+        outputs: Any,
+    ) -> Batch:
         """The last half of the batch mixed with itself in a random order, the first half as it is.
 
         Raises:
             ValueError: if there are fewer than two examples.
         """
-        half = _plain(len(x))
+        soft = batch.teacher
+        if soft is None:
+            soft = jax.nn.one_hot(batch.targets, outputs.shape[-1])
+        half = _plain(batch.size)
         order_key, share_key = jax.random.split(key)
-        order = half + jax.random.permutation(order_key, len(x) - half)
+        order = half + jax.random.permutation(order_key, batch.size - half)
         a = jnp.asarray(self.mixup_alpha, soft.dtype)
         share = jax.random.beta(share_key, a, a, dtype=soft.dtype)
 
@@ -91,7 +95,7 @@ class MixupMMD(Objective):
             mixture = weight * values[half:] + (1 - weight) * values[order]
             return jnp.concatenate([values[:half], mixture])
 
-        return mixed(x), mixed(soft)
+        return batch._replace(inputs=mixed(batch.inputs), teacher=mixed(soft))
 
     def __call__(
         self,
@@ -102,15 +106,15 @@ class MixupMMD(Objective):
         """The loss of one batch that `mix` has mixed; the same in every epoch.
 
         Raises:
-            ValueError: if `context.soft` or `context.reference` is missing, or there are fewer than
-                two examples.
+            ValueError: if `context.teacher` or `context.reference` is missing, or there are fewer
+                than two examples.
         """
         half = _plain(len(logits))
-        soft = context.needed("soft", self.name)
+        soft = context.needed("teacher", self.name)
         reference = context.needed("reference", self.name)
         learned = optax.losses.softmax_cross_entropy(logits[half:], soft[half:]).mean()
         members = jax.nn.softmax(logits[:half])
-        others = jax.lax.stop_gradient(jax.nn.softmax(reference.logits))
+        others = jax.lax.stop_gradient(jax.nn.softmax(reference.outputs))
         return learned + self.weight * squared_mmd(members, others, self.bandwidth)
 
 

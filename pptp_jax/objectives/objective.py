@@ -6,51 +6,54 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from jaxtyping import Array, Float, Int, Key
 
+from pptp_jax.tasks import Batch, Classification, Task
 from pptp_jax.validation import Refused, one_of
 
 
 class Reference(NamedTuple):
     """The network's outputs on examples that are no model's members, from the same forward pass."""
 
-    logits: Float[Array, "reference classes"]
-    labels: Int[Array, " reference"]
+    outputs: Any
+    targets: Any
 
 
 class Context(NamedTuple):
-    """What an objective may look at besides the outputs and the labels of a batch.
+    """What an objective may look at besides the outputs and the targets of a batch.
 
     Attributes:
         epoch: the number of the epoch within its phase, from 0.
-        soft: probabilities to learn instead of the labels: a teacher's answers, or mixed labels;
-            None where there are none.
+        teacher: what to learn instead of the targets: a teacher's answers, or mixed labels; in
+            classification, probabilities. None where there is none.
         reference: the outputs on reference examples; None unless the objective asks for them.
         state: what the objective itself has learned so far; see `Objective.init`.
+        task: what the model is for.
 
     Examples:
-        >>> Context(epoch=3).soft is None
+        >>> Context(epoch=3).teacher is None
         True
     """
 
     epoch: Int[Array, ""] | int = 0
-    soft: Float[Array, "batch classes"] | None = None
+    teacher: Any = None
     reference: Reference | None = None
     state: Any = ()
+    task: Task = Classification()
 
     def needed(self, part: str, objective: str) -> Any:
         """A part that `objective` cannot do without.
 
         Args:
-            part: `soft`, `reference` or `state`.
+            part: `teacher`, `reference` or `state`.
             objective: whose loss is asked for.
 
         Raises:
             ValueError: if the part is missing.
 
         Examples:
-            >>> Context().needed("soft", "distillation")
+            >>> Context().needed("teacher", "distillation")
             Traceback (most recent call last):
                 ...
-            pptp_jax.validation.Refused: distillation needs context.soft: probabilities to ...
+            pptp_jax.validation.Refused: distillation needs context.teacher: what to learn, ...
         """
         value = getattr(self, part)
         if value is None or (isinstance(value, tuple) and not value):
@@ -61,9 +64,9 @@ class Context(NamedTuple):
 PLAIN = Context()
 
 _PARTS = {
-    "soft": "probabilities to learn, such as a teacher's answers or mixed labels",
+    "teacher": "what to learn, such as a teacher's answers or mixed labels",
     "reference": "the outputs on as many examples that are no model's members",
-    "state": "what objective.init(key, num_classes) gives",
+    "state": "what objective.init(key, outputs) gives",
 }
 
 
@@ -77,7 +80,8 @@ class Objective(ABC):
     Attributes:
         name: what a table calls it.
         needs_reference: whether it needs outputs on reference examples.
-        needs_soft: whether it needs a teacher's answers.
+        needs_teacher: whether it needs a teacher's answers.
+        needs_classes: whether it takes outputs for logits and targets for labels.
         settings: the published settings by name: arguments of the class. Each class names their
             source.
 
@@ -98,7 +102,8 @@ class Objective(ABC):
 
     name: ClassVar[str]
     needs_reference: ClassVar[bool] = False
-    needs_soft: ClassVar[bool] = False
+    needs_teacher: ClassVar[bool] = False
+    needs_classes: ClassVar[bool] = True
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @classmethod
@@ -127,38 +132,34 @@ class Objective(ABC):
         return None
 
     @abstractmethod
-    def __call__(
-        self,
-        logits: Float[Array, "batch classes"],
-        labels: Int[Array, " batch"],
-        context: Context = PLAIN,
-    ) -> Float[Array, ""]:
+    def __call__(self, outputs: Any, targets: Any, context: Context = PLAIN, /) -> Float[Array, ""]:
         """The loss of one batch.
 
         Args:
-            logits: the network's outputs.
-            labels: the true classes.
+            outputs: the network's; in classification logits (batch, classes).
+            targets: what it should have said; in classification labels (batch,).
             context: what else may be looked at.
         """
 
-    def mix(
-        self,
-        key: Key[Array, ""],
-        x: Float[Array, "batch ..."],
-        soft: Float[Array, "batch classes"],
-    ) -> tuple[Float[Array, "batch ..."], Float[Array, "batch classes"]] | None:
-        """Inputs and labels as the network shall see them; None leaves both as they are."""
+    def mix(self, key: Key[Array, ""], batch: Batch, outputs: Any) -> Batch | None:
+        """The batch as the network shall see it; None leaves it as it is.
+
+        Args:
+            key: what is drawn depends on it.
+            batch: the examples.
+            outputs: the shapes of what the network makes of one example.
+        """
         return None
 
-    def init(self, key: Key[Array, ""], num_classes: int) -> Any:
-        """What the objective itself has learned as a phase begins: a pytree of arrays."""
+    def init(self, key: Key[Array, ""], outputs: Any) -> Any:
+        """What the objective itself has learned as a phase begins: a pytree of arrays.
+
+        Args:
+            key: what is drawn depends on it.
+            outputs: the shapes of what the network makes of one example.
+        """
         return ()
 
-    def learn(
-        self,
-        logits: Float[Array, "batch classes"],
-        labels: Int[Array, " batch"],
-        context: Context,
-    ) -> Any:
+    def learn(self, outputs: Any, targets: Any, context: Context, /) -> Any:
         """What it has learned after a step, from the outputs of that step."""
         return context.state

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from pptp_jax import __version__
 from pptp_jax.data import Arrays, Balanced, Dataset, Membership
 from pptp_jax.locate import choose, explain, risk_map
-from pptp_jax.objectives import CrossEntropy, Objective, RelaxLoss
+from pptp_jax.objectives import Objective, RelaxLoss, TaskLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
 from pptp_jax.storage.files import write, write_json
@@ -171,8 +171,8 @@ def _defence(recipes: tuple[Recipe, ...]) -> Objective:
     for recipe in recipes:
         for phase in recipe.phases:
             for objective in phase.by_region.values():
-                alone = not (objective.needs_reference or objective.needs_soft)
-                if alone and not isinstance(objective, CrossEntropy):
+                alone = not (objective.needs_reference or objective.needs_teacher)
+                if alone and not isinstance(objective, TaskLoss):
                     return objective
     return _DEFAULT
 

@@ -47,9 +47,9 @@ def check_reference(recipe: Recipe, reference: int, batch_size: int) -> None:
         ValueError: naming both numbers.
 
     Examples:
-        >>> from pptp_jax.objectives import CrossEntropy
+        >>> from pptp_jax.objectives import TaskLoss
         >>> from pptp_jax.training import Phase
-        >>> phase = Phase(epochs=1, objectives=CrossEntropy(), examples="reference")
+        >>> phase = Phase(epochs=1, objectives=TaskLoss(), examples="reference")
         >>> check_reference(Recipe(name="mine", phases=(phase,)), 30, batch_size=64)
         Traceback (most recent call last):
             ...
@@ -69,9 +69,9 @@ def check_streamed(recipe: Recipe) -> None:
         ValueError: naming what does.
 
     Examples:
-        >>> from pptp_jax.objectives import CrossEntropy
+        >>> from pptp_jax.objectives import TaskLoss
         >>> from pptp_jax.training import Vulnerable, cwrf
-        >>> check_streamed(cwrf(Vulnerable(share=0.1), CrossEntropy(), epochs=1, more=1))
+        >>> check_streamed(cwrf(Vulnerable(share=0.1), TaskLoss(), epochs=1, more=1))
         Traceback (most recent call last):
             ...
         pptp_jax.validation.Refused: cwrf 0.1 cannot be streamed: it needs vulnerable weights, ...
@@ -79,7 +79,7 @@ def check_streamed(recipe: Recipe) -> None:
     for phase in recipe.phases:
         found = {
             "an ensemble, whose parts are trained side by side": phase.ensemble is not None,
-            "a teacher's answers for all examples": phase.needs_soft,
+            "a teacher's answers for all examples": phase.needs_teacher,
             "vulnerable weights, which are found before any of its steps": bool(phase.vulnerable),
         }
         needed = [name for name, there in found.items() if there]

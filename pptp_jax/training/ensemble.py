@@ -1,11 +1,14 @@
 """Which members each sub-model of an ensemble sees, and its answers for those that it does not."""
 
+from typing import Any
+
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
+from pptp_jax.training.forward import eval_outputs
 from pptp_jax.training.phase import Ensemble
 
 
@@ -37,8 +40,8 @@ def ensemble_answers(
     variables: Variables,
     data: Arrays,
     members: Int[Array, " members"],
-) -> Float[Array, "members classes"]:
-    """For each member the mean probabilities of the sub-models that never saw it.
+) -> Any:
+    """For each member the mean of what the sub-models teach that never saw it.
 
     Args:
         ensemble: how many there are, and how many left a member out.
@@ -50,16 +53,14 @@ def ensemble_answers(
     all_answers = jax.lax.map(lambda one: answers(model, one, data, members), variables)
     places = np.arange(len(members))
     left_out = (places[None] + np.arange(ensemble.left_out)[:, None]) % ensemble.models
-    return all_answers[left_out, places[None]].mean(axis=0)
+    return jax.tree.map(lambda leaf: leaf[left_out, places[None]].mean(axis=0), all_answers)
 
 
-def answers(
-    model: Model, variables: Variables, data: Arrays, rows: Int[Array, " rows"]
-) -> Float[Array, "rows classes"]:
-    """A model's probabilities for some examples, in eval mode."""
+def answers(model: Model, variables: Variables, data: Arrays, rows: Int[Array, " rows"]) -> Any:
+    """What a student learns of a model about some examples, in eval mode."""
 
-    def one(row: Int[Array, ""]) -> Float[Array, " classes"]:
-        logits, _ = model.apply(*variables, data.inputs(row)[None], train=False, key=None)
-        return jax.nn.softmax(logits[0])
+    def one(row: Int[Array, ""]) -> Any:
+        outputs = eval_outputs(model, variables, data, row[None])
+        return jax.tree.map(lambda leaf: leaf[0], model.task.teaching(outputs))
 
     return jax.lax.map(one, rows, batch_size=500)

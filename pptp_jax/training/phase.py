@@ -174,8 +174,8 @@ class Phase:
         ValueError: if two of the rules contradict each other.
 
     Examples:
-        >>> from pptp_jax.objectives import CrossEntropy
-        >>> Phase(epochs=8, objectives=CrossEntropy(), frozen=("protect",)).frozen
+        >>> from pptp_jax.objectives import TaskLoss
+        >>> Phase(epochs=8, objectives=TaskLoss(), frozen=("protect",)).frozen
         ('protect',)
     """
 
@@ -217,7 +217,7 @@ class Phase:
             _refuse(
                 "an ensemble's sub-models start anew, on members, without a teacher",
                 {
-                    "an objective that needs one": self.needs_soft,
+                    "an objective that needs one": self.needs_teacher,
                     "reference examples to train on": self.examples == "reference",
                     "rewound regions": bool(self.rewound),
                     "vulnerable weights": self.vulnerable is not None,
@@ -237,9 +237,9 @@ class Phase:
         return any(objective.needs_reference for objective in self.by_region.values())
 
     @property
-    def needs_soft(self) -> bool:
+    def needs_teacher(self) -> bool:
         """Whether an objective needs a teacher's answers."""
-        return any(objective.needs_soft for objective in self.by_region.values())
+        return any(objective.needs_teacher for objective in self.by_region.values())
 
     @property
     def mixes(self) -> bool:

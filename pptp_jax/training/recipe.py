@@ -28,8 +28,8 @@ class Recipe:
             needs something that the phase before it does not leave.
 
     Examples:
-        >>> from pptp_jax.objectives import CrossEntropy
-        >>> plain = Phase(epochs=2, objectives=CrossEntropy())
+        >>> from pptp_jax.objectives import TaskLoss
+        >>> plain = Phase(epochs=2, objectives=TaskLoss())
         >>> Recipe(name="mine", phases=(plain, plain)).slug
         'mine_2+2'
     """
@@ -46,7 +46,7 @@ class Recipe:
         for before, phase in zip((None, *self.phases), self.phases, strict=False):
             if self.region is None and any(phase.named):
                 raise Refused(f"{self.name} names regions in a phase: give it a region")
-            if before is None and phase.needs_soft:
+            if before is None and phase.needs_teacher:
                 raise Refused(f"{self.name} needs a teacher: train one in a phase before")
             behind = before is not None and before.ensemble is not None
             if behind and not (phase.anew and phase.examples == "members"):

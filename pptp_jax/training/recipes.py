@@ -6,7 +6,7 @@ optimiser's, dropout the model's.
 
 from dataclasses import replace
 
-from pptp_jax.objectives import CrossEntropy, Distillation, Objective
+from pptp_jax.objectives import Distillation, Objective, TaskLoss
 from pptp_jax.release import Release
 from pptp_jax.training.phase import Ensemble, Phase, Private
 from pptp_jax.training.recipe import Recipe
@@ -19,7 +19,7 @@ def undefended(epochs: int) -> Recipe:
         >>> undefended(30).slug
         'undefended_30'
     """
-    return Recipe(name="undefended", phases=(Phase(epochs=epochs, objectives=CrossEntropy()),))
+    return Recipe(name="undefended", phases=(Phase(epochs=epochs, objectives=TaskLoss()),))
 
 
 def early_stopped(epochs: int) -> Recipe:
@@ -74,7 +74,7 @@ def switch(defence: Objective, after: int, more: int) -> Recipe:
         >>> switch(RelaxLoss(alpha=0.2), after=2, more=8).slug
         'switch_2+8_relaxloss_0.2'
     """
-    first = Phase(epochs=after, objectives=CrossEntropy())
+    first = Phase(epochs=after, objectives=TaskLoss())
     return Recipe(
         name="switch",
         phases=(first, Phase(epochs=more, objectives=defence)),
@@ -103,7 +103,7 @@ def dp_sgd(private: Private, epochs: int) -> Recipe:
     """
     return Recipe(
         name="dp_sgd",
-        phases=(Phase(epochs=epochs, objectives=CrossEntropy(), private=private),),
+        phases=(Phase(epochs=epochs, objectives=TaskLoss(), private=private),),
         defence="noise",
         strength=float(private.noise_multiplier),
     )
@@ -130,7 +130,7 @@ def dmp(epochs: int, distil: int, temperature: float = 1.0) -> Recipe:
     """
     return _distilled(
         "dmp",
-        Phase(epochs=epochs, objectives=CrossEntropy()),
+        Phase(epochs=epochs, objectives=TaskLoss()),
         Phase(
             epochs=distil,
             objectives=Distillation(temperature=temperature),
@@ -159,7 +159,7 @@ def selena(epochs: int, distil: int, ensemble: Ensemble | None = None) -> Recipe
     own = Ensemble() if ensemble is None else ensemble
     return _distilled(
         "selena",
-        Phase(epochs=epochs, objectives=CrossEntropy(), ensemble=own),
+        Phase(epochs=epochs, objectives=TaskLoss(), ensemble=own),
         Phase(epochs=distil, objectives=Distillation(), anew=True),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
-from pptp_jax.objectives import CrossEntropy, Objective
+from pptp_jax.objectives import Objective, TaskLoss
 from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.release import Release
 from pptp_jax.training.phase import Perturbation, Phase, Vulnerable
@@ -31,8 +31,8 @@ def freeze(
         >>> freeze("shallow", after=1, more=8).slug
         'freeze_1+8_shallow'
     """
-    going_on = CrossEntropy() if defence is None else defence
-    first = Phase(epochs=after, objectives=CrossEntropy())
+    going_on = TaskLoss() if defence is None else defence
+    first = Phase(epochs=after, objectives=TaskLoss())
     second = Phase(epochs=more, objectives=going_on, frozen=(PROTECT,))
     return _recipe("freeze", (first, second), region, defence)
 
@@ -65,7 +65,7 @@ def freeze_in_turn(stops: Mapping[str, int], epochs: int) -> Recipe:
     labels = list(region)
     bounds = [0, *times, epochs]
     phases = tuple(
-        Phase(epochs=end - start, objectives=CrossEntropy(), frozen=tuple(labels[:i]))
+        Phase(epochs=end - start, objectives=TaskLoss(), frozen=tuple(labels[:i]))
         for i, (start, end) in enumerate(pairwise(bounds))
     )
     return _recipe("freeze_in_turn", phases, region)
@@ -86,9 +86,9 @@ def pretrained(region: Region | None, before: int, more: int) -> Recipe:
         >>> pretrained("shallow", before=10, more=8).slug
         'pretrained_10+8_shallow'
     """
-    first = Phase(epochs=before, objectives=CrossEntropy(), examples="reference")
+    first = Phase(epochs=before, objectives=TaskLoss(), examples="reference")
     frozen = () if region is None else (PROTECT,)
-    second = Phase(epochs=more, objectives=CrossEntropy(), frozen=frozen)
+    second = Phase(epochs=more, objectives=TaskLoss(), frozen=frozen)
     return _recipe("pretrained", (first, second), region)
 
 
@@ -108,7 +108,7 @@ def split(
         >>> split("stem", RelaxLoss(alpha=1.0), epochs=30).slug
         'split_30_stem_relaxloss_1'
     """
-    objectives = {PROTECT: defence, GENERAL: CrossEntropy()}
+    objectives = {PROTECT: defence, GENERAL: TaskLoss()}
     phase = Phase(epochs=epochs, objectives=objectives)
     return replace(_recipe("split", (phase,), region, defence), release=release)
 
@@ -131,7 +131,7 @@ def rewind(
         >>> rewind("shallow", RelaxLoss(alpha=1.0), epochs=30, retrain=30).slug
         'rewind_30+30_shallow_relaxloss_1'
     """
-    first = Phase(epochs=epochs, objectives=CrossEntropy())
+    first = Phase(epochs=epochs, objectives=TaskLoss())
     second = Phase(
         epochs=retrain,
         objectives=defence,
@@ -156,7 +156,7 @@ def finish(region: Region, defence: Objective, epochs: int, more: int) -> Recipe
         'finish_30+4_shallow_relaxloss_1'
     """
     first = Phase(epochs=epochs, objectives=defence)
-    second = Phase(epochs=more, objectives=CrossEntropy(), frozen=(PROTECT,))
+    second = Phase(epochs=more, objectives=TaskLoss(), frozen=(PROTECT,))
     return _recipe("finish", (first, second), region, defence)
 
 
@@ -175,7 +175,7 @@ def perturb(region: Region, perturbation: Perturbation, epochs: int) -> Recipe:
         >>> perturb("shallow", Perturbation(scale=0.1), epochs=8).slug
         'perturb_8_shallow_scale_0.1'
     """
-    phase = Phase(epochs=epochs, objectives=CrossEntropy(), perturbed={PROTECT: perturbation})
+    phase = Phase(epochs=epochs, objectives=TaskLoss(), perturbed={PROTECT: perturbation})
     given = {name: value for name, value in vars(perturbation).items() if value is not None}
     recipe = _recipe("perturb", (phase,), region)
     if len(given) == 1:  # one number, which a sweep may move
@@ -203,7 +203,7 @@ def cwrf(vulnerable: Vulnerable, defence: Objective, epochs: int, more: int) -> 
         >>> cwrf(Vulnerable(share=0.1), RelaxLoss(alpha=1.0), epochs=30, more=10).slug
         'cwrf-0.1_30+10_relaxloss_1'
     """
-    first = Phase(epochs=epochs, objectives=CrossEntropy())
+    first = Phase(epochs=epochs, objectives=TaskLoss())
     second = Phase(epochs=more, objectives=defence, vulnerable=vulnerable)
     return _recipe(f"cwrf {float(vulnerable.share):g}", (first, second), None, defence)
 

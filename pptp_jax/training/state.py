@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jaxtyping import Array, Float
-
 from pptp_jax.models import Variables
 
 
@@ -13,14 +11,14 @@ class Memory(NamedTuple):
 
     Attributes:
         objectives: what each objective has learned itself, by region.
-        soft: the teacher's probabilities, one row an example in the order of the phase's examples;
+        teacher: the teacher's answers, one row an example in the order of the phase's examples;
             None without a teacher.
         vulnerable: booleans for all weights, True for those that stay at their initial values; None
             if there are none.
     """
 
     objectives: Mapping[str, Any]
-    soft: Float[Array, "examples classes"] | None
+    teacher: Any
     vulnerable: Any
 
 

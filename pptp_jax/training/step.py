@@ -9,10 +9,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from pptp_jax.data import Arrays
+from pptp_jax.data import Arrays, absent_rows
 from pptp_jax.models import Model, Variables
-from pptp_jax.objectives import Context, CrossEntropy, Objective, Reference
+from pptp_jax.objectives import Context, Objective, Reference
 from pptp_jax.regions import RegionMap
+from pptp_jax.tasks import Batch
+from pptp_jax.tasks.batch import without_absent
+from pptp_jax.training.forward import outputs_shape
 from pptp_jax.training.gradients import Loss, gradients
 from pptp_jax.training.mesh import on_every_device, over_data
 from pptp_jax.training.phase import WHOLE, Phase
@@ -21,20 +24,21 @@ from pptp_jax.training.state import Memory, TrainState
 from pptp_jax.transforms import clipped_grad
 
 
-class Batch(NamedTuple):
+class _Examples(NamedTuple):
     """The examples of a step.
 
     Attributes:
-        x: the inputs, those of reference examples last.
-        labels: the classes without those of reference examples.
-        soft: probabilities to learn instead of the labels; None without a teacher.
-        reference: the classes of the reference examples; None without any.
+        batch: the members; of the inputs, those of reference examples behind them.
+        reference: the targets of the reference examples; None without any.
     """
 
-    x: Float[Array, "all ..."]
-    labels: Int[Array, " batch"]
-    soft: Float[Array, "batch classes"] | None
-    reference: Int[Array, " batch"] | None
+    batch: Batch
+    reference: Any
+
+    @property
+    def members(self) -> int:
+        """How many of the examples are members; there are as many reference examples, if any."""
+        return self.batch.size // (1 if self.reference is None else 2)
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ class Step:
         tx: what becomes of the gradients.
         data: where the batch's examples stand.
         others: where reference examples stand; the same, if all are in memory.
-        num_classes: the number of classes.
         epoch: the number of the epoch in its phase.
+        places: whether rows may say that an example only keeps its place.
     """
 
     model: Model
@@ -58,107 +62,124 @@ class Step:
     tx: optax.GradientTransformationExtraArgs
     data: Arrays
     others: Arrays
-    num_classes: int
     epoch: Int[Array, ""]
+    places: bool = False
 
     def __call__(
         self,
         state: TrainState,
         rows: Int[Array, " batch"] | slice,
-        soft: Float[Array, "batch classes"] | None,
+        teacher: Any,
         key: Key[Array, ""],
     ) -> tuple[TrainState, Float[Array, ""]]:
-        """The state after the step, and the batch's mean cross-entropy before it.
+        """The state after the step, and the batch's mean loss of the task before it.
 
         Args:
             state: where training stands.
             rows: where the batch's examples stand in the data; a slice takes them as they lie, on
-                whatever devices.
-            soft: a teacher's probabilities for them; None without a teacher.
+                whatever devices. `absent_rows` says where an example only keeps its place.
+            teacher: a teacher's answers for them; None without a teacher.
             key: what all randomness of the step derives from.
         """
         noise, drawing, dropout = jax.random.split(key, 3)
         variables, opt_state, memory = state
-        batch = self._batch(rows, soft, drawing)
+        examples = self._examples(variables, rows, teacher, drawing)
         take = self._plain if self.phase.private is None else self._private
-        grads, logits, model_state = take(variables, memory, batch, dropout)
+        grads, outputs, model_state = take(variables, memory, examples, dropout)
         updates, opt_state = self.tx.update(grads, opt_state, variables.params, key=noise)
         params = optax.apply_updates(variables.params, updates)
-        logits = jax.lax.stop_gradient(logits)
+        outputs = jax.lax.stop_gradient(outputs)
         learned = {
-            label: objective.learn(*self._seen(logits, memory, batch, label))
+            label: objective.learn(*self._seen(outputs, memory, examples, label))
             for label, objective in self.phase.by_region.items()
         }
-        loss = CrossEntropy()(logits[: len(batch.labels)], batch.labels)
+        own = jax.tree.map(lambda leaf: leaf[: examples.members], outputs)
+        loss = self.model.task.losses(own, examples.batch).mean()
         state = TrainState(
             Variables(params, model_state), opt_state, memory._replace(objectives=learned)
         )
         return on_every_device((state, loss))
 
-    def _batch(
-        self, rows: Int[Array, " batch"] | slice, soft: Array | None, key: Key[Array, ""]
-    ) -> Batch:
+    def _examples(
+        self,
+        variables: Variables,
+        rows: Int[Array, " batch"] | slice,
+        teacher: Any,
+        key: Key[Array, ""],
+    ) -> _Examples:
         drawing, mixing, augmenting = jax.random.split(key, 3)
         own, other = jax.random.split(augmenting)
-        rows = rows if isinstance(rows, slice) else over_data(rows)
-        x, labels, others = self.data.training_inputs(own, rows), self.data.y[rows], None
+        present, others = None, None
+        if not isinstance(rows, slice):
+            drawn: Int[Array, " batch"] = over_data(rows)
+            if self.places:
+                present = jnp.greater_equal(drawn, 0)
+                drawn = jnp.where(present, drawn, absent_rows(drawn))
+            rows = drawn
+        x, targets = self.data.training_inputs(own, rows), self.data.targets(rows)
+        batch = Batch(x, targets, teacher, present)
         if self.phase.mixes:
-            probabilities = jax.nn.one_hot(labels, self.num_classes) if soft is None else soft
-            mixed = self.phase.by_region[WHOLE].mix(mixing, x, probabilities)
-            x, soft = (x, soft) if mixed is None else mixed
+            shapes = outputs_shape(self.model, variables, self.data)
+            mixed = self.phase.by_region[WHOLE].mix(mixing, batch, shapes)
+            batch = batch if mixed is None else mixed
         if self.phase.needs_reference:
-            chosen = over_data(jax.random.choice(drawing, self.others.reference, labels.shape))
-            x = jnp.concatenate([x, self.others.training_inputs(other, chosen)])
-            others = self.others.y[chosen]
-        return over_data(Batch(x, labels, soft, others))
+            chosen = jax.random.choice(drawing, self.others.reference, (batch.size,))
+            chosen = over_data(chosen)
+            x = self.others.training_inputs(other, chosen)
+            joined = jax.tree.map(lambda *parts: jnp.concatenate(parts), batch.inputs, x)
+            batch, others = batch._replace(inputs=joined), self.others.targets(chosen)
+        return over_data(_Examples(batch, others))
 
     def _plain(
-        self, variables: Variables, memory: Memory, batch: Batch, key: Key[Array, ""]
-    ) -> tuple[Any, Array, Any]:
-        """Each region's gradient of its own objective, the logits, and the model's new state."""
+        self, variables: Variables, memory: Memory, examples: _Examples, key: Key[Array, ""]
+    ) -> tuple[Any, Any, Any]:
+        """Each region's gradient of its own objective, the outputs, and the model's new state."""
         labels = None if self.regions is None else self.regions.labels(variables.params)
         train = learning(self.model, self.phase, labels)
 
-        def forward(params: Any) -> tuple[Array, Any]:
-            return self.model.apply(params, variables.state, batch.x, train=train, key=key)
+        def forward(params: Any) -> tuple[Any, Any]:
+            own = variables._replace(params=params)
+            return self.model.task.outputs(self.model, own, examples.batch, train=train, key=key)
 
         def loss_of(label: str, objective: Objective) -> Loss:
-            return lambda logits: objective(*self._seen(logits, memory, batch, label))
+            return lambda outputs: objective(*self._seen(outputs, memory, examples, label))
 
         losses = {label: loss_of(label, part) for label, part in self.phase.by_region.items()}
         several = isinstance(self.phase.objectives, Mapping)
         return gradients(forward, variables.params, losses if several else losses[WHOLE], labels)
 
     def _private(
-        self, variables: Variables, memory: Memory, batch: Batch, key: Key[Array, ""]
-    ) -> tuple[Any, Array, Any]:
-        """The sum of the examples' clipped gradients, the logits, and the model's state."""
+        self, variables: Variables, memory: Memory, examples: _Examples, key: Key[Array, ""]
+    ) -> tuple[Any, Any, Any]:
+        """The sum of the examples' clipped gradients, the outputs, and the model's state."""
         assert self.phase.private is not None
+        task, batch = self.model.task, examples.batch
 
         def loss(params: Any, example: tuple[Any, ...]) -> Array:
             one: Batch = jax.tree.map(lambda leaf: leaf[None], Batch(*example[:-1]))
-            logits, _ = self.model.apply(
-                params, variables.state, one.x, train=True, key=example[-1]
-            )
-            return self.phase.by_region[WHOLE](*self._seen(logits, memory, one, WHOLE))
+            own = variables._replace(params=params)
+            outputs, _ = task.outputs(self.model, own, one, train=True, key=example[-1])
+            alone = _Examples(one, None)
+            return self.phase.by_region[WHOLE](*self._seen(outputs, memory, alone, WHOLE))
 
-        keys = jax.random.split(key, len(batch.labels))
+        keys = jax.random.split(key, batch.size)
         total = clipped_grad(
             loss,
             private_clip(self.phase, self.regions),
             microbatch_size=self.phase.private.microbatch_size,
         )
-        logits, _ = self.model.apply(*variables, batch.x, train=False, key=None)
-        return total(variables.params, (*batch, keys)), logits, variables.state
+        outputs, _ = task.outputs(self.model, variables, batch, train=False, key=None)
+        return total(variables.params, (*batch, keys)), outputs, variables.state
 
     def _seen(
-        self, logits: Array, memory: Memory, batch: Batch, label: str
-    ) -> tuple[Array, Array, Context]:
+        self, outputs: Any, memory: Memory, examples: _Examples, label: str
+    ) -> tuple[Any, Any, Context]:
         """What the objective of a region gets to see of a batch."""
-        own, others = jnp.split(logits, [len(batch.labels)])
-        reference = None if batch.reference is None else Reference(others, batch.reference)
-        return (
-            own,
-            batch.labels,
-            Context(self.epoch, batch.soft, reference, memory.objectives[label]),
-        )
+        batch, reference, count = examples.batch, None, examples.members
+        own = jax.tree.map(lambda leaf: leaf[:count], outputs)
+        if examples.reference is not None:
+            others = jax.tree.map(lambda leaf: leaf[count:], outputs)
+            reference = Reference(others, examples.reference)
+        learned = memory.objectives[label]
+        context = Context(self.epoch, batch.teacher, reference, learned, self.model.task)
+        return without_absent(own, batch.present), batch.targets, context

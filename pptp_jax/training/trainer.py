@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.ensemble import answers, ensemble_answers, members_of
+from pptp_jax.training.forward import outputs_shape
 from pptp_jax.training.keys import (
     beginning_key,
     ensemble_keys,
@@ -34,11 +36,18 @@ class Trainer:
 
     Hashable, and equal for recipes that share a model and a region map: a fleet compiles `start`
     and `epoch` once for all phases of the same structure, whatever their lengths and strengths.
+
+    Attributes:
+        model: the network.
+        regions: the recipe's regions; None without any.
+        batch_size: the members in a step.
+        places: whether members may only keep their places in batches; see `absent_rows`.
     """
 
     model: Model
     regions: RegionMap | None
     batch_size: int
+    places: bool = False
 
     def start(
         self,
@@ -67,16 +76,16 @@ class Trainer:
             return jax.vmap(begin, in_axes=(0, None, 0, None, None))(
                 ensemble_keys(key, phase.ensemble.models), data, parts, None, None
             )
-        soft = None
-        if phase.needs_soft:
+        teacher = None
+        if phase.needs_teacher:
             assert state is not None  # a recipe's first phase has no teacher
             rows = self._examples(phase, data, members)
             if taught is None:
-                soft = answers(self.model, state.variables, data, rows)
+                teacher = answers(self.model, state.variables, data, rows)
             else:
-                soft = ensemble_answers(taught, self.model, state.variables, data, rows)
+                teacher = ensemble_answers(taught, self.model, state.variables, data, rows)
         before = None if state is None or phase.anew else state.variables
-        return self._begin(optimizer, phase, key, data, members, before, soft)
+        return self._begin(optimizer, phase, key, data, members, before, teacher)
 
     def epoch(
         self,
@@ -152,8 +161,7 @@ class Trainer:
         """
         span, masks = phase.epochs * steps, state.memory.vulnerable
         tx = transform(optimizer, phase, span, self.regions, masks, self.batch_size)
-        classes = self._classes(state.variables, others)
-        return Step(self.model, self.regions, phase, tx, data, others, classes, within)
+        return Step(self.model, self.regions, phase, tx, data, others, within, self.places)
 
     def _begin(
         self,
@@ -163,7 +171,7 @@ class Trainer:
         data: Arrays,
         members: Int[Array, " members"],
         variables: Variables | None,
-        soft: Float[Array, "examples classes"] | None,
+        teacher: Any,
     ) -> TrainState:
         initial = self.model.init(initial_key(key), data.inputs(slice(0, 1)))
         now = initial if variables is None else variables
@@ -182,11 +190,11 @@ class Trainer:
             params = rewind_region(now.params, initial.params, chosen, VULNERABLE)
             now = now._replace(params=params)
         learned = {
-            label: objective.init(learning, self._classes(now, data))
+            label: objective.init(learning, outputs_shape(self.model, now, data))
             for label, objective in phase.by_region.items()
         }
         tx = transform(optimizer, phase, 1, self.regions, vulnerable, self.batch_size)
-        state = TrainState(now, tx.init(now.params), Memory(learned, soft, vulnerable))
+        state = TrainState(now, tx.init(now.params), Memory(learned, teacher, vulnerable))
         return on_every_device(state)
 
     def _pass(
@@ -208,11 +216,11 @@ class Trainer:
             state: TrainState, drawn: tuple[Int[Array, " batch"], Int[Array, ""]]
         ) -> tuple[TrainState, Float[Array, ""]]:
             own, count = drawn
-            soft = None if memory.soft is None else memory.soft[own]
-            return step(state, rows[own], soft, jax.random.fold_in(noise, count))
+            teacher = None if memory.teacher is None else memory.teacher[own]
+            return step(state, rows[own], teacher, jax.random.fold_in(noise, count))
 
         # What no step changes stays outside of the loop.
-        moving = state._replace(memory=memory._replace(soft=None, vulnerable=None))
+        moving = state._replace(memory=memory._replace(teacher=None, vulnerable=None))
         moving, losses = jax.lax.scan(one, moving, (places, jnp.arange(len(places))))
         memory = memory._replace(objectives=moving.memory.objectives)
         return moving._replace(memory=memory), losses.mean()
@@ -221,8 +229,3 @@ class Trainer:
         self, phase: Phase, data: Arrays, members: Int[Array, " members"]
     ) -> Int[Array, " examples"]:
         return members if phase.examples == "members" else data.reference
-
-    def _classes(self, variables: Variables, data: Arrays) -> int:
-        forward = partial(self.model.apply, train=False, key=None)
-        logits, _ = jax.eval_shape(forward, *variables, data.inputs(slice(0, 1)))
-        return logits.shape[-1]

@@ -12,7 +12,7 @@ from pptp_jax.audit import CanaryAudit, jax_privacy_auditor, one_run_bound, run_
 from pptp_jax.audit.canaries import with_absence
 from pptp_jax.data import Digits
 from pptp_jax.models import mlp
-from pptp_jax.objectives import CrossEntropy, LabelSmoothing, MixupMMD
+from pptp_jax.objectives import TaskLoss, LabelSmoothing, MixupMMD
 from pptp_jax.report import render_canaries
 from pptp_jax.study.load import load_defined
 from pptp_jax.training import (
@@ -106,7 +106,7 @@ def test_an_absent_canary_leaves_no_trace_and_a_present_one_does(recipe):
 def test_the_gradient_is_that_of_the_examples_that_are_there(rng):
     logits = jnp.asarray(rng.normal(size=(6, 10)), jnp.float32)
     labels = jnp.array([3, -7, 5, -1, 9, 0])  # absent: 3 and 9
-    for objective in (CrossEntropy(), LabelSmoothing(smoothing=0.1)):
+    for objective in (TaskLoss(), LabelSmoothing(smoothing=0.1)):
         [phase] = with_absence(whole_network(objective, 1)).phases
         found = jax.grad(phase.objectives)(logits, labels)
         there = np.array([0, 2, 4, 5])

@@ -15,7 +15,7 @@ from pptp_jax.locate.measures import UNKNOWN, Seen, changes, drawings, estimates
 from pptp_jax.locate.surgery import signals_after_exchange
 from pptp_jax.metrics import Resampling, auc, roc
 from pptp_jax.models import Variables, from_linen
-from pptp_jax.objectives import CrossEntropy, RelaxLoss
+from pptp_jax.objectives import TaskLoss, RelaxLoss
 from pptp_jax.training import SGD, Phase, Recipe, make_train, train_fleet, undefended
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
@@ -122,7 +122,7 @@ def test_all_fleets_start_at_the_same_values(fleets: Fleets) -> None:
 
 def test_retraining_is_the_recipe_taken_up_at_its_second_phase(fleets: Fleets) -> None:
     phases = (
-        Phase(epochs=3, objectives=CrossEntropy()),
+        Phase(epochs=3, objectives=TaskLoss()),
         Phase(epochs=2, objectives=WORKSHOP.defence, rewound=("protect",), frozen=("general",)),
     )
     recipe = Recipe(name="mine", phases=phases, region="linear")

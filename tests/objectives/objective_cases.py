@@ -15,7 +15,7 @@ from pptp_jax.objectives import (
     AdversarialRegularisation,
     ConfidencePenalty,
     Context,
-    CrossEntropy,
+    TaskLoss,
     Distillation,
     LabelSmoothing,
     MixupMMD,
@@ -53,7 +53,7 @@ CRL_NUMBERS = {"upper": 0.6, "t": 0.5, "centre_upper": 0.7, "centre_t": 0.8, "we
 
 CASES = {
     "cross_entropy": Case(
-        CrossEntropy(), lambda z, y, *_: naive.label_smoothing(z, y, smoothing=0.0)
+        TaskLoss(), lambda z, y, *_: naive.label_smoothing(z, y, smoothing=0.0)
     ),
     "label_smoothing": Case(
         LabelSmoothing(smoothing=0.2), lambda z, y, *_: naive.label_smoothing(z, y, smoothing=0.2)

@@ -16,7 +16,7 @@ from pptp_jax.objectives import (
     HAMP,
     AdversarialRegularisation,
     ConfidencePenalty,
-    CrossEntropy,
+    TaskLoss,
     Distillation,
     LabelSmoothing,
     MixupMMD,
@@ -160,7 +160,7 @@ def test_settings_that_nobody_published() -> None:
 @pytest.mark.parametrize(
     ("objective", "name", "strength"),
     [
-        (CrossEntropy(), "cross_entropy", None),
+        (TaskLoss(), "cross_entropy", None),
         (LabelSmoothing(), "label_smoothing", 0.1),
         (ConfidencePenalty(), "confidence_penalty", 0.1),
         (RelaxLoss(alpha=0.5), "relaxloss", 0.5),

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from pptp_jax.data import Balanced, Digits
 from pptp_jax.models import mlp
-from pptp_jax.objectives import CrossEntropy
+from pptp_jax.objectives import TaskLoss
 from pptp_jax.report import render_table
 from pptp_jax.study import Study
 from pptp_jax.study.guarantee import guarantee
@@ -38,7 +38,7 @@ def test_epochs_and_phases_compose_to_one_gaussian_mechanism() -> None:
     found = guarantee(dp_sgd(PRIVATE, epochs=4), MODEL, members=500, batch_size=50)
     assert found is not None and found.delta == 1 / 5000
     assert known <= found.epsilon < 1.01 * known
-    phase = Phase(epochs=1, objectives=CrossEntropy(), private=PRIVATE)
+    phase = Phase(epochs=1, objectives=TaskLoss(), private=PRIVATE)
     frozen = replace(phase, epochs=3, frozen=("protect",))
     both = Recipe(name="both", phases=(phase, frozen), region="stem")
     again = guarantee(both, MODEL, 500, 50)
@@ -46,7 +46,7 @@ def test_epochs_and_phases_compose_to_one_gaussian_mechanism() -> None:
 
 
 def test_a_phase_in_the_clear_leaves_no_epsilon() -> None:
-    plain = Phase(epochs=1, objectives=CrossEntropy())
+    plain = Phase(epochs=1, objectives=TaskLoss())
     private = replace(plain, private=PRIVATE)
     for recipe in (
         undefended(1),

@@ -10,7 +10,7 @@ from small_study import STUDY
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Variables, mlp, starting_from
-from pptp_jax.objectives import CrossEntropy
+from pptp_jax.objectives import TaskLoss
 from pptp_jax.regions import PROTECT
 from pptp_jax.study import overridden
 from pptp_jax.study.fingerprint import fingerprint
@@ -27,8 +27,8 @@ def moved(start: Variables) -> Variables:
 def test_frozen_and_rewound_regions_have_the_given_values() -> None:
     data = Arrays.of(STUDY.load())
     phases = (
-        Phase(epochs=1, objectives=CrossEntropy()),
-        Phase(epochs=1, objectives=CrossEntropy(), rewound=(PROTECT,), frozen=(PROTECT,)),
+        Phase(epochs=1, objectives=TaskLoss()),
+        Phase(epochs=1, objectives=TaskLoss(), rewound=(PROTECT,), frozen=(PROTECT,)),
     )
     recipe = Recipe(name="back", phases=phases, region="stem")
     train = jax.jit(make_train(starting_from(STUDY.model, START), recipe, batch_size=50))

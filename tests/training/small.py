@@ -9,7 +9,7 @@ import numpy as np
 
 from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import Model, Variables, mlp
-from pptp_jax.objectives import Context, CrossEntropy, RelaxLoss
+from pptp_jax.objectives import Context, TaskLoss, RelaxLoss
 from pptp_jax.training import Recipe, train_fleet
 
 MODEL = mlp([6, 5], num_classes=10)
@@ -17,7 +17,7 @@ DATA = Arrays.of(Digits().load(lambda n: np.arange(120)), reference=np.arange(80
 INDICES = np.stack([np.arange(0, 40), np.arange(40, 80)])
 BATCH = 20
 RELAX = RelaxLoss(alpha=1.0)
-CE = CrossEntropy()
+CE = TaskLoss()
 
 
 def own_key(model: int) -> jax.Array:

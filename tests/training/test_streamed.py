@@ -15,7 +15,7 @@ from prepared import LABELLED, prepare
 
 from pptp_jax.data import Arrays, Augmentation, Stream, Tfds
 from pptp_jax.models import from_linen
-from pptp_jax.objectives import AdversarialRegularisation, CrossEntropy, RelaxLoss
+from pptp_jax.objectives import AdversarialRegularisation, TaskLoss, RelaxLoss
 from pptp_jax.training import (
     SGD,
     Checkpoint,
@@ -97,7 +97,7 @@ CASES = {
         Recipe(
             name="pretrained",
             phases=(
-                Phase(epochs=1, objectives=CrossEntropy(), examples="reference"),
+                Phase(epochs=1, objectives=TaskLoss(), examples="reference"),
                 Phase(epochs=1, objectives=RelaxLoss(alpha=0.5)),
             ),
         ),
@@ -260,7 +260,7 @@ def test_divergence_is_told(stream: Stream) -> None:
     [
         (selena(1, 1), {}, "selena cannot be streamed: it needs an ensemble, whose parts"),
         (
-            cwrf(Vulnerable(share=0.1), CrossEntropy(), 1, 1),
+            cwrf(Vulnerable(share=0.1), TaskLoss(), 1, 1),
             {},
             "cwrf 0.1 cannot be streamed: it needs vulnerable weights",
         ),

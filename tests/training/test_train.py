@@ -11,7 +11,7 @@ import pytest
 
 from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import Model, Variables, mlp
-from pptp_jax.objectives import Context, CrossEntropy, RelaxLoss
+from pptp_jax.objectives import Context, TaskLoss, RelaxLoss
 from pptp_jax.regions import GENERAL, PROTECT, RegionMap
 from pptp_jax.training import (
     SGD,
@@ -119,7 +119,7 @@ def test_rewind_starts_the_region_anew_and_freezes_the_rest() -> None:
         name="still",
         region="stem",
         phases=(
-            Phase(epochs=3, objectives=CrossEntropy()),
+            Phase(epochs=3, objectives=TaskLoss()),
             Phase(epochs=1, objectives=RELAX, rewound=(PROTECT,), frozen=(PROTECT, GENERAL)),
         ),
     )
@@ -159,11 +159,11 @@ def test_split_gradients_are_those_of_two_separate_passes(epoch: int) -> None:
     def bound(objective):
         return lambda logits: objective(logits, y, Context(epoch=epoch))
 
-    losses = {PROTECT: bound(RELAX), GENERAL: bound(CrossEntropy())}
+    losses = {PROTECT: bound(RELAX), GENERAL: bound(TaskLoss())}
     grads, logits, _ = gradients(forward, params, losses, labels)
     chex.assert_trees_all_close(grads["stem"], naive(RELAX)["stem"], rtol=1e-5, atol=1e-7)
     for block in ("stage1", "head"):
-        chex.assert_trees_all_close(grads[block], naive(CrossEntropy())[block], rtol=1e-5)
+        chex.assert_trees_all_close(grads[block], naive(TaskLoss())[block], rtol=1e-5)
     chex.assert_trees_all_close(logits, forward(params)[0], rtol=1e-5)
 
 

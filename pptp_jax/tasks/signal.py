@@ -1,0 +1,82 @@
+"""What an attack can read of a model about an example, declared in one place."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jaxtyping import Array, Shaped
+
+from pptp_jax.validation import Refused, one_of
+
+# What the attacker gets of a model: predicted labels, what it answers, or all of it.
+Access = Literal["labels", "scores", "white-box"]
+ACCESS = ("labels", "scores", "white-box")
+# Signals that cost little are taken at every stop of a training, the others at its end.
+At = Literal["stops", "end"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """A number, or several, that a model yields about each example.
+
+    Attributes:
+        name: its key wherever signals are kept.
+        axes: what the axes of a fleet's array are called, `models` first; `examples` among them.
+        access: what the attacker needs of the model.
+        dtype: what it is kept in.
+        at: `stops`, taken at every stop of a training, or `end`.
+        reduce: `reduce(answers, targets)`, from what a model answers about one example, a row a
+            query, and the example's targets. It is computed where the answers are, example by
+            example, so that answers themselves need not be kept.
+        take: `take(asked)`, from one model as it is; see `pptp_jax.signals.Asked`.
+        derive: computes it from other signals, or from `labels`, which are its parameters' names;
+            of any leading axes.
+
+    Raises:
+        ValueError: if it is not said how the signal is computed, or its axes lack one.
+
+    Examples:
+        >>> doubled = Signal(
+        ...     name="doubled",
+        ...     axes=("models", "queries", "examples"),
+        ...     access="scores",
+        ...     derive=lambda confidence: 2 * confidence,
+        ... )
+        >>> doubled.needs, doubled.shape({"queries": 1, "examples": 50})
+        (('confidence',), (1, 50))
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    access: Access
+    dtype: str = "float32"
+    at: At = "end"
+    reduce: Callable[[Any, Any], Shaped[Array, "..."]] | None = None
+    take: Callable[[Any], Shaped[Array, "..."]] | None = None
+    derive: Callable[..., Shaped[Array, "..."]] | None = None
+
+    def __post_init__(self) -> None:
+        one_of(ACCESS, access=self.access)
+        one_of(("stops", "end"), at=self.at)
+        if sum(way is not None for way in (self.reduce, self.take, self.derive)) != 1:
+            raise Refused(f"the signal {self.name} needs one of reduce, take and derive")
+        if self.axes[:1] != ("models",) or "examples" not in self.axes:
+            raise Refused(
+                f"the signal {self.name} needs axes that begin with 'models' and have 'examples', "
+                f"got {self.axes}"
+            )
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The signals from which it is derived."""
+        return () if self.derive is None else tuple(inspect.signature(self.derive).parameters)
+
+    def shape(self, lengths: Mapping[str, int]) -> tuple[int, ...]:
+        """The shape of one model's array, given the lengths of the axes."""
+        return tuple(lengths[axis] for axis in self.axes[1:])
+
+    @property
+    def examples_axis(self) -> int:
+        """Where the examples stand in a fleet's array."""
+        return self.axes.index("examples")

@@ -1,0 +1,98 @@
+"""What a model is for: its loss, what it answers, how good that is, and what it gives away."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, Shaped
+
+from pptp_jax.tasks.batch import Batch
+from pptp_jax.tasks.signal import Signal
+from pptp_jax.validation import Refused
+
+# A pytree of arrays, examples first.
+Outputs = Any
+
+
+class Task(ABC):
+    """A kind of model: plain frozen data, registered as a static pytree.
+
+    A task says what training, signals, attacks and reports must know of a kind of model, and owns
+    no loop. Two signals are compulsory, so that every attack works on every task: `confidence`,
+    about Gaussian over shadows and larger where an example is fitted better, and `log_prob`, the
+    log-likelihood of the targets up to a constant.
+
+    Attributes:
+        name: what records call it.
+        utility_name: what tables call the utility.
+        higher_is_better: whether a larger utility is the better one.
+        classes: whether outputs are one score a class, for objectives, releases and attacks that
+            need that.
+
+    Examples:
+        >>> from pptp_jax.tasks import Classification
+        >>> Classification().utility_name, [s.name for s in Classification().signals][:2]
+        ('accuracy', ['confidence', 'correct'])
+    """
+
+    name: ClassVar[str]
+    utility_name: ClassVar[str]
+    higher_is_better: ClassVar[bool] = True
+    classes: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def signals(self) -> tuple[Signal, ...]:
+        """What can be taken of every model of this kind, by its answers."""
+
+    @abstractmethod
+    def losses(self, outputs: Outputs, batch: Batch) -> Float[Array, " batch"]:
+        """The loss of each example, which plain training lowers."""
+
+    @abstractmethod
+    def utility(self, answers: Outputs, targets: Any) -> Shaped[Array, " batch"]:
+        """How good each answer is; its mean over non-members is the utility of a model."""
+
+    def outputs(
+        self, model: Any, variables: Any, batch: Batch, *, train: Any, key: Key[Array, ""] | None
+    ) -> tuple[Outputs, Any]:
+        """What a network makes of a batch, and its new state: one call unless a task needs more.
+
+        Args:
+            model: the `Model`.
+            variables: its parameters and state.
+            batch: the examples.
+            train: as in `Model.apply`.
+            key: the randomness of the call; None in eval mode.
+        """
+        outputs, state = model.apply(*variables, batch.inputs, train=train, key=key)
+        return outputs, state
+
+    def answers(self, outputs: Outputs) -> Outputs:
+        """What a user of the model is given: the outputs in float32."""
+        return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), outputs)
+
+    def teaching(self, outputs: Outputs) -> Outputs:
+        """What a student learns of these outputs, as `Batch.teacher`."""
+        return outputs
+
+    def divergence(self, outputs: Outputs, before: Outputs) -> Float[Array, " batch"]:
+        """How far what a network says has moved from what it said before, for each example.
+
+        Raises:
+            ValueError: if the task has no such measure.
+        """
+        raise Refused(f"the task {self.name} does not say how far two answers are apart")
+
+    def check(self, outputs: Any, data: Any) -> None:
+        """Refuses a model or data that are not of this kind, before anything is trained.
+
+        Args:
+            outputs: the shapes of what the model makes of a batch.
+            data: the `Dataset`.
+
+        Raises:
+            ValueError: saying what does not fit.
+        """
+        return None
