@@ -29,9 +29,11 @@ from unittest.mock import patch
 from rows import Table, command
 
 from pptp_jax.data import Balanced, Digits
+from pptp_jax.fleets import Runtime, plan
+from pptp_jax.fleets import run as fleets
 from pptp_jax.models import mlp
 from pptp_jax.objectives import RelaxLoss
-from pptp_jax.study import Study, fleets, plan, run
+from pptp_jax.study import Study, run
 from pptp_jax.training import Checkpoint, Strategy, split, undefended
 
 EPOCHS, GROUP = 9, 2
@@ -73,7 +75,12 @@ def work(out: Path) -> None:
         patch.object(fleets, "Checkpoint", partial(Checkpoint, every=0.0)),
         patch.object(plan, "fitting_chunk", lambda *_: GROUP),
     ):
-        run(STUDY, out, strategy=lambda *_: scan, on_progress=lambda *_: print(flush=True))
+        run(
+            STUDY,
+            out,
+            strategy=lambda *_: scan,
+            runtime=Runtime(on_progress=lambda *_: print(flush=True)),
+        )
 
 
 def attempt(out: Path, cache: Path, epochs: int | None, seconds: float = 0.0) -> Attempt:

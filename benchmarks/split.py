@@ -69,7 +69,7 @@ class Run:
         tx = transform(SGD(), phase, 10**6, regions, None, BATCH)
 
         def step(state: Any, data: Arrays, rows: Any, key: Any) -> Any:
-            now = Step(network.model, regions, phase, tx, data, data, network.classes, jnp.int32(0))
+            now = Step(network.model, regions, phase, tx, data, data, jnp.int32(0))
             return now(state, rows, None, key)
 
         self.steps = network.steps

@@ -12,9 +12,9 @@ from pptp_jax.data import Balanced, Npz
 from pptp_jax.models import mlp
 from pptp_jax.objectives import (
     AdversarialRegularisation,
-    TaskLoss,
     Distillation,
     MixupMMD,
+    TaskLoss,
 )
 from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.study import Study

@@ -33,9 +33,10 @@ import optax
 from pptp_jax import report
 from pptp_jax.data import Arrays, Balanced, Dataset, Npz
 from pptp_jax.evaluation import Curve, Point, frontier
+from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import Drawn, Estimate, Resampling, drawn_mean, drawn_metrics
 from pptp_jax.models import Model, Variables, mlp, save_variables, starting_from
-from pptp_jax.objectives import TaskLoss, Objective
+from pptp_jax.objectives import Objective, TaskLoss
 from pptp_jax.objectives.objective import PLAIN, Context
 from pptp_jax.regions import PROTECT
 from pptp_jax.report.progress import progress_bar
@@ -312,7 +313,12 @@ def main(data: Path, out: Path, changes: tuple[str, ...]) -> None:
     own = started(base, loaded, out)
     for start, one in own.items():
         with progress_bar(one.recipes, one.split.models) as on_progress:
-            results = run(one, out / start, command=" ".join(sys.argv), on_progress=on_progress)
+            results = run(
+                one,
+                out / start,
+                command=" ".join(sys.argv),
+                runtime=Runtime(on_progress=on_progress),
+            )
         report.draw_figures(results, out / start)
         report.write_report(out / start)
         click.echo(f"{start}: {results['seconds']:.0f} s")

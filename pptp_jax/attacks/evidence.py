@@ -9,17 +9,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from pptp_jax.signals import (
+    GRADIENT_NORMS,
+    INPUT_GRADIENT_NORM,
+    boundary_signal,
+    noise_signal,
+)
+from pptp_jax.tasks import Classification, logit_scaled_confidence
 from pptp_jax.validation import Refused, one_of, positive
 
-# How many axes each signal has; models come first and examples last, but for the logits' classes.
+# What can be read of classifiers; models come first and examples last, but for the logits' classes.
 AXES = {
-    "confidence": ("models", "queries", "examples"),
-    "logits": ("models", "queries", "examples", "classes"),
-    "correct": ("models", "queries", "examples"),
-    "gradient_norms": ("models", "blocks", "examples"),
-    "input_gradient_norm": ("models", "examples"),
-    "boundary_distance": ("models", "examples"),
-    "noisy_correct": ("models", "examples"),
+    signal.name: signal.axes
+    for signal in (
+        *Classification().signals,
+        GRADIENT_NORMS,
+        INPUT_GRADIENT_NORM,
+        boundary_signal(),
+        noise_signal(),
+    )
+    if signal.derive is None
 }
 Statistic = Callable[
     [Float[Array, "models queries examples classes"], Int[Array, " examples"]],
@@ -31,9 +40,6 @@ Statistic = Callable[
 def _confidence(
     logits: Float[Array, "models queries examples classes"], labels: Int[Array, " examples"]
 ) -> Float[Array, "models queries examples"]:
-    # Brings the training along, which nobody needs who holds φ.
-    from pptp_jax.signals import logit_scaled_confidence
-
     return logit_scaled_confidence(logits, jnp.broadcast_to(labels, logits.shape[:-1]))
 
 

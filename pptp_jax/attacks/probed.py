@@ -11,7 +11,7 @@ def boundary_distance(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """How far the example is from the nearest input with another label; 0 where it has one itself.
 
     Label-only, where the distance was found by asking for labels, as
-    `pptp_jax.probes.boundary_distance` does.
+    `pptp_jax.signals.boundary_distance` does.
 
     Args:
         evidence: with `boundary_distance`.
@@ -33,7 +33,7 @@ def boundary_distance(evidence: Evidence) -> Float[Array, "targets attacked"]:
 def noise(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """How often the label stays right when the inputs are disturbed at random.
 
-    Label-only; for binary inputs the disturbance flips bits (`pptp_jax.probes.noisy_correct`).
+    Label-only; for binary inputs the disturbance flips bits (`pptp_jax.signals.noisy_correct`).
 
     Args:
         evidence: with `noisy_correct`, the share of the disturbed inputs whose label is right.

@@ -1,17 +1,15 @@
 """What an audit by canaries is: wrongly labelled examples, each in a run by a coin of its own."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Int
 
-from pptp_jax.data import Arrays, Dataset, Source, sample
+from pptp_jax.data import Arrays, Dataset, Source, absent_rows, sample
 from pptp_jax.models import Model
-from pptp_jax.objectives import PLAIN, Context, Objective
+from pptp_jax.objectives import Objective
 from pptp_jax.training import SGD, Optimizer, Phase, Recipe, check_members, check_private
 from pptp_jax.validation import Refused, at_least, several
 
@@ -105,7 +103,7 @@ class CanaryAudit:
         planted = Planted(data, labels, canaries, held_out, np.sort(order[needed - 1 :]), present)
         for recipe in self.recipes:
             check_members(recipe, planted.places, self.batch_size)
-            check_private(recipe, self.model, planted.arrays().inputs(slice(0, 1)))
+            check_private(recipe, self.model, Arrays.of(data).batch_shape())
         return planted
 
 
@@ -133,61 +131,11 @@ class Planted(NamedTuple):
         """How many examples a run's batches are dealt from, absent canaries included."""
         return len(self.canaries) + len(self.others)
 
-    def arrays(self) -> Arrays:
-        """The examples with their labels, and once more each canary as absent.
-
-        The label of an absent example is its own less the number of classes.
-        """
-        whole = Arrays.of(self.data)
-        absent = self.labels[self.canaries] - self.data.num_classes
-        return whole._replace(
-            x=jnp.concatenate([whole.x, whole.x[self.canaries]]),
-            y=jnp.asarray(np.concatenate([self.labels, absent]).astype(self.labels.dtype)),
-        )
-
-    def indices(self) -> Int[np.ndarray, "runs places"]:
-        """Each run's rows of `arrays`: a canary's place is the same, whether present or absent."""
-        absent = len(self.data) + np.arange(len(self.canaries))
+    def members(self) -> Int[np.ndarray, "runs places"]:
+        """Each run's rows: a canary's place is the same, whether it is present or absent."""
+        canaries = np.where(self.present, self.canaries, absent_rows(self.canaries))
         others = np.broadcast_to(self.others, (len(self.present), len(self.others)))
-        return np.concatenate([np.where(self.present, self.canaries, absent), others], axis=1)
-
-    def asked(self) -> Arrays:
-        """What models are asked: the canaries, by their wrong labels, then what was held out."""
-        rows = np.concatenate([self.canaries, self.held_out])
-        whole = Arrays.of(self.data)
-        return whole._replace(x=whole.x[rows], y=jnp.asarray(self.labels[rows]))
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class _Present(Objective):
-    """An objective under which absent examples, those of negative labels, have no gradient."""
-
-    objective: Objective
-    name = "present"
-
-    def __call__(
-        self,
-        logits: Float[Array, "batch classes"],
-        labels: Int[Array, " batch"],
-        context: Context = PLAIN,
-    ) -> Float[Array, ""]:
-        absent = labels < 0
-        seen = jnp.where(absent[:, None], jax.lax.stop_gradient(logits), logits)
-        own = jnp.where(absent, labels + logits.shape[-1], labels)
-        return self.objective(seen, own, context)
-
-
-def with_absence(recipe: Recipe) -> Recipe:
-    """The recipe under which examples of negative labels have no gradient."""
-
-    def changed(phase: Phase) -> Phase:
-        if isinstance(phase.objectives, Objective):
-            return replace(phase, objectives=_Present(phase.objectives))
-        parts = {label: _Present(part) for label, part in phase.objectives.items()}
-        return replace(phase, objectives=parts)
-
-    return replace(recipe, phases=tuple(map(changed, recipe.phases)))
+        return np.concatenate([canaries, others], axis=1)
 
 
 def _check_phase(recipe: Recipe, phase: Phase) -> None:

@@ -2,9 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,13 @@ from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.one_run import epsilon_in_one_run
 from pptp_jax.audit.readme import canaries_readme
+from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import mean_over
 from pptp_jax.storage.files import sweep, write, write_arrays, write_json
 from pptp_jax.storage.lock import held
-from pptp_jax.study.config import describe
+from pptp_jax.storage.record import describe
 from pptp_jax.study.guarantee import guarantee
 from pptp_jax.training import Recipe
-from pptp_jax.training.fleet import OnProgress
 from pptp_jax.validation import Refused
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
@@ -36,10 +34,8 @@ def run_canaries(
     audit: CanaryAudit,
     out: Path,
     *,
-    resume: bool = True,
+    runtime: Runtime | None = None,
     command: str | None = None,
-    on_progress: OnProgress = lambda recipe, progress: None,
-    stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Trains each recipe's runs, and bounds its ε from below in one run and in many.
 
@@ -47,10 +43,8 @@ def run_canaries(
         audit: the audit.
         out: the directory, made where it is missing: `README.md`, `scores/`, `audit.json`, which is
             there when all of it is, and `fleets/`, from which an interrupted audit goes on.
-        resume: whether runs that an earlier audit has finished are used.
+        runtime: how the runs are worked off; None works them off in this process, as usual.
         command: what a person types to get the same numbers, to be written down.
-        on_progress: is told after each epoch.
-        stop: whether to stop, asked after each epoch.
 
     Returns:
         The content of `audit.json`.
@@ -58,21 +52,14 @@ def run_canaries(
     Raises:
         ValueError: if the audit does not fit its data, training diverged in every run, or another
             process writes into `out`.
-        KeyboardInterrupt: if `stop` says so, when what is being trained has been saved.
+        KeyboardInterrupt: if the runtime says stop, when what is being trained has been saved.
     """
     with held(out):
         sweep(out)
-        return _run(audit, out, resume, command, on_progress, stop)
+        return _run(audit, out, Runtime() if runtime is None else runtime, command)
 
 
-def _run(
-    audit: CanaryAudit,
-    out: Path,
-    resume: bool,
-    command: str | None,
-    on_progress: OnProgress,
-    stop: Callable[[], bool],
-) -> dict[str, Any]:
+def _run(audit: CanaryAudit, out: Path, runtime: Runtime, command: str | None) -> dict[str, Any]:
     began = time.monotonic()
     planted = audit.plant()
     delta = 1 / (10 * planted.places) if audit.delta is None else audit.delta
@@ -83,15 +70,7 @@ def _run(
         write(out / "README.md", lambda file: file.write(readme))
     rows = []
     for recipe in audit.recipes:
-        scores, correct, finite = asked(
-            audit,
-            planted,
-            recipe,
-            out / "fleets",
-            resume=resume,
-            on_progress=partial(on_progress, recipe),
-            stop=stop,
-        )
+        scores, correct, finite = asked(audit, planted, recipe, out / "fleets", runtime)
         if not finite.any():
             raise Refused(f"{recipe.slug} diverged in every run: nothing is left to audit")
         arrays = {"scores": scores, "present": planted.present, "finite": finite}

@@ -21,7 +21,7 @@ from pptp_jax.audit.readme import signals_readme
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
-from pptp_jax.study.slices import among_whom
+from pptp_jax.evaluation.slices import among_whom
 from pptp_jax.validation import Refused, at_least, one_of
 
 PACKAGES = ("jax", "jaxlib", "numpy", "scipy")

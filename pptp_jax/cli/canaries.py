@@ -26,6 +26,7 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
 
     from pptp_jax.audit import CanaryAudit, run_canaries
     from pptp_jax.cli.interrupt import Interruption
+    from pptp_jax.fleets import Runtime
     from pptp_jax.report import render_canaries, write_report
     from pptp_jax.report.progress import progress_bar
     from pptp_jax.storage.files import write
@@ -41,10 +42,8 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
             results = run_canaries(
                 chosen,
                 directory,
-                resume=resume,
                 command=typed("canaries", audit, data=data),
-                on_progress=on_progress,
-                stop=interruption.asked,
+                runtime=Runtime(resume=resume, on_progress=on_progress, stop=interruption.asked),
             )
     table = render_canaries(results)
     write(directory / "audit.txt", lambda file: file.write(table.encode() + b"\n"))

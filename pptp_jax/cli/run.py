@@ -92,6 +92,7 @@ def run(
     from pptp_jax import report
     from pptp_jax import study as studies
     from pptp_jax.cli.interrupt import Interruption
+    from pptp_jax.fleets import Runtime
     from pptp_jax.report.progress import progress_bar
     from pptp_jax.storage.files import write
     from pptp_jax.study.locate import with_regions_found
@@ -125,13 +126,15 @@ def run(
                 results = studies.run(
                     chosen,
                     directory,
+                    runtime=Runtime(
+                        processes=shared,
+                        resume=resume,
+                        on_progress=on_progress,
+                        stop=interruption.asked,
+                        log=partial(click.echo, err=True),
+                    ),
                     strategy=choose,
-                    resume=resume,
                     command=typed("run", study, **options),
-                    on_progress=on_progress,
-                    stop=interruption.asked,
-                    tell=partial(click.echo, err=True),
-                    processes=shared,
                 )
     if not shared.first:
         return

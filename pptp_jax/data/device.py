@@ -54,9 +54,18 @@ class Arrays(NamedTuple):
             jnp.asarray(data.x), jnp.asarray(data.y), jnp.float32(data.scale), rows, augmentation
         )
 
+    @property
+    def examples(self) -> int:
+        """How many there are."""
+        return len(jax.tree.leaves(self.x)[0])
+
     def inputs(self, rows: Int[Array, "..."] | slice) -> Float[Array, "..."]:
         """The inputs of some examples as a model sees them: float32, scaled."""
         return self.x[rows].astype(jnp.float32) * self.scale
+
+    def batch_shape(self, size: int = 1) -> Any:
+        """The shape of a batch of inputs as a model sees them."""
+        return jax.eval_shape(self.inputs, jax.ShapeDtypeStruct((size,), jnp.int32))
 
     def targets(self, rows: Int[Array, "..."] | slice) -> Any:
         """What a model shall say of some examples."""
@@ -70,7 +79,7 @@ class Arrays(NamedTuple):
         return x if self.augmentation is None else self.augmentation(key, x)
 
 
-def absent_rows(rows: Int[Array, "..."]) -> Int[Array, "..."]:
+def absent_rows(rows: Any) -> Any:
     """Rows of examples that only keep their places in batches, and give no gradient: −1 − row.
 
     It is its own inverse.

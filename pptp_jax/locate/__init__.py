@@ -2,7 +2,6 @@
 
 from pptp_jax.locate.candidates import candidates, cuts
 from pptp_jax.locate.choose import choose, explain
-from pptp_jax.locate.gradient_norms import gradient_norms
 from pptp_jax.locate.measures import Measures
 from pptp_jax.locate.result import ATTACK, DECISIVE, MODIFICATIONS, RegionRisk, RiskMap
 from pptp_jax.locate.risk_map import risk_map
@@ -18,6 +17,5 @@ __all__ = [
     "choose",
     "cuts",
     "explain",
-    "gradient_norms",
     "risk_map",
 ]

@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from pptp_jax.data import Arrays
-from pptp_jax.locate.surgery import block_numbers, block_regions, exchanged
+from pptp_jax.locate.surgery import exchanged
 from pptp_jax.models import Model, Variables
+from pptp_jax.models.blocks import block_numbers, block_regions
 from pptp_jax.objectives import Objective, TaskLoss
 from pptp_jax.training import (
     Checkpoint,

@@ -1,7 +1,5 @@
 """Making a risk map: train, modify every region in every way, and measure what changes."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -10,10 +8,10 @@ from pptp_jax.locate.candidates import Region
 from pptp_jax.locate.fleets import Workshop
 from pptp_jax.locate.measures import UNKNOWN, Measures, changes, drawings, estimates
 from pptp_jax.locate.result import Modification, RegionRisk, RiskMap
-from pptp_jax.locate.surgery import block_regions
 from pptp_jax.locate.survey import OnProgress, Survey, survey
 from pptp_jax.metrics import UNRESOLVED, Estimate, Resampling, drawn_metrics
 from pptp_jax.models import Model
+from pptp_jax.models.blocks import block_regions
 from pptp_jax.objectives import Objective
 from pptp_jax.regions import sizes
 from pptp_jax.training import SGD, Optimizer, check_members, undefended
@@ -179,9 +177,7 @@ def _leakage(
 
 def _weights(model: Model, data: Arrays) -> dict[str, int]:
     """The number of single weights of each block."""
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((1,), jnp.int32))
-    params = jax.eval_shape(model.init, key, x).params
+    params = model.shapes(data.batch_shape()).params
     found = sizes(block_regions(model), params)
     return {name: size.parameters for name, size in found.items()}
 

@@ -13,34 +13,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, recompute_statistics
-from pptp_jax.regions import RegionMap
-from pptp_jax.signals import collect
-
-
-def block_regions(model: Model) -> RegionMap:
-    """The map with one region a block, named after it."""
-    return RegionMap.from_rules([(block, block.name) for block in model.blocks])
-
-
-def block_numbers(model: Model, params: Any) -> Any:
-    """The tree of the parameters with the number of its block for each of them.
-
-    Args:
-        model: the model, whose blocks cover all parameters.
-        params: the parameters, or their shapes.
-
-    Raises:
-        ValueError: if a parameter is in no block, or a block has no parameter.
-
-    Examples:
-        >>> from pptp_jax.models import mlp
-        >>> model = mlp([4], num_classes=2)
-        >>> variables = model.init(jax.random.key(0), jnp.ones((1, 3)))
-        >>> block_numbers(model, variables.params)["head"]
-        {'bias': 1, 'kernel': 1}
-    """
-    order = [block.name for block in model.blocks]
-    return jax.tree.map(order.index, block_regions(model).labels(params))
+from pptp_jax.models.blocks import block_numbers
+from pptp_jax.signals import collect, utility
 
 
 def exchanged(params: Any, donor: Any, numbers: Any, chosen: Bool[Array, " blocks"]) -> Any:
@@ -93,7 +67,9 @@ def signals_after_exchange(
     ) -> tuple[Float[Array, "queries examples"], Bool[Array, " examples"]]:
         params = exchanged(own.params, donor, numbers, chosen)
         variables = recompute_statistics(model, Variables(params, own.state), rows, data.inputs)
-        signals = collect(model, variables, data)
-        return signals.confidence, signals.correct
+        seen = collect(
+            model, variables, data, signals=(model.task.signal("confidence"), utility(model.task))
+        )
+        return seen["confidence"], seen["utility"]
 
     return jax.vmap(one)(fleet, donors, batches)

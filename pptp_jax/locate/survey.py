@@ -9,11 +9,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.locate.candidates import Region, candidates
 from pptp_jax.locate.fleets import Workshop
-from pptp_jax.locate.gradient_norms import gradient_norms
 from pptp_jax.locate.measures import Seen
 from pptp_jax.locate.result import MODIFICATIONS, Modification
 from pptp_jax.locate.surgery import signals_after_exchange
 from pptp_jax.models import Variables
+from pptp_jax.signals import gradient_norms
 from pptp_jax.training import Progress, chunks, fitting_chunk
 
 OnProgress = Callable[[str, float], None]

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import jax
+
 from pptp_jax.regions import Block
 from pptp_jax.tasks import Classification, Task
 
@@ -68,6 +70,14 @@ class Model:
     statistics: Callable[[Any, Any, Any], Any] | None = None
     features: Callable[[Any, Any, Any], tuple[Any, ...]] | None = None
     task: Task = Classification()  # noqa: RUF009 - frozen
+
+    def shapes(self, x: Any) -> Variables:
+        """The shapes of the parameters and the state; nothing is computed.
+
+        Args:
+            x: a batch of inputs, or its shape.
+        """
+        return jax.eval_shape(self.init, jax.eval_shape(lambda: jax.random.key(0)), x)
 
 
 def learns(train: Mode, block: str) -> bool:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from pptp_jax.signals import logit_scaled_confidence
+from pptp_jax.tasks import logit_scaled_confidence
 
 Predict = Callable[[Float[Array, "batch ..."]], Float[Array, "batch classes"]]
 

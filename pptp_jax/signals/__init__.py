@@ -1,21 +1,36 @@
 """Signals: what an attacker sees of trained models, by which queries, and how it is kept."""
 
-from pptp_jax.signals.collect import Signals, collect
-from pptp_jax.signals.confidence import logit_scaled_confidence
+from pptp_jax.signals.asked import Asked
+from pptp_jax.signals.boundary_distance import boundary_distance, boundary_signal
+from pptp_jax.signals.collect import collect, utility
+from pptp_jax.signals.feature_margins import FEATURE_MARGINS, feature_margins
+from pptp_jax.signals.gradient_norms import GRADIENT_NORMS, gradient_norms
+from pptp_jax.signals.input_gradient_norm import INPUT_GRADIENT_NORM, input_gradient_norm
 from pptp_jax.signals.layout import Layout, Part
+from pptp_jax.signals.noisy_correct import noise_signal, noisy_correct
 from pptp_jax.signals.queries import FLIP, IDENTITY, Query, check_queries, shift
 from pptp_jax.signals.store import SignalStore
 
 __all__ = [
+    "FEATURE_MARGINS",
     "FLIP",
+    "GRADIENT_NORMS",
     "IDENTITY",
+    "INPUT_GRADIENT_NORM",
+    "Asked",
     "Layout",
     "Part",
     "Query",
     "SignalStore",
-    "Signals",
+    "boundary_distance",
+    "boundary_signal",
     "check_queries",
     "collect",
-    "logit_scaled_confidence",
+    "feature_margins",
+    "gradient_norms",
+    "input_gradient_norm",
+    "noise_signal",
+    "noisy_correct",
     "shift",
+    "utility",
 ]

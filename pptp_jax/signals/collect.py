@@ -1,30 +1,31 @@
-"""Taking the signals of one model."""
+"""Taking the signals that follow from a model's answers, where the answers are."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, Shaped
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.release import Release
-from pptp_jax.signals.confidence import logit_scaled_confidence
 from pptp_jax.signals.queries import IDENTITY, Query, check_queries
+from pptp_jax.tasks import Batch, Signal, Task
 
 
-class Signals(NamedTuple):
-    """What is kept of a model once it is gone.
+def utility(task: Task) -> Signal:
+    """How good a model's answer is on each example as it is, as a signal.
 
-    Attributes:
-        confidence: φ, the logit-scaled confidence in the label.
-        logits: what the model answers.
-        correct: whether the prediction on the example as it is, query 0, is the label.
+    Args:
+        task: what the model is for.
     """
 
-    confidence: Float[Array, "queries examples"]
-    logits: Float[Array, "queries examples classes"]
-    correct: Bool[Array, " examples"]
+    def reduce(answers: Array, targets: Array) -> Shaped[Array, ""]:
+        first = jax.tree.map(lambda leaf: leaf[:1], answers)
+        return task.utility(first, jax.tree.map(lambda leaf: leaf[None], targets))[0]
+
+    axes = ("models", "examples")
+    return Signal(name="utility", axes=axes, access="labels", at="stops", reduce=reduce)
 
 
 def collect(
@@ -32,21 +33,27 @@ def collect(
     variables: Variables,
     data: Arrays,
     *,
+    signals: Sequence[Signal] | None = None,
     queries: tuple[Query, ...] = (IDENTITY,),
     release: Release | None = None,
     key: Key[Array, ""] | None = None,
     batch_size: int = 500,
-) -> Signals:
+) -> dict[str, Shaped[Array, "..."]]:
     """The signals of one model on every example, taken in eval mode: no dropout, no batch's norm.
 
     Args:
         model: the model.
         variables: what was trained.
         data: the examples.
+        signals: which; those that are not reduced from answers are left out. None takes those of
+            the model's task, and its utility.
         queries: the forms in which it is asked about each of them.
-        release: what the model answers in place of its logits; None releases them.
+        release: what the model answers in place of its outputs; None releases them.
         key: what the release draws from; needed with one.
         batch_size: how many answers are computed at once; bounds memory alone.
+
+    Returns:
+        Each signal by its name, with its axes behind `models`.
 
     Raises:
         ValueError: if the first query is not the identity, or the examples are no images and a
@@ -59,26 +66,30 @@ def collect(
         >>> digits, model = Arrays.of(Digits().load()), mlp([8], num_classes=10)
         >>> variables = model.init(jax.random.key(0), digits.inputs(slice(0, 1)))
         >>> signals = collect(model, variables, digits, queries=(IDENTITY, FLIP))
-        >>> signals.confidence.shape, signals.logits.shape, signals.correct.shape
-        ((2, 1797), (2, 1797, 10), (1797,))
+        >>> {name: array.shape for name, array in signals.items()}
+        {'confidence': (2, 1797), 'correct': ..., 'logits': (2, 1797, 10), 'utility': (1797,)}
     """
     check_queries(queries, data.x.shape[1:])
+    task = model.task
+    chosen = (*task.signals, utility(task)) if signals is None else signals
+    reduced = {signal.name: signal for signal in chosen if signal.reduce is not None}
 
-    def predict(x: Float[Array, "batch ..."]) -> Float[Array, "batch classes"]:
-        return model.apply(*variables, x, train=False, key=None)[0]
+    def predict(x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+        outputs, _ = task.outputs(model, variables, Batch(x), train=False, key=None)
+        return outputs
 
-    def one(row: Int[Array, ""]) -> Float[Array, "queries classes"]:
+    def one(row: Int[Array, ""]) -> dict[str, Shaped[Array, "..."]]:
         x = data.inputs(row)[None]
         x = jnp.concatenate([query(x) for query in queries])
-        logits = predict(x)
+        answers = predict(x)
         if release is not None:
             assert key is not None
-            logits = release(predict, x, logits, jax.random.fold_in(key, row))
-        return logits.astype(jnp.float32)
+            answers = release(predict, x, answers, jax.random.fold_in(key, row))
+        answers, targets = task.answers(answers), data.targets(row)
+        return {name: own.reduce(answers, targets) for name, own in reduced.items() if own.reduce}
 
     at_once = max(1, batch_size // len(queries))
-    logits = jax.lax.map(one, jnp.arange(len(data.y)), batch_size=at_once).swapaxes(0, 1)
-    labels = jnp.broadcast_to(data.y, logits.shape[:2])
-    return Signals(
-        logit_scaled_confidence(logits, labels), logits, logits[0].argmax(axis=-1) == data.y
-    )
+    found = jax.lax.map(one, jnp.arange(data.examples), batch_size=at_once)
+    return {
+        name: jnp.moveaxis(found[name], 0, own.examples_axis - 1) for name, own in reduced.items()
+    }

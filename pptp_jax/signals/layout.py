@@ -9,7 +9,7 @@ import numpy as np
 
 from pptp_jax.validation import Refused
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Part(NamedTuple):
@@ -37,7 +37,6 @@ class Layout:
         key: a hash of everything that the numbers depend on.
         models: the number of models.
         examples: the number of examples.
-        classes: the number of classes.
         queries: the names of the forms in which the models were asked.
         parts: what is kept of each model, by name.
         mode: the mode that the models were in.
@@ -47,7 +46,6 @@ class Layout:
         ...     key="0",
         ...     models=3,
         ...     examples=50,
-        ...     classes=10,
         ...     queries=("identity",),
         ...     parts={"logits": Part((1, 50, 10))},
         ... )
@@ -58,7 +56,6 @@ class Layout:
     key: str
     models: int
     examples: int
-    classes: int
     queries: tuple[str, ...]
     parts: Mapping[str, Part]
     mode: str = "eval"
@@ -104,7 +101,6 @@ class Layout:
             "key": self.key,
             "models": self.models,
             "examples": self.examples,
-            "classes": self.classes,
             "queries": list(self.queries),
             "mode": self.mode,
             "parts": parts,

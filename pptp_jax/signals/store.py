@@ -40,7 +40,6 @@ class SignalStore:
         ...     key="0",
         ...     models=3,
         ...     examples=4,
-        ...     classes=2,
         ...     queries=("identity",),
         ...     parts={"confidence": Part((1, 4))},
         ... )

@@ -84,6 +84,17 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise Refused(f"{path}: this is no .npz file of plain arrays: {error}") from error
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a text whole or not at all.
+
+    Args:
+        path: the file.
+        text: what it holds.
+    """
+    encoded = text.encode()
+    write(path, lambda file: file.write(encoded))
+
+
 def write_json(path: Path, content: Any) -> None:
     """Writes plain data as JSON; NaN is refused, since JSON has none."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"

@@ -1,17 +1,17 @@
 """Which methods of a study are held against each other at equal attack strength, and the curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pptp_jax.data import Membership
 from pptp_jax.evaluation import STATISTICS, Curve, Point, matched_accuracy, point
+from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.evaluation.method import CONTROL, method, method_name
+from pptp_jax.fleets import StoredFleet
 from pptp_jax.study.config import Study
-from pptp_jax.study.kept import Fleet
-from pptp_jax.study.measure import attacked
 from pptp_jax.training import Recipe
 
-Trained = tuple[Recipe, Mapping[int, Fleet]]
+Trained = tuple[Recipe, StoredFleet]
 
 
 def curves(study: Study, trained: Sequence[Trained], membership: Membership) -> list[Curve]:
@@ -34,7 +34,7 @@ def curves(study: Study, trained: Sequence[Trained], membership: Membership) -> 
             found = point(
                 seen.scores[study.compared],
                 seen.membership,
-                seen.correct,
+                seen.utility,
                 label=f"{recipe.name} {recipe.epochs}{strength}{stopped}",
                 targets=seen.targets - membership.targets[0],
                 models=len(membership.targets),

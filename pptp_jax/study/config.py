@@ -1,16 +1,16 @@
 """What a study is, and reading one from a Python file."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
 
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.data import (
+    Arrays,
     Augmentation,
     Balanced,
     Dataset,
@@ -19,14 +19,17 @@ from pptp_jax.data import (
     Quarters,
     Source,
     divide,
+    member_indices,
     sample,
 )
+from pptp_jax.fleets import FleetSpec
 from pptp_jax.models import Model
 from pptp_jax.regions import asks_for_auto, protect
 from pptp_jax.robustness import Robustness, check_disturbable
 from pptp_jax.signals import IDENTITY, Query, check_queries
 from pptp_jax.study.load import load_defined
 from pptp_jax.study.probes import Probes
+from pptp_jax.study.required_signals import required_signals
 from pptp_jax.training import (
     SGD,
     Optimizer,
@@ -35,6 +38,7 @@ from pptp_jax.training import (
     check_private,
     check_reference,
 )
+from pptp_jax.training.forward import outputs_shape
 from pptp_jax.validation import Refused, at_least, one_of, positive, several
 
 # The strongest attacks by confidences alone, with and without IN shadows, and the plain loss.
@@ -166,6 +170,32 @@ class Study:
             return self.membership(examples)
         return self.split.draw(len(rows), self.seed).spread(rows, examples)
 
+    def fleet_spec(
+        self, recipe: Recipe, data: Dataset, membership: Membership | None = None
+    ) -> FleetSpec:
+        """The fleet of a recipe.
+
+        Args:
+            recipe: one of the study's.
+            data: the study's examples.
+            membership: who is a member of what; None takes that of the final evaluation.
+        """
+        membership = self.membership(len(data)) if membership is None else membership
+        return FleetSpec(
+            model=self.model,
+            recipe=recipe,
+            data=data,
+            members=member_indices(membership.matrix),
+            optimizer=self.optimizer,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            reference=self.division(len(data)).reference,
+            augmentation=self.augmentation,
+            signals=required_signals(self, membership),
+            queries=self.queries,
+            stops=self.trajectory,
+        )
+
     def load(self) -> Dataset:
         """Reads the examples that take part, and checks that model and data fit together.
 
@@ -183,45 +213,18 @@ class Study:
         for recipe in self.recipes:
             check_members(recipe, members, self.batch_size)
             check_reference(recipe, self.reference, self.batch_size)
-        x = jax.ShapeDtypeStruct((self.batch_size, *data.x.shape[1:]), "float32")
-        key = jax.eval_shape(lambda: jax.random.key(0))
+        arrays = jax.eval_shape(lambda: Arrays.of(data))
+        x = arrays.batch_shape(self.batch_size)
         try:
-            variables = jax.eval_shape(self.model.init, key, x)
-            forward = partial(self.model.apply, train=False, key=None)
-            logits, _ = jax.eval_shape(forward, *variables, x)
+            outputs = outputs_shape(self.model, self.model.shapes(x), arrays)
         except (TypeError, ValueError) as error:
             raise Refused(
                 f"the model does not take a batch of {data.name}, of shape {x.shape}: {error}"
             ) from error
-        if logits.shape != (self.batch_size, data.num_classes):
-            raise Refused(
-                f"{data.name} has {data.num_classes} classes, so the model must return logits of "
-                f"shape {(self.batch_size, data.num_classes)}; it returns {logits.shape}"
-            )
+        self.model.task.check(outputs, data)
         for recipe in self.recipes:
             check_private(recipe, self.model, x)
         return data
-
-
-def describe(thing: Any) -> Any:
-    """A configuration as plain data: what JSON can hold.
-
-    Examples:
-        >>> describe(Balanced(models=4))
-        {'type': 'Balanced', 'models': 4}
-    """
-    if isinstance(thing, Model):
-        return dict(thing.config) or {"type": "Model"}
-    if is_dataclass(thing) and not isinstance(thing, type):
-        parts = {f.name: describe(getattr(thing, f.name)) for f in fields(thing)}
-        return {"type": type(thing).__name__, **parts}
-    if isinstance(thing, Mapping):
-        return {str(key): describe(value) for key, value in thing.items()}
-    if isinstance(thing, list | tuple):
-        return [describe(part) for part in thing]
-    if thing is None or isinstance(thing, bool | int | float | str):
-        return thing
-    return getattr(thing, "__qualname__", type(thing).__qualname__)
 
 
 def load_study(path: Path) -> Study:

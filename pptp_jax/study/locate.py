@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from pptp_jax import __version__
 from pptp_jax.data import Arrays, Balanced, Dataset, Membership
+from pptp_jax.fleets import fingerprint
 from pptp_jax.locate import choose, explain, risk_map
 from pptp_jax.objectives import Objective, RelaxLoss, TaskLoss
 from pptp_jax.regions import asks_for_auto
@@ -21,7 +22,6 @@ from pptp_jax.report import draw_risk_map, render_risk_map
 from pptp_jax.storage.files import write, write_json
 from pptp_jax.storage.lock import held
 from pptp_jax.study import Study
-from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.training import Recipe, undefended, whole_network
 from pptp_jax.validation import Refused, not_negative
 
@@ -154,8 +154,7 @@ def with_regions_found(
 
 def _fingerprints(study: Study, epochs: int, data: Dataset, membership: Membership) -> list[str]:
     recipes = undefended(epochs), whole_network(_defence(study.recipes), epochs)
-    division = study.division(len(data))
-    return [fingerprint(study, recipe, data, division, membership) for recipe in recipes]
+    return [fingerprint(study.fleet_spec(recipe, data, membership)) for recipe in recipes]
 
 
 def _stored(path: Path, depends_on: list[str]) -> dict[str, Any] | None:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from pptp_jax.probes.boundary_distance import Budget
+from pptp_jax.signals.boundary_distance import Budget
 from pptp_jax.validation import at_least, fraction, positive
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probes:
-    """The settings of the probes; see `pptp_jax.probes` for each.
+    """The settings of the probes; see `pptp_jax.signals` for each.
 
     Attributes:
         boundary_queries: how many labels the search for the decision boundary may ask for, for each

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import partial
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,23 +15,21 @@ import jax
 
 from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
-from pptp_jax.distributed.processes import Processes
-from pptp_jax.signals import SignalStore
-from pptp_jax.storage.files import link, sweep, write, write_array, write_arrays, write_json
+from pptp_jax.evaluation.attack_fleet import Attacked, attacked
+from pptp_jax.evaluation.riskiest import write_riskiest
+from pptp_jax.evaluation.slices import slices
+from pptp_jax.evaluation.white_box import white_box
+from pptp_jax.fleets import Runtime, StoredFleet, fingerprint, run_fleet
+from pptp_jax.fleets.plan import predicted_bytes, resolved_regions
+from pptp_jax.storage.files import link, sweep, write_array, write_arrays, write_json, write_text
 from pptp_jax.storage.lock import held
+from pptp_jax.storage.record import describe
 from pptp_jax.study.comparisons import comparisons, curves
-from pptp_jax.study.config import Study, describe
-from pptp_jax.study.fingerprint import fingerprint
-from pptp_jax.study.fleets import fleet
-from pptp_jax.study.kept import Kept
-from pptp_jax.study.measure import Attacked, attacked, row, white_box
-from pptp_jax.study.plan import predicted_bytes, resolved_regions
+from pptp_jax.study.config import Study
 from pptp_jax.study.readme import render_readme
-from pptp_jax.study.riskiest import write_riskiest
-from pptp_jax.study.robust import robustness
-from pptp_jax.study.slices import slices
-from pptp_jax.training import Recipe, Strategy, usual_strategy
-from pptp_jax.training.fleet import OnProgress
+from pptp_jax.study.robustness_accuracy import robustness
+from pptp_jax.study.rows import row
+from pptp_jax.training import Strategy
 from pptp_jax.validation import Refused
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -43,13 +41,9 @@ def run(
     study: Study,
     out: Path,
     *,
-    strategy: Chooser = lambda study, data: usual_strategy(),
-    resume: bool = True,
+    runtime: Runtime | None = None,
+    strategy: Chooser | None = None,
     command: str | None = None,
-    on_progress: OnProgress = lambda recipe, progress: None,
-    stop: Callable[[], bool] = lambda: False,
-    processes: Processes | None = None,
-    tell: Callable[[str], object] = lambda sentence: None,
 ) -> dict[str, Any]:
     """Trains every recipe's fleet, attacks it, and writes results, signals and scores.
 
@@ -63,16 +57,11 @@ def run(
             before the first model is trained, `signals/`, `scores/`, `riskiest.npz`,
             `results.json`, which is there when all of them are, and `fleets/`, from which an
             interrupted run goes on.
-        strategy: chooses how fleets are trained. Those that an earlier run has begun keep theirs.
-        resume: whether finished fleets of an earlier run are used.
+        runtime: how the fleets are worked off. Each of its processes trains its part of a fleet,
+            and process 0 does the rest. None works them off in this process, as usual.
+        strategy: chooses how fleets are trained, given the study and its data; None takes the
+            runtime's. Those that an earlier run has begun keep theirs.
         command: what a person types to get the same numbers, to be written down.
-        on_progress: is told after each epoch.
-        stop: whether to stop, asked after each epoch.
-        processes: those that share the work, as `joining.joined` gives them; each trains its part
-            of a fleet, and process 0 does the rest.
-        tell: is told in a sentence what memory the models of each recipe are predicted to need
-            before they are trained, and if it does not suffice, so that fewer are trained side by
-            side.
 
     Returns:
         The content of `results.json`.
@@ -80,91 +69,76 @@ def run(
     Raises:
         ValueError: if the study does not fit its data, or another run goes into `out`; if processes
             run different studies, or do not see the same directory.
-        KeyboardInterrupt: if `stop` says so, when what is being trained has been saved.
+        KeyboardInterrupt: if the runtime says stop, when what is being trained has been saved.
     """
-    processes = processes or Processes()
+    runtime = Runtime() if runtime is None else runtime
+    processes = runtime.processes
     with held(out) if processes.first else nullcontext():
         if processes.first:
             sweep(out)
         processes.check_shared(out)
-        return _run(study, out, strategy, resume, command, on_progress, stop, processes, tell)
+        return _run(study, out, runtime, strategy, command)
 
 
 def _run(
-    study: Study,
-    out: Path,
-    strategy: Chooser,
-    resume: bool,
-    command: str | None,
-    on_progress: OnProgress,
-    stop: Callable[[], bool],
-    processes: Processes,
-    tell: Callable[[str], object],
+    study: Study, out: Path, runtime: Runtime, strategy: Chooser | None, command: str | None
 ) -> dict[str, Any]:
-    began = time.monotonic()
+    began, processes = time.monotonic(), runtime.processes
     data = study.load()
-    division, membership = study.division(len(data)), study.membership(len(data))
+    membership = study.membership(len(data))
+    specs = [study.fleet_spec(recipe, data, membership) for recipe in study.recipes]
     # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
     # those who change it back.
-    keys = [fingerprint(study, recipe, data, division, membership) for recipe in study.recipes]
+    keys = [fingerprint(spec) for spec in specs]
     if processes.agree(lambda: keys) != keys:
         raise Refused(f"process {processes.index} has another study or other data than process 0")
     # The others take that of process 0 from the plan of each fleet.
-    worked = strategy(study, data) if processes.first else usual_strategy()
+    if strategy is not None and processes.first:
+        runtime = replace(runtime, strategy=strategy(study, data))
     homes = [
         f"fleets/{recipe.slug}-{key[:12]}" for recipe, key in zip(study.recipes, keys, strict=True)
     ]
-    manifest = _manifest(study, data, membership, command, worked, processes.count)
+    manifest = _manifest(study, data, membership, command, runtime)
     if processes.first:
-        readme = render_readme(manifest).encode()
-        write(out / "README.md", lambda file: file.write(readme))
+        write_text(out / "README.md", render_readme(manifest))
         write_json(out / "manifest.json", manifest | {"fleets": homes})
-    trained: list[tuple[Recipe, Kept]] = []
-    for recipe, key, home in zip(study.recipes, keys, homes, strict=True):
-        told = partial(on_progress, recipe)
-        own = fleet(
-            study,
-            recipe,
-            data,
-            membership,
-            out / home,
-            key=key,
-            strategy=worked,
-            resume=resume,
-            on_progress=told,
-            stop=stop,
-            processes=processes,
-            tell=tell,
-        )
-        trained.append((recipe, own))
+    trained = [
+        run_fleet(spec, out / home, runtime, key=key)
+        for spec, key, home in zip(specs, keys, homes, strict=True)
+    ]
     if not processes.first:
         processes.wait()
         return dict(json.loads((out / "results.json").read_text()))
-    ends = {recipe.slug: kept[max(kept)] for recipe, kept in trained}
-    seen = {slug: attacked(end, membership, study.attacks, data) for slug, end in ends.items()}
+    fleets = dict(zip((recipe.slug for recipe in study.recipes), trained, strict=True))
+    seen = {s: attacked(own.end, membership, study.attacks, data) for s, own in fleets.items()}
+    draws: dict[str, Any] = {"resamples": study.resamples, "seed": study.seed}
     rows = []
-    for recipe, home in zip(study.recipes, homes, strict=True):
-        regions = resolved_regions(study, recipe, data)
-        record = None if regions is None else regions.to_json()
-        end, attack = ends[recipe.slug], seen[recipe.slug]
-        found = row(study, recipe, end, attack, manifest["members"])
-        found |= slices(study, data, end, membership, attack)
-        found |= {"regions": record, "white_box": white_box(study, end, membership)}
-        found |= {"robustness": robustness(study, end, membership)}
-        rows.append(found | {"predicted_bytes": predicted_bytes(out / home)})
-    drawn = curves(study, trained, membership)
-    verdicts = comparisons(study, drawn)
+    for spec, home in zip(specs, homes, strict=True):
+        slug, regions = spec.recipe.slug, resolved_regions(spec)
+        end = fleets[slug].end
+        found = row(study, spec.recipe, end, seen[slug], manifest["members"])
+        found |= slices(end, membership, seen[slug], study.compared, labels=data.y, **draws)
+        blocks = [block.name for block in study.model.blocks]
+        rows.append(
+            found
+            | {
+                "regions": None if regions is None else regions.to_json(),
+                "white_box": white_box(end, membership, blocks, **draws) if study.white_box else {},
+                "robustness": robustness(study, end, membership),
+                "predicted_bytes": predicted_bytes(out / home),
+            }
+        )
+    drawn = curves(study, list(zip(study.recipes, trained, strict=True)), membership)
     results = manifest | {
         "seconds": round(time.monotonic() - began, 1),
         "rows": rows,
         "compared": study.compared,
         "curves": [curve.to_json() for curve in drawn],
-        "comparisons": verdicts,
+        "comparisons": comparisons(study, drawn),
     }
     # It vouches for all that lies beside it.
     (out / "results.json").unlink(missing_ok=True)
-    stores = {recipe.slug: kept.end for recipe, kept in trained}
-    _write_signals(out / "signals", data, membership, stores)
+    _write_signals(out / "signals", data, membership, fleets)
     _write_scores(out / "scores", membership, seen)
     write_riskiest(out / "riskiest.npz", data, membership, seen, study.compared)
     write_json(out / "results.json", results)
@@ -177,8 +151,7 @@ def _manifest(
     data: Dataset,
     membership: Membership,
     command: str | None,
-    strategy: Strategy,
-    processes: int,
+    runtime: Runtime,
 ) -> dict[str, Any]:
     """What is known of a run before its first model is trained."""
     return {
@@ -198,23 +171,26 @@ def _manifest(
         "seed": study.seed,
         "versions": {"python": platform.python_version(), "pptp-jax": __version__}
         | {package: version(package) for package in PACKAGES},
-        "strategy": describe(strategy),
+        "strategy": describe(runtime.strategy),
         "device": str(jax.local_devices()[0].device_kind),
-        "processes": processes,
+        "processes": runtime.processes.count,
     }
 
 
 def _write_signals(
-    directory: Path, data: Dataset, membership: Membership, stores: Mapping[str, SignalStore]
+    directory: Path, data: Dataset, membership: Membership, fleets: Mapping[str, StoredFleet]
 ) -> None:
     # Signals of an earlier run may belong to another membership matrix; fleets/ still has them.
     shutil.rmtree(directory, ignore_errors=True)
     write_array(directory / "membership.npy", membership.matrix)
     write_array(directory / "labels.npy", data.y)
     write_array(directory / "example_ids.npy", data.ids)
-    for slug, store in stores.items():
+    for slug, fleet in fleets.items():
+        store = fleet.stores[max(fleet)]
         link(store.path("confidence"), directory / f"{slug}.npy")
-        link(store.path("logits"), directory / "logits" / f"{slug}.npy")
+        for name in ("logits", "utility"):
+            if name in store.layout.parts:
+                link(store.path(name), directory / name / f"{slug}.npy")
 
 
 def _write_scores(

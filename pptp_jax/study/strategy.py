@@ -11,7 +11,8 @@ import jax
 
 from pptp_jax.data import Arrays, Dataset
 from pptp_jax.storage.files import write_json
-from pptp_jax.study.config import Study, describe
+from pptp_jax.storage.record import describe
+from pptp_jax.study.config import Study
 from pptp_jax.training import Strategy, fastest_strategy
 
 

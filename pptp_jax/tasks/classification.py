@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.signal import Signal
-from pptp_jax.tasks.task import Task
+from pptp_jax.tasks.task import Task, by_query
 from pptp_jax.validation import Refused
 
 
@@ -35,36 +35,6 @@ def logit_scaled_confidence(
     return jnp.where(label, logits, 0).sum(-1) - others
 
 
-def _confidence(
-    answers: Float[Array, "*batch classes"], targets: Int[Array, "*#batch"]
-) -> Float[Array, "*batch"]:
-    return logit_scaled_confidence(answers, jnp.broadcast_to(targets, answers.shape[:-1]))
-
-
-def _correct(
-    answers: Float[Array, "*batch classes"], targets: Int[Array, "*#batch"]
-) -> Bool[Array, "*batch"]:
-    return answers.argmax(axis=-1) == targets
-
-
-_ASKED = ("models", "queries", "examples")
-
-CONFIDENCE = Signal(name="confidence", axes=_ASKED, access="scores", at="stops", reduce=_confidence)
-CORRECT = Signal(name="correct", axes=_ASKED, access="labels", dtype="bool", reduce=_correct)
-LOGITS = Signal(
-    name="logits",
-    axes=(*_ASKED, "classes"),
-    access="scores",
-    reduce=lambda answers, targets: answers,
-)
-LOG_PROB = Signal(
-    name="log_prob",
-    axes=_ASKED,
-    access="scores",
-    derive=lambda confidence: jax.nn.log_sigmoid(confidence),
-)
-
-
 @jax.tree_util.register_static
 @dataclass(frozen=True)
 class Classification(Task):
@@ -84,8 +54,18 @@ class Classification(Task):
 
     @property
     def signals(self) -> tuple[Signal, ...]:
-        """φ, whether the label is right, the logits, and log p of the label."""
-        return CONFIDENCE, CORRECT, LOGITS, LOG_PROB
+        """φ, log p of the label, whether the label is right, and the logits."""
+        return (
+            by_query("confidence", self.confidence, at="stops"),
+            Signal(
+                name="log_prob",
+                axes=("models", "queries", "examples"),
+                access="scores",
+                derive=lambda confidence: jax.nn.log_sigmoid(confidence),
+            ),
+            by_query("correct", self.utility, access="labels"),
+            by_query("logits", lambda answers, targets: answers, answer=("classes",)),
+        )
 
     def losses(
         self, outputs: Float[Array, "batch classes"], batch: Batch
@@ -93,11 +73,23 @@ class Classification(Task):
         """−log p(label)."""
         return optax.losses.softmax_cross_entropy_with_integer_labels(outputs, batch.targets)
 
+    def confidence(
+        self, answers: Float[Array, "batch classes"], targets: Int[Array, " batch"]
+    ) -> Float[Array, " batch"]:
+        """φ."""
+        return logit_scaled_confidence(answers, targets)
+
+    def log_prob(
+        self, answers: Float[Array, "batch classes"], targets: Int[Array, " batch"]
+    ) -> Float[Array, " batch"]:
+        """Log p(label), to full precision where p is near 1."""
+        return jax.nn.log_sigmoid(logit_scaled_confidence(answers, targets))
+
     def utility(
         self, answers: Float[Array, "batch classes"], targets: Int[Array, " batch"]
     ) -> Bool[Array, " batch"]:
         """Whether the prediction is the label."""
-        return _correct(answers, targets)
+        return answers.argmax(axis=-1) == targets
 
     def teaching(self, outputs: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:
         """The probabilities."""

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from jaxtyping import Array, Shaped
@@ -24,7 +24,6 @@ class Signal:
         name: its key wherever signals are kept.
         axes: what the axes of a fleet's array are called, `models` first; `examples` among them.
         access: what the attacker needs of the model.
-        dtype: what it is kept in.
         at: `stops`, taken at every stop of a training, or `end`.
         reduce: `reduce(answers, targets)`, from what a model answers about one example, a row a
             query, and the example's targets. It is computed where the answers are, example by
@@ -32,6 +31,7 @@ class Signal:
         take: `take(asked)`, from one model as it is; see `pptp_jax.signals.Asked`.
         derive: computes it from other signals, or from `labels`, which are its parameters' names;
             of any leading axes.
+        settings: what its numbers depend on besides, for the record.
 
     Raises:
         ValueError: if it is not said how the signal is computed, or its axes lack one.
@@ -43,18 +43,18 @@ class Signal:
         ...     access="scores",
         ...     derive=lambda confidence: 2 * confidence,
         ... )
-        >>> doubled.needs, doubled.shape({"queries": 1, "examples": 50})
-        (('confidence',), (1, 50))
+        >>> doubled.needs, doubled.examples_axis
+        (('confidence',), 2)
     """
 
     name: str
     axes: tuple[str, ...]
     access: Access
-    dtype: str = "float32"
     at: At = "end"
     reduce: Callable[[Any, Any], Shaped[Array, "..."]] | None = None
     take: Callable[[Any], Shaped[Array, "..."]] | None = None
     derive: Callable[..., Shaped[Array, "..."]] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         one_of(ACCESS, access=self.access)
@@ -71,10 +71,6 @@ class Signal:
     def needs(self) -> tuple[str, ...]:
         """The signals from which it is derived."""
         return () if self.derive is None else tuple(inspect.signature(self.derive).parameters)
-
-    def shape(self, lengths: Mapping[str, int]) -> tuple[int, ...]:
-        """The shape of one model's array, given the lengths of the axes."""
-        return tuple(lengths[axis] for axis in self.axes[1:])
 
     @property
     def examples_axis(self) -> int:

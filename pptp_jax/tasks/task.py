@@ -1,6 +1,7 @@
 """What a model is for: its loss, what it answers, how good that is, and what it gives away."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
@@ -8,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Shaped
 
 from pptp_jax.tasks.batch import Batch
-from pptp_jax.tasks.signal import Signal
-from pptp_jax.validation import Refused
+from pptp_jax.tasks.signal import Access, At, Signal
+from pptp_jax.validation import Refused, one_of
 
 # A pytree of arrays, examples first.
 Outputs = Any
@@ -19,9 +20,8 @@ class Task(ABC):
     """A kind of model: plain frozen data, registered as a static pytree.
 
     A task says what training, signals, attacks and reports must know of a kind of model, and owns
-    no loop. Two signals are compulsory, so that every attack works on every task: `confidence`,
-    about Gaussian over shadows and larger where an example is fitted better, and `log_prob`, the
-    log-likelihood of the targets up to a constant.
+    no loop. Two of its signals are compulsory, so that every attack works on every task: the
+    confidence and the log-probability.
 
     Attributes:
         name: what records call it.
@@ -33,7 +33,7 @@ class Task(ABC):
     Examples:
         >>> from pptp_jax.tasks import Classification
         >>> Classification().utility_name, [s.name for s in Classification().signals][:2]
-        ('accuracy', ['confidence', 'correct'])
+        ('accuracy', ['confidence', 'log_prob'])
     """
 
     name: ClassVar[str]
@@ -41,18 +41,38 @@ class Task(ABC):
     higher_is_better: ClassVar[bool] = True
     classes: ClassVar[bool] = False
 
-    @property
-    @abstractmethod
-    def signals(self) -> tuple[Signal, ...]:
-        """What can be taken of every model of this kind, by its answers."""
-
     @abstractmethod
     def losses(self, outputs: Outputs, batch: Batch) -> Float[Array, " batch"]:
         """The loss of each example, which plain training lowers."""
 
     @abstractmethod
+    def confidence(self, answers: Outputs, targets: Any) -> Float[Array, " batch"]:
+        """How well each example is fitted: the larger the better, about Gaussian over shadows."""
+
+    @abstractmethod
+    def log_prob(self, answers: Outputs, targets: Any) -> Float[Array, " batch"]:
+        """The log-likelihood of the targets, up to a constant."""
+
+    @abstractmethod
     def utility(self, answers: Outputs, targets: Any) -> Shaped[Array, " batch"]:
         """How good each answer is; its mean over non-members is the utility of a model."""
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """What can be taken of every model of this kind, by its answers."""
+        return by_query("confidence", self.confidence, at="stops"), by_query(
+            "log_prob", self.log_prob
+        )
+
+    def signal(self, name: str) -> Signal:
+        """One of the signals.
+
+        Raises:
+            ValueError: if the task has none of this name.
+        """
+        found = {signal.name: signal for signal in self.signals}
+        one_of(found, signal=name)
+        return found[name]
 
     def outputs(
         self, model: Any, variables: Any, batch: Batch, *, train: Any, key: Key[Array, ""] | None
@@ -96,3 +116,30 @@ class Task(ABC):
             ValueError: saying what does not fit.
         """
         return None
+
+
+def by_query(
+    name: str,
+    function: Callable[[Outputs, Any], Shaped[Array, " batch"]],
+    *,
+    access: Access = "scores",
+    at: At = "end",
+    answer: tuple[str, ...] = (),
+) -> Signal:
+    """The signal that a function of a batch's answers and targets gives for each query.
+
+    Args:
+        name: what it is called.
+        function: `function(answers, targets)`, a row a query; all rows have the example's targets.
+        access: what the attacker needs of the model.
+        at: when it is taken.
+        answer: the axes that the function's result has behind the rows.
+    """
+
+    def reduce(answers: Outputs, targets: Any) -> Shaped[Array, "queries ..."]:
+        queries = len(jax.tree.leaves(answers)[0])
+        repeated = jax.tree.map(lambda t: jnp.broadcast_to(t[None], (queries, *t.shape)), targets)
+        return function(answers, repeated)
+
+    axes = ("models", "queries", "examples", *answer)
+    return Signal(name=name, axes=axes, access=access, at=at, reduce=reduce)

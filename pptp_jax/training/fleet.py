@@ -91,7 +91,7 @@ def train_fleet(
         model: what is trained.
         recipe: how.
         data: the data set, shared by all.
-        indices: each model's members.
+        indices: each model's members; those of `absent_rows` keep a place and give no gradient.
         optimizer: makes an optax transform from the number of steps of a phase's schedule; None is
             `SGD()`.
         batch_size: the members in a step.
@@ -127,7 +127,8 @@ def train_fleet(
     check_members(recipe, indices.shape[1], batch_size)
     check_reference(recipe, len(data.reference), batch_size)
     check_private(recipe, model, data.inputs(slice(0, 1)))
-    trainer = Trainer(model, recipe.regions(model), batch_size)
+    places = bool((indices < 0).any())
+    trainer = Trainer(model, recipe.regions(model), batch_size, places)
     rule = SGD() if optimizer is None else optimizer
     if not isinstance(rule, SGD):
         rule = jax.tree_util.Partial(rule)

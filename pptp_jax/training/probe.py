@@ -113,7 +113,7 @@ def _seconds(
     model: Model, data: Arrays, batch_size: int, size: int, steps: int, strategy: Strategy
 ) -> float:
     """The least time of an epoch of a few steps."""
-    rows = jnp.arange(steps * batch_size) % len(data.y)
+    rows = jnp.arange(steps * batch_size) % data.examples
     members = strategy.place(jnp.broadcast_to(rows, (size, len(rows))), 0)
     keys = strategy.place(jax.random.split(jax.random.key(0), size), 0)
     data = strategy.place(data, None)

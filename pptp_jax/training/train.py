@@ -36,7 +36,12 @@ def all_finite(variables: Variables, losses: Float[Array, " epochs"]) -> Bool[Ar
 
 
 def make_train(
-    model: Model, recipe: Recipe, optimizer: Optimizer | None = None, *, batch_size: int = 64
+    model: Model,
+    recipe: Recipe,
+    optimizer: Optimizer | None = None,
+    *,
+    batch_size: int = 64,
+    places: bool = False,
 ) -> Callable[[Key[Array, ""], Arrays, Int[Array, " members"]], tuple[Variables, Metrics]]:
     """The training of one model by a recipe, as one pure function.
 
@@ -46,6 +51,7 @@ def make_train(
         optimizer: makes an optax transform from the number of steps of a phase's schedule; None is
             `SGD()`.
         batch_size: the members in a step.
+        places: whether some members may only keep their places in batches; see `absent_rows`.
 
     Returns:
         `train(key, data, indices) -> (variables, metrics)`, to be jitted, and mapped over keys and
@@ -66,7 +72,7 @@ def make_train(
         ((2,), True)
     """
     optimizer = SGD() if optimizer is None else optimizer
-    trainer = Trainer(model, recipe.regions(model), batch_size)
+    trainer = Trainer(model, recipe.regions(model), batch_size, places)
 
     def train(
         key: Key[Array, ""], data: Arrays, indices: Int[Array, " members"]

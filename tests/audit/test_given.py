@@ -7,7 +7,7 @@ import pytest
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.audit import read_given
 from pptp_jax.audit.given import evidence_given
-from pptp_jax.signals import logit_scaled_confidence
+from pptp_jax.tasks import logit_scaled_confidence
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 

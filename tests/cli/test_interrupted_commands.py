@@ -89,7 +89,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
     slow.write_text(
         STUDY.replace("undefended(1)", "undefended(3)")
         + """
-import pptp_jax.study.fleets as fleets
+import pptp_jax.fleets.run as fleets
 real = fleets.collect
 def interrupted(*args, **kwargs):
     raise KeyboardInterrupt

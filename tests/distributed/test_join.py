@@ -16,6 +16,7 @@ from board import Memory
 
 from pptp_jax.data import Balanced, Digits
 from pptp_jax.distributed import join as joining
+from pptp_jax.fleets import Runtime
 from pptp_jax.models import mlp
 from pptp_jax.study import Study, run
 from pptp_jax.training import Progress, undefended
@@ -41,7 +42,8 @@ import os, signal, sys
 from pathlib import Path
 
 from pptp_jax.distributed.join import joined
-from pptp_jax.study import plan, run
+from pptp_jax.fleets import Runtime, plan
+from pptp_jax.study import run
 from pptp_jax.training import Strategy
 from test_joining import STUDY
 
@@ -60,8 +62,7 @@ with joined(
         STUDY,
         Path(out),
         strategy=lambda *_: Strategy(order="scan", **over),
-        on_progress=told,
-        processes=processes,
+        runtime=Runtime(on_progress=told, processes=processes),
     )
 print(results["rows"][0]["attacks"]["loss"]["auc"]["value"])
 """
@@ -196,7 +197,9 @@ def test_one_process_goes_on_from_two_of_which_one_was_killed(alone: Path, tmp_p
     # than its patience, as on a busy machine: nothing interrupts that, so it ends at once.
     assert "KeyboardInterrupt" in said[0] or "ended after 8 s more at work" in said[0]
     told: list[Progress] = []
-    run(STUDY, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
+    run(
+        STUDY, tmp_path, runtime=Runtime(on_progress=lambda recipe, progress: told.append(progress))
+    )
     # Six groups of one model each, two epochs each: process 0 had trained three, process 1 one.
     assert len(told) == 4
     same(tmp_path, alone)

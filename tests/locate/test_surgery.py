@@ -9,13 +9,13 @@ from planted import MODEL, STEEP, planted_data
 
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Arrays, Balanced, Dataset, member_indices
-from pptp_jax.locate import gradient_norms
 from pptp_jax.locate.fleets import Fleets, Workshop
 from pptp_jax.locate.measures import UNKNOWN, Seen, changes, drawings, estimates
 from pptp_jax.locate.surgery import signals_after_exchange
 from pptp_jax.metrics import Resampling, auc, roc
 from pptp_jax.models import Variables, from_linen
-from pptp_jax.objectives import TaskLoss, RelaxLoss
+from pptp_jax.objectives import RelaxLoss, TaskLoss
+from pptp_jax.signals import gradient_norms
 from pptp_jax.training import SGD, Phase, Recipe, make_train, train_fleet, undefended
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")

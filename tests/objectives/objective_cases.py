@@ -15,13 +15,13 @@ from pptp_jax.objectives import (
     AdversarialRegularisation,
     ConfidencePenalty,
     Context,
-    TaskLoss,
     Distillation,
     LabelSmoothing,
     MixupMMD,
     Objective,
     Reference,
     RelaxLoss,
+    TaskLoss,
 )
 
 BATCH, CLASSES = 6, 4
@@ -52,9 +52,7 @@ def crl(**numbers: float) -> Case:
 CRL_NUMBERS = {"upper": 0.6, "t": 0.5, "centre_upper": 0.7, "centre_t": 0.8, "weight": 0.4}
 
 CASES = {
-    "cross_entropy": Case(
-        TaskLoss(), lambda z, y, *_: naive.label_smoothing(z, y, smoothing=0.0)
-    ),
+    "cross_entropy": Case(TaskLoss(), lambda z, y, *_: naive.label_smoothing(z, y, smoothing=0.0)),
     "label_smoothing": Case(
         LabelSmoothing(smoothing=0.2), lambda z, y, *_: naive.label_smoothing(z, y, smoothing=0.2)
     ),
@@ -79,16 +77,16 @@ CASES = {
     ),
     "distillation": Case(
         Distillation(),
-        lambda z, y, context, _: naive.distillation(z, context.soft, temperature=1.0),
+        lambda z, y, context, _: naive.distillation(z, context.teacher, temperature=1.0),
     ),
     "warm distillation": Case(
         Distillation(temperature=3.0),
-        lambda z, y, context, _: naive.distillation(z, context.soft, temperature=3.0),
+        lambda z, y, context, _: naive.distillation(z, context.teacher, temperature=3.0),
     ),
     "mixup_mmd": Case(
         MixupMMD(weight=2.0, bandwidth=0.5),
         lambda z, y, context, _: naive.mixup_mmd(
-            z, context.soft, context.reference.logits, weight=2.0, bandwidth=0.5
+            z, context.teacher, context.reference.outputs, weight=2.0, bandwidth=0.5
         ),
     ),
     "adversarial_regularisation": Case(
@@ -108,14 +106,14 @@ def examples(seed: int, rows: int = BATCH) -> tuple[jax.Array, jax.Array]:
     return logits, jnp.asarray(rng.integers(0, CLASSES, rows))
 
 
-start = jax.jit(lambda objective, key: objective.init(key, CLASSES))
+start = jax.jit(lambda objective, key: objective.init(key, jnp.zeros((1, CLASSES))))
 
 
 def context_for(objective: Objective, seed: int, epoch: int = 0) -> Context:
     """One in which there is all that an objective may look at."""
     return Context(
         epoch=jnp.int32(epoch),
-        soft=jax.nn.softmax(examples(seed + 101)[0]),
+        teacher=jax.nn.softmax(examples(seed + 101)[0]),
         reference=Reference(*examples(seed + 102, rows=5)),
         state=start(objective, jax.random.key(seed)),
     )

@@ -56,7 +56,7 @@ def test_three_steps_of_a_fleet_are_three_times_one_of_each_network() -> None:
     logits, labels = examples(1)
     context = context_for(ONE_STEP, 0)
     three = dataclasses.replace(ONE_STEP, steps=3)
-    in_axes = (None, None, None, Context(epoch=None, soft=None, reference=None, state=0))
+    in_axes = (None, None, None, Context(epoch=None, teacher=None, reference=None, state=0))
     together = jax.vmap(learn, in_axes)(three, logits, labels, context._replace(state=states))
     for network in range(2):
         repeated = context._replace(state=jax.tree.map(lambda leaf, n=network: leaf[n], states))

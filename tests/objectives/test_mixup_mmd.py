@@ -7,6 +7,7 @@ import pytest
 
 from pptp_jax.objectives import MixupMMD
 from pptp_jax.objectives.mixup_mmd import squared_mmd
+from pptp_jax.tasks import Batch
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 BATCH = 7
@@ -17,7 +18,13 @@ INPUTS = jax.random.normal(jax.random.key(0), (BATCH, 2, 3))
 def mix_often(objective: MixupMMD) -> tuple[jax.Array, jax.Array]:
     """With a class for each example the soft labels tell who was mixed with whom."""
     keys = jax.random.split(jax.random.key(2), 3000)
-    return jax.vmap(lambda key: objective.mix(key, INPUTS, jnp.eye(BATCH)))(keys)
+    batch = Batch(INPUTS, jnp.arange(BATCH))
+
+    def once(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        mixed = objective.mix(key, batch, jnp.zeros((1, BATCH)))
+        return mixed.inputs, mixed.teacher
+
+    return jax.vmap(once)(keys)
 
 
 distance = jax.jit(squared_mmd)
@@ -61,4 +68,5 @@ def test_the_distance_of_samples() -> None:
 
 def test_a_batch_of_one_cannot_be_halved() -> None:
     with pytest.raises(ValueError, match="it needs at least 2 examples, got 1"):
-        MixupMMD(weight=1.0).mix(jax.random.key(0), jnp.zeros((1, 2)), jnp.eye(1))
+        one = Batch(jnp.zeros((1, 2)), jnp.array([0]))
+        MixupMMD(weight=1.0).mix(jax.random.key(0), one, jnp.zeros((1, 1)))

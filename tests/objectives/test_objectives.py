@@ -16,12 +16,12 @@ from pptp_jax.objectives import (
     HAMP,
     AdversarialRegularisation,
     ConfidencePenalty,
-    TaskLoss,
     Distillation,
     LabelSmoothing,
     MixupMMD,
     Objective,
     RelaxLoss,
+    TaskLoss,
 )
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")

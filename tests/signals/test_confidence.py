@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pptp_jax.signals import logit_scaled_confidence
+from pptp_jax.tasks import logit_scaled_confidence
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.1, 3.0, 40.0]))

@@ -17,7 +17,6 @@ LAYOUT = Layout(
     key="a" * 64,
     models=4,
     examples=5,
-    classes=3,
     queries=("identity", "flip"),
     parts={
         "confidence": Part((2, 5)),

@@ -9,6 +9,7 @@ import pytest
 
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Balanced, Digits
+from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import auc, roc
 from pptp_jax.models import mlp
 from pptp_jax.objectives import RelaxLoss
@@ -147,7 +148,7 @@ def test_an_interrupted_trajectory_ends_the_same(done: Path, tmp_path: Path) -> 
             raise Stopped
 
     with pytest.raises(Stopped):
-        run(study, tmp_path, on_progress=stop)
+        run(study, tmp_path, runtime=Runtime(on_progress=stop))
     [lost] = tmp_path.rglob("after-1/confidence.npy")
     lost.unlink()
     run(study, tmp_path)

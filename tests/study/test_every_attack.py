@@ -9,11 +9,11 @@ import pytest
 
 from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.data import Balanced, Digits, Quarters
+from pptp_jax.fleets import fingerprint
 from pptp_jax.models import mlp
 from pptp_jax.report import write_report
 from pptp_jax.signals import FLIP, IDENTITY, shift
 from pptp_jax.study import Probes, Study, run
-from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.training import undefended
 
 STUDY = Study(
@@ -121,16 +121,8 @@ def test_a_study_sets_its_probes_and_tells_results_apart_by_them(tmp_path: Path)
     # What no attack reads does not matter.
     silent = replace(study, attacks=("loss",), compared="loss")
     data = silent.load()
-    division, membership = silent.division(len(data)), silent.membership(len(data))
-    assert (
-        len(
-            {
-                fingerprint(one, one.recipes[0], data, division, membership)
-                for one in (silent, replace(silent, probes=other))
-            }
-        )
-        == 1
-    )
+    both = (silent, replace(silent, probes=other))
+    assert len({fingerprint(one.fleet_spec(one.recipes[0], data)) for one in both}) == 1
 
 
 @pytest.mark.parametrize(

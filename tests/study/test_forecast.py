@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from small_study import STUDY
 
+from pptp_jax.fleets import Runtime
 from pptp_jax.storage.units import size
 from pptp_jax.study import forecast, run
 from pptp_jax.training import Ensemble, Probe, Strategy, dmp, selena, usual_strategy
@@ -36,7 +37,7 @@ def test_time_is_what_is_seen_over_the_speed() -> None:
 def test_groups_and_memory_are_those_of_the_plan(tmp_path: Path) -> None:
     study = replace(STUDY, recipes=STUDY.recipes[:1], resamples=10)
     told: list[str] = []
-    results = run(study, tmp_path, tell=told.append)
+    results = run(study, tmp_path, runtime=Runtime(log=told.append))
     [path] = tmp_path.rglob("fleet.json")
     plan = json.loads(path.read_text())
     [recipe] = forecast(study, usual_strategy(), SPEEDS)["recipes"]

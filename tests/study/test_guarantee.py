@@ -9,13 +9,14 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from pptp_jax.data import Balanced, Digits
+from pptp_jax.evaluation.attack_fleet import attacked
+from pptp_jax.fleets import FleetSignals
 from pptp_jax.models import mlp
 from pptp_jax.objectives import TaskLoss
 from pptp_jax.report import render_table
 from pptp_jax.study import Study
 from pptp_jax.study.guarantee import guarantee
-from pptp_jax.study.kept import Fleet
-from pptp_jax.study.measure import attacked, row
+from pptp_jax.study.rows import row
 from pptp_jax.training import Ensemble, Phase, Private, Recipe, dp_sgd, selena, undefended
 
 MODEL = mlp([8], num_classes=10)
@@ -70,13 +71,13 @@ def test_a_row_has_it_and_the_table_prints_it(monkeypatch: pytest.MonkeyPatch) -
         recipes=(undefended(1), dp_sgd(PRIVATE, epochs=1)),
     )
     membership = study.split.draw(100, 0)
-    shown = Fleet(
-        confidence=np.random.default_rng(0).normal(size=(2, 1, 100)).astype(np.float32),
-        correct=np.ones((2, 100), bool),
-        loss=np.ones((2, 1), np.float32),
-        finite=np.ones(2, bool),
-        gradient_norms=np.zeros((2, 0, 100), np.float32),
-        feature_margins=np.zeros((2, 0, 100), np.float32),
+    shown = FleetSignals(
+        {
+            "confidence": np.random.default_rng(0).normal(size=(2, 1, 100)).astype(np.float32),
+            "utility": np.ones((2, 100), bool),
+            "loss": np.ones((2, 1), np.float32),
+            "finite": np.ones(2, bool),
+        }
     )
     seen = attacked(shown, membership, study.attacks)
 

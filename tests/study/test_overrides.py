@@ -7,8 +7,8 @@ from small_study import STUDY
 
 from pptp_jax.data import Quarters
 from pptp_jax.models import BUILDERS, Model, cnn, mlp, resnet18, vgg11_bn, vit, wrn28
+from pptp_jax.storage.record import describe
 from pptp_jax.study import overridden
-from pptp_jax.study.config import describe
 
 
 def change(*changes: str):

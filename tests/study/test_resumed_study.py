@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from small_study import STUDY, fleets, rows
 
+from pptp_jax.fleets import Runtime
+from pptp_jax.fleets import plan as study_plan
 from pptp_jax.models import mlp
 from pptp_jax.signals import FLIP, IDENTITY
-from pptp_jax.study import plan as study_plan
 from pptp_jax.study import run
 from pptp_jax.training import Checkpoint, Progress, Recipe
 
@@ -28,7 +29,7 @@ def test_an_interrupted_run_ends_with_the_same_numbers(done: Path, tmp_path: Pat
             raise Stopped
 
     with pytest.raises(Stopped):
-        run(STUDY, tmp_path, on_progress=stop)
+        run(STUDY, tmp_path, runtime=Runtime(on_progress=stop))
     before = fleets(tmp_path)
     assert len(before) == 1
     run(STUDY, tmp_path)
@@ -38,7 +39,7 @@ def test_an_interrupted_run_ends_with_the_same_numbers(done: Path, tmp_path: Pat
 
 def test_a_stopped_run_says_what_it_was_about(done: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(STUDY, tmp_path, stop=lambda: True)
+        run(STUDY, tmp_path, runtime=Runtime(stop=lambda: True))
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     results = json.loads((done / "results.json").read_text())
     homes = manifest.pop("fleets")
@@ -53,7 +54,9 @@ def test_a_stopped_run_says_what_it_was_about(done: Path, tmp_path: Path) -> Non
     assert Checkpoint(first / "checkpoint-0").latest() == 1
     (first / ".fleet.json.1.part").write_text("half")  # as a kill leaves it
     told: list[Progress] = []
-    run(STUDY, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
+    run(
+        STUDY, tmp_path, runtime=Runtime(on_progress=lambda recipe, progress: told.append(progress))
+    )
     assert told[0].epoch == 2 and rows(tmp_path) == rows(done)
     assert not [*tmp_path.rglob("*.part")]
     Checkpoint(first / "checkpoint-0").save(
@@ -89,10 +92,14 @@ def test_a_full_disk_loses_what_was_being_written_alone(
 
 def test_a_finished_run_trains_nothing_and_a_forced_one_everything(done: Path) -> None:
     before, told = fleets(done), []
-    run(STUDY, done, on_progress=lambda recipe, progress: told.append(recipe))
+    run(STUDY, done, runtime=Runtime(on_progress=lambda recipe, progress: told.append(recipe)))
     assert fleets(done) == before and not told
     known = rows(done)
-    run(STUDY, done, resume=False, on_progress=lambda recipe, progress: told.append(recipe))
+    run(
+        STUDY,
+        done,
+        runtime=Runtime(resume=False, on_progress=lambda recipe, progress: told.append(recipe)),
+    )
     assert len(told) == 6 and rows(done) == known
     assert not fleets(done).items() & before.items()
 
@@ -118,7 +125,7 @@ def test_whatever_changes_makes_another_fleet(done: Path) -> None:
     assert np.load(done / "signals" / "undefended_2.npy").shape == (6, 2, 300)
     # And back again: nothing is trained.
     told = []
-    run(STUDY, done, on_progress=lambda recipe, progress: told.append(recipe))
+    run(STUDY, done, runtime=Runtime(on_progress=lambda recipe, progress: told.append(recipe)))
     assert not told
 
 
@@ -158,7 +165,11 @@ def test_only_the_damaged_group_is_trained_anew(
             cut[128 + int(at * (len(cut) - 128))] ^= 1
         path.write_bytes(cut)
         told.clear()
-        again = run(study, tmp_path, on_progress=lambda recipe, progress: told.append(progress))
+        again = run(
+            study,
+            tmp_path,
+            runtime=Runtime(on_progress=lambda recipe, progress: told.append(progress)),
+        )
         assert [progress.training for progress in told] == [2, 2] * groups
         assert again["rows"] == known["rows"] and again["curves"] == known["curves"]
         assert {p: p.read_bytes() for p in home.rglob("*.npy")} == whole
@@ -175,6 +186,8 @@ def test_what_is_left_of_another_fleet_is_never_taken(tmp_path: Path) -> None:
         Checkpoint(home / "checkpoint-0").save(1, {"of": jnp.zeros(1)}, now=True)
         assert Checkpoint(home / "checkpoint-0").latest() == 1
         told: list[Progress] = []
-        again = run(study, tmp_path, on_progress=lambda _, now, told=told: told.append(now))
+        again = run(
+            study, tmp_path, runtime=Runtime(on_progress=lambda _, now, told=told: told.append(now))
+        )
         assert len(told) == 2 and again["rows"] == known["rows"]
         assert (home / "fleet.json").read_text() == record

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from pptp_jax.data import Balanced, Dataset
-from pptp_jax.study.measure import Attacked
-from pptp_jax.study.riskiest import COUNT, LARGEST, write_riskiest
+from pptp_jax.evaluation.attack_fleet import Attacked
+from pptp_jax.evaluation.riskiest import COUNT, LARGEST, write_riskiest
 
 MEMBERSHIP = Balanced(models=4).draw(examples=60, seed=0)
 

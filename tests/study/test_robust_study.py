@@ -10,11 +10,12 @@ import pytest
 from small_study import STUDY
 
 from pptp_jax.data import Arrays, Digits, Quarters
+from pptp_jax.fleets import FleetSignals
 from pptp_jax.report import render_robustness, write_report
 from pptp_jax.robustness import Robustness
+from pptp_jax.signals import Asked
 from pptp_jax.study import run
-from pptp_jax.study.kept import Fleet
-from pptp_jax.study.robust import asked, robust, robustness
+from pptp_jax.study.robustness_accuracy import asked, robust_signal, robustness
 from pptp_jax.training import Strategy, undefended
 
 HOW = Robustness(epsilons=(0.05, 0.3), steps=(3,), noise=(0.2,), draws=2, examples=40)
@@ -58,7 +59,7 @@ def test_what_a_study_finds_is_in_its_results_table_and_page(robust_run: Path) -
 def test_clean_inputs_are_labelled_as_the_signals_say(robust_run: Path) -> None:
     """Only non-members are asked, and the same ones of models that have not seen them."""
     [end] = robust_run.glob("fleets/*/after-4")
-    correct, kept = np.load(end / "correct.npy"), np.load(end / "robust.npy")
+    correct, kept = np.load(end / "utility.npy"), np.load(end / "robust.npy")
     membership = ROBUST.membership(200)
     rows = asked(ROBUST, membership)
     assert rows.shape == (6, 40)
@@ -85,15 +86,17 @@ def test_mere_shadows_are_not_looked_at() -> None:
         jax.random.split(jax.random.key(0), 2), arrays.inputs(slice(0, 1))
     )
     assert asked(study, membership).shape == (3, 40)
-    shadow, target = robust(study, arrays, membership, (2, 0), fleet)
+    signal = robust_signal(study, membership)
+    assert signal.take is not None
+    key = jax.random.key(study.seed)
+    those = Asked(study.model, fleet, (2, 0), arrays, np.arange(200), key)
+    shadow, target = signal.take(those)
     assert target.any() and not shadow.any()
-    assert not robust(study, arrays, membership, (1, 2), fleet).any()
+    assert not signal.take(those._replace(numbers=(1, 2))).any()
 
 
-def fleet_of(kept: np.ndarray, finite: np.ndarray) -> Fleet:
-    nothing = np.zeros((6, 0, 200), np.float32)
-    correct = np.ones((6, 200), bool)
-    return Fleet(nothing, correct, nothing[..., 0], finite, nothing, nothing, robust=kept)
+def fleet_of(kept: np.ndarray, finite: np.ndarray) -> FleetSignals:
+    return FleetSignals({"utility": np.ones((6, 200), bool), "finite": finite, "robust": kept})
 
 
 def test_a_stronger_attack_that_does_less_is_told() -> None:

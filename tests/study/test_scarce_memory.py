@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from small_study import STUDY
 
+from pptp_jax.fleets import Runtime
+from pptp_jax.fleets import plan as study_plan
 from pptp_jax.study import fleets as study_fleets
-from pptp_jax.study import plan as study_plan
 from pptp_jax.study import run
 
 
@@ -36,7 +37,7 @@ def test_groups_are_halved_where_memory_fails(
     study, told = replace(STUDY, recipes=STUDY.recipes[:1]), []
     with monkeypatch.context() as patched:
         scarce(patched, lambda group, width: 0 in group or width < 3)
-        run(study, tmp_path, tell=told.append)
+        run(study, tmp_path, runtime=Runtime(log=told.append))
     need = r"undefended_2: {} models at a time, predicted to need \d+ KB and the data"
     assert re.fullmatch(need.format(3), told[0]) and re.fullmatch(need.format(2), told[2])
     assert told[1] == "undefended_2: the memory does not suffice; going on with 2 at a time"
@@ -51,7 +52,7 @@ def test_groups_are_halved_where_memory_fails(
     (home / "after-2" / "confidence.npy").unlink()
     widths: list[tuple[tuple[int, ...], int]] = []
     scarce(monkeypatch, lambda group, width: widths.append((group, width)) is None)
-    run(study, tmp_path, tell=told.append)
+    run(study, tmp_path, runtime=Runtime(log=told.append))
     assert widths == [((0, 1, 2), 3), ((3, 4), 2), ((5,), 2)] and len(told) == 4
     np.testing.assert_array_equal(np.load(tmp_path / first), found)
 
@@ -60,6 +61,6 @@ def test_a_model_that_does_not_fit_is_told(tmp_path: Path, monkeypatch: pytest.M
     scarce(monkeypatch, lambda group, width: False)
     told: list[str] = []
     with pytest.raises(ValueError, match="too small even for one model a device at a time; take"):
-        run(replace(STUDY, recipes=STUDY.recipes[:1]), tmp_path, tell=told.append)
+        run(replace(STUDY, recipes=STUDY.recipes[:1]), tmp_path, runtime=Runtime(log=told.append))
     widths = [sentence.split()[-4] for sentence in told if "suffice" in sentence]
     assert widths == ["3", "2", "1"]

@@ -9,11 +9,11 @@ import pytest
 from small_study import STUDY
 
 from pptp_jax.data import Arrays
+from pptp_jax.fleets import fingerprint
 from pptp_jax.models import Variables, mlp, starting_from
 from pptp_jax.objectives import TaskLoss
 from pptp_jax.regions import PROTECT
 from pptp_jax.study import overridden
-from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.training import Phase, Recipe, make_train, undefended
 
 START = STUDY.model.init(jax.random.key(9), jnp.ones((1, 8, 8, 1)))
@@ -43,8 +43,7 @@ def test_other_values_are_another_fleet() -> None:
 
     def known(start: Variables) -> str:
         study = replace(STUDY, model=starting_from(STUDY.model, start))
-        parts = study.division(len(data)), study.membership(len(data))
-        return fingerprint(study, undefended(1), data, *parts)
+        return fingerprint(study.fleet_spec(undefended(1), data))
 
     assert known(START) == known(jax.tree.map(jnp.array, START)) != known(moved(START))
 

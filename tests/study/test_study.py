@@ -13,8 +13,8 @@ from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Digits, Quarters
 from pptp_jax.metrics import auc, metric_names, roc
 from pptp_jax.models import Model, Variables
-from pptp_jax.signals import logit_scaled_confidence
 from pptp_jax.study import run
+from pptp_jax.tasks import logit_scaled_confidence
 from pptp_jax.training import undefended
 
 

@@ -9,13 +9,13 @@ import pytest
 from small_study import STUDY
 
 from pptp_jax.data import Npz
+from pptp_jax.fleets import fingerprint
 from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.release import OrderOnly
 from pptp_jax.signals import FLIP, IDENTITY, shift
+from pptp_jax.storage.record import describe
 from pptp_jax.study import load_study, narrowed, run
-from pptp_jax.study.config import describe
-from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.training import freeze, split, undefended, whole_network
 
 
@@ -65,8 +65,7 @@ def test_what_a_recipe_releases_makes_it_another_one() -> None:
     )
     study = replace(STUDY, recipes=recipes)
     data = study.load()
-    rest = data, study.division(len(data)), study.membership(len(data))
-    assert len({fingerprint(study, recipe, *rest) for recipe in recipes}) == 4
+    assert len({fingerprint(study.fleet_spec(recipe, data)) for recipe in recipes}) == 4
     assert "order_only" in recipes[1].slug and describe(study)["recipes"][1]["release"]
 
 

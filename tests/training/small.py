@@ -9,7 +9,7 @@ import numpy as np
 
 from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import Model, Variables, mlp
-from pptp_jax.objectives import Context, TaskLoss, RelaxLoss
+from pptp_jax.objectives import Context, RelaxLoss, TaskLoss
 from pptp_jax.training import Recipe, train_fleet
 
 MODEL = mlp([6, 5], num_classes=10)
@@ -53,7 +53,7 @@ def slope(objective: Any, params: Any, rows: Any, soft: Any, epoch: Any) -> Any:
 
     def loss(params: Any) -> Any:
         logits, _ = MODEL.apply(params, {}, DATA.inputs(rows), train=True, key=None)
-        return objective(logits, DATA.y[rows], Context(epoch=epoch, soft=soft))
+        return objective(logits, DATA.y[rows], Context(epoch=epoch, teacher=soft))
 
     return jax.grad(loss)(params)
 

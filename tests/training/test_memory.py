@@ -78,7 +78,7 @@ def test_an_objective_learns_in_every_step_from_members_and_references_alone() -
     state = after(DATA, 3)
     learned = state.memory.objectives[WHOLE]
     assert learned.opt_state[0].count == 3 * 2  # steps of Adam, across epochs
-    start = ADVERSARY.init(jax.random.key(0), 10)
+    start = ADVERSARY.init(jax.random.key(0), jnp.zeros((1, 10)))
     assert jax.tree.structure(start) == jax.tree.structure(learned)
     # Nobody but members and reference examples is looked at: nothing comes of poison elsewhere.
     others = np.setdiff1d(np.arange(len(DATA.y)), [*INDICES[0], *np.asarray(DATA.reference)])

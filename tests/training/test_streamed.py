@@ -15,7 +15,7 @@ from prepared import LABELLED, prepare
 
 from pptp_jax.data import Arrays, Augmentation, Stream, Tfds
 from pptp_jax.models import from_linen
-from pptp_jax.objectives import AdversarialRegularisation, TaskLoss, RelaxLoss
+from pptp_jax.objectives import AdversarialRegularisation, RelaxLoss, TaskLoss
 from pptp_jax.training import (
     SGD,
     Checkpoint,

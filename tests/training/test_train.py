@@ -11,7 +11,7 @@ import pytest
 
 from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import Model, Variables, mlp
-from pptp_jax.objectives import Context, TaskLoss, RelaxLoss
+from pptp_jax.objectives import Context, RelaxLoss, TaskLoss
 from pptp_jax.regions import GENERAL, PROTECT, RegionMap
 from pptp_jax.training import (
     SGD,

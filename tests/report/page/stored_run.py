@@ -8,9 +8,9 @@ import numpy as np
 
 from pptp_jax.data import Balanced, Dataset
 from pptp_jax.evaluation import Curve, matched_accuracy, point
+from pptp_jax.evaluation.attack_fleet import Attacked
+from pptp_jax.evaluation.riskiest import write_riskiest
 from pptp_jax.metrics import attack_metrics, mean_over
-from pptp_jax.study.measure import Attacked
-from pptp_jax.study.riskiest import write_riskiest
 
 TARGETS, EXAMPLES, RESAMPLES = 4, 400, 20
 MEMBERSHIP = Balanced(models=TARGETS).draw(EXAMPLES, seed=0)

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
+from pptp_jax.tasks import Signal
 from pptp_jax.validation import Refused, positive
 
 
@@ -108,3 +109,11 @@ def _left_out(
         residual = aim - centred @ (weights @ aim)
         spare = 1 - jnp.einsum("rw,wr->r", centred, weights)
     return targets - residual / spare[:, None]
+
+
+FEATURE_MARGINS = Signal(
+    name="feature_margins",
+    axes=("models", "blocks", "examples"),
+    access="white-box",
+    take=lambda asked: feature_margins(asked.model, asked.fleet, asked.data, asked.rows),
+)

@@ -7,7 +7,7 @@ import pytest
 
 from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import Model, Variables, cnn, mlp
-from pptp_jax.probes import feature_margins
+from pptp_jax.signals import feature_margins
 
 DATA = Arrays.of(Digits().load(lambda n: np.arange(60)))
 ROWS = jnp.arange(5, 45)

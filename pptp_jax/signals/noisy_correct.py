@@ -8,6 +8,8 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
+from pptp_jax.signals.asked import Asked, correct
+from pptp_jax.tasks import Signal
 from pptp_jax.validation import at_least, fraction, positive
 
 
@@ -80,10 +82,40 @@ def _shares(
         else:
             flipped = jax.random.bernoulli(noise, flips, shape)
             disturbed = jnp.where(flipped, 1 - x[None], x[None])
-        logits, _ = model.apply(*own, disturbed, train=False, key=None)
-        return (logits.argmax(axis=-1) == data.y[row]).astype(jnp.float32).mean()
+        return correct(model, own, disturbed, data.targets(row)).astype(jnp.float32).mean()
 
     def of_model(own: Variables) -> Float[Array, " rows"]:
         return jax.lax.map(partial(of_example, own), rows, batch_size=16)
 
     return jax.lax.map(of_model, fleet)
+
+
+def noise_signal(*, flips: float = 0.05, stddev: float = 0.1, draws: int = 100) -> Signal:
+    """The signal `noisy_correct`: bits are flipped where all inputs are bits, else noise is added.
+
+    Args:
+        flips: the probability with which each bit is flipped.
+        stddev: the noise's standard deviation, in units of the inputs as the model sees them.
+        draws: how many disturbed copies of each example.
+
+    Examples:
+        >>> noise_signal(draws=10).settings["draws"]
+        10
+    """
+
+    def take(asked: Asked) -> Float[Array, "models examples"]:
+        binary = bool(jnp.isin(asked.data.x, jnp.array([0, 1], asked.data.x.dtype)).all())
+        own = flips if binary and float(asked.data.scale) == 1 else None
+        parts = asked.model, asked.fleet, asked.data, asked.rows, asked.key
+        return noisy_correct(*parts, flips=own, stddev=stddev, draws=draws)
+
+    at_least(1, draws=draws)
+    fraction(flips=flips)
+    positive(stddev=stddev)
+    return Signal(
+        name="noisy_correct",
+        axes=("models", "examples"),
+        access="labels",
+        take=take,
+        settings={"flips": flips, "stddev": stddev, "draws": draws},
+    )

@@ -17,6 +17,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
+from pptp_jax.signals.asked import Asked, correct
+from pptp_jax.tasks import Signal
 from pptp_jax.validation import at_least
 
 # Random examples among which a first one with another label is looked for.
@@ -133,11 +135,10 @@ def _distances(
 
     def of_example(own: Variables, row: Int[Array, ""]) -> Float[Array, ""]:
         def crossed(x: Float[Array, "batch features"]) -> Bool[Array, " batch"]:
-            logits, _ = model.apply(*own, x.reshape(-1, *shape), train=False, key=None)
-            return logits.argmax(axis=-1) != data.y[row]
+            return ~correct(model, own, x.reshape(-1, *shape), data.targets(row))
 
         pick, search = jax.random.split(jax.random.fold_in(key, row))
-        starts = jax.random.randint(pick, (STARTS,), 0, len(data.y))
+        starts = jax.random.randint(pick, (STARTS,), 0, data.examples)
         candidates = data.inputs(starts).reshape(STARTS, -1)
         x = data.inputs(row).reshape(-1)
         return distance_to(crossed, x, candidates, search, budget, low, high)
@@ -218,3 +219,32 @@ def distance_to(
     end = jax.lax.fori_loop(0, budget.iterations, step, begin)
     found = jnp.where(there.any(), jnp.linalg.norm(end - x), (high - low) * size)
     return jnp.where(wrong, 0.0, found)
+
+
+def boundary_signal(*, queries: int = 1000, iterations: int = 10) -> Signal:
+    """The signal `boundary_distance`.
+
+    Args:
+        queries: how many labels the attacker may ask for, for each example and model.
+        iterations: how many steps are made of them.
+
+    Raises:
+        ValueError: if the queries are too few for the iterations.
+
+    Examples:
+        >>> boundary_signal(queries=400).settings["queries"]
+        400
+    """
+
+    def take(asked: Asked) -> Float[Array, "models examples"]:
+        parts = asked.model, asked.fleet, asked.data, asked.rows, asked.key
+        return boundary_distance(*parts, queries=queries, iterations=iterations)
+
+    Budget.of(queries, iterations)
+    return Signal(
+        name="boundary_distance",
+        axes=("models", "examples"),
+        access="labels",
+        take=take,
+        settings={"queries": queries, "iterations": iterations},
+    )

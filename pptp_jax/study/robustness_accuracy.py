@@ -1,24 +1,28 @@
 """How right finished models stay on disturbed inputs: measured on examples they have not seen."""
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from pptp_jax.data import Arrays, Membership
+from pptp_jax.data import Membership
+from pptp_jax.fleets import FleetSignals
 from pptp_jax.metrics import UNRESOLVED, mean_over
-from pptp_jax.models import Variables
 from pptp_jax.robustness import Trial, right_when_disturbed
-from pptp_jax.study.config import Study
-from pptp_jax.study.kept import Fleet
+from pptp_jax.signals import Asked
+from pptp_jax.storage.record import describe
+from pptp_jax.tasks import Signal
+
+if TYPE_CHECKING:
+    from pptp_jax.study.config import Study
 
 Pairs = Float[np.ndarray, "targets examples"]
 
 
-def asked(study: Study, membership: Membership) -> Int[np.ndarray, "models rows"]:
+def asked(study: "Study", membership: Membership) -> Int[np.ndarray, "models rows"]:
     """The non-members that each model is looked at with; the same for all recipes.
 
     As many of each model, and in an order that all of them share, so that models that have not seen
@@ -31,39 +35,44 @@ def asked(study: Study, membership: Membership) -> Int[np.ndarray, "models rows"
     return np.stack([np.sort(own[:count]) for own in unseen]).astype(np.int32)
 
 
-def robust(
-    study: Study,
-    arrays: Arrays,
-    membership: Membership,
-    models: tuple[int, ...],
-    fleet: Variables,
-) -> Float[np.ndarray, "models trials rows"]:
-    """How often some models of a fleet are right, by trial and example; 0 for mere shadows.
+def robust_signal(study: "Study", membership: Membership) -> Signal:
+    """How often each target is right, by trial and example; 0 for mere shadows.
+
+    Its examples are those that `asked` names, other ones for each model.
 
     Args:
         study: the study.
-        arrays: the examples, on the device.
         membership: who is a member of what.
-        models: which ones they are.
-        fleet: their variables, stacked.
     """
     assert study.robustness is not None
-    rows = asked(study, membership)
-    places = [place for place, model in enumerate(models) if model in membership.targets]
-    found = np.zeros((len(models), len(study.robustness.trials), rows.shape[1]), np.float32)
-    if places:
-        found[places] = right_when_disturbed(
-            study.model,
-            jax.tree.map(lambda leaf: leaf[jnp.array(places)], fleet),
-            arrays,
-            jnp.asarray(rows[[models[place] for place in places]]),
-            jax.random.key(study.seed),
-            study.robustness,
+    settings, rows = study.robustness, asked(study, membership)
+
+    def take(those: Asked) -> Float[Array, "models trials examples"]:
+        shape = len(those.numbers), len(settings.trials), rows.shape[1]
+        places = [i for i, model in enumerate(those.numbers) if model in membership.targets]
+        if not places:
+            return jnp.zeros(shape)
+        there = jnp.array(places)
+        right = right_when_disturbed(
+            those.model,
+            jax.tree.map(lambda leaf: leaf[there], those.fleet),
+            those.data,
+            jnp.asarray(rows[[those.numbers[place] for place in places]]),
+            those.key,
+            settings,
         )
-    return found
+        return jnp.zeros(shape).at[there].set(right)
+
+    return Signal(
+        name="robust",
+        axes=("models", "trials", "examples"),
+        access="white-box",
+        take=take,
+        settings=describe(settings),
+    )
 
 
-def robustness(study: Study, fleet: Fleet, membership: Membership) -> dict[str, Any]:
+def robustness(study: "Study", fleet: FleetSignals, membership: Membership) -> dict[str, Any]:
     """What the table says of a recipe's robustness; empty if nobody asked.
 
     Returns:
@@ -73,11 +82,11 @@ def robustness(study: Study, fleet: Fleet, membership: Membership) -> dict[str, 
         gradients mislead the attacks, and what they find bounds the robust accuracy from above
         alone.
     """
-    if study.robustness is None or fleet.robust is None:
+    if study.robustness is None or "robust" not in fleet:
         return {}
     rows = asked(study, membership)
     targets = [model for model in membership.targets if fleet.finite[model]]
-    chosen = np.zeros((len(targets), fleet.correct.shape[1]), bool)
+    chosen = np.zeros((len(targets), fleet.utility.shape[1]), bool)
     np.put_along_axis(chosen, rows[targets], True, axis=1)
 
     def spread(of_trial: Float[np.ndarray, "models rows"]) -> Pairs:
@@ -85,7 +94,8 @@ def robustness(study: Study, fleet: Fleet, membership: Membership) -> dict[str, 
         np.put_along_axis(found, rows[targets], of_trial[targets], axis=1)
         return found
 
-    pairs = {trial: spread(fleet.robust[:, i]) for i, trial in enumerate(study.robustness.trials)}
+    robust = fleet["robust"]
+    pairs = {trial: spread(robust[:, i]) for i, trial in enumerate(study.robustness.trials)}
     found, warnings = [], []
     for trial, right in pairs.items():
         found.append({**vars(trial), "accuracy": _mean(study, right, chosen)})
@@ -99,7 +109,7 @@ def robustness(study: Study, fleet: Fleet, membership: Membership) -> dict[str, 
 
 
 def _misled(
-    study: Study, same: dict[Trial, Pairs], chosen: Bool[np.ndarray, "targets examples"]
+    study: "Study", same: dict[Trial, Pairs], chosen: Bool[np.ndarray, "targets examples"]
 ) -> list[str]:
     """Where an attack leaves more labels right than a weaker one, by an interval above zero."""
     told = []
@@ -122,7 +132,9 @@ def _words(trial: Trial) -> str:
     return f"PGD with {trial.steps} steps at {trial.size:.3g} in {trial.norm}"
 
 
-def _mean(study: Study, of: Pairs, chosen: Bool[np.ndarray, "targets examples"]) -> dict[str, Any]:
+def _mean(
+    study: "Study", of: Pairs, chosen: Bool[np.ndarray, "targets examples"]
+) -> dict[str, Any]:
     if not chosen.size:
         return UNRESOLVED._asdict()
     return mean_over(of, chosen, resamples=study.resamples, seed=study.seed)._asdict()

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
-from pptp_jax.locate.surgery import block_numbers
 from pptp_jax.models import Model, Variables
-from pptp_jax.signals import logit_scaled_confidence
+from pptp_jax.models.blocks import block_numbers
+from pptp_jax.signals.asked import Asked, negative_log_prob
+from pptp_jax.tasks import Signal
 
 # The single weights whose gradients are held at once.
 _WEIGHTS_AT_ONCE = 2**25
@@ -55,8 +56,9 @@ def gradient_norms(
     weights = sum(leaf[0].size for leaf in jax.tree.leaves(fleet.params))
 
     def loss(params: Any, state: Any, row: Int[Array, ""]) -> Float[Array, ""]:
-        logits, _ = model.apply(params, state, data.inputs(row)[None], train=False, key=None)
-        return jax.nn.softplus(-logit_scaled_confidence(logits[0], data.y[row]))
+        return negative_log_prob(
+            model, Variables(params, state), data.inputs(row), data.targets(row)
+        )
 
     def of_model(own: Variables) -> Float[Array, "rows blocks"]:
         def of_example(row: Int[Array, ""]) -> Float[Array, " blocks"]:
@@ -72,3 +74,12 @@ def gradient_norms(
         return jax.lax.map(of_example, rows, batch_size=at_once)
 
     return jnp.moveaxis(jax.lax.map(of_model, fleet), -1, 0)
+
+
+def _take(asked: Asked) -> Float[Array, "models blocks examples"]:
+    return gradient_norms(asked.model, asked.fleet, asked.data, asked.rows).swapaxes(0, 1)
+
+
+GRADIENT_NORMS = Signal(
+    name="gradient_norms", axes=("models", "blocks", "examples"), access="white-box", take=_take
+)

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pptp_jax.data import Dataset, Membership
+from pptp_jax.data import Membership
+from pptp_jax.evaluation.attack_fleet import Attacked
+from pptp_jax.fleets import FleetSignals
 from pptp_jax.metrics import (
     agreement,
     calibrated_metrics,
@@ -16,32 +18,46 @@ from pptp_jax.metrics import (
     sliced_metrics,
     stability,
 )
-from pptp_jax.study.config import Study
-from pptp_jax.study.kept import Fleet
-from pptp_jax.study.measure import Attacked
 
 # At 1 % attacks find enough members for a comparison, and few enough for it to tell.
 FPR = 0.01
 
 
 def slices(
-    study: Study, data: Dataset, fleet: Fleet, membership: Membership, seen: Attacked
+    fleet: FleetSignals,
+    membership: Membership,
+    seen: Attacked,
+    compared: str,
+    *,
+    labels: Int[np.ndarray, " examples"] | None,
+    resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
-    """What joins a row of the results, by the keys that docs/metrics.md lists."""
+    """What joins a row of the results, by the keys that docs/metrics.md lists.
+
+    Args:
+        fleet: the finished models.
+        membership: who is a member of what.
+        seen: the fleet, attacked.
+        compared: the attack whose members are told apart.
+        labels: the classes of all examples; None if there are none.
+        resamples: the number of bootstrap resamples.
+        seed: what the bootstrap depends on.
+    """
     kept = np.flatnonzero(fleet.finite)
     where = np.ix_(kept, membership.evaluated)
     return among_whom(
         seen.scores,
         seen.membership,
-        study.compared,
-        labels=data.y[membership.evaluated],
+        compared,
+        labels=None if labels is None else labels[membership.evaluated],
         confidence=out_confidence(
             fleet.confidence[:, 0][where],
             membership.matrix[where],
             np.searchsorted(kept, seen.targets),
         ),
-        resamples=study.resamples,
-        seed=study.seed,
+        resamples=resamples,
+        seed=seed,
     )
 
 

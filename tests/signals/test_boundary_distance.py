@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from linear import MODEL, linear
 
-from pptp_jax.probes import boundary_distance
-from pptp_jax.probes.boundary_distance import BISECTIONS, HALVINGS, STARTS, Budget, distance_to
+from pptp_jax.signals import boundary_distance
+from pptp_jax.signals.boundary_distance import BISECTIONS, HALVINGS, STARTS, Budget, distance_to
 
 KEY = jax.random.key(0)
 

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pptp_jax.data import Dataset, Membership
+from pptp_jax.evaluation.attack_fleet import Attacked
 from pptp_jax.metrics import alarm_rates, riskiest
 from pptp_jax.storage.files import write_arrays
-from pptp_jax.study.measure import Attacked
 
 COUNT = 10
 # Pictures are shrunk to this, so that the file stays small whatever the data.

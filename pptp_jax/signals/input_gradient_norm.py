@@ -8,7 +8,8 @@ from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.signals import logit_scaled_confidence
+from pptp_jax.signals.asked import negative_log_prob
+from pptp_jax.tasks import Signal
 
 
 @partial(jax.jit, static_argnums=0)
@@ -39,11 +40,18 @@ def input_gradient_norm(
     def of_model(own: Variables) -> Float[Array, " rows"]:
         def of_example(row: Int[Array, ""]) -> Float[Array, ""]:
             def loss(x: Float[Array, "..."]) -> Float[Array, ""]:
-                logits, _ = model.apply(*own, x[None], train=False, key=None)
-                return jax.nn.softplus(-logit_scaled_confidence(logits[0], data.y[row]))
+                return negative_log_prob(model, own, x, data.targets(row))
 
             return jnp.linalg.norm(jax.grad(loss)(data.inputs(row)).ravel())
 
         return jax.lax.map(of_example, rows, batch_size=256)
 
     return jax.lax.map(of_model, fleet)
+
+
+INPUT_GRADIENT_NORM = Signal(
+    name="input_gradient_norm",
+    axes=("models", "examples"),
+    access="white-box",
+    take=lambda asked: input_gradient_norm(asked.model, asked.fleet, asked.data, asked.rows),
+)

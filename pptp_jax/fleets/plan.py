@@ -9,43 +9,34 @@ from typing import Any
 
 import jax
 
-from pptp_jax.data import Arrays, Dataset, Membership
+from pptp_jax.data import Arrays
+from pptp_jax.fleets.spec import FleetSpec, Runtime
+from pptp_jax.models import Model
 from pptp_jax.regions import RegionMap, check_record
 from pptp_jax.storage.files import write_array, write_json
-from pptp_jax.study.config import Study
-from pptp_jax.training import Recipe, Strategy, chunks, fitting_chunk, needed_memory
+from pptp_jax.training import Strategy, chunks, fitting_chunk, needed_memory
 from pptp_jax.validation import Refused
 
 
-def resolved_regions(study: Study, recipe: Recipe, data: Dataset) -> RegionMap | None:
+def resolved_regions(spec: FleetSpec) -> RegionMap | None:
     """A recipe's regions with one explicit rule a parameter, to be written down; None without."""
-    regions = recipe.regions(study.model)
-    if regions is None:
-        return None
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    x = jax.ShapeDtypeStruct((1, *data.x.shape[1:]), "float32")
-    return regions.resolve(jax.eval_shape(study.model.init, key, x).params)
+    regions = spec.recipe.regions(spec.model)
+    return (
+        None
+        if regions is None
+        else regions.resolve(spec.model.shapes(spec.arrays.batch_shape()).params)
+    )
 
 
-def planned(
-    home: Path,
-    key: str,
-    strategy: Strategy,
-    study: Study,
-    recipe: Recipe,
-    data: Dataset,
-    arrays: Arrays,
-    membership: Membership,
-    processes: int,
-) -> dict[str, Any]:
+def planned(home: Path, key: str, spec: FleetSpec, runtime: Runtime) -> dict[str, Any]:
     """How the fleet is grouped and worked off, written first: with who learns what, and regions.
 
     A fleet keeps both even where memory or the fastest strategy have changed: they decide over the
     last bits. A directory without a record of this fleet is another's, its checkpoints too, and is
     cleared.
     """
-    path, models = home / "fleet.json", study.split.models
-    regions = resolved_regions(study, recipe, data)
+    path, models = home / "fleet.json", spec.models
+    regions = resolved_regions(spec)
     stored = _record(path)
     groups = [tuple(group) for group in stored.get("groups", ())]
     if stored.get("key") == key and sum(groups, ()) == tuple(range(models)):
@@ -53,23 +44,30 @@ def planned(
             check_record(regions, stored["regions"])
         return {"widths": [max(map(len, groups))] * len(groups)} | stored
     shutil.rmtree(home, ignore_errors=True)
-    size = fitting_chunk(study.model, arrays, study.batch_size, models, recipe.networks, strategy)
-    groups = chunks(models, size, processes)
-    record = None if regions is None else regions.to_json()
-    write_array(home / "membership.npy", membership.matrix)
+    size = fitting_chunk(*_load(spec), models, spec.recipe.networks, runtime.strategy)
+    groups = chunks(models, size, runtime.processes.count)
     width = max(map(len, groups))
-    need = needed_memory(study.model, arrays, study.batch_size, width, recipe.networks, strategy)
+    write_array(home / "members.npy", spec.members)
     plan = {
         "key": key,
-        "seed": study.seed,
+        "seed": spec.seed,
         "groups": groups,
         "widths": [width] * len(groups),
-        "predicted_bytes": need,
-        "strategy": asdict(strategy),
-        "regions": record,
+        "predicted_bytes": predicted(spec, width, runtime.strategy),
+        "strategy": asdict(runtime.strategy),
+        "regions": None if regions is None else regions.to_json(),
     }
     write_json(path, plan)
     return plan
+
+
+def predicted(spec: FleetSpec, width: int, strategy: Strategy) -> int:
+    """The bytes that so many models side by side are predicted to need."""
+    return needed_memory(*_load(spec), width, spec.recipe.networks, strategy)
+
+
+def _load(spec: FleetSpec) -> tuple[Model, Arrays, int]:
+    return spec.model, spec.arrays, spec.batch_size
 
 
 def predicted_bytes(home: Path) -> int | None:

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from pptp_jax.data import Arrays, Dataset
 from pptp_jax.models import Variables
-from pptp_jax.probes import input_gradient_norm, noisy_correct
+from pptp_jax.signals import input_gradient_norm, noisy_correct
 
 KEY = jax.random.key(0)
 

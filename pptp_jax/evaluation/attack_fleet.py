@@ -1,0 +1,83 @@
+"""Attacking a fleet by its signals."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from pptp_jax.attacks import ATTACKS, Evidence
+from pptp_jax.attacks.evidence import AXES
+from pptp_jax.data import Dataset, Membership
+from pptp_jax.fleets import FleetSignals
+
+
+class Attacked(NamedTuple):
+    """A fleet as the attacks saw it: those of its targets that did not diverge.
+
+    Attributes:
+        targets: which models these are.
+        membership: who is a member of which of them.
+        utility: how good each target's answer is on each example.
+        scores: what each attack makes of them.
+        notes: why an attack has no scores.
+    """
+
+    targets: Int[np.ndarray, " targets"]
+    membership: Bool[np.ndarray, "targets examples"]
+    utility: Shaped[np.ndarray, "targets examples"]
+    scores: dict[str, Float[np.ndarray, "targets examples"]]
+    notes: list[str]
+
+
+def attacked(
+    fleet: FleetSignals,
+    membership: Membership,
+    attacks: tuple[str, ...],
+    data: Dataset | None = None,
+) -> Attacked:
+    """Attacks a fleet. Models that diverged neither stand as targets nor help as shadows.
+
+    Args:
+        fleet: what is left of it.
+        membership: who is a member of what, and which examples are attacked. Attacks that learn
+            from shadows also learn from the other examples that some model trained on; those that
+            learn from non-members, from all that are not attacked and that no target trained on.
+        attacks: the names of the attacks.
+        data: the examples, for attacks that need labels or inputs.
+    """
+    targets = np.array([i for i in membership.targets if fleet.finite[i]], int)
+    learned = np.union1d(np.flatnonzero(membership.matrix.any(axis=0)), membership.evaluated)
+    # The attacker may know who is nobody's member, as long as that is not the question.
+    nonmembers = np.logical_not(membership.matrix[list(membership.targets)].any(axis=0))
+    nonmembers[membership.evaluated] = False
+    scores, notes = {}, []
+    for name in attacks:
+        apart = "nonmembers" in ATTACKS[name].reads and nonmembers.any()
+        columns = np.union1d(learned, np.flatnonzero(nonmembers)) if apart else learned
+        try:
+            evidence = Evidence(
+                signals=_signals(fleet, ATTACKS[name].reads, columns),
+                membership=membership.matrix[:, columns],
+                labels=None if data is None else data.y[columns],
+                inputs=None if data is None else data.x[columns],
+                targets=targets.tolist(),
+                shadows=[i for i in membership.shadows if fleet.finite[i]],
+                nonmembers=nonmembers[columns] if apart else None,
+                examples=np.searchsorted(columns, membership.evaluated),
+            )
+            scores[name] = ATTACKS[name](evidence)
+        except ValueError as error:
+            notes.append(f"{name}: {error}")
+    seen = np.ix_(targets, membership.evaluated)
+    return Attacked(targets, membership.matrix[seen], fleet.utility[seen], scores, notes)
+
+
+def _signals(
+    fleet: FleetSignals, reads: tuple[str, ...], columns: Int[np.ndarray, " columns"]
+) -> dict[str, Shaped[np.ndarray, "models ..."]]:
+    """The signals that an attack reads, as far as they are kept, on some of the examples."""
+    return {
+        name: fleet[name].take(columns, AXES[name].index("examples"))
+        for name in AXES
+        if name in reads and name in fleet
+    }

@@ -1,0 +1,77 @@
+"""What a fleet's signals depend on, as one hash."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key, Shaped
+
+from pptp_jax import __version__
+from pptp_jax.data import Arrays
+from pptp_jax.fleets.spec import FleetSpec
+from pptp_jax.signals import collect
+from pptp_jax.storage.record import describe
+from pptp_jax.training import make_train
+
+
+def fingerprint(spec: FleetSpec) -> str:
+    """SHA-256 of data, who learns what, what is asked, seed, versions, and the program.
+
+    The program is the lowered computation from a key to signals, with every number of the recipe in
+    it, so that a change in anybody's code counts: a user's model, objective and optimiser included.
+    What cannot be traced fails here, before anything is trained.
+    """
+    parts = [
+        spec.data.fingerprint,
+        hashlib.sha256(np.ascontiguousarray(spec.members, np.int64).data).hexdigest(),
+        spec.reference.tolist(),
+        None if spec.asked is None else spec.asked.tolist(),
+        spec.seed,
+        [query.name for query in spec.queries],
+        [[signal.name, describe(signal.settings)] for signal in spec.kept],
+        [__version__, jax.__version__],
+        lowered_program(spec),
+    ]
+    # In the program as well, as long as JAX writes constants out.
+    config: Any = spec.model.config
+    while isinstance(config, Mapping):  # of a wrapped model, too
+        if "start" in config:
+            parts.append(config["start"])
+        config = config.get("model")
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def lowered_program(spec: FleetSpec) -> str:
+    """The text of the computation from a key to signals, with every number of the recipe in it."""
+    train = make_train(
+        spec.model, spec.recipe, spec.optimizer, batch_size=spec.batch_size, places=spec.places
+    )
+
+    def program(
+        key: Key[Array, ""], data: Arrays, asked: Arrays, members: Int[Array, " members"]
+    ) -> dict[str, Shaped[Array, "..."]]:
+        variables, _ = train(key, data, members)
+        return collect(
+            spec.model,
+            variables,
+            asked,
+            signals=spec.kept,
+            queries=spec.queries,
+            release=spec.recipe.release,
+            key=key,
+        )
+
+    return (
+        jax.jit(program)
+        .lower(
+            jax.eval_shape(lambda: jax.random.key(0)),
+            spec.arrays,
+            spec.asked_arrays,
+            jax.ShapeDtypeStruct(spec.members.shape[1:], jnp.int32),
+        )
+        .as_text()
+    )

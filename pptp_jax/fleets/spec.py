@@ -1,0 +1,142 @@
+"""What a fleet is: models of one recipe that differ in key and members, and what is kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from pptp_jax.data import Arrays, Augmentation, Dataset
+from pptp_jax.distributed.processes import Processes
+from pptp_jax.models import Model
+from pptp_jax.signals import IDENTITY, Query, utility
+from pptp_jax.tasks import Signal
+from pptp_jax.training import SGD, Optimizer, Progress, Recipe, Strategy, usual_strategy
+
+NOBODY = np.arange(0)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FleetSpec:
+    """A fleet as data: what is trained on what, and which signals are kept.
+
+    Attributes:
+        model: what is trained.
+        recipe: how.
+        data: the examples.
+        members: each model's rows; those of `absent_rows` keep a place and give no gradient.
+        optimizer: makes an optax transform from the number of steps of a phase's schedule.
+        batch_size: the members in a step.
+        seed: what the models' keys derive from.
+        reference: the rows that no model learns, and defences may look at.
+        augmentation: what is done to inputs in training.
+        signals: what is kept of each model beside its confidence and its utility: at the end, or
+            at every stop where the signal says so.
+        queries: the forms in which the models are asked about each example.
+        asked: the rows that they are asked about; None for all.
+        stops: the epochs after which signals are taken on the way as well.
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training import undefended
+        >>> spec = FleetSpec(
+        ...     model=mlp([8], num_classes=10),
+        ...     recipe=undefended(2),
+        ...     data=Digits().load(),
+        ...     members=np.arange(256).reshape(2, 128),
+        ... )
+        >>> spec.models, spec.ends
+        (2, (2,))
+    """
+
+    model: Model
+    recipe: Recipe
+    data: Dataset
+    members: Int[np.ndarray, "models members"]
+    optimizer: Optimizer = field(default_factory=SGD)
+    batch_size: int = 64
+    seed: int = 0
+    reference: Int[np.ndarray, " reference"] = field(default_factory=lambda: NOBODY)
+    augmentation: Augmentation | None = None
+    signals: tuple[Signal, ...] = ()
+    queries: tuple[Query, ...] = (IDENTITY,)
+    asked: Int[np.ndarray, " asked"] | None = None
+    stops: tuple[int, ...] = ()
+
+    @property
+    def models(self) -> int:
+        """How many models it has."""
+        return len(self.members)
+
+    @property
+    def places(self) -> bool:
+        """Whether some members only keep their places."""
+        return bool((self.members < 0).any())
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The examples on the device."""
+        return Arrays.of(self.data, self.reference, self.augmentation)
+
+    @property
+    def rows(self) -> Int[Array, " asked"]:
+        """The rows that models are asked about."""
+        return jnp.arange(len(self.data)) if self.asked is None else jnp.asarray(self.asked)
+
+    @property
+    def asked_arrays(self) -> Arrays:
+        """The examples that models are asked about, on the device."""
+        if self.asked is None:
+            return self.arrays
+        x, y = (jax.tree.map(lambda a: a[self.rows], t) for t in (self.arrays.x, self.arrays.y))
+        return self.arrays._replace(x=x, y=y)
+
+    @property
+    def kept(self) -> tuple[Signal, ...]:
+        """All signals that are kept at the end, each once."""
+        task = self.model.task
+        every = (task.signal("confidence"), utility(task), *self.signals)
+        return tuple({s.name: s for s in every if s.derive is None}.values())
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The epochs after which signals are taken, the last of them the end of the recipe.
+
+        On the way of an ensemble there are none: no network stands there.
+        """
+        stops, ended = set(self.stops), 0
+        for phase in self.recipe.phases:
+            if phase.ensemble is not None:
+                stops -= set(range(ended + 1, ended + int(phase.epochs) + 1))
+            ended += int(phase.epochs)
+        return tuple(sorted({stop for stop in stops if stop < ended} | {ended}))
+
+    def signals_at(self, epochs: int) -> tuple[Signal, ...]:
+        """The signals that are kept after so many epochs."""
+        end = epochs == self.ends[-1]
+        return tuple(signal for signal in self.kept if end or signal.at == "stops")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """How fleets are worked off; nothing of it changes a number, up to rounding.
+
+    Attributes:
+        strategy: how models of a group are worked off, if the fleet is not begun yet.
+        processes: those that share the work.
+        resume: whether what an earlier run has left is used.
+        on_progress: is given the recipe and its progress after each epoch.
+        stop: whether to stop, asked after each epoch.
+        log: is given sentences: predicted memory, and what is shared or halved.
+    """
+
+    strategy: Strategy = field(default_factory=usual_strategy)
+    processes: Processes = field(default_factory=Processes)
+    resume: bool = True
+    on_progress: Callable[[Recipe, Progress], None] = lambda recipe, progress: None
+    stop: Callable[[], bool] = lambda: False
+    log: Callable[[str], object] = lambda sentence: None

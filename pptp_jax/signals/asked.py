@@ -1,0 +1,61 @@
+"""What a signal is taken from: some models of a fleet, and the examples in question."""
+
+from typing import Any, NamedTuple
+
+import jax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from pptp_jax.data import Arrays
+from pptp_jax.models import Model, Variables
+from pptp_jax.tasks import Batch
+
+
+class Asked(NamedTuple):
+    """Some models, stacked, and what they are asked about.
+
+    Attributes:
+        model: the network.
+        fleet: the variables of the models, stacked.
+        numbers: which models of the whole fleet these are.
+        data: the examples.
+        rows: which of them are asked about.
+        key: what draws derive from; the same for all models.
+    """
+
+    model: Model
+    fleet: Variables
+    numbers: tuple[int, ...]
+    data: Arrays
+    rows: Int[Array, " examples"]
+    key: Key[Array, ""]
+
+
+def negative_log_prob(
+    model: Model, own: Variables, x: Float[Array, "..."], targets: Any
+) -> Float[Array, ""]:
+    """−log p of one example, to full precision where the task's loss would be rounded to 0.
+
+    Args:
+        model: the network, in eval mode.
+        own: its variables.
+        x: the example's inputs.
+        targets: its targets.
+    """
+    batch = jax.tree.map(lambda leaf: leaf[None], Batch(x, targets))
+    outputs, _ = model.task.outputs(model, own, batch, train=False, key=None)
+    return -model.task.log_prob(outputs, batch.targets)[0]
+
+
+def correct(
+    model: Model, own: Variables, x: Float[Array, "batch ..."], targets: Any
+) -> Bool[Array, " batch"]:
+    """Whether a classifier says the label of one example for each of several inputs.
+
+    Args:
+        model: the network, in eval mode.
+        own: its variables.
+        x: the inputs.
+        targets: the example's label.
+    """
+    outputs, _ = model.apply(*own, x, train=False, key=None)
+    return model.task.utility(outputs, targets) > 0

@@ -1,0 +1,42 @@
+"""The signals that a study keeps of its fleets: those of the task, and what its attacks read."""
+
+from typing import TYPE_CHECKING
+
+from pptp_jax.attacks import ATTACKS
+from pptp_jax.data import Membership
+from pptp_jax.signals import (
+    FEATURE_MARGINS,
+    GRADIENT_NORMS,
+    INPUT_GRADIENT_NORM,
+    boundary_signal,
+    noise_signal,
+)
+from pptp_jax.study.robustness_accuracy import robust_signal
+from pptp_jax.tasks import Signal
+
+if TYPE_CHECKING:
+    from pptp_jax.study.config import Study
+
+
+def required_signals(study: "Study", membership: Membership) -> tuple[Signal, ...]:
+    """What is kept of each model at the end of a recipe.
+
+    Args:
+        study: the study.
+        membership: who is a member of what.
+    """
+    read = {name for attack in study.attacks for name in ATTACKS[attack].reads}
+    own = study.probes
+    probes = (
+        INPUT_GRADIENT_NORM,
+        noise_signal(flips=own.noise_flips, stddev=own.noise_stddev, draws=own.noise_draws),
+        boundary_signal(queries=own.boundary_queries, iterations=own.boundary_iterations),
+    )
+    found = [*study.model.task.signals, *(probe for probe in probes if probe.name in read)]
+    if study.white_box or GRADIENT_NORMS.name in read:
+        found.append(GRADIENT_NORMS)
+    if study.white_box and study.model.features is not None:
+        found.append(FEATURE_MARGINS)
+    if study.robustness is not None:
+        found.append(robust_signal(study, membership))
+    return tuple(found)

@@ -1,0 +1,60 @@
+"""A row of the results: what was trained, how good it is, and what the attacks achieve."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from pptp_jax.evaluation.attack_fleet import Attacked
+from pptp_jax.fleets import FleetSignals
+from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, metric_names
+from pptp_jax.regions import region_name
+from pptp_jax.study.config import Study
+from pptp_jax.study.guarantee import guarantee
+from pptp_jax.training import Recipe
+
+
+def row(
+    study: Study, recipe: Recipe, fleet: FleetSignals, seen: Attacked, members: int
+) -> dict[str, Any]:
+    """A row of the results: what was trained, how well it does, and what the attacks achieve."""
+    kept = fleet.loss[fleet.finite]
+    truth = seen.membership
+    private, said = _epsilon(study, recipe, members)
+    found: dict[str, Any] = {
+        "recipe": recipe.name,
+        "defence": recipe.defence,
+        "strength": recipe.strength,
+        "release": None if recipe.release is None else recipe.release.name,
+        "region": region_name(recipe.region),
+        "epochs": recipe.epochs,
+        "slug": recipe.slug,
+        "diverged": np.flatnonzero(~fleet.finite).tolist(),
+        "train_loss": kept.mean(axis=0).tolist() if len(kept) else [],
+        "epsilon": private,
+        "notes": [*seen.notes, *said],
+    }
+    for name, chosen in (("train_accuracy", truth), ("test_accuracy", ~truth)):
+        found[name] = mean_over(
+            seen.utility, chosen, resamples=study.resamples, seed=study.seed
+        )._asdict()
+    found["attacks"] = {}
+    for name in study.attacks:
+        metrics = dict.fromkeys(metric_names(), UNRESOLVED)
+        if name in seen.scores:
+            metrics |= attack_metrics(
+                seen.scores[name], truth, resamples=study.resamples, seed=study.seed
+            )
+        found["attacks"][name] = {key: value._asdict() for key, value in metrics.items()}
+    return found
+
+
+def _epsilon(study: Study, recipe: Recipe, members: int) -> tuple[dict[str, Any] | None, list[str]]:
+    """The recipe's ε with what it rests on, None without one, and what the table says of it."""
+    try:
+        found = guarantee(recipe, study.model, members, study.batch_size)
+    except ImportError:
+        return None, [f"{recipe.slug}: install pptp-jax[dp] for ε"]
+    if found is None:
+        return None, []
+    return asdict(found), [f"{recipe.slug}: {found}"]
