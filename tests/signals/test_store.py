@@ -99,11 +99,10 @@ def test_the_manifest_says_how_the_models_were_asked(tmp_path: Path) -> None:
     sums = manifest.pop("crc32")
     assert {name: len(own) for name, own in sums.items()} == dict.fromkeys(LAYOUT.parts, 4)
     assert manifest == {
-        "format": 1,
+        "format": 2,
         "key": "a" * 64,
         "models": 4,
         "examples": 5,
-        "classes": 3,
         "queries": ["identity", "flip"],
         "mode": "eval",
         "parts": {
@@ -202,7 +201,6 @@ def test_a_truncated_file_loses_what_lay_behind_its_end(
         {"queries": ("identity", "shift(0, 1)")},
         {"mode": "train"},
         {"models": 3},
-        {"classes": 4},
     ],
 )
 def test_what_belongs_to_something_else_is_never_used(change, tmp_path: Path) -> None:
