@@ -13,7 +13,7 @@ from pptp_jax.data import Arrays, Dataset, Source, sample
 from pptp_jax.models import Model
 from pptp_jax.objectives import PLAIN, Context, Objective
 from pptp_jax.training import SGD, Optimizer, Phase, Recipe, check_members, check_private
-from pptp_jax.validation import Refused, at_least, several
+from pptp_jax.validation import Refused, at_least, keep_python_numbers, several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,7 @@ class CanaryAudit:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        keep_python_numbers(self)
         several(recipes=self.recipes)
         at_least(1, recipes=len(self.recipes), canaries=self.canaries, held_out=self.held_out)
         at_least(8, runs=self.runs)

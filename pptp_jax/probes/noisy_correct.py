@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.validation import at_least, fraction, positive
+from pptp_jax.validation import at_least, fraction, given, positive
 
 
 def noisy_correct(
@@ -55,7 +55,7 @@ def noisy_correct(
         (3, 20)
     """
     at_least(1, draws=draws)
-    fraction(flips=flips)
+    fraction(**given(flips=flips))
     positive(stddev=stddev)
     return _shares(model, draws, fleet, data, rows, key, flips, stddev)
 

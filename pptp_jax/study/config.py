@@ -35,7 +35,15 @@ from pptp_jax.training import (
     check_private,
     check_reference,
 )
-from pptp_jax.validation import Refused, at_least, one_of, positive, several
+from pptp_jax.validation import (
+    Refused,
+    at_least,
+    keep_python_numbers,
+    one_of,
+    positive,
+    python_number,
+    several,
+)
 
 # The strongest attacks by confidences alone, with and without IN shadows, and the plain loss.
 ATTACKED_BY = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline")
@@ -114,6 +122,7 @@ class Study:
     resamples: int = 500
 
     def __post_init__(self) -> None:
+        keep_python_numbers(self)
         several(
             recipes=self.recipes,
             queries=self.queries,
@@ -211,7 +220,7 @@ def describe(thing: Any) -> Any:
         {'type': 'Balanced', 'models': 4}
     """
     if isinstance(thing, Model):
-        return dict(thing.config) or {"type": "Model"}
+        return {name: describe(value) for name, value in thing.config.items()} or {"type": "Model"}
     if is_dataclass(thing) and not isinstance(thing, type):
         parts = {f.name: describe(getattr(thing, f.name)) for f in fields(thing)}
         return {"type": type(thing).__name__, **parts}
@@ -219,6 +228,7 @@ def describe(thing: Any) -> Any:
         return {str(key): describe(value) for key, value in thing.items()}
     if isinstance(thing, list | tuple):
         return [describe(part) for part in thing]
+    thing = python_number(thing)
     if thing is None or isinstance(thing, bool | int | float | str):
         return thing
     return getattr(thing, "__qualname__", type(thing).__qualname__)
