@@ -27,11 +27,13 @@ from pptp_jax.study.config import describe
 from pptp_jax.study.guarantee import guarantee
 from pptp_jax.training import Recipe
 from pptp_jax.training.fleet import OnProgress
+from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
 
+@in_single_precision
 def run_canaries(
     audit: CanaryAudit,
     out: Path,

@@ -32,6 +32,7 @@ from pptp_jax.study.robust import robustness
 from pptp_jax.study.slices import slices
 from pptp_jax.training import Recipe, Strategy, usual_strategy
 from pptp_jax.training.fleet import OnProgress
+from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -39,6 +40,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 Chooser = Callable[[Study, Dataset], Strategy]
 
 
+@in_single_precision
 def run(
     study: Study,
     out: Path,
