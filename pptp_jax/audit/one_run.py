@@ -10,7 +10,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from pptp_jax.audit.bound import EpsilonBound, check_canaries, check_level
-from pptp_jax.validation import Refused, at_least, not_negative, one_of, python_number
+from pptp_jax.validation import Refused, at_least, not_negative, one_of
 
 # Fewer guesses than these could not say much if all were right.
 _LEAST = 8
@@ -170,7 +170,7 @@ def _numbers(guesses: int | Sequence[int] | None, canaries: int) -> list[int]:
     if guesses is None:
         halved = [canaries >> i for i in range(canaries.bit_length())]
         return [number for number in halved if number >= _LEAST] or [canaries]
-    numbers = list(guesses) if np.ndim(guesses) else [python_number(guesses)]
+    numbers: list[int] = np.ravel(guesses).tolist()
     if not numbers:
         raise Refused("guesses must be a number, or one or more of them; got none")
     return numbers

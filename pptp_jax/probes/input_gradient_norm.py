@@ -3,12 +3,12 @@
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.signals import logit_scaled_confidence
+from pptp_jax.transforms.norms import scaled_norm
 
 
 @partial(jax.jit, static_argnums=0)
@@ -42,7 +42,7 @@ def input_gradient_norm(
                 logits, _ = model.apply(*own, x[None], train=False, key=None)
                 return jax.nn.softplus(-logit_scaled_confidence(logits[0], data.y[row]))
 
-            return jnp.linalg.norm(jax.grad(loss)(data.inputs(row)).ravel())
+            return scaled_norm([jax.grad(loss)(data.inputs(row))]).value
 
         return jax.lax.map(of_example, rows, batch_size=256)
 

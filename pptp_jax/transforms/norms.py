@@ -26,6 +26,11 @@ class ScaledNorm(NamedTuple):
     scaled: jax.Array
     scale: jax.Array
 
+    @property
+    def value(self) -> jax.Array:
+        """The norm; infinite where it is larger than any number of its precision."""
+        return self.scaled / self.scale
+
     def clipping(self, max_norm: float | jax.Array) -> "Clipping":
         """What shortens the gradient to a norm of at most `max_norm`; a limit of 0 gives zeros."""
         limit = jnp.asarray(max_norm, self.scaled.dtype)
@@ -59,14 +64,14 @@ def scaled_norm(leaves: Sequence[jax.Array], axes: int = 0) -> ScaledNorm:
     """The Euclidean norm over all leaves together, in float32 at least.
 
     Args:
-        leaves: real or complex arrays, at least one.
+        leaves: real or complex arrays; without any, the norm is 0.
         axes: how many leading axes are not summed over: 1 gives one norm an example.
 
     Examples:
-        >>> norm = scaled_norm([jnp.array([3e20, 4e20])])
-        >>> print(norm.scaled / norm.scale)
+        >>> print(scaled_norm([jnp.array([3e20, 4e20])]).value)
         5e+20
     """
+    leaves = leaves or [jnp.zeros(())]
     dtype = at_least_float32(*(jnp.abs(leaf).dtype for leaf in leaves))
     summed = [tuple(range(axes, leaf.ndim)) for leaf in leaves]
     largest = [

@@ -68,7 +68,7 @@ def region_norm(mask: Any, updates: Any) -> ScaledNorm:
         for inside, update in zip(jax.tree.leaves(mask), jax.tree.leaves(updates), strict=True)
         if inside is not False
     ]
-    return scaled_norm(chosen or [jnp.zeros(())])
+    return scaled_norm(chosen)
 
 
 def region_size(mask: Any, updates: Any) -> jax.Array:
