@@ -83,7 +83,8 @@ class Candidate:
     Attributes:
         chain: the optimiser with it.
         passes: how often it must read the region's gradient besides what the optimiser reads; None
-            where the optimiser itself does less.
+            where the optimiser itself does less. A norm reads twice: the largest entry comes first,
+            by which the squares are scaled.
     """
 
     chain: optax.GradientTransformationExtraArgs
@@ -109,13 +110,13 @@ def candidates(regions: RegionMap, blocks: list[Block]) -> dict[str, Candidate]:
         "freeze_region": Candidate(frozen, 0),
         "pptp, freeze": Candidate(t.pptp(sgd(), regions, freeze=True), None),
         "scale_region": Candidate(optax.chain(sgd(), t.scale_region(regions, "protect", 0.5)), 0),
-        "clip_region_norm": before(t.clip_region_norm(regions, "protect", 1.0), 1),
+        "clip_region_norm": before(t.clip_region_norm(regions, "protect", 1.0), 2),
         "clip_region_norm, blocks": before(
-            t.clip_region_norm(regions, "protect", 1.0, blocks=blocks), 1
+            t.clip_region_norm(regions, "protect", 1.0, blocks=blocks), 2
         ),
         "add_region_noise": before(t.add_region_noise(regions, "protect", 0.1), 0),
         "add_region_noise, relative": before(
-            t.add_region_noise(regions, "protect", 0.1, relative=True), 1
+            t.add_region_noise(regions, "protect", 0.1, relative=True), 2
         ),
         "mask_region": before(t.mask_region(regions, "protect", 0.5), 0),
         "mask_region_blocks": before(t.mask_region_blocks(regions, "protect", blocks), 0),

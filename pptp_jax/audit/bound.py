@@ -40,7 +40,7 @@ class EpsilonBound:
 
 def check_level(delta: float, confidence: float) -> None:
     """Refuses a δ outside [0, 1] and a confidence that is none."""
-    fraction(delta=delta)
+    fraction(delta=delta, confidence=confidence)
     if not 0.5 <= confidence < 1:
         raise Refused(f"confidence must lie between 0.5 and 1, 1 excluded, got {confidence}")
 

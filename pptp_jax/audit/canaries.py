@@ -11,7 +11,7 @@ from pptp_jax.data import Arrays, Dataset, Source, absent_rows, sample
 from pptp_jax.models import Model
 from pptp_jax.objectives import Objective
 from pptp_jax.training import SGD, Optimizer, Phase, Recipe, check_members, check_private
-from pptp_jax.validation import Refused, at_least, several
+from pptp_jax.validation import Refused, at_least, keep_python_numbers, several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,7 @@ class CanaryAudit:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        keep_python_numbers(self)
         several(recipes=self.recipes)
         at_least(1, recipes=len(self.recipes), canaries=self.canaries, held_out=self.held_out)
         at_least(8, runs=self.runs)

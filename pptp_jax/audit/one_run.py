@@ -170,7 +170,7 @@ def _numbers(guesses: int | Sequence[int] | None, canaries: int) -> list[int]:
     if guesses is None:
         halved = [canaries >> i for i in range(canaries.bit_length())]
         return [number for number in halved if number >= _LEAST] or [canaries]
-    numbers = [guesses] if isinstance(guesses, int) else list(guesses)
+    numbers: list[int] = np.ravel(guesses).tolist()
     if not numbers:
         raise Refused("guesses must be a number, or one or more of them; got none")
     return numbers

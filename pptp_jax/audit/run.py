@@ -25,11 +25,13 @@ from pptp_jax.storage.lock import held
 from pptp_jax.storage.record import describe
 from pptp_jax.study.guarantee import guarantee
 from pptp_jax.training import Recipe
+from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
 
+@in_single_precision
 def run_canaries(
     audit: CanaryAudit,
     out: Path,

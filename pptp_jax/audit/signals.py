@@ -18,10 +18,11 @@ from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.evidence import AXES
 from pptp_jax.audit.given import evidence_given
 from pptp_jax.audit.readme import signals_readme
+from pptp_jax.evaluation.slices import among_whom
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
-from pptp_jax.evaluation.slices import among_whom
+from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused, at_least, one_of
 
 PACKAGES = ("jax", "jaxlib", "numpy", "scipy")
@@ -29,6 +30,7 @@ PACKAGES = ("jax", "jaxlib", "numpy", "scipy")
 _FOREMOST = ("lira_online", "rmia_online", "lira_offline", "rmia_offline", "loss")
 
 
+@in_single_precision
 def audit_signals(
     signals: Mapping[str, Shaped[np.ndarray, "..."]],
     membership: Bool[np.ndarray, "*models examples"],

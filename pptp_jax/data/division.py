@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from pptp_jax.validation import Refused, at_least
+from pptp_jax.validation import Refused, at_least, fraction
 
 
 class Division(NamedTuple):
@@ -41,6 +41,7 @@ def divide(examples: int, *, reference: int, tuning: float, multiple: int, seed:
         [44, 44, 10]
     """
     at_least(0, reference=reference)
+    fraction(tuning=tuning)
     if not 0 <= tuning < 1:
         raise Refused(f"tuning must be a share from 0 to below 1, got {tuning}")
     others = examples - reference

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import beta
 
-from pptp_jax.validation import Refused, at_least
+from pptp_jax.validation import Refused, at_least, fraction
 
 
 class Interval(NamedTuple):
@@ -45,6 +45,7 @@ def clopper_pearson(
     counts = np.asarray(successes)
     if (counts < 0).any() or (counts > trials).any():
         raise Refused(f"successes must lie between 0 and trials = {trials}, got {successes}")
+    fraction(confidence=confidence)
     if not 0 < confidence < 1:
         raise Refused(f"confidence must lie between 0 and 1, both excluded, got {confidence}")
     tail = (1 - confidence) / 2

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pptp_jax.privacy.ledger import Ledger
 from pptp_jax.privacy.sampling import PoissonSampling
-from pptp_jax.validation import Refused, one_of
+from pptp_jax.validation import Refused, fraction, one_of
 
 ADD_OR_REMOVE = "one example added or removed"
 ZERO_OUT = "one example's gradients set to zero"
@@ -107,6 +107,7 @@ def epsilon(
     phases = (phases,) if isinstance(phases, Ledger) else tuple(phases)
     if not phases:
         raise Refused("ε needs the ledger of at least one phase, got none")
+    fraction(delta=delta)
     if not 0 < delta < 1:
         raise Refused(f"delta must lie between 0 and 1, both excluded, got {delta}")
     one_of(("pld", "rdp"), accountant=accountant)

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pptp_jax.privacy.sampling import PoissonSampling, ShuffledBatches
 from pptp_jax.regions import RegionMap
 from pptp_jax.transforms import RegionClip
-from pptp_jax.validation import Refused, not_negative, one_of
+from pptp_jax.validation import Refused, given, keep_python_numbers, not_negative, one_of
 
 STATISTICS = ("none", "frozen", "clear")
 
@@ -55,6 +55,7 @@ class Ledger:
     sampling: PoissonSampling | ShuffledBatches | None = None
 
     def __post_init__(self) -> None:
+        keep_python_numbers(self)
         treated = [*self.noised, *self.frozen, *self.clear]
         for label in treated:
             one_of(self.region_map.names, region=label)
@@ -64,7 +65,7 @@ class Ledger:
                 f"each region has one treatment; {', '.join(twice)} has two: noised "
                 f"{self.noised}, frozen {self.frozen}, clear {self.clear}"
             )
-        not_negative(noise_multiplier=self.noise_multiplier)
+        not_negative(**given(noise_multiplier=self.noise_multiplier))
         if self.statistics is not None:
             one_of(STATISTICS, statistics=self.statistics)
 

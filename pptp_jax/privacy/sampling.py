@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from pptp_jax.validation import Refused, at_least, fraction
+from pptp_jax.validation import Refused, at_least, fraction, keep_python_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ class PoissonSampling:
     steps: int
 
     def __post_init__(self) -> None:
+        keep_python_numbers(self)
         fraction(rate=self.rate)
         at_least(1, steps=self.steps)
 
@@ -74,6 +75,7 @@ class ShuffledBatches:
     steps: int
 
     def __post_init__(self) -> None:
+        keep_python_numbers(self)
         _check_sizes(self.batch_size, self.dataset_size)
         at_least(1, steps=self.steps)
 

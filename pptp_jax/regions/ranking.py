@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pptp_jax.regions.precision import at_least_float32
-from pptp_jax.validation import fraction
+from pptp_jax.validation import fraction, python_number
 
 
 def top_weights(
@@ -48,6 +48,7 @@ def top_weights(
         [ True False] [False  True]
     """
     fraction(share=share)
+    share = python_number(share)
     leaves, structure = jax.tree.flatten(scores)
     leaves = [jnp.asarray(leaf) for leaf in leaves]
     allowed = [True] * len(leaves) if within is None else jax.tree.leaves(within)

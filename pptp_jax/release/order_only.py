@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from pptp_jax.release.release import Predict, Release
-from pptp_jax.validation import Refused, one_of
+from pptp_jax.validation import Refused, finite, one_of, python_number
 
 KINDS = ("real", "binary")
 
@@ -55,9 +55,11 @@ class OrderOnly(Release):
 
     def __post_init__(self) -> None:
         one_of(KINDS, kind=self.kind)
-        numbers = isinstance(self.low, int | float) and isinstance(self.high, int | float)
-        if numbers and not self.low < self.high:
-            raise Refused(f"low must be below high, got {self.low} and {self.high}")
+        finite(low=self.low, high=self.high)
+        low, high = python_number(self.low), python_number(self.high)
+        numbers = isinstance(low, int | float) and isinstance(high, int | float)
+        if numbers and not low < high:
+            raise Refused(f"low must be below high, got {low} and {high}")
 
     def __call__(
         self,

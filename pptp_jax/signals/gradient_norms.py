@@ -12,6 +12,7 @@ from pptp_jax.models import Model, Variables
 from pptp_jax.models.blocks import block_numbers
 from pptp_jax.signals.asked import Asked, negative_log_prob
 from pptp_jax.tasks import Signal
+from pptp_jax.transforms.norms import scaled_norm
 
 # The single weights whose gradients are held at once.
 _WEIGHTS_AT_ONCE = 2**25
@@ -63,12 +64,12 @@ def gradient_norms(
     def of_model(own: Variables) -> Float[Array, "rows blocks"]:
         def of_example(row: Int[Array, ""]) -> Float[Array, " blocks"]:
             gradient = jax.grad(loss)(own.params, own.state, row)
-            squares = [jnp.float32(0)] * blocks
+            parts: list[list[jax.Array]] = [[] for _ in range(blocks)]
             for number, leaf in zip(
                 jax.tree.leaves(numbers), jax.tree.leaves(gradient), strict=True
             ):
-                squares[number] += jnp.square(leaf.astype(jnp.float32)).sum()
-            return jnp.sqrt(jnp.stack(squares))
+                parts[number].append(leaf)
+            return jnp.stack([scaled_norm(part).value for part in parts]).astype(jnp.float32)
 
         at_once = max(1, _WEIGHTS_AT_ONCE // weights)
         return jax.lax.map(of_example, rows, batch_size=at_once)

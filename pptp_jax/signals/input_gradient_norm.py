@@ -3,13 +3,13 @@
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.signals.asked import negative_log_prob
 from pptp_jax.tasks import Signal
+from pptp_jax.transforms.norms import scaled_norm
 
 
 @partial(jax.jit, static_argnums=0)
@@ -42,7 +42,7 @@ def input_gradient_norm(
             def loss(x: Float[Array, "..."]) -> Float[Array, ""]:
                 return negative_log_prob(model, own, x, data.targets(row))
 
-            return jnp.linalg.norm(jax.grad(loss)(data.inputs(row)).ravel())
+            return scaled_norm([jax.grad(loss)(data.inputs(row))]).value
 
         return jax.lax.map(of_example, rows, batch_size=256)
 

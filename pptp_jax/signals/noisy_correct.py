@@ -10,7 +10,7 @@ from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.signals.asked import Asked, correct
 from pptp_jax.tasks import Signal
-from pptp_jax.validation import at_least, fraction, positive
+from pptp_jax.validation import at_least, fraction, given, positive
 
 
 def noisy_correct(
@@ -57,7 +57,7 @@ def noisy_correct(
         (3, 20)
     """
     at_least(1, draws=draws)
-    fraction(flips=flips)
+    fraction(**given(flips=flips))
     positive(stddev=stddev)
     return _shares(model, draws, fleet, data, rows, key, flips, stddev)
 

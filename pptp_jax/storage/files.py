@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pptp_jax.validation import Refused
+from pptp_jax.validation import Refused, with_python_numbers
 
 _ASIDE = ".part"
 
@@ -97,7 +97,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Writes plain data as JSON; NaN is refused, since JSON has none."""
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    text = json.dumps(with_python_numbers(content), indent=1, allow_nan=False) + "\n"
     write(path, lambda file: file.write(text.encode()))
 
 

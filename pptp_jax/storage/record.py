@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from pptp_jax.validation import python_number
+
 
 def describe(thing: Any) -> Any:
     """A configuration as plain data: what JSON can hold.
@@ -17,7 +19,9 @@ def describe(thing: Any) -> Any:
     """
     config = getattr(thing, "config", None)
     if isinstance(config, Mapping):
-        return dict(config) or {"type": type(thing).__name__}
+        return {name: describe(value) for name, value in config.items()} or {
+            "type": type(thing).__name__
+        }
     if is_dataclass(thing) and not isinstance(thing, type):
         parts = {f.name: describe(getattr(thing, f.name)) for f in fields(thing)}
         return {"type": type(thing).__name__, **parts}
@@ -25,6 +29,7 @@ def describe(thing: Any) -> Any:
         return {str(key): describe(value) for key, value in thing.items()}
     if isinstance(thing, list | tuple):
         return [describe(part) for part in thing]
+    thing = python_number(thing)
     if thing is None or isinstance(thing, bool | int | float | str):
         return thing
     return getattr(thing, "__qualname__", type(thing).__qualname__)

@@ -39,7 +39,14 @@ from pptp_jax.training import (
     check_reference,
 )
 from pptp_jax.training.forward import outputs_shape
-from pptp_jax.validation import Refused, at_least, one_of, positive, several
+from pptp_jax.validation import (
+    Refused,
+    at_least,
+    keep_python_numbers,
+    one_of,
+    positive,
+    several,
+)
 
 # The strongest attacks by confidences alone, with and without IN shadows, and the plain loss.
 ATTACKED_BY = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline")
@@ -118,6 +125,7 @@ class Study:
     resamples: int = 500
 
     def __post_init__(self) -> None:
+        keep_python_numbers(self)
         several(
             recipes=self.recipes,
             queries=self.queries,

@@ -23,12 +23,14 @@ from pptp_jax.storage.files import write, write_json
 from pptp_jax.storage.lock import held
 from pptp_jax.study import Study
 from pptp_jax.training import Recipe, undefended, whole_network
+from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused, not_negative
 
 # The defence of a study whose recipes have none.
 _DEFAULT = RelaxLoss(alpha=1.0)
 
 
+@in_single_precision
 def locate_study(
     study: Study,
     out: Path,

@@ -30,6 +30,7 @@ from pptp_jax.study.readme import render_readme
 from pptp_jax.study.robustness_accuracy import robustness
 from pptp_jax.study.rows import row
 from pptp_jax.training import Strategy
+from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -37,6 +38,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 Chooser = Callable[[Study, Dataset], Strategy]
 
 
+@in_single_precision
 def run(
     study: Study,
     out: Path,

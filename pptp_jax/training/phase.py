@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.objectives import Objective
-from pptp_jax.validation import Refused, at_least, fraction, not_negative, one_of, positive
+from pptp_jax.validation import Refused, at_least, fraction, given, not_negative, one_of, positive
 
 Number = float | Float[Array, ""]
 
@@ -45,9 +45,9 @@ class Perturbation:
     def __post_init__(self) -> None:
         if all(value is None for value in vars(self).values()):
             raise Refused("a perturbation needs at least one of max_norm, stddev, rate and scale")
-        positive(max_norm=self.max_norm)
-        not_negative(stddev=self.stddev, scale=self.scale)
-        fraction(rate=self.rate)
+        positive(**given(max_norm=self.max_norm))
+        not_negative(**given(stddev=self.stddev, scale=self.scale))
+        fraction(**given(rate=self.rate))
 
 
 @jax.tree_util.register_dataclass
@@ -76,7 +76,7 @@ class Private:
     def __post_init__(self) -> None:
         not_negative(noise_multiplier=self.noise_multiplier)
         positive(max_norm=self.max_norm)
-        at_least(1, microbatch_size=self.microbatch_size)
+        at_least(1, **given(microbatch_size=self.microbatch_size))
 
 
 @jax.tree_util.register_dataclass

@@ -7,7 +7,7 @@ from pptp_jax.models import Model
 from pptp_jax.regions import Region, RegionMap, protect, region_name
 from pptp_jax.release import Release
 from pptp_jax.training.phase import Ensemble, Phase
-from pptp_jax.validation import Refused, at_least, one_of
+from pptp_jax.validation import Refused, at_least, keep_python_numbers, one_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,7 @@ class Recipe:
     release: Release | None = None
 
     def __post_init__(self) -> None:
+        keep_python_numbers(self)
         at_least(1, **{f"the number of phases of {self.name}": len(self.phases)})
         for before, phase in zip((None, *self.phases), self.phases, strict=False):
             if self.region is None and any(phase.named):

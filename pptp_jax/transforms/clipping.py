@@ -1,7 +1,6 @@
 """Bounding the norm of a region's gradient."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -30,7 +29,9 @@ def clip_region_norm(
     """Scales the gradient of a region down to a norm of at most C.
 
     g ← g · min(1, C/‖g‖), where ‖g‖ is the Euclidean norm of the region jointly, or, with `blocks`,
-    of each block's part of the region on its own. The norm is summed in float32 at least.
+    of each block's part of the region on its own. The norm is summed in float32 at least, of
+    gradients of any finite size: what is longer than C gets the norm C, but for the rounding of its
+    own precision. A traced C may be 0, which gives zeros.
 
     Under `jax.jit` the norm is that of the whole region however its arrays are sharded; inside
     `shard_map` it is that of the device's part, which is the whole if the parameters are
@@ -75,16 +76,9 @@ def clip_region_norm(
         mask = region_map.mask(updates, label)
         parts = [mask] if blocks is None else block_masks(mask, updates, blocks)
         for part in parts:
-            norm = region_norm(part, updates)
-            # A region of zeros has norm 0, and min(1, C/0) is 1 as it should be.
-            factor = jnp.minimum(1, jnp.asarray(max_norm, norm.dtype) / norm)
-            updates = map_region(partial(_scale, factor), part, updates)
+            clipping = region_norm(part, updates).clipping(max_norm)
+            updates = map_region(lambda u, c=clipping: c(jnp.asarray(u)), part, updates)
         return updates, state
 
     init = checked_init(optax.EmptyState, region_map, label)
     return optax.GradientTransformationExtraArgs(init, update)
-
-
-def _scale(factor: jax.Array, update: Any) -> jax.Array:
-    update = jnp.asarray(update)
-    return update * factor.astype(update.dtype)

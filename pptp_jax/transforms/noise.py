@@ -93,10 +93,11 @@ def add_region_noise(
         mask = region_map.mask(updates, label)
         sigma = jnp.asarray(stddev(state.step) if callable(stddev) else stddev)
         if relative:
-            norm, size = region_norm(mask, updates), region_size(mask, updates)
-            sigma = (
-                sigma.astype(norm.dtype) * norm / jnp.sqrt(jnp.maximum(size, 1).astype(norm.dtype))
-            )
+            norm = region_norm(mask, updates)
+            dtype = norm.scaled.dtype
+            size = jnp.maximum(region_size(mask, updates), 1).astype(dtype)
+            # Divided by the scale last: ‖g‖ alone may overflow where ‖g‖/√d does not.
+            sigma = sigma.astype(dtype) * norm.scaled / jnp.sqrt(size) / norm.scale
 
         def noisy(u: Any, key: jax.Array) -> jax.Array:
             u = jnp.asarray(u)

@@ -11,7 +11,7 @@ from pptp_jax.regions.precision import at_least_float32
 from pptp_jax.transforms.randomness import leaf_keys
 from pptp_jax.transforms.region_clip import RegionClip, count_examples
 from pptp_jax.transforms.selection import check_trees
-from pptp_jax.validation import Refused, not_negative, positive
+from pptp_jax.validation import Refused, not_negative, positive, python_number
 
 STREAM = "private_region_noise"
 
@@ -63,6 +63,7 @@ def private_region_noise(
     """
     not_negative(noise_multiplier=noise_multiplier)
     positive(batch_size=batch_size)
+    _refuse_lost_noise(noise_multiplier, clip)
 
     def init(params: Any) -> optax.EmptyState:
         clip.region_map.labels(params)
@@ -147,6 +148,14 @@ def private_region_aggregation(
         return _noisy_mean(clip, noise_multiplier, batch_size, total, key, updates), state
 
     return optax.GradientTransformationExtraArgs(noise.init, update)
+
+
+def _refuse_lost_noise(noise_multiplier: float | jax.Array, clip: RegionClip) -> None:
+    """Refuses noise that single precision rounds to none, or to infinity."""
+    stddev = python_number(python_number(noise_multiplier) * clip.sensitivity)
+    if isinstance(stddev, jax.core.Tracer) or python_number(noise_multiplier) == 0:
+        return
+    positive(**{"the noise's standard deviation, noise_multiplier · sensitivity,": stddev})
 
 
 def _noisy_mean(

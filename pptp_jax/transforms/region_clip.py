@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from pptp_jax.regions import RegionMap, paths
 from pptp_jax.regions.precision import at_least_float32
-from pptp_jax.validation import Refused, one_of, positive
+from pptp_jax.transforms.norms import along_leading_axes, scaled_norm
+from pptp_jax.validation import Refused, keep_python_numbers, one_of, positive
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,7 @@ class RegionClip:
         L2 norm when any one example is added or removed (or set to zero), whatever the gradients
         are: an example whose norm is infinite or NaN contributes zero. Replacing an example changes
         them by at most twice as much. The bound holds up to floating-point rounding. Nothing is
-        promised about the other regions. Norms are squared in single precision, so `max_norm` has
-        to be well above 1e-19.
+        promised about the other regions.
 
     Attributes:
         region_map: which parameter belongs to which region.
@@ -73,6 +73,7 @@ class RegionClip:
             )
         for label in self.labels:
             one_of(self.region_map.names, label=label)
+        keep_python_numbers(self)
         positive(max_norm=self.max_norm)
 
     @property
@@ -121,28 +122,30 @@ class RegionClip:
             raise Refused(
                 f"present must have one entry an example, shape ({examples},), got {present.shape}"
             )
-        squares = [_squared_norms(leaf) for leaf in leaves]
+        for leaf in leaves:
+            if not jnp.issubdtype(leaf.dtype, jnp.floating):
+                raise Refused(
+                    f"gradients must be real floating-point arrays, got one of {leaf.dtype}"
+                )
 
-        def weights(label: str) -> tuple[jax.Array, jax.Array]:
+        def weights(label: str) -> _Weights:
             if not self.jointly and label not in self.labels:
-                return present, present.astype(jnp.float32)
+                return _Weights(present, None, present.astype(jnp.float32))
             counted = [
-                square
-                for square, own in zip(squares, labels, strict=True)
+                leaf
+                for leaf, own in zip(leaves, labels, strict=True)
                 if self.jointly or own == label
             ]
-            return self._weights(jnp.sqrt(sum(counted)), present)
+            norm = scaled_norm(counted, axes=1)
+            clipping = norm.clipping(self.max_norm)
+            kept = present & jnp.isfinite(norm.scaled)
+            return _Weights(kept, clipping.scale, jnp.where(kept, clipping.factor, 0))
 
         by_label = {label: weights(label) for label in labels}
         totals = [
-            _weighted_sum(leaf, *by_label[own]) for leaf, own in zip(leaves, labels, strict=True)
+            _weighted_sum(leaf, by_label[own]) for leaf, own in zip(leaves, labels, strict=True)
         ]
         return jax.tree.unflatten(structure, totals)
-
-    def _weights(self, norms: jax.Array, present: jax.Array) -> tuple[jax.Array, jax.Array]:
-        kept = present & jnp.isfinite(norms)
-        max_norm = jnp.asarray(self.max_norm, norms.dtype)
-        return kept, jnp.where(kept, max_norm / jnp.maximum(norms, max_norm), 0)
 
 
 def count_examples(tree: Any) -> int:
@@ -167,18 +170,20 @@ def count_examples(tree: Any) -> int:
     return next(iter(shapes.values()))[0]
 
 
-def _squared_norms(leaf: jax.Array) -> jax.Array:
-    if not jnp.issubdtype(leaf.dtype, jnp.floating):
-        raise Refused(f"gradients must be real floating-point arrays, got one of {leaf.dtype}")
-    return jnp.sum(
-        jnp.square(leaf.astype(at_least_float32(leaf.dtype))), axis=range(1, leaf.ndim)
-    ).astype(jnp.float32)
+class _Weights(NamedTuple):
+    """What the examples' gradients are multiplied by, in turn; those that are not kept are zero."""
+
+    kept: jax.Array
+    scale: jax.Array | None
+    factor: jax.Array
 
 
-def _weighted_sum(leaf: jax.Array, kept: jax.Array, weights: jax.Array) -> jax.Array:
+def _weighted_sum(leaf: jax.Array, weights: _Weights) -> jax.Array:
     # Zero times NaN is NaN: what is left out is set to zero first. A matrix product is many times
     # faster than a sum over the leading axis; with the rounding that accelerators do by default
     # it would break the bound.
-    kept = kept.reshape(-1, *[1] * (leaf.ndim - 1))
-    wide = jnp.where(kept, leaf, jnp.zeros((), leaf.dtype)).astype(at_least_float32(leaf.dtype))
-    return jnp.tensordot(weights.astype(wide.dtype), wide, axes=1, precision="highest")
+    wide = leaf.astype(at_least_float32(leaf.dtype))
+    if weights.scale is not None:
+        wide = wide * along_leading_axes(weights.scale.astype(wide.dtype), wide)
+    wide = jnp.where(along_leading_axes(weights.kept, wide), wide, jnp.zeros((), wide.dtype))
+    return jnp.tensordot(weights.factor.astype(wide.dtype), wide, axes=1, precision="highest")

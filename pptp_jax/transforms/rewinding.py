@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from pptp_jax.regions import Regions, align, paths
@@ -54,10 +55,12 @@ def rewind_region_state(
 ) -> Any:
     """The state of an optimiser with its memory of one region as `tx.init` makes it.
 
-    All copies of the parameters' tree in the state are taken back in the region: momentum, second
-    moments, accumulated gradients. What parameters share, such as Adam's count of steps, stays, so
-    Adam does not correct the bias of the moments that start anew: the first steps of the region
-    are larger by up to (1 - b1)/sqrt(1 - b2), for a while of about 1/(1 - b1) steps.
+    Whatever the state keeps for each parameter is taken back in the region: momentum, second
+    moments, accumulated gradients. With a `WeightMap` it must have an entry for each weight; with a
+    `RegionMap` it may have any shape, such as one number a parameter. What parameters share, such
+    as Adam's count of steps, stays, so Adam does not correct the bias of the moments that start
+    again at zero: the first steps of the region are larger by up to (1 - b1)/sqrt(1 - b2), for a
+    while of about 1/(1 - b1) steps.
 
     Args:
         opt_state: the state now.
@@ -67,11 +70,10 @@ def rewind_region_state(
         label: the region.
 
     Raises:
-        ValueError: if the map has no region of this label, or the state is not one of `tx` for
-            these parameters.
+        ValueError: if the map has no region of this label, the state is not one of `tx` for these
+            parameters, or the optimiser's memory cannot be divided by region.
 
     Examples:
-        >>> import jax.numpy as jnp
         >>> from pptp_jax.regions import RegionMap
         >>> regions = RegionMap.from_rules([("stem", "protect"), ("head", "general")])
         >>> params = {"stem": jnp.ones(()), "head": jnp.ones(())}
@@ -90,13 +92,58 @@ def rewind_region_state(
             f"it has the leaves {', '.join(paths(opt_state)) or 'none'}, "
             f"the optimiser makes {', '.join(paths(fresh)) or 'none'}"
         )
-    # The state's structure with a mask in place of each copy of the parameters.
-    marks = optax.tree_utils.tree_map_params(
-        tx,
-        lambda own, mask: own if isinstance(own, optax.MaskedNode) else mask,
-        opt_state,
-        region_map.mask(params, label),
-        transform_non_params=lambda _: False,
-        is_leaf=lambda leaf: isinstance(leaf, optax.MaskedNode),
-    )
+    marks = _marks(tx, opt_state, region_map.mask(params, label))
+    _check_shapes(marks, opt_state, fresh)
     return map_region(lambda now, then: then, marks, opt_state, fresh)
+
+
+def _marks(tx: Any, opt_state: Any, mask: Any) -> Any:
+    """The structure of a state: at what belongs to one parameter, its mask; False elsewhere."""
+    by_path = dict(jax.tree_util.tree_leaves_with_path(mask))
+
+    def own(path: tuple[Any, ...], leaf: Any) -> Any:
+        # An optimiser may keep several arrays a parameter, or none where it does not train it.
+        found = [by_path[path[:n]] for n in range(len(path) + 1) if path[:n] in by_path]
+        if not found:
+            raise _undivided(opt_state)
+        return found[0]
+
+    try:
+        optax.tree_utils.tree_map_params(tx, lambda leaf: leaf, opt_state)
+    except Exception as error:  # whatever `tx.init` raises when optax gives it a placeholder
+        raise _undivided(opt_state) from error
+    return optax.tree_utils.tree_map_params(
+        tx,
+        lambda copy: jax.tree_util.tree_map_with_path(own, copy),
+        opt_state,
+        transform_non_params=lambda _: False,
+        is_leaf=lambda _: True,
+    )
+
+
+def _undivided(opt_state: Any) -> Refused:
+    return Refused(
+        "the memory of this optimiser cannot be divided by region: optax's tree_map_params does "
+        f"not find the parameters in {', '.join(paths(opt_state))}; begin with a state that "
+        "tx.init makes"
+    )
+
+
+def _check_shapes(marks: Any, opt_state: Any, fresh: Any) -> None:
+    leaves = zip(
+        paths(opt_state),
+        *(jax.tree.leaves(tree) for tree in (marks, opt_state, fresh)),
+        strict=True,
+    )
+    for path, mark, now, then in leaves:
+        if jnp.shape(now) != jnp.shape(then):
+            raise Refused(
+                f"the state is not one of this optimiser for these parameters: {path} has the "
+                f"shape {jnp.shape(now)}, the optimiser makes {jnp.shape(then)}"
+            )
+        if not isinstance(mark, bool) and mark.shape != jnp.shape(now):
+            raise Refused(
+                f"{path} has the shape {jnp.shape(now)}, not an entry for each weight of the "
+                f"parameter, whose shape is {mark.shape}; a WeightMap divides parameters, so take "
+                "a RegionMap or another optimiser"
+            )

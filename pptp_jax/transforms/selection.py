@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pptp_jax.regions import Regions, paths
-from pptp_jax.regions.precision import at_least_float32
+from pptp_jax.transforms.norms import ScaledNorm, scaled_norm
 from pptp_jax.validation import Refused, one_of
 
 
@@ -61,15 +61,14 @@ def map_region(function: Callable[..., Any], mask: Any, updates: Any, *others: A
     return jax.tree.map(leaf, mask, updates, *others)
 
 
-def region_norm(mask: Any, updates: Any) -> jax.Array:
+def region_norm(mask: Any, updates: Any) -> ScaledNorm:
     """The Euclidean norm of a region, in float32 at least; 0 for an empty region."""
-    dtype = at_least_float32(*(jnp.abs(u).dtype for u in jax.tree.leaves(updates)))
-    total = jnp.zeros((), dtype)
-    for chosen, update in zip(jax.tree.leaves(mask), jax.tree.leaves(updates), strict=True):
-        if chosen is not False:
-            square = jnp.square(jnp.abs(update).astype(dtype))
-            total += square.sum() if chosen is True else jnp.where(chosen, square, 0).sum()
-    return jnp.sqrt(total)
+    chosen = [
+        jnp.asarray(update) if inside is True else jnp.where(inside, update, 0)
+        for inside, update in zip(jax.tree.leaves(mask), jax.tree.leaves(updates), strict=True)
+        if inside is not False
+    ]
+    return scaled_norm(chosen)
 
 
 def region_size(mask: Any, updates: Any) -> jax.Array:

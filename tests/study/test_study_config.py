@@ -1,22 +1,36 @@
 """A study and its file, right and wrong."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from small_study import STUDY
 
-from pptp_jax.data import Npz
+from pptp_jax.data import Balanced, Npz
 from pptp_jax.fleets import fingerprint
 from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.release import OrderOnly
 from pptp_jax.signals import FLIP, IDENTITY, shift
+from pptp_jax.storage.files import write_json
 from pptp_jax.storage.record import describe
-from pptp_jax.study import load_study, narrowed, run
-from pptp_jax.training import freeze, split, undefended, whole_network
+from pptp_jax.study import Study, load_study, narrowed, run
+from pptp_jax.training import (
+    SGD,
+    Perturbation,
+    Private,
+    early_stopped,
+    freeze,
+    perturb,
+    split,
+    undefended,
+    whole_network,
+)
+from pptp_jax.validation import Refused
 
 
 def test_a_study_file(tmp_path: Path) -> None:
@@ -53,6 +67,67 @@ def test_a_narrowed_study(tmp_path: Path) -> None:
     assert narrowed(replace(STUDY, data=Npz()), tmp_path, []).data == Npz(str(tmp_path))
     with pytest.raises(ValueError, match=r"recipe 'undefnded' .* did you mean 'undefended'"):
         narrowed(STUDY, None, ["undefnded"])
+
+
+@pytest.mark.parametrize("number", [np.int64, np.asarray, jnp.asarray])
+def test_a_study_in_numbers_of_numpy_is_that_of_python(number: Callable) -> None:
+    """In its record, its fingerprints and the names of its files."""
+
+    def study(number: Callable) -> Study:
+        return replace(
+            STUDY,
+            split=Balanced(models=number(4)),
+            examples=number(200),
+            batch_size=number(32),
+            seed=number(3),
+            optimizer=SGD(learning_rate=number(1)),
+            recipes=(
+                undefended(number(1)),
+                freeze("stem", after=number(1), more=number(2)),
+                perturb("stem", Perturbation(scale=number(0)), epochs=number(1)),
+            ),
+        )
+
+    def records(study: Study) -> list[object]:
+        data = study.load()
+        parts = study.division(len(data)), study.membership(len(data))
+        prints = [fingerprint(study, recipe, data, *parts) for recipe in study.recipes]
+        return [json.dumps(describe(study)), [r.slug for r in study.recipes], prints]
+
+    assert records(study(number)) == records(study(int))
+
+
+def test_a_record_of_a_part_in_numbers_of_numpy_is_that_of_python(tmp_path: Path) -> None:
+    content = {"seed": np.int64(3), "found": [np.float32(0.5), np.True_], "at": jnp.array(2)}
+    write_json(tmp_path / "record.json", content)
+    stored = json.loads((tmp_path / "record.json").read_text())
+    assert stored == {"seed": 3, "found": [0.5, True], "at": 2}
+    assert describe(Balanced(models=np.int64(4))) == {"type": "Balanced", "models": 4}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: early_stopped(np.int64(-3)),
+        lambda: undefended("3"),
+        lambda: undefended(None),
+        lambda: Balanced(models=np.int64(0)),
+        lambda: replace(STUDY, seed=np.int64(-1)),
+        lambda: replace(STUDY, budget=None),
+        lambda: Perturbation(rate=np.float32(1.5)),
+        lambda: Perturbation(max_norm=np.float32(-1)),
+        lambda: SGD(learning_rate=np.float32(np.nan)),
+        lambda: RelaxLoss(alpha=np.float32(-1)),
+        lambda: OrderOnly(low=np.float32(1), high=np.float32(0)),
+        lambda: OrderOnly(low="0"),
+        lambda: Npz(scale=np.float64(0)),
+        lambda: Private(noise_multiplier=np.float32(-1)),
+        lambda: Private(noise_multiplier=None),
+    ],
+)
+def test_a_bad_number_is_refused_whatever_its_type(make: Callable[[], object]) -> None:
+    with pytest.raises(Refused, match=r"must be|must lie"):
+        make()
 
 
 def test_what_a_recipe_releases_makes_it_another_one() -> None:

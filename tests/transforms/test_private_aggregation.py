@@ -241,3 +241,9 @@ def test_sums_that_do_not_fit_the_parameters_are_refused():
 def test_a_tree_that_the_map_does_not_cover_is_refused_at_init():
     with pytest.raises(ValueError, match="no rule covers the parameters tail"):
         private().init({**PARAMS, "tail": jnp.ones(1)})
+
+
+@pytest.mark.parametrize(("noise", "max_norm"), [(1e-20, 1e-20), (1e20, 1e20)])
+def test_noise_that_single_precision_would_lose_is_refused(noise, max_norm):
+    with pytest.raises(ValueError, match=r"noise's standard deviation.*which float32 does not"):
+        private(max_norm=max_norm, noise=noise)
