@@ -7,16 +7,14 @@ does what JAX puts in a number's place, such as its shape, and a schedule.
 
 import difflib
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from numbers import Number
 from typing import Any
 
-import jax
-import numpy as np
-
 # Training computes in float32: what lies beyond is infinite there, or zero.
-_LEAST, _LARGEST = (float(bound) for bound in (np.finfo("f4").tiny, np.finfo("f4").max))
+_LEAST, _LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
 
 
 class Refused(ValueError):
@@ -117,6 +115,7 @@ def python_number(value: Any) -> Any:
     """The Python number that a number of NumPy or JAX holds; anything else as it is.
 
     Examples:
+        >>> import numpy as np
         >>> python_number(np.int64(3)), python_number(np.float32(0.5)), python_number("3")
         (3, 0.5, '3')
     """
@@ -130,6 +129,7 @@ def with_python_numbers(settings: Any) -> Any:
     dataclasses, tuples, lists and mappings; what holds no such number is returned as it is.
 
     Examples:
+        >>> import numpy as np
         >>> with_python_numbers({"seed": np.int64(0), "widths": (np.int64(8), 4)})
         {'seed': 0, 'widths': (8, 4)}
     """
@@ -210,17 +210,20 @@ def _changed(parts: Mapping[Any, Any]) -> dict[Any, Any]:
 def _entries(value: object) -> list[Any] | None:
     """What a value holds, one by one; None if it cannot be looked at."""
     if _is_array(value):
-        return np.ravel(np.asarray(value)).tolist()
-    if isinstance(value, Number | str | bytes | list | tuple | Mapping | None):
+        return sys.modules["numpy"].ravel(value).tolist()
+    if isinstance(value, Number | str | bytes | list | tuple | Mapping | type | None):
         return [value]
     return None
 
 
-def _is_array(value: object) -> bool:
-    if isinstance(value, np.generic | np.ndarray):
+def _is_array(value: Any) -> bool:
+    # Without NumPy and JAX there are no arrays of theirs, and the command line loads neither.
+    numpy, jax = sys.modules.get("numpy"), sys.modules.get("jax")
+    if numpy is not None and isinstance(value, numpy.generic | numpy.ndarray):
         return True
     return (
-        isinstance(value, jax.Array)
+        jax is not None
+        and isinstance(value, jax.Array)
         and not isinstance(value, jax.core.Tracer)
         and value.is_fully_addressable
         and not jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
