@@ -15,6 +15,7 @@ from pptp_jax.study.config import Study
 from pptp_jax.study.guarantee import guarantee
 from pptp_jax.study.kept import Fleet
 from pptp_jax.training import Recipe
+from pptp_jax.validation import AttackUnavailable
 
 
 class Attacked(NamedTuple):
@@ -69,7 +70,7 @@ def attacked(
                 examples=np.searchsorted(columns, membership.evaluated),
             )
             scores[name] = ATTACKS[name](evidence)
-        except ValueError as error:
+        except AttackUnavailable as error:
             notes.append(f"{name}: {error}")
     seen = np.ix_(targets, membership.evaluated)
     return Attacked(targets, membership.matrix[seen], fleet.correct[seen], scores, notes)
