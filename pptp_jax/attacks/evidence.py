@@ -21,6 +21,7 @@ AXES = {
     "boundary_distance": ("models", "examples"),
     "noisy_correct": ("models", "examples"),
 }
+_NONE_LEFT = "this attack needs a target and the shadows it asks for, and no model is left"
 Statistic = Callable[
     [Float[Array, "models queries examples classes"], Int[Array, " examples"]],
     Shaped[Array, "models queries examples"],
@@ -234,6 +235,8 @@ class Evidence:
         chosen = self.members() if kind == "IN" else ~self.members()
         counts = chosen.sum(axis=0, dtype=np.int32)
         itself = self.itself
+        if not len(itself):
+            raise AttackUnavailable(_NONE_LEFT)
         left = [(counts - chosen[place]).min() for place in itself[itself >= 0]]
         fewest = min(left) if len(left) == len(itself) else min([counts.min(), *left])
         if fewest < at_least:
@@ -273,9 +276,7 @@ class Evidence:
             return jnp.asarray(_in_range(array))
 
         if not len(rows):
-            raise AttackUnavailable(
-                "this attack needs a model, and none is left: train more models"
-            )
+            raise AttackUnavailable(_NONE_LEFT)
         if isinstance(signal, str) and signal in signals:
             return picked(signal, rows)
         statistic = DERIVED.get(signal) if isinstance(signal, str) else signal
