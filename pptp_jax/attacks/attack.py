@@ -47,7 +47,7 @@ class Attack:
     access: Access
     reads: tuple[str, ...]
     source: str
-    function: Callable[..., Float[Array, "targets attacked"]]
+    function: Callable[..., Float[Array | np.ndarray, "targets attacked"]]
     inside: int = 0
     outside: int = 0
     shadows: int = 0
@@ -61,7 +61,7 @@ class Attack:
             **options: what the attack's function takes.
 
         Raises:
-            ValueError: if a signal is missing or some example has too few shadows.
+            AttackUnavailable: if a signal is missing or some example has too few shadows.
         """
         return np.asarray(self.function(evidence, **options))
 
@@ -95,8 +95,8 @@ def attack_targets(
             take the place of all shadows: an attacker who does not know the defence.
 
     Raises:
-        ValueError: if the attack refuses, for example because of too few shadows, or shapes
-            disagree.
+        AttackUnavailable: if the attack cannot be made, for example because of too few shadows.
+        Refused: if shapes disagree.
 
     Examples:
         >>> from pptp_jax.attacks import ATTACKS

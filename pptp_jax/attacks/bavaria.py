@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.leave_out import Fit, fits, without
 from pptp_jax.attacks.likelihood_ratio import log_ratio
+from pptp_jax.attacks.pooled import pooled_variance, typical
 
 
 def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -25,7 +26,7 @@ def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
 
     The prior is fitted to all examples by moments (empirical Bayes): μ₀ is the mean of the means; κ
     the ratio of the mean variance to the variance of the true means; α and β have the mean and the
-    variance of the true variances. Without the target, and its stand-in as in LiRA.
+    variance of the true variances. As many IN as OUT shadows are used, as in LiRA.
 
     Args:
         evidence: with φ.
@@ -34,7 +35,7 @@ def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
         The scores.
 
     Raises:
-        ValueError: with fewer than 2 IN and 2 OUT shadows for an example.
+        AttackUnavailable: with fewer than 2 IN and 2 OUT shadows for an example.
 
     Examples:
         >>> import numpy as np
@@ -60,18 +61,20 @@ def _log_predictive(value: Float[Array, "queries examples"], fit: Fit) -> Float[
 
 def _prior(fit: Fit) -> tuple[Float[Array, "queries 1"], ...]:
     """μ₀, κ, α and β of each query, by the moments of the examples' means and variances."""
-    n = fit.models.astype(fit.mean.dtype)
-    freedom = (n - 1).sum()
+    n = jnp.broadcast_to(fit.models.astype(fit.mean.dtype)[None], fit.mean.shape)
+    pooled = typical(fit)
+
+    def average(values: Float[Array, "queries examples"]) -> Float[Array, "queries 1"]:
+        return values.mean(axis=-1, keepdims=True, where=pooled)
+
     # What does not vary at all must not divide by zero.
-    least = jnp.finfo(fit.mean.dtype).tiny ** 0.5
-    variance = fit.squares.sum(axis=-1, keepdims=True) / freedom + least
-    centre = fit.mean.mean(axis=-1, keepdims=True)
+    variance = pooled_variance(fit) + jnp.finfo(fit.mean.dtype).tiny ** 0.5
+    centre = average(fit.mean)
     # The means scatter by their own error as well, and so do the variances.
-    of_means = jnp.square(fit.mean - centre).mean(axis=-1, keepdims=True)
-    between = jnp.maximum(of_means - variance * (1 / n).mean(), 1e-3 * variance)
-    own = fit.squares / (n - 1)[None] / variance
-    error = (2 / (n - 1)).mean()
-    excess = jnp.square(own - 1).mean(axis=-1, keepdims=True) - error
+    of_means = average(jnp.square(fit.mean - centre))
+    between = jnp.maximum(of_means - variance * average(1 / n), 1e-3 * variance)
+    error = average(2 / (n - 1))
+    excess = average(jnp.square(fit.squares / (n - 1) / variance - 1)) - error
     # The squared coefficient of variation of the true variances.
     spread = jnp.clip(excess / (1 + error), 1e-2, 1e2)
     alpha = 2 + 1 / spread

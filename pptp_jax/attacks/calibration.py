@@ -18,7 +18,7 @@ def calibration_watson(evidence: Evidence) -> Float[Array, "targets attacked"]:
         The scores, averaged over the queries.
 
     Raises:
-        ValueError: with no OUT shadow for an example.
+        AttackUnavailable: with no OUT shadow for an example.
 
     References:
         Watson et al., "On the Importance of Difficulty Calibration in Membership Inference
@@ -46,7 +46,7 @@ def calibration_sablayrolles(evidence: Evidence) -> Float[Array, "targets attack
         The scores, averaged over the queries.
 
     Raises:
-        ValueError: with no IN or no OUT shadow for an example.
+        AttackUnavailable: with no IN or no OUT shadow for an example.
 
     References:
         Sablayrolles et al., "White-box vs Black-box: Bayes Optimal Strategies for Membership

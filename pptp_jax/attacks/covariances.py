@@ -80,7 +80,7 @@ def spreads(
 
 def without(
     found: Spreads,
-    model: Int[Array, " examples"],
+    model: Int[Array, ""],
     value: Float[Array, "queries examples"],
     there: Bool[Array, " examples"],
 ) -> Spread:
@@ -95,7 +95,7 @@ def without(
     Examples:
         >>> values = jnp.array([[1.0, 0.0], [2.0, 0.0], [6.0, 3.0]])[:, :, None]
         >>> found = spreads(values, jnp.ones((3, 1), bool))
-        >>> left = without(found, jnp.array([0]), values[0], jnp.array([True]))
+        >>> left = without(found, jnp.array(0), values[0], jnp.array([True]))
         >>> print(left.products[..., 0])
         [[8.  6. ]
          [6.  4.5]]
@@ -104,7 +104,7 @@ def without(
     n = whole.models.astype(value.dtype)
     d = value - whole.mean
     products = found.whole - d[:, None] * d[None] * (n / jnp.maximum(n - 1, 1))[None, None]
-    far = found.fits.far == jnp.broadcast_to(model, found.fits.far.shape)
+    far = found.fits.far == model
     products = jnp.where(far[None], found.without_far.swapaxes(0, 1), products)
     products = jnp.where(far[:, None], found.without_far, products)
     return Spread(

@@ -16,7 +16,7 @@ from pptp_jax.signals import (
     noise_signal,
 )
 from pptp_jax.tasks import Classification, logit_scaled_confidence
-from pptp_jax.validation import Refused, one_of, positive
+from pptp_jax.validation import AttackUnavailable, Refused, one_of, positive
 
 # What can be read of classifiers; models come first and examples last, but for the logits' classes.
 AXES = {
@@ -30,6 +30,7 @@ AXES = {
     )
     if signal.derive is None
 }
+_NONE_LEFT = "this attack needs a target and the shadows it asks for, and no model is left"
 Statistic = Callable[
     [Float[Array, "models queries examples classes"], Int[Array, " examples"]],
     Shaped[Array, "models queries examples"],
@@ -49,6 +50,9 @@ def _correct(
 ) -> Bool[Array, "models queries examples"]:
     return logits.argmax(axis=-1) == labels[None, None]
 
+
+# What lies farther out counts as this: it keeps its order, and differences and sums are finite.
+_LARGEST = 1e37
 
 # What follows from the logits and the labels where it is not given.
 DERIVED: dict[str, Statistic] = {"confidence": _confidence, "correct": _correct}
@@ -79,7 +83,8 @@ class Evidence:
             models of the target's own recipe.
 
     Raises:
-        ValueError: if shapes disagree, or a signal, target, shadow or example is unknown.
+        Refused: if shapes disagree, a signal, target, shadow or example is unknown, or one of these
+            is given several times.
 
     Examples:
         >>> membership = np.array([[True, False], [False, True], [True, True]])
@@ -127,9 +132,13 @@ class Evidence:
             ("shadow", self.shadows, models, "models"),
             ("example", self.examples, examples, "examples"),
         ):
-            for number in () if numbers is None else numbers:
+            numbers = () if numbers is None else numbers
+            for number in numbers:
                 if not 0 <= number < total:
                     raise Refused(f"{what} must be one of the {of} 0 to {total - 1}, got {number}")
+            found, times = np.unique(np.asarray(numbers, int), return_counts=True)
+            for number in found[times > 1].tolist():
+                raise Refused(f"{what} {number} is given several times: give each of them once")
         under_attack = examples if self.examples is None else len(self.examples)
         for what, mask, total, of in (
             ("nonmembers", self.nonmembers, examples, "examples"),
@@ -149,6 +158,8 @@ class Evidence:
         axes = AXES[name]
         if signal.ndim != len(axes):
             raise Refused(f"{name} must have shape ({', '.join(axes)}), got {signal.shape}")
+        if signal.dtype != bool and not np.can_cast(signal.dtype, np.longdouble, "same_kind"):
+            raise Refused(f"{name} must hold real numbers, got an array of {signal.dtype}")
         found = (signal.shape[0], signal.shape[axes.index("examples")])
         if found != self.membership.shape:
             raise Refused(
@@ -190,7 +201,7 @@ class Evidence:
             everywhere: on all there are.
 
         Raises:
-            ValueError: if it is not there.
+            AttackUnavailable: if it is not there.
         """
         chosen = None if everywhere else self.examples
         return self._taken(self.signals, signal, self.target_rows, chosen)
@@ -205,7 +216,7 @@ class Evidence:
             everywhere: on all there are.
 
         Raises:
-            ValueError: if it is not there.
+            AttackUnavailable: if it is not there.
         """
         chosen = None if everywhere else self.examples
         return self._taken(self.unaware or self.signals, signal, self.shadow_rows, chosen)
@@ -225,15 +236,17 @@ class Evidence:
             at_least: how many each example needs, whichever target is left out.
 
         Raises:
-            ValueError: if some example has fewer.
+            AttackUnavailable: if some example has fewer.
         """
         chosen = self.members() if kind == "IN" else ~self.members()
         counts = chosen.sum(axis=0, dtype=np.int32)
         itself = self.itself
+        if not len(itself):
+            raise AttackUnavailable(_NONE_LEFT)
         left = [(counts - chosen[place]).min() for place in itself[itself >= 0]]
         fewest = min(left) if len(left) == len(itself) else min([counts.min(), *left])
         if fewest < at_least:
-            raise Refused(
+            raise AttackUnavailable(
                 f"this attack needs at least {at_least} {kind} shadows for every example, and some "
                 f"example has {fewest}: train more models"
             )
@@ -245,11 +258,11 @@ class Evidence:
         """The labels or inputs of the examples under attack or of all there are, or a mask of them.
 
         Raises:
-            ValueError: if they are not there.
+            AttackUnavailable: if they are not there.
         """
         array = getattr(self, what)
         if array is None:
-            raise Refused(f"this attack needs the examples' {what}: Evidence({what}=...)")
+            raise AttackUnavailable(f"this attack needs the examples' {what}: Evidence({what}=...)")
         chosen = everywhere or self.examples is None
         return np.asarray(array if chosen else array[self.examples])
 
@@ -260,27 +273,39 @@ class Evidence:
         rows: Int[np.ndarray, " rows"],
         examples: Int[np.ndarray, " attacked"] | None,
     ) -> Shaped[Array, "rows ..."]:
-        def picked(name: str, rows: Int[np.ndarray, " rows"]) -> Shaped[np.ndarray, "rows ..."]:
+        def picked(name: str, rows: Int[np.ndarray, " rows"]) -> Shaped[Array, "rows ..."]:
             array = signals[name]
             whole = len(rows) == len(array) and (rows == np.arange(len(rows))).all()
             array = array if whole else array[rows]
-            return array if examples is None else array.take(examples, AXES[name].index("examples"))
+            if examples is not None:
+                array = array.take(examples, AXES[name].index("examples"))
+            return jnp.asarray(_in_range(array))
 
+        if not len(rows):
+            raise AttackUnavailable(_NONE_LEFT)
         if isinstance(signal, str) and signal in signals:
-            return jnp.asarray(picked(signal, rows))
+            return picked(signal, rows)
         statistic = DERIVED.get(signal) if isinstance(signal, str) else signal
         if statistic is None or "logits" not in signals:
             there = ", ".join(map(repr, sorted(signals))) or "none"
             missing = repr(signal) if isinstance(signal, str) else "'logits'"
-            raise Refused(f"this attack reads the signal {missing}, and there are only: {there}")
+            raise AttackUnavailable(
+                f"this attack reads the signal {missing}, and there are only: {there}"
+            )
         labels = jnp.asarray(self.needed("labels", everywhere=examples is None))
         # Model by model: all logits at once may be more than the memory holds.
         return jnp.concatenate(
-            [
-                statistic(jnp.asarray(picked("logits", rows[i : i + 1])), labels)
-                for i in range(len(rows))
-            ]
+            [statistic(picked("logits", rows[i : i + 1]), labels) for i in range(len(rows))]
         )
+
+
+def _in_range(signal: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+    """The signal as float32, in which attacks compute; booleans as they are."""
+    if signal.dtype == bool:
+        return signal
+    if signal.dtype.kind == "f" and signal.dtype.itemsize > 4:
+        signal = np.clip(signal, -_LARGEST, _LARGEST)
+    return np.asarray(signal).astype(np.float32, copy=False)
 
 
 def _numbers(chosen: Sequence[int] | None, total: int) -> Int[np.ndarray, " chosen"]:

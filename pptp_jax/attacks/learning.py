@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.models import Model
-from pptp_jax.validation import Refused
+from pptp_jax.validation import AttackUnavailable
 
 # A pair of a shadow and an example, as arrays that a batch is made of.
 Batch = Any
@@ -41,7 +41,7 @@ def folds_of(evidence: Evidence, folds: int) -> Folds:
         folds: how many folds there are at most.
 
     Raises:
-        ValueError: if a fold is left without a shadow that has both members and non-members.
+        AttackUnavailable: if a fold is left without a shadow that has both members and non-members.
 
     Examples:
         >>> membership = np.array([[True, False], [False, True], [True, False]])
@@ -60,7 +60,7 @@ def folds_of(evidence: Evidence, folds: int) -> Folds:
     members = evidence.members(everywhere=True)
     both = members.any(axis=1) & ~members.all(axis=1)
     if not (teachers & both).any(axis=1).all():
-        raise Refused(
+        raise AttackUnavailable(
             "this attack learns from shadows that have members and non-members among the examples, "
             "and some target has none: train more models"
         )

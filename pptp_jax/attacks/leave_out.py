@@ -11,11 +11,9 @@ only be the one farthest from the mean, or the largest where positive numbers ar
 left out for good, by a sum of its own.
 """
 
-from itertools import product
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 
@@ -69,7 +67,7 @@ def fits(
 
 def without(
     found: Fits,
-    model: Int[Array, ""] | Int[Array, " examples"],
+    model: Int[Array, ""],
     value: Float[Array, "queries examples"],
     there: Bool[Array, " examples"],
 ) -> Fit:
@@ -77,7 +75,7 @@ def without(
 
     Args:
         found: the fits.
-        model: which one, for all examples or for each.
+        model: which one.
         value: its values.
         there: for which examples it is among the chosen; elsewhere the fit stays as it is.
 
@@ -91,7 +89,7 @@ def without(
     n = count.astype(mean.dtype)[None]
     left = jnp.maximum(n - 1, 1)
     d = value - mean
-    far = found.far == jnp.broadcast_to(model, found.far.shape)
+    far = found.far == model
     there_too = there[None]
     mean_left = jnp.where(far, found.without_far.mean, mean - d / left)
     squares_left = jnp.where(far, found.without_far.squares, squares - d * d * (n / left))
@@ -100,92 +98,6 @@ def without(
         jnp.where(there_too, mean_left, mean),
         jnp.where(there_too, jnp.maximum(squares_left, 0), squares),
     )
-
-
-class StandIns(NamedTuple):
-    """Who is left out beside each target.
-
-    Attributes:
-        who: which shadow; −1 for none.
-        inside: whether it is an IN shadow.
-        value: its values.
-    """
-
-    who: Int[Array, "targets examples"]
-    inside: Bool[Array, "targets examples"]
-    value: Float[Array, "targets queries examples"]
-
-
-def left_out(
-    known: Float[Array, "shadows queries examples"],
-    chosen: Bool[Array, "shadows examples"],
-    place: Int[Array, ""],
-    stand_in: StandIns,
-    *,
-    inside: bool,
-) -> tuple[Int[Array, " examples"], Float[Array, "queries examples"], Bool[Array, " examples"]]:
-    """Which shadow of a kind is left out for which example: the target, its stand-in or nobody.
-
-    Args:
-        known: what was fitted.
-        chosen: which shadows are of this kind for which example.
-        place: which shadow the target is itself; −1 for none.
-        stand_in: that of this target.
-        inside: whether this kind is IN.
-
-    Returns:
-        Which one, its values, and for which examples there is one, as `without` takes them.
-    """
-    target_there = chosen[place] & (place >= 0)
-    stand_in_there = (stand_in.inside == inside) & (stand_in.who >= 0)
-    model = jnp.where(target_there, place, stand_in.who)
-    value = jnp.where(target_there[None], known[place], stand_in.value)
-    return model, value, target_there | stand_in_there
-
-
-def stand_ins(
-    members: Bool[np.ndarray, "shadows examples"],
-    itself: Int[np.ndarray, " targets"],
-    known: Float[np.ndarray, "shadows queries examples"],
-) -> StandIns:
-    """Who is left out beside the target, so that the number of shadows does not tell its members.
-
-    Where every example is in equally many models, a member of the target has one IN shadow fewer
-    than a non-member, and one OUT shadow more: the attack would be given away by the numbers alone,
-    for a fit to fewer shadows is a worse one. So the next shadow of the kind of which there is one
-    more is left out as well, and every example has as many of either kind, whatever it is. Nobody
-    is where the numbers tell nothing: the target is no shadow, or the others' numbers differ by
-    more than one.
-
-    Args:
-        members: who is a member of which shadow.
-        itself: which shadow each target is itself; −1 for none.
-        known: the shadows' values.
-
-    Examples:
-        >>> members = np.array([[True, False], [True, False], [False, True], [False, True]])
-        >>> found = stand_ins(members, np.array([0, 3]), np.zeros((4, 1, 2), np.float32))
-        >>> print(found.who)
-        [[2 2]
-         [0 0]]
-    """
-    counts = members.sum(axis=0, dtype=np.int32)
-    who = np.full((len(itself), members.shape[1]), -1, np.int32)
-    inside = np.zeros(who.shape, bool)
-    value = np.zeros((len(itself), *known.shape[1:]), known.dtype)
-    of_place = {int(place): row for row, place in enumerate(itself) if place >= 0}
-    following = {kind: np.full(members.shape[1], -1, np.int32) for kind in (True, False)}
-    # Backwards twice around: behind the last shadow comes the first.
-    for turn, place in product((0, 1), reversed(range(len(members)))):
-        others = counts - members[place]
-        if turn and place in of_place and np.ptp(others) == 1:
-            row = of_place[place]
-            inside[row] = others == others.max()
-            who[row] = np.where(inside[row], following[True], following[False])
-            value[row] = np.take_along_axis(known, who[row][None, None], axis=0)[0]
-        for kind, latest in following.items():
-            latest[members[place] == kind] = place
-    return StandIns(jnp.asarray(who), jnp.asarray(inside), jnp.asarray(value))
 
 
 def _fit(

@@ -9,14 +9,16 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from pptp_jax.attacks.alike import kinds_alike, without_target
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.leave_out import StandIns, left_out, stand_ins
 
 Fits = TypeVar("Fits")
 Fit = TypeVar("Fit")
+
+# Squares of what is farther out would leave the range of float32.
+_FAR = 1e9
 
 
 def log_ratio(
@@ -25,7 +27,7 @@ def log_ratio(
     without: Callable[..., Fit],
     log_density: Callable[[Float[Array, "queries attacked"], Fit], Float[Array, " attacked"]],
 ) -> Float[Array, "targets attacked"]:
-    """Log p(φ; IN) − log p(φ; OUT), fitted to the shadows without the target and its stand-in.
+    """Log p(φ; IN) − log p(φ; OUT), fitted to as many IN as OUT shadows without the target.
 
     Args:
         evidence: with φ.
@@ -35,9 +37,10 @@ def log_ratio(
             the same functions are to be given each time.
 
     Raises:
-        ValueError: with fewer than 2 IN and 2 OUT shadows for an example.
+        AttackUnavailable: with fewer than 2 IN and 2 OUT shadows for an example.
 
     Examples:
+        >>> import numpy as np
         >>> from pptp_jax.attacks.leave_out import fits, without
         >>> def nearness(phi, fit):
         ...     return -jnp.square(phi - fit.mean).sum(axis=0)
@@ -49,9 +52,18 @@ def log_ratio(
          [-16.]]
     """
     kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
-    own, known, itself = evidence.own("confidence"), evidence.known("confidence"), evidence.itself
-    spare = stand_ins(evidence.members(), itself, np.asarray(known))
-    return _log_ratio(fit, without, log_density, own, known, kinds, jnp.asarray(itself), spare)
+    own, known = near(evidence.own("confidence")), near(evidence.known("confidence"))
+    return _log_ratio(fit, without, log_density, own, known, kinds, jnp.asarray(evidence.itself))
+
+
+def near(phi: Float[Array, "models queries examples"]) -> Float[Array, "models queries examples"]:
+    """φ within the range in which its squares are finite.
+
+    Examples:
+        >>> print(near(jnp.array([[[-jnp.inf, 2.0, 1e37]]])))
+        [[[-1.e+09  2.e+00  1.e+09]]]
+    """
+    return jnp.clip(phi, -_FAR, _FAR)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -63,21 +75,14 @@ def _log_ratio(
     known: Float[Array, "shadows queries examples"],
     kinds: tuple[Bool[Array, "shadows examples"], Bool[Array, "shadows examples"]],
     itself: Int[Array, " targets"],
-    spare: StandIns,
 ) -> Float[Array, "targets examples"]:
-    found = [(chosen, fit(known, chosen)) for chosen in kinds]
+    found = kinds_alike(fit, known, kinds)
 
     def of_target(
-        target: tuple[Float[Array, "queries examples"], Int[Array, ""], StandIns],
+        target: tuple[Float[Array, "queries examples"], Int[Array, ""]],
     ) -> Float[Array, " examples"]:
-        mine, place, stand_in = target
-        of_in, of_out = (
-            log_density(
-                mine,
-                without(fits, *left_out(known, chosen, place, stand_in, inside=chosen is kinds[0])),
-            )
-            for chosen, fits in found
-        )
-        return of_in - of_out
+        mine, place = target
+        of_in, of_out = without_target(found, without, place, known[place])
+        return log_density(mine, of_in) - log_density(mine, of_out)
 
-    return jax.lax.map(of_target, (own, itself, spare))
+    return jax.lax.map(of_target, (own, itself))

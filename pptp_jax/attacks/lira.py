@@ -10,12 +10,14 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.stats import norm
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.leave_out import Fit, fits, without
-from pptp_jax.attacks.likelihood_ratio import log_ratio
+from pptp_jax.attacks.likelihood_ratio import log_ratio, near
+from pptp_jax.attacks.pooled import pooled_variance
 from pptp_jax.attacks.published_lira import published_offline, published_online
 from pptp_jax.validation import one_of
 
@@ -27,27 +29,26 @@ _PER_EXAMPLE_FROM = 64
 
 def lira_online(
     evidence: Evidence, *, variance: Variance = "auto", reference_compat: bool = False
-) -> Float[Array, "targets attacked"]:
+) -> Float[Array | np.ndarray, "targets attacked"]:
     """Log N(φ; μ_in, σ²_in) − log N(φ; μ_out, σ²_out), summed over the queries.
 
     Queries count as independent; `lira_multivariate` takes them jointly.
 
-    In a balanced fleet that is attacked model by model, one more shadow is left out of each pair of
-    fits, so that both kinds have as many for members as for non-members (see `stand_ins`). Without
-    that, labels of membership that mean nothing gave an AUC of .49 with 16 models, .46 with 8.
+    Of each example as many IN as OUT shadows are used, the first in the order of the models (see
+    `pptp_jax.attacks.alike`): numbers that differ would tell of membership by themselves.
 
     Args:
         evidence: with φ.
         variance: `per_example`; `global`, the variance within examples pooled over all of them;
-            or `auto`: per example from 64 models up, the target counted.
-        reference_compat: computes as the published code does: medians for means, the mean over
-            queries, and a "fixed" (global) variance that is that of all IN signals together.
+            or `auto`: per example from 64 models up, the target counted. Of examples with a gross
+            outlier the pooled variance takes no notice (see `pptp_jax.attacks.pooled`).
+        reference_compat: computes as the published code does (see `published_online`).
 
     Returns:
         The scores.
 
     Raises:
-        ValueError: with fewer than 2 IN and 2 OUT shadows for an example.
+        AttackUnavailable: with fewer than 2 IN and 2 OUT shadows for an example.
 
     Examples:
         >>> import numpy as np
@@ -59,29 +60,31 @@ def lira_online(
     """
     pooled = pools(evidence, variance)
     if reference_compat:
-        kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
-        own, known = evidence.own("confidence"), evidence.known("confidence")
-        return published_online(pooled, own, known, *kinds, jnp.asarray(evidence.itself))
+        return published_online(evidence, fixed_variance=pooled)
     return log_ratio(evidence, fits, without, _log_density_pooled if pooled else _log_density)
 
 
 def lira_offline(
     evidence: Evidence, *, variance: Variance = "auto", reference_compat: bool = False
-) -> Float[Array, "targets attacked"]:
+) -> Float[Array | np.ndarray, "targets attacked"]:
     """Log Pr[Z ≤ φ] for Z ~ N(μ_out, σ²_out), summed over the queries; no IN shadow is used.
+
+    μ_out and σ_out are known from n shadows only, so that a non-member's φ lies farther from the
+    mean than σ_out says, the more so the smaller n is. Z has therefore the distribution of the next
+    value: its variance is σ²_out (1 + 1/n), and with each example's own variance it is Student's,
+    with n − 1 degrees of freedom. Otherwise n alone would tell of membership.
 
     Args:
         evidence: with φ.
         variance: as in `lira_online`.
-        reference_compat: computes as the published code does: −log N(φ; μ_out, σ²_out), which also
-            calls confidences far below the OUT mean members; medians for means, the mean over
-            queries, and a "fixed" (global) variance that is that of all OUT signals together.
+        reference_compat: computes as the published code does (see `published_offline`), which also
+            calls confidences far below the OUT mean members.
 
     Returns:
         The scores.
 
     Raises:
-        ValueError: with fewer than 2 OUT shadows for an example.
+        AttackUnavailable: with fewer than 2 OUT shadows for an example.
 
     Examples:
         >>> import numpy as np
@@ -91,10 +94,12 @@ def lira_offline(
         >>> bool(lira_offline(held)[0, 0] > np.log(0.99))
         True
     """
+    pooled = pools(evidence, variance)
+    if reference_compat:
+        return published_offline(evidence, fixed_variance=pooled)
     outside = evidence.shadows_of("OUT", at_least=2)
-    run = published_offline if reference_compat else _offline
-    own, known = evidence.own("confidence"), evidence.known("confidence")
-    return run(pools(evidence, variance), own, known, outside, jnp.asarray(evidence.itself))
+    own, known = near(evidence.own("confidence")), near(evidence.known("confidence"))
+    return _offline(pooled, own, known, outside, jnp.asarray(evidence.itself))
 
 
 def pools(evidence: Evidence, variance: Variance) -> bool:
@@ -120,9 +125,20 @@ def _offline(
     ) -> Float[Array, " examples"]:
         mine, place = target
         fit = without(found, place, known[place], outside[place] & (place >= 0))
-        return norm.logcdf(mine, *_gaussian(fit, pooled)).sum(axis=0)
+        mean, std = _gaussian(fit, pooled)
+        n = fit.models.astype(mean.dtype)[None]
+        off = (mine - mean) / (std * jnp.sqrt(1 + 1 / n))
+        return norm.logcdf(off if pooled else _deviate(off, n - 1)).sum(axis=0)
 
     return jax.lax.map(of_target, (own, itself))
+
+
+def _deviate(
+    t: Float[Array, "queries examples"], freedom: Float[Array, "1 examples"]
+) -> Float[Array, "queries examples"]:
+    """The normal deviate in the place of Student's t (Wallace 1959); far out as well as near 0."""
+    scale = (8 * freedom + 1) / (8 * freedom + 3)
+    return jnp.sign(t) * scale * jnp.sqrt(freedom * jnp.log1p(jnp.square(t) / freedom))
 
 
 def _log_density(
@@ -138,10 +154,9 @@ def _gaussian(
     fit: Fit, pooled: bool
 ) -> tuple[Float[Array, "queries examples"], Float[Array, "queries #examples"]]:
     """Mean and standard deviation, per query and example or per query."""
-    freedom = (fit.models - 1).astype(fit.mean.dtype)
     if pooled:
-        variance = fit.squares.sum(axis=-1, keepdims=True) / freedom.sum()
+        variance = pooled_variance(fit)
     else:
-        variance = fit.squares / freedom[None]
+        variance = fit.squares / (fit.models - 1).astype(fit.mean.dtype)[None]
     # Confidences that do not vary at all would otherwise be divided by zero.
     return fit.mean, jnp.sqrt(variance) + jnp.finfo(variance.dtype).tiny ** 0.5

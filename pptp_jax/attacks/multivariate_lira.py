@@ -15,7 +15,8 @@ from pptp_jax.attacks.covariances import Spread, spreads, without
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.likelihood_ratio import log_ratio
 from pptp_jax.attacks.lira import Variance, pools
-from pptp_jax.validation import Refused
+from pptp_jax.attacks.pooled import typical
+from pptp_jax.validation import AttackUnavailable
 
 # Correlations are made this much smaller, so that queries that always agree can be told apart.
 _RIDGE = 1e-4
@@ -42,7 +43,7 @@ def lira_multivariate(
             per example from 64 models up.
 
     Raises:
-        ValueError: with one query, or with fewer than 2 IN and 2 OUT shadows for an example.
+        AttackUnavailable: with one query, or with fewer than 2 IN and 2 OUT shadows for an example.
 
     Examples:
         >>> import numpy as np
@@ -54,7 +55,7 @@ def lira_multivariate(
         [ True False  True False  True False  True False]
     """
     if evidence.own("confidence").shape[1] == 1:
-        raise Refused(
+        raise AttackUnavailable(
             "this attack takes several queries jointly, and there is only one, of which "
             "lira_online says the same"
         )
@@ -84,7 +85,9 @@ _log_density_pooled = partial(_log_density, pooled=True)
 
 def _covariance(spread: Spread, pooled: bool) -> Float[Array, "queries queries #examples"]:
     freedom = (spread.fit.models - 1).astype(spread.products.dtype)[None, None]
-    covariance = spread.products.sum(axis=-1, keepdims=True) / freedom.sum()
+    where = typical(spread.fit).all(axis=0)[None, None]
+    covariance = spread.products.sum(axis=-1, keepdims=True, where=where)
+    covariance /= freedom.sum(where=where)
     if not pooled:
         prior = len(covariance) - 1
         covariance = (spread.products + prior * covariance) / (freedom + prior)

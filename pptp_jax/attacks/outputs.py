@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence, Statistic
+from pptp_jax.attacks.joined import mean_probability
 from pptp_jax.attacks.thresholds import class_thresholds
 
 # Where the published code cuts probabilities off before it takes their logarithm.
@@ -18,25 +19,27 @@ _LEAST = 1e-30
 
 
 def confidence(evidence: Evidence, *, per_class: bool = False) -> Float[Array, "targets attacked"]:
-    """The probability of the label, averaged over the queries.
+    """The probability p of the label, averaged over the queries.
+
+    It is given as log(p/(1 − p)): that ranks alike, and tells apart what float32 rounds to 1.
 
     Args:
         evidence: with φ.
         per_class: measures from a threshold for each class, chosen on the shadows.
 
     Raises:
-        ValueError: with thresholds, if no shadow has both members and non-members.
+        AttackUnavailable: with thresholds, if no shadow has both members and non-members.
 
     Examples:
         >>> import numpy as np
         >>> phi, membership = np.zeros((1, 1, 1), np.float32), np.array([[True]])
         >>> print(confidence(Evidence(signals={"confidence": phi}, membership=membership)))
-        [[0.5]]
+        [[0.]]
     """
-    own = jax.nn.sigmoid(evidence.own("confidence")).mean(axis=1)
+    own = mean_probability(evidence.own("confidence"))
     if not per_class:
         return own
-    known = jax.nn.sigmoid(evidence.known("confidence", everywhere=True)).mean(axis=1)
+    known = mean_probability(evidence.known("confidence", everywhere=True))
     return _from_thresholds(evidence, own, known)
 
 
@@ -48,7 +51,7 @@ def entropy(evidence: Evidence, *, per_class: bool = False) -> Float[Array, "tar
         per_class: measures from a threshold for each class, chosen on the shadows.
 
     Raises:
-        ValueError: with thresholds, if no shadow has both members and non-members.
+        AttackUnavailable: with thresholds, if no shadow has both members and non-members.
 
     Examples:
         >>> import numpy as np
@@ -73,7 +76,7 @@ def modified_entropy(
         per_class: measures from a threshold for each class, chosen on the shadows, as published.
 
     Raises:
-        ValueError: with thresholds, if no shadow has both members and non-members.
+        AttackUnavailable: with thresholds, if no shadow has both members and non-members.
 
     Examples:
         >>> import numpy as np

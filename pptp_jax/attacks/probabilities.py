@@ -36,7 +36,8 @@ def own_and_known(
         everywhere: whether the shadows' are taken on all examples there are.
 
     Raises:
-        ValueError: if the signal is not there or the probability is unknown.
+        AttackUnavailable: if the signal is not there.
+        Refused: if the probability is unknown.
     """
     one_of(("softmax", "taylor"), probability=probability)
     if probability == "softmax":

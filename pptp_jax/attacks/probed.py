@@ -61,7 +61,7 @@ def gradient_norm(
         blocks: the numbers of the blocks that make up the region; None for all.
 
     Raises:
-        ValueError: if there is no such block.
+        Refused: if there is no such block.
 
     References:
         Nasr, Shokri and Houmansadr, "Comprehensive Privacy Analysis of Deep Learning", 2019,

@@ -1,117 +1,122 @@
 """LiRA as its published code computes it, to be compared with numbers that others report.
 
-Medians stand for means, the scores of queries are averaged, standard deviations are those of the
-sample, 1e-30 is added to them, and a "fixed variance" is that of all IN signals together (online),
-or of all OUT signals (offline), whatever example they belong to.
+All examples have as many IN shadows: the fewest that any of them has, and the first in the order of
+the models; so with OUT shadows. Medians stand for means, the scores of queries are averaged,
+standard deviations are those of the sample, 1e-30 is added to them, and a "fixed variance" is that
+of all IN signals together (online), or of all OUT signals (offline), whatever example they belong
+to. In NumPy and float64, as published, since 1e-30 is nothing to float32 where it is squared.
 
 References:
     Carlini et al., "Membership Inference Attacks From First Principles", 2022,
     https://arxiv.org/abs/2112.03570, and its published code.
 """
 
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
-from jax.scipy.stats import norm
-from jaxtyping import Array, Bool, Float, Int
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.stats import norm
 
-from pptp_jax.attacks.leave_out import Fits, fits, without
+from pptp_jax.attacks.evidence import Evidence
 
-
-class _Sorted(NamedTuple):
-    """The chosen models' values in rising order, the others behind them, and each one's rank."""
-
-    values: Float[Array, "shadows queries examples"]
-    rank: Int[Array, "shadows queries examples"]
-    chosen: Bool[Array, "shadows examples"]
-    fits: Fits
+_LEAST = 1e-30
 
 
-@partial(jax.jit, static_argnums=0)
 def published_online(
-    pooled: bool,
-    own: Float[Array, "targets queries examples"],
-    known: Float[Array, "shadows queries examples"],
-    inside: Bool[Array, "shadows examples"],
-    outside: Bool[Array, "shadows examples"],
-    itself: Int[Array, " targets"],
-) -> Float[Array, "targets examples"]:
-    """The mean over queries of log N(φ; IN) − log N(φ; OUT)."""
-    of_in, of_out = _sorted(known, inside), _sorted(known, outside)
+    evidence: Evidence, *, fixed_variance: bool
+) -> Float[np.ndarray, "targets attacked"]:
+    """The mean over queries of log N(φ; IN) − log N(φ; OUT).
 
-    def of_target(
-        target: tuple[Float[Array, "queries examples"], Int[Array, ""]],
-    ) -> Float[Array, " examples"]:
-        mine, place = target
-        std_in, std_out = (_std(of_in, known, place, pooled) for _ in range(2))
-        if not pooled:
-            std_out = _std(of_out, known, place, pooled)
-        ratio = norm.logpdf(mine, _median(of_in, place), std_in) - norm.logpdf(
-            mine, _median(of_out, place), std_out
+    Args:
+        evidence: with φ.
+        fixed_variance: both standard deviations are that of all IN signals.
+
+    Raises:
+        AttackUnavailable: with fewer than 2 IN and 2 OUT shadows for an example.
+
+    Examples:
+        >>> membership = np.arange(6)[:, None] % 2 == 0
+        >>> phi = np.where(membership, 2.0, -2.0)[:, None] + np.arange(6)[:, None, None] / 8
+        >>> held = Evidence(signals={"confidence": np.float32(phi)}, membership=membership)
+        >>> print(published_online(held, fixed_variance=True)[:, 0] > 0)
+        [ True False  True False  True False]
+    """
+    for kind in ("IN", "OUT"):
+        evidence.shadows_of(kind, at_least=2)
+
+    def scores(
+        own: Float[np.ndarray, "queries examples"],
+        known: Float[np.ndarray, "shadows queries examples"],
+        members: Bool[np.ndarray, "shadows examples"],
+    ) -> Float[np.ndarray, "queries examples"]:
+        of_in, of_out = _first(known, members), _first(known, ~members)
+        std_in = _std(of_in, fixed_variance)
+        std_out = std_in if fixed_variance else _std(of_out, False)
+        return norm.logpdf(own, np.median(of_in, axis=0), std_in) - norm.logpdf(
+            own, np.median(of_out, axis=0), std_out
         )
-        return ratio.mean(axis=0)
 
-    return jax.lax.map(of_target, (own, itself))
+    return _of_each_target(evidence, scores)
 
 
-@partial(jax.jit, static_argnums=0)
 def published_offline(
-    pooled: bool,
-    own: Float[Array, "targets queries examples"],
-    known: Float[Array, "shadows queries examples"],
-    outside: Bool[Array, "shadows examples"],
-    itself: Int[Array, " targets"],
-) -> Float[Array, "targets examples"]:
-    """The mean over queries of −log N(φ; OUT)."""
-    of_out = _sorted(known, outside)
+    evidence: Evidence, *, fixed_variance: bool
+) -> Float[np.ndarray, "targets attacked"]:
+    """The mean over queries of −log N(φ; OUT).
 
-    def of_target(
-        target: tuple[Float[Array, "queries examples"], Int[Array, ""]],
-    ) -> Float[Array, " examples"]:
-        mine, place = target
-        std = _std(of_out, known, place, pooled)
-        return -norm.logpdf(mine, _median(of_out, place), std).mean(axis=0)
+    Args:
+        evidence: with φ.
+        fixed_variance: the standard deviation is that of all OUT signals.
 
-    return jax.lax.map(of_target, (own, itself))
+    Raises:
+        AttackUnavailable: with fewer than 2 OUT shadows for an example.
+
+    Examples:
+        >>> phi = np.float32([3.0, 0.1, -0.1]).reshape(3, 1, 1)
+        >>> membership = np.array([[True], [False], [False]])
+        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> print(published_offline(held, fixed_variance=False).round())
+        [[449.]]
+    """
+    evidence.shadows_of("OUT", at_least=2)
+
+    def scores(
+        own: Float[np.ndarray, "queries examples"],
+        known: Float[np.ndarray, "shadows queries examples"],
+        members: Bool[np.ndarray, "shadows examples"],
+    ) -> Float[np.ndarray, "queries examples"]:
+        of_out = _first(known, ~members)
+        return -norm.logpdf(own, np.median(of_out, axis=0), _std(of_out, fixed_variance))
+
+    return _of_each_target(evidence, scores)
 
 
-def _sorted(
-    known: Float[Array, "shadows queries examples"], chosen: Bool[Array, "shadows examples"]
-) -> _Sorted:
-    order = jnp.argsort(jnp.where(chosen[:, None], known, jnp.inf), axis=0)
-    return _Sorted(
-        jnp.take_along_axis(known, order, axis=0),
-        jnp.argsort(order, axis=0),
-        chosen,
-        fits(known, chosen),
+def _of_each_target(
+    evidence: Evidence, scores: Callable[..., Float[np.ndarray, "queries examples"]]
+) -> Float[np.ndarray, "targets attacked"]:
+    own, known = (
+        np.asarray(phi, np.float64)
+        for phi in (evidence.own("confidence"), evidence.known("confidence"))
+    )
+    members, shadows = evidence.members(), np.arange(len(known))
+    return np.array(
+        [
+            scores(mine, known[shadows != place], members[shadows != place]).mean(axis=0)
+            for mine, place in zip(own, evidence.itself, strict=True)
+        ]
     )
 
 
-def _median(found: _Sorted, place: Int[Array, ""]) -> Float[Array, "queries examples"]:
-    """The median without one model: the ranks behind its own move up by one."""
-    there = found.chosen[place] & (place >= 0)
-    count = (found.fits.whole.models - there.astype(jnp.int32))[None]
-    rank = jnp.where(there[None], found.rank[place], len(found.values))
-
-    def value(at: Int[Array, "1 examples"]) -> Float[Array, "queries examples"]:
-        at = at + (at >= rank).astype(at.dtype)
-        return jnp.take_along_axis(found.values, at[None], axis=0)[0]
-
-    return (value((count - 1) // 2) + value(count // 2)) / 2
+def _first(
+    known: Float[np.ndarray, "shadows queries examples"],
+    chosen: Bool[np.ndarray, "shadows examples"],
+) -> Float[np.ndarray, "first queries examples"]:
+    """Of each example as many of the chosen models as the one that has the fewest of them."""
+    order = np.argsort(~chosen, axis=0, kind="stable")[: chosen.sum(axis=0).min()]
+    return np.take_along_axis(known, order[:, None], axis=0)
 
 
 def _std(
-    found: _Sorted,
-    known: Float[Array, "shadows queries examples"],
-    place: Int[Array, ""],
-    pooled: bool,
-) -> Float[Array, "#queries #examples"]:
-    there = found.chosen[place] & (place >= 0)
-    if not pooled:
-        fit = without(found.fits, place, known[place], there)
-        return jnp.sqrt(fit.squares / fit.models.astype(fit.squares.dtype)[None]) + 1e-30
-    where = found.chosen[:, None] & (jnp.arange(len(known)) != place)[:, None, None]
-    spread = jnp.std(known, where=jnp.broadcast_to(where, known.shape))
-    return spread[None, None] + 1e-30
+    first: Float[np.ndarray, "first queries examples"], fixed: bool
+) -> Float[np.ndarray, "*shape"]:
+    return first.std(axis=None if fixed else 0) + _LEAST

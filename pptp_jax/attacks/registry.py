@@ -94,8 +94,9 @@ _EVERY = (
         inside=2,
         outside=2,
         source="Carlini et al. 2022, arXiv 2112.03570",
-        deviations="as many IN as OUT shadows in a balanced fleet (see below); the global variance "
-        "is that within examples, pooled; `reference_compat` computes as the published code",
+        deviations="as many IN as OUT shadows of each example (see below); the global variance is "
+        "that within examples, pooled, without gross outliers; `reference_compat` computes as the "
+        "published code",
         function=lira_online,
     ),
     Attack(
@@ -117,7 +118,8 @@ _EVERY = (
         reads=_PHI,
         outside=2,
         source="Carlini et al. 2022, arXiv 2112.03570",
-        deviations="one-sided as in the paper; `reference_compat` ranks by −log density as the "
+        deviations="one-sided as in the paper; the distribution is that of the next value, which "
+        "allows for the number of shadows; `reference_compat` ranks by −log density as the "
         "published code",
         function=lira_offline,
     ),
@@ -129,7 +131,7 @@ _EVERY = (
         inside=2,
         outside=2,
         source="Brännvall 2026, arXiv 2603.11799",
-        deviations="as many IN as OUT shadows in a balanced fleet (see below); the prior's numbers "
+        deviations="as many IN as OUT shadows of each example (see below); the prior's numbers "
         "are fitted by moments; those of the paper were not at hand",
         function=bavaria_t,
     ),
@@ -173,7 +175,8 @@ _EVERY = (
         reads=_PHI,
         outside=1,
         source="Lassila et al. 2025, arXiv 2505.24089",
-        deviations="the mean over OUT shadows is not scaled",
+        deviations="the mean over OUT shadows is not scaled; its logarithm is corrected for their "
+        "number",
         function=base_offline,
     ),
     Attack(
@@ -192,7 +195,7 @@ _EVERY = (
         reads=_PHI,
         outside=1,
         source="Ye et al. 2022, arXiv 2111.09679",
-        deviations="ties count half",
+        deviations="ties count half; as many OUT shadows of every example where few are left out",
         function=attack_r,
     ),
     Attack(

@@ -41,7 +41,8 @@ def rmia_online(
         The scores, from 0 to 1.
 
     Raises:
-        ValueError: with no IN or no OUT shadow for an example, or γ not above 0.
+        AttackUnavailable: with no IN or no OUT shadow for an example.
+        Refused: if γ is not above 0.
 
     Examples:
         >>> import numpy as np
@@ -79,7 +80,8 @@ def rmia_offline(
         The scores, from 0 to 1.
 
     Raises:
-        ValueError: with no OUT shadow for an example, γ not above 0, or `a` outside [0, 1].
+        AttackUnavailable: with no OUT shadow for an example.
+        Refused: if γ is not above 0 or `a` lies outside [0, 1].
 
     Examples:
         >>> import numpy as np

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.learning import fitted, folds_of, outputs, scored
 from pptp_jax.models import mlp
-from pptp_jax.validation import Refused, at_least, one_of, positive
+from pptp_jax.validation import AttackUnavailable, at_least, one_of, positive
 
 _BATCH = 256
 # Log-probabilities below this count as this.
@@ -57,7 +57,7 @@ def shadow_network(
         seed: what initial values and batches derive from.
 
     Raises:
-        ValueError: if some target has no shadow with both members and non-members.
+        AttackUnavailable: if some target has no shadow with both members and non-members.
 
     Examples:
         >>> rng = np.random.default_rng(0)
@@ -105,8 +105,8 @@ def augmentation(
         seed: what initial values and batches derive from.
 
     Raises:
-        ValueError: if there is but one query, or some target has no shadow with both members and
-            non-members.
+        AttackUnavailable: if there is but one query, or some target has no shadow with both members
+            and non-members.
 
     References:
         Choquette-Choo et al., "Label-Only Membership Inference Attacks", ICML 2021,
@@ -122,7 +122,9 @@ def augmentation(
     """
     own, known = evidence.own("correct"), evidence.known("correct", everywhere=True)
     if own.shape[1] < 2:
-        raise Refused("this attack reads the answers to several queries, and there is only one")
+        raise AttackUnavailable(
+            "this attack reads the answers to several queries, and there is only one"
+        )
     # No class is told, so that all weigh as one.
     labels = np.zeros(known.shape[2], int)
     return _learned(

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pptp_jax.validation import Refused
+from pptp_jax.validation import AttackUnavailable
 
 
 def class_thresholds(
@@ -23,7 +23,7 @@ def class_thresholds(
         itself: which shadow each target is itself, and must do without; −1 for none.
 
     Raises:
-        ValueError: if a target's shadows have no members or no non-members at all.
+        AttackUnavailable: if a target's shadows have no members or no non-members at all.
 
     Examples:
         >>> scores = np.array([[3.0, 1.0, 8.0, 5.0]])
@@ -33,7 +33,7 @@ def class_thresholds(
     """
     of_all = _thresholds(scores, members, itself)
     if np.isnan(of_all).any():
-        raise Refused(
+        raise AttackUnavailable(
             "thresholds are chosen on shadows that have members and non-members among the "
             "examples, and some target has none: train more models"
         )

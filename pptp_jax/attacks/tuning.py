@@ -13,7 +13,7 @@ from pptp_jax.attacks.probabilities import (
     references,
 )
 from pptp_jax.metrics import auc, roc
-from pptp_jax.validation import Refused
+from pptp_jax.validation import AttackUnavailable
 
 GRID = tuple(np.round(np.linspace(0, 1, 11), 1).tolist())
 
@@ -32,7 +32,7 @@ def tuned_a(
         probability: how logits become the probability of the label.
 
     Raises:
-        ValueError: if there is no other shadow that has OUT shadows of its own.
+        AttackUnavailable: if there is no other shadow that has OUT shadows of its own.
     """
     _, known = own_and_known(evidence, probability, everywhere=True)
     members = evidence.members(everywhere=True)
@@ -56,7 +56,7 @@ def _best(
     seen = (~members[others]).any(axis=0) if others else np.zeros(members.shape[1], bool)
     truth = members[attacked][seen]
     if not truth.any() or truth.all():
-        raise Refused(
+        raise AttackUnavailable(
             "a is tuned by attacking a shadow with OUT shadows of its own, and there is none with "
             "members and non-members: train more models, or give a number"
         )

@@ -23,7 +23,7 @@ from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confiden
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.training.single_precision import in_single_precision
-from pptp_jax.validation import Refused, at_least, one_of
+from pptp_jax.validation import AttackUnavailable, Refused, at_least, one_of
 
 PACKAGES = ("jax", "jaxlib", "numpy", "scipy")
 # The attack that stands for all others where one must: the first of these that was possible.
@@ -181,7 +181,7 @@ def _attacked(
             continue
         try:
             found = attack(evidence)
-        except ValueError as error:
+        except AttackUnavailable as error:
             notes.append(f"{name}: {error}")
             continue
         if np.isnan(found).any():

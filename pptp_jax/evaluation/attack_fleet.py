@@ -9,6 +9,7 @@ from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.evidence import AXES
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.fleets import FleetSignals
+from pptp_jax.validation import AttackUnavailable
 
 
 class Attacked(NamedTuple):
@@ -66,7 +67,7 @@ def attacked(
                 examples=np.searchsorted(columns, membership.evaluated),
             )
             scores[name] = ATTACKS[name](evidence)
-        except ValueError as error:
+        except AttackUnavailable as error:
             notes.append(f"{name}: {error}")
     seen = np.ix_(targets, membership.evaluated)
     return Attacked(targets, membership.matrix[seen], fleet.utility[seen], scores, notes)

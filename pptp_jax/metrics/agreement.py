@@ -82,7 +82,7 @@ def found_members(
         raise Refused(
             f"fpr must be at least 1 / {nonmembers}, the number of non-members, got {fpr}"
         )
-    return (scores > cut) & membership
+    return (scores.astype(float) > cut) & membership
 
 
 def agreement(

@@ -86,7 +86,7 @@ def calibrated_metrics(
     resampling = Resampling(targets, examples, resamples, seed)
 
     def achieved(cuts: Float[np.ndarray, " cuts"], coarse: bool = False) -> Calibrated:
-        called, numbers = scores > cuts[:, None], np.arange(targets)
+        called, numbers = scores.astype(float) > cuts[:, None], np.arange(targets)
         tpr, fpr = (
             drawn_mean(called, chosen, resampling, numbers)._replace(
                 trials=int(chosen.sum()), coarse=coarse

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Real
 
-from pptp_jax.metrics.roc import check_scores
+from pptp_jax.metrics.roc import checked_scores
 from pptp_jax.validation import fraction
 
 
@@ -23,7 +23,7 @@ def cut_at_fpr(
         (1.0, -inf)
     """
     fraction(fpr=fpr)
-    check_scores(scores, membership)
+    scores = checked_scores(scores, membership)
     others = scores[~membership]
     # A rate such as 3/300 may come out a rounding above 0.01.
     allowed = int((fpr + 1e-12) * len(others))
@@ -43,7 +43,7 @@ def best_cut(scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*
         >>> best_cut(np.array([3.0, 2.0, 1.0]), np.array([True, False, False]))
         2.0
     """
-    check_scores(scores, membership)
+    scores = checked_scores(scores, membership)
     rising = np.sort(scores[~membership])
     cuts = np.append(rising[::-1], -np.inf)
     tpr, fpr = (

@@ -7,7 +7,7 @@ from scipy.stats import norm, rankdata
 
 from pptp_jax.metrics.clopper_pearson import clopper_pearson
 from pptp_jax.metrics.estimate import Estimate
-from pptp_jax.metrics.roc import check_scores
+from pptp_jax.metrics.roc import checked_scores
 from pptp_jax.validation import Refused
 
 
@@ -44,7 +44,7 @@ def delong(
         >>> print(f"{value:.3f} [{low:.3f}, {high:.3f}]")
         0.812 [0.254, 0.982]
     """
-    check_scores(scores, membership)
+    scores = checked_scores(scores, membership)
     if scores.ndim != 1:
         raise Refused(
             f"scores must be those of one target, of shape (examples,), got {scores.shape}; "

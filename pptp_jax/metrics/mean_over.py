@@ -61,4 +61,4 @@ def drawn_mean(
 
     total, count = weighed(np.where(chosen, outcomes, 0)), weighed(chosen)
     drawn = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
-    return Drawn(float(outcomes[chosen].mean()), drawn)
+    return Drawn(float(outcomes[chosen].astype(float).mean()), drawn)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
 from pptp_jax.metrics.resampling import Resampling
-from pptp_jax.metrics.roc import check_scores
+from pptp_jax.metrics.roc import checked_scores
 
 # Pairs times resamples in one go: small matrices are worked off many resamples at a time, and large
 # ones in arrays that stay in the cache and that the allocator keeps.
@@ -62,10 +62,10 @@ class Ranking:
         membership: Bool[np.ndarray, "targets examples"],
         among: Bool[np.ndarray, "targets examples"] | None = None,
     ) -> None:
-        check_scores(scores, membership)
+        scores = checked_scores(scores, membership)
         if among is None:
             among = np.ones(scores.shape, bool)
-        check_scores(scores[among], membership[among])
+        checked_scores(scores[among], membership[among])
         # Examples that nowhere count would only be multiplied in vain.
         self._examples = np.flatnonzero(among.any(axis=0))
         scores, membership, among = (a[:, self._examples] for a in (scores, membership, among))

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
-from pptp_jax.metrics.roc import check_scores
+from pptp_jax.metrics.roc import checked_scores
 from pptp_jax.validation import at_least
 
 
@@ -24,7 +24,7 @@ def alarm_rates(
         >>> alarm_rates(scores, np.array([[True, True, False, False]]))
         array([[0.5, 0.5, 0.5, 1. ]])
     """
-    check_scores(scores, membership)
+    scores = checked_scores(scores, membership)
     nonmembers = np.sort(scores[~membership])
     reached = len(nonmembers) - np.searchsorted(nonmembers, scores, side="left")
     return np.maximum(reached, 1) / len(nonmembers)

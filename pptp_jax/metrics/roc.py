@@ -19,13 +19,14 @@ def roc(scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape
     """The ROC of scores of which a larger one means "more likely a member".
 
     Raises:
-        ValueError: if the shapes differ, a score is NaN, or there are no members or no non-members.
+        Refused: if scores are no real numbers or NaN, the shapes differ, membership is not boolean,
+            or there are no members or no non-members.
 
     Examples:
         >>> roc(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]))
         Roc(fpr=array([0., 0., 1., 1.]), tpr=array([0. , 0.5, 0.5, 1. ]))
     """
-    check_scores(scores, membership)
+    scores = checked_scores(scores, membership)
     order = np.argsort(-scores, axis=None, kind="stable")
     members, falling = membership.ravel()[order], scores.ravel()[order]
     ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
@@ -123,18 +124,41 @@ def balanced_accuracy(curve: Roc) -> float:
     return 0.5 + advantage(curve) / 2
 
 
-def check_scores(
+def checked_scores(
     scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape"]
-) -> None:
-    """Refuses scores that are no numbers or do not fit, and membership with one side only."""
+) -> Float[np.ndarray, "*shape"]:
+    """The scores in float64; refused if they are no numbers, do not fit, or have one side only.
+
+    Booleans and unsigned numbers have no negative, in which scores are sorted, and the smallest
+    signed one has itself.
+
+    Examples:
+        >>> checked_scores(np.array([True, False]), np.array([True, False]))
+        array([1., 0.])
+    """
+    if membership.dtype != bool:
+        raise Refused(
+            f"membership must be boolean, got an array of {membership.dtype}: if it holds 0 and 1, "
+            "give membership.astype(bool)"
+        )
     if scores.shape != membership.shape:
         raise Refused(
             f"scores and membership must have one shape, got {scores.shape} and {membership.shape}"
         )
-    if np.isnan(scores).any():
-        raise Refused(f"scores must be numbers, {np.isnan(scores).sum()} of them are NaN")
+    # Of float's kind, but wider, is longdouble alone.
+    if not np.can_cast(scores.dtype, np.float64, "same_kind"):
+        raise Refused(f"scores must be real numbers, got an array of {scores.dtype}")
+    found = scores.astype(np.float64)
+    if scores.dtype.kind in "iu" and (np.abs(found) > 2.0**53).any():
+        raise Refused(
+            "scores that are whole numbers must lie within ±2^53, beyond which float64 cannot tell "
+            "them apart: give their ranks"
+        )
+    if np.isnan(found).any():
+        raise Refused(f"scores must be numbers, {np.isnan(found).sum()} of them are NaN")
     if membership.all() or not membership.any():
         raise Refused(
             "an ROC needs members and non-members, got "
             f"{membership.sum()} and {(~membership).sum()}"
         )
+    return found

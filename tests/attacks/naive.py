@@ -5,16 +5,19 @@ Each takes a made-up fleet and one target; `TWINS` has one for every attack with
 
 import numpy as np
 from naive_likelihood import bavaria_t, lira_multivariate, lira_offline, lira_online
-from naive_shadows import alike_many, examples, shadows
-from scipy.special import expit, logit, softmax
+from naive_shadows import close_many, examples, shadows
+from scipy.special import expit, log_expit, logit, softmax
 
 
 def loss(made, target):
-    return np.log(expit(np.float64(made.phi[target]))).mean(0)
+    """As the φ of this loss."""
+    mean = -log_expit(np.float64(made.phi[target])).mean(0)
+    return -np.log(np.expm1(mean))
 
 
 def confidence(made, target):
-    return expit(np.float64(made.phi[target])).mean(0)
+    """As log-odds."""
+    return logit(expit(np.float64(made.phi[target])).mean(0))
 
 
 def probabilities(made):
@@ -116,7 +119,14 @@ def base_online(made, target):
 
 
 def base_offline(made, target):
-    return base(made, target, lambda inside, outside: outside.mean(0))
+    """The logarithm of the mean is made up by half its variance."""
+
+    def reference(inside, outside):
+        mean, n = outside.mean(0), len(outside)
+        error = outside.var(0, ddof=1) / n if n > 1 else 0
+        return mean * np.exp(error / mean**2 / 2)
+
+    return base(made, target, reference)
 
 
 def attack_p(made, target):
@@ -127,7 +137,7 @@ def attack_p(made, target):
 def attack_r(made, target):
     phi, found = made.phi, []
     for x in examples(made):
-        _, outside = alike_many(phi, made.membership, target, x)
+        outside = close_many(phi, made.membership, target, x)
         own = phi[target, :, x]
         found.append(((outside < own).mean(0) + (outside == own).mean(0) / 2).mean())
     return np.array(found)

@@ -54,27 +54,39 @@ def lira_offline(made, target, per_example=False):
     scores = []
     for x in examples(made):
         _, outside = shadows(signals, membership, target, x)
+        n = len(outside)
         std = outside.std(0, ddof=1) if per_example else pooled
-        scores.append(norm.logcdf(signals[target, :, x], outside.mean(0), std).sum())
+        off = (signals[target, :, x] - outside.mean(0)) / (std * np.sqrt(1 + 1 / n))
+        if per_example:  # Wallace's approximation; test_student_by_wallace says how good it is
+            wide = np.sqrt((n - 1) * np.log1p(off**2 / (n - 1)))
+            off = np.sign(off) * wide * (8 * n - 7) / (8 * n - 5)
+        scores.append(norm.logcdf(off).sum())
     return np.array(scores)
 
 
 def published_lira(made, target, fixed_variance, online):
-    """What the code published with the LiRA paper computes, as an attack."""
-    signals = np.float64(made.phi)
-    keep, scores = np.delete(made.membership, target, 0), np.delete(signals, target, 0)
-    inside = [scores[keep[:, x], :, x] for x in examples(made)]
-    outside = [scores[~keep[:, x], :, x] for x in examples(made)]
+    """What the code published with the LiRA paper computes, as an attack, pair by pair."""
+    signals, others = np.float64(made.phi), [m for m in range(len(made.phi)) if m != target]
+    lists = {True: [], False: []}
+    for x in examples(made):
+        for kind, of_examples in lists.items():
+            of_examples.append([signals[m, :, x] for m in others if made.membership[m, x] == kind])
+    for kind, of_examples in lists.items():
+        fewest = min(len(own) for own in of_examples)
+        lists[kind] = [np.array(own[:fewest]) for own in of_examples]
+    every = [value for own in lists[online] for row in own for value in row]
+    fixed = np.sqrt(np.mean((np.array(every) - np.mean(every)) ** 2))
     found = []
     for x in examples(made):
-        if fixed_variance:
-            std_in = std_out = np.concatenate(inside if online else outside).std()
-        else:
-            std_in, std_out = inside[x].std(0), outside[x].std(0)
-        own = signals[target, :, x]
-        pr_in = -norm.logpdf(own, np.median(inside[x], 0), std_in + 1e-30) if online else 0
-        pr_out = -norm.logpdf(own, np.median(outside[x], 0), std_out + 1e-30)
-        found.append(-(pr_in - pr_out).mean() if online else pr_out.mean())
+        of_queries = []
+        for q in range(signals.shape[1]):
+            logs = {}
+            for kind in (True, False) if online else (False,):
+                values = lists[kind][x][:, q]
+                std = fixed if fixed_variance else values.std()
+                logs[kind] = norm.logpdf(signals[target, q, x], np.median(values), std + 1e-30)
+            of_queries.append(logs[True] - logs[False] if online else -logs[False])
+        found.append(np.mean(of_queries))
     return np.array(found)
 
 

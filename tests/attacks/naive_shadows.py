@@ -11,21 +11,18 @@ def shadows(signals, membership, target, x):
 
 
 def alike_many(signals, membership, target, x):
-    """The same without a stand-in for the target, where all examples are in equally many models."""
-    counts = np.delete(membership, target, 0).sum(0)
-    inside, outside = shadows(signals, membership, target, x)
-    if np.ptp(counts) != 1:
-        return inside, outside
-    spare_is_inside = counts[x] == counts.max()
-    for step in range(1, len(signals)):
-        other = (target + step) % len(signals)
-        if membership[other, x] == spare_is_inside:
-            break
-    kind = [m for m in range(len(signals)) if m not in (target, other)]
-    return (
-        np.array([signals[m, :, x] for m in kind if membership[m, x]]),
-        np.array([signals[m, :, x] for m in kind if not membership[m, x]]),
-    )
+    """The first of either kind, as many as there are of the kind of which there are fewer."""
+    kinds = shadows(signals, membership, target, x)
+    number = min(len(kind) for kind in kinds)
+    return tuple(kind[:number] for kind in kinds)
+
+
+def close_many(signals, membership, target, x):
+    """The first OUT shadows, as many of every example, where this leaves but a few of them out."""
+    counts = (~np.delete(membership, target, 0)).sum(0)
+    _, outside = shadows(signals, membership, target, x)
+    few = counts.max() - counts.min() <= max(1, counts.max() // 4)
+    return outside[: counts.min()] if few else outside
 
 
 def examples(made):

@@ -6,9 +6,10 @@ import naive_likelihood
 import numpy as np
 import pytest
 from scipy.special import expit
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from pptp_jax.attacks import ATTACKS, Evidence, lira_online, rmia_offline, rmia_online
+from pptp_jax.attacks.lira import _deviate
 from pptp_jax.attacks.probabilities import taylor_margin
 from pptp_jax.data import Balanced
 from pptp_jax.metrics import auc, roc
@@ -42,17 +43,41 @@ def test_lira_with_each_examples_own_variance(name: str) -> None:
     check(found, lambda made, target: naive.TWINS[name](made, target, per_example=True), 2e-3)
 
 
+# Every example by a coin of its own, and at least 3 of either kind.
+UNEVEN = np.random.default_rng(3).random((15, 60)) < np.linspace(0.3, 0.7, 60)
+UNEVEN[:6] = np.arange(6)[:, None] % 2 == 0
+
+
 @pytest.mark.parametrize("variance", ["global", "per_example"])
 @pytest.mark.parametrize("name", ["lira_online", "lira_offline"])
-def test_lira_as_published(name: str, variance: str) -> None:
-    found = ATTACKS[name](MADE.held(targets=TARGETS), variance=variance, reference_compat=True)
-
-    def twin(made, target):
-        return naive_likelihood.published_lira(
+@pytest.mark.parametrize("membership", [None, UNEVEN], ids=["balanced", "uneven"])
+def test_lira_as_published(name: str, variance: str, membership) -> None:
+    made = fleets.fleet(8 if membership is None else 15, 60, queries=2, membership=membership)
+    found = ATTACKS[name](made.held(), variance=variance, reference_compat=True)
+    for target, scores in enumerate(found):
+        twin = naive_likelihood.published_lira(
             made, target, variance == "global", name == "lira_online"
         )
+        np.testing.assert_allclose(scores, twin, rtol=1e-6, atol=1e-6)
 
-    check(found, twin, 1e-3)
+
+@pytest.mark.parametrize("name", sorted(naive.TWINS))
+def test_attacks_are_their_twins_in_uneven_fleets(name: str) -> None:
+    made = fleets.fleet(15, 60, queries=2, membership=UNEVEN)
+    found = ATTACKS[name](made.held(targets=[0, 1, 12], shadows=[*range(12), 13, 14]))
+    for scores, target in zip(found, (0, 1, 12), strict=True):
+        rows = [target, *(m for m in (*range(12), 13, 14) if m != target)]
+        twin = naive.TWINS[name](made.taken(rows), 0)
+        np.testing.assert_allclose(scores, twin, rtol=2e-3, atol=2e-3)
+
+
+def test_student_by_wallace() -> None:
+    """From 7 shadows up the deviate of Student's t is right to 1 % out to 4 deviations."""
+    for freedom in (6, 15, 31):
+        values = norm.ppf(np.linspace(norm.cdf(-4), norm.cdf(4), 1001))
+        off = np.float32(t.ppf(norm.cdf(values), freedom))[None]
+        found = _deviate(off, np.float32([[freedom]]))[0]
+        np.testing.assert_allclose(found, values, rtol=0.01, atol=1e-6)
 
 
 @pytest.mark.parametrize("models", [62, 64])
