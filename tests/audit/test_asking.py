@@ -113,7 +113,7 @@ def test_models_in_training_mode_are_refused(model, batch_size):
         return out
 
     Asked(lambda v, x: apply(v, x, train=False), X, batch_size).check_alone(variables)
-    with pytest.raises(ValueError, match="differently beside other examples: .* in eval mode"):
+    with pytest.raises(ValueError, match=r"differently beside other examples: .* in eval mode"):
         audit_model(
             lambda v, x: apply(v, x, train=True),
             variables,

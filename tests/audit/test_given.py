@@ -93,7 +93,7 @@ def test_large_losses_are_attacked_as_well_as_small_ones():
 
 
 def test_float64_logits_tell_what_float32_does_not():
-    """All classes at the same offset: the softmax does not see it, and float32 sees nothing else."""
+    """An offset of all classes, which no softmax sees, is all that float32 has left of them."""
     far = LOGITS.astype(float) + 1e9
     near = evidence_given({"logits": LOGITS}, MEMBERSHIP, LABELS)
     found = evidence_given({"logits": far}, MEMBERSHIP, LABELS)
