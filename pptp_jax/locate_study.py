@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from pptp_jax import __version__
 from pptp_jax.data import Balanced, Dataset, Membership
 from pptp_jax.files import write, write_json
+from pptp_jax.kinds import check_kind
 from pptp_jax.locate import choose, explain, risk_map
 from pptp_jax.lock import held
 from pptp_jax.objectives import CrossEntropy, Objective, RelaxLoss
@@ -59,10 +60,11 @@ def locate_study(
         changed, is not made again.
 
     Raises:
-        ValueError: if the study's split is not balanced, another process writes into `out`, or as
-            `risk_map` does.
+        ValueError: if the study's split is not balanced, another process writes into `out`, `out`
+            holds another kind of run, or as `risk_map` does.
     """
     began = time.monotonic()
+    check_kind(out, "risk map")
     budget = study.budget if budget is None else budget
     not_negative(budget=budget)
     if not isinstance(study.split, Balanced):

@@ -7,7 +7,8 @@ import pptp_jax
 
 PACKAGE = Path(pptp_jax.__file__).parent
 FLOORS = [
-    {"files", "lock", "processes", "units", "validation"},
+    {"validation"},
+    {"files", "kinds", "lock", "processes", "units"},
     {"regions", "metrics"},
     {"objectives", "models", "data", "transforms", "release", "compare"},
     {"training", "privacy"},

@@ -21,6 +21,7 @@ from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.one_run import epsilon_in_one_run
 from pptp_jax.audit.readme import canaries_readme
 from pptp_jax.files import sweep, write, write_arrays, write_json
+from pptp_jax.kinds import check_kind
 from pptp_jax.lock import held
 from pptp_jax.metrics import mean_over
 from pptp_jax.study.config import describe
@@ -46,8 +47,9 @@ def run_canaries(
 
     Args:
         audit: the audit.
-        out: the directory, made where it is missing: `README.md`, `scores/`, `audit.json`, which is
-            there when all of it is, and `fleets/`, from which an interrupted audit goes on.
+        out: the directory, made where it is missing: `manifest.json` and `README.md`, written
+            before the first model is trained, `scores/`, `audit.json`, which is there when all of
+            it is, and `fleets/`, from which an interrupted audit goes on.
         resume: whether runs that an earlier audit has finished are used.
         command: what a person types to get the same numbers, to be written down.
         on_progress: is told after each epoch.
@@ -57,10 +59,11 @@ def run_canaries(
         The content of `audit.json`.
 
     Raises:
-        ValueError: if the audit does not fit its data, training diverged in every run, or another
-            process writes into `out`.
+        ValueError: if the audit does not fit its data, training diverged in every run, another
+            process writes into `out`, or `out` holds another kind of run.
         KeyboardInterrupt: if `stop` says so, when what is being trained has been saved.
     """
+    check_kind(out, "canaries")
     with held(out):
         sweep(out)
         return _run(audit, out, resume, command, on_progress, stop)
@@ -79,9 +82,10 @@ def _run(
     delta = 1 / (10 * planted.places) if audit.delta is None else audit.delta
     # It vouches for all that lies beside it.
     (out / "audit.json").unlink(missing_ok=True)
-    if not (out / "manifest.json").exists():  # the README of a study's run tells of canaries, too
-        readme = canaries_readme(audit, planted.places, command).encode()
-        write(out / "README.md", lambda file: file.write(readme))
+    manifest = _manifest(audit, planted, delta, command)
+    write_json(out / "manifest.json", {"kind": "canaries"} | manifest)
+    readme = canaries_readme(audit, planted.places, command).encode()
+    write(out / "README.md", lambda file: file.write(readme))
     rows = []
     for recipe in audit.recipes:
         scores, correct, finite = asked(
@@ -102,7 +106,16 @@ def _run(
         row["test_accuracy"] = accuracy._asdict()
         row["diverged"] = np.flatnonzero(~finite).tolist()
         rows.append(row)
-    results = {
+    results = manifest | {"seconds": round(time.monotonic() - began, 1), "rows": rows}
+    write_json(out / "audit.json", results)
+    return results
+
+
+def _manifest(
+    audit: CanaryAudit, planted: Planted, delta: float, command: str | None
+) -> dict[str, Any]:
+    """What is known of an audit before its first model is trained."""
+    return {
         "audit": audit.name,
         "command": command,
         "config": describe(audit),
@@ -116,11 +129,7 @@ def _run(
         "versions": {"python": platform.python_version(), "pptp-jax": __version__}
         | {package: version(package) for package in PACKAGES},
         "device": str(jax.devices()[0].device_kind),
-        "seconds": round(time.monotonic() - began, 1),
-        "rows": rows,
     }
-    write_json(out / "audit.json", results)
-    return results
 
 
 def _row(

@@ -19,6 +19,7 @@ from pptp_jax.attacks.evidence import AXES
 from pptp_jax.audit.given import evidence_given
 from pptp_jax.audit.readme import signals_readme
 from pptp_jax.files import write, write_arrays, write_json
+from pptp_jax.kinds import check_kind
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.study.slices import among_whom
@@ -85,6 +86,8 @@ def audit_signals(
     at_least(1, attacks=len(attacks))
     for attack in attacks:
         one_of(ATTACKS, attack=attack)
+    if out is not None:
+        check_kind(out, "signals")
     evidence = evidence_given(
         signals, membership, labels, inputs=inputs, targets=targets, shadows=shadows
     )
@@ -208,6 +211,10 @@ def _write(
     out: Path,
 ) -> None:
     [row] = results["rows"]
+    # It vouches for all that lies beside it.
+    (out / "results.json").unlink(missing_ok=True)
+    manifest = {key: part for key, part in results.items() if key not in ("rows", "seconds")}
+    write_json(out / "manifest.json", {"kind": "signals"} | manifest)
     arrays = {"targets": targets, "examples": np.arange(truth.shape[1]), "membership": truth}
     write_arrays(out / "scores" / f"{row['slug']}.npz", arrays | dict(scores))
     write_json(out / "results.json", results)

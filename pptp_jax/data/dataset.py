@@ -85,10 +85,10 @@ def _check_inputs(name: str, x: np.ndarray, scale: float) -> None:
         )
     largest = max(abs(float(x.min())), abs(float(x.max())))
     most = float(np.finfo(np.float32).max)
-    if max(largest, largest * abs(scale)) > most:
+    if max(largest, abs(scale), largest * abs(scale)) > most:
         raise Refused(
-            f"{name}: x must lie within ±{most:.3g}, and so must x times the scale {scale:g}, since "
-            f"a model sees float32; the largest is {largest:.3g}"
+            f"{name}: x must lie within ±{most:.3g}, and so must x times the scale {scale:g}: a "
+            f"model sees float32; the largest is {largest:.3g}"
         )
 
 

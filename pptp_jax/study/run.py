@@ -16,6 +16,7 @@ import jax
 from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.files import link, sweep, write, write_array, write_arrays, write_json
+from pptp_jax.kinds import check_kind
 from pptp_jax.lock import held
 from pptp_jax.processes import Processes
 from pptp_jax.signals import SignalStore
@@ -78,11 +79,14 @@ def run(
         The content of `results.json`.
 
     Raises:
-        ValueError: if the study does not fit its data, or another run goes into `out`; if processes
-            run different studies, or do not see the same directory.
+        ValueError: if the study does not fit its data, another run goes into `out`, or `out` holds
+            one of another kind; if processes run different studies, or do not see the same
+            directory.
         KeyboardInterrupt: if `stop` says so, when what is being trained has been saved.
     """
     processes = processes or Processes()
+    if processes.first:
+        check_kind(out, "study")
     with held(out) if processes.first else nullcontext():
         if processes.first:
             sweep(out)
@@ -116,9 +120,9 @@ def _run(
     ]
     manifest = _manifest(study, data, membership, command, worked, processes.count)
     if processes.first:
+        write_json(out / "manifest.json", manifest | {"fleets": homes})
         readme = render_readme(manifest).encode()
         write(out / "README.md", lambda file: file.write(readme))
-        write_json(out / "manifest.json", manifest | {"fleets": homes})
     trained: list[tuple[Recipe, Kept]] = []
     for recipe, key, home in zip(study.recipes, keys, homes, strict=True):
         told = partial(on_progress, recipe)
