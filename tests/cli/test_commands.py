@@ -44,7 +44,8 @@ def test_a_study_that_fails_names_its_file(tmp_path: Path) -> None:
     path.write_text("import pptp_jax.nothing\n")
     result = pptp("run", path)
     assert result.exit_code == 1
-    assert "broken.py: No module named 'pptp_jax.nothing'" in result.output
+    assert "broken.py: ModuleNotFoundError: No module named 'pptp_jax.nothing'\n" in result.output
+    assert f"\n  at {path}, line 1\n" in result.output
 
 
 def test_help_imports_nothing_slow() -> None:
