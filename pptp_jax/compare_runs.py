@@ -69,6 +69,12 @@ def _read(home: Path) -> dict[str, Any]:
     _complete(home, results["data"], ("fingerprint", "name", "examples"), "what it says of data")
     for row in results["rows"]:
         _complete(home, row, ("recipe", "region", "defence", "test_accuracy", "notes"), "a row")
+        estimates = [row["test_accuracy"]]
+        for found in row["attacks"].values():
+            _complete(home, found, METRICS, "an attack")
+            estimates += [found[metric] for metric in METRICS]
+        for estimate in estimates:
+            _complete(home, estimate, ("value", "low", "high"), "an estimate")
     return results
 
 
@@ -91,8 +97,8 @@ def _check_data(homes: Mapping[str, Path], found: Mapping[str, Any]) -> None:
 
 def _unmatched(homes: Mapping[str, Path], found: Mapping[str, Any], attack: str) -> str | None:
     """Why nothing can be compared at equal attack strength; None if it can."""
-    matrices = [_array(home / "signals" / "membership.npy") for home in homes.values()]
-    if not np.array_equal(*matrices):
+    a, b = (_array(home / "signals" / "membership.npy") for home in homes.values())
+    if not np.array_equal(a, b):
         return (
             "the models of the two runs have different members (another split, number of models, "
             "seed or share set aside), so differences are not paired"

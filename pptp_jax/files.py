@@ -88,6 +88,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             file.seek(0)
             stored = np.load(file, allow_pickle=False)
             arrays = {key: stored[key] for key in stored.files}
+            for key, array in arrays.items():
+                if not isinstance(array, np.ndarray):
+                    raise Refused(f"what it holds as {key} is no array")
     except _UNREADABLE as error:
         raise Refused(f"{path}: this is no .npz file of plain arrays: {error}") from error
     return {key: _widened(array) for key, array in arrays.items()}

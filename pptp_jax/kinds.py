@@ -32,7 +32,7 @@ def kind_of(directory: Path) -> Kind | None:
     """
     try:
         manifest = json.loads((directory / "manifest.json").read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         files: dict[str, Kind] = {
             "audit.json": "canaries",
             "results.json": "signals",

@@ -79,6 +79,11 @@ def evidence_given(
     elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
         # Float32 may not hold what tells the classes apart; of the log-odds, it does.
         given.setdefault("confidence", of_logits(logits, labels))
+    for name, numbers in (("targets", targets), ("shadows", shadows)):
+        if numbers is not None and len(set(numbers)) != len(numbers):
+            raise Refused(f"{name} must be different models, got {list(numbers)}")
+    if targets is not None and not len(targets):
+        raise Refused("targets must be at least one model, got none")
     evidence = Evidence(
         signals={name: as_float32(name, array) for name, array in given.items()},
         membership=membership.reshape(sizes),
@@ -100,9 +105,10 @@ def evidence_given(
 
 def _check_membership(membership: np.ndarray) -> _Sizes:
     if membership.dtype != bool:
+        hint = ": if it holds 0 and 1, hand over membership.astype(bool)"
         raise Refused(
-            f"membership must be boolean, got an array of {membership.dtype}: if it holds 0 and 1, "
-            "hand over membership.astype(bool)"
+            f"membership must be boolean, got an array of {membership.dtype}"
+            + hint * (membership.dtype.kind in "iuf")
         )
     if membership.ndim not in (1, 2) or not membership.size:
         raise Refused(

@@ -22,6 +22,8 @@ from invoking import STUDY, pptp, pptp_process
         (["run", "STUDY", "--recipe", "frieze"], "'frieze' is unknown; did you mean 'freeze'?"),
         (["run", "STUDY", "--data", "x.npz"], "they take no path: x.npz"),
         (["run", "STUDY", "--out", "STUDY"], "is a file."),
+        (["run", "STUDY", "--out", ""], "the name of the directory is empty"),
+        (["run", "STUDY", "--out", "STUDY/in"], "Not a directory"),
         (["run", "STUDY", "--strategy", "pmap"], "'pmap' is not one of 'measured', 'vmap'"),
         (["run", "STUDY", "--devices", "9"], "devices must be at most the 8 of this process"),
         (["canaries"], "Missing argument 'AUDIT'"),
@@ -33,7 +35,7 @@ from invoking import STUDY, pptp, pptp_process
     ],
 )
 def test_wrong_arguments(study: Path, args: list[str], message: str) -> None:
-    result = pptp(*[study if arg == "STUDY" else arg for arg in args])
+    result = pptp(*[arg.replace("STUDY", str(study)) for arg in args])
     assert result.exit_code != 0
     assert message in result.output
     assert "Traceback" not in result.output

@@ -81,6 +81,8 @@ def test_what_is_damaged_is_named(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "b", tmp_path / "b")
     results = json.loads((runs / "b" / "results.json").read_text())
 
+    row = results["rows"][0]
+
     def refused() -> str:
         result = pptp("compare", runs / "a", tmp_path / "b")
         assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
@@ -90,7 +92,9 @@ def test_what_is_damaged_is_named(runs: Path, tmp_path: Path) -> None:
         ({"config": None}, "its configuration lacks resamples"),
         ({"data": {"name": "digits"}}, "what it says of data lacks examples"),
         ({"rows": [{"slug": "undefended_1", "attacks": {}}]}, "a row lacks defence"),
-        ({"targets": None, "rows": None}, "holds no rows"),
+        ({"rows": None}, "holds no rows"),
+        ({"rows": [row | {"test_accuracy": {"value": 0.5}}]}, "an estimate lacks high"),
+        ({"rows": [row | {"attacks": {"loss": {}}}]}, "an attack lacks auc"),
     ):
         (tmp_path / "b" / "results.json").write_text(json.dumps(results | change))
         assert named in refused()

@@ -65,6 +65,10 @@ def test_devices_that_cannot_share_a_batch(study: Path, tmp_path: Path, strategy
     [
         (("--processes", 2), "--coordinator, --processes and --process go together"),
         (("--coordinator", "here:1", "--process", 0), "and --process go together"),
+        (
+            ("--coordinator", "nowhere", "--processes", 1, "--process", 0),
+            "--coordinator is HOST:PORT, with a port from 1 to 65535, got 'nowhere'",
+        ),
         (("--distributed", "--process", 0), "--distributed finds the processes in the environment"),
         (
             ("--coordinator", "here:1", "--processes", 2, "--process", 2),
