@@ -1,17 +1,16 @@
 """What a user hands over: arrays of whatever trained the models, checked and told apart."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import Evidence
 from pptp_jax.attacks.evidence import AXES
+from pptp_jax.audit.foreign import as_float32, plain
+from pptp_jax.audit.odds import of_logits, of_losses
 from pptp_jax.validation import Refused, one_of
-
-# A loss of zero is what rounding has left of one below this.
-_SMALLEST_LOSS = float(np.finfo(np.float32).eps) / 2
 
 
 class _Sizes(NamedTuple):
@@ -54,30 +53,42 @@ def evidence_given(
         >>> evidence.signals["logits"].shape
         (4, 1, 6, 3)
     """
+    if not isinstance(signals, Mapping):
+        raise Refused(
+            "signals must be arrays by name, as in {'logits': logits} or {'losses': losses}, got "
+            f"{type(signals).__name__}"
+        )
     if not signals:
         raise Refused("there are no signals: give logits, confidence (φ) or losses")
     if {"confidence", "losses"} <= set(signals):
         raise Refused("confidence and losses say the same of the label: give one of them")
     for name in signals:
         one_of((*AXES, "losses"), signal=name)
-    membership = np.asarray(membership)
+    membership = plain("membership", membership)
     sizes = _check_membership(membership)
-    taken = {}
-    for name, array in signals.items():
-        if name == "losses":
-            taken["confidence"] = _of_losses(_shaped(name, np.asarray(array), sizes))
-        else:
-            taken[name] = _shaped(name, np.asarray(array), sizes)
-    if "logits" in taken:
-        _check_logits(taken["logits"])
-    if labels is not None or "logits" in taken:
-        classes = taken["logits"].shape[-1] if "logits" in taken else None
-        labels = _check_labels(labels, sizes.examples, classes)
+    given = {name: _shaped(name, plain(name, array), sizes) for name, array in signals.items()}
+    logits = given.get("logits")
+    if logits is not None:
+        _check_logits(logits)
+    if labels is not None or logits is not None:
+        labels = _check_labels(labels, sizes.examples, None if logits is None else logits.shape[-1])
+    for name, array in given.items():
+        as_float32(name, array)  # refuses, before anything is computed, by the user's names
+    if "losses" in given:
+        given["confidence"] = of_losses(given.pop("losses"))
+    elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
+        # Float32 may not hold what tells the classes apart; of the log-odds, it does.
+        given.setdefault("confidence", of_logits(logits, labels))
+    for name, numbers in (("targets", targets), ("shadows", shadows)):
+        if numbers is not None and len(set(numbers)) != len(numbers):
+            raise Refused(f"{name} must be different models, got {list(numbers)}")
+    if targets is not None and not len(targets):
+        raise Refused("targets must be at least one model, got none")
     evidence = Evidence(
-        signals=taken,
+        signals={name: as_float32(name, array) for name, array in given.items()},
         membership=membership.reshape(sizes),
         labels=labels,
-        inputs=None if inputs is None else _check_inputs(inputs),
+        inputs=None if inputs is None else check_inputs(inputs),
         targets=targets,
         shadows=shadows,
     )
@@ -94,9 +105,10 @@ def evidence_given(
 
 def _check_membership(membership: np.ndarray) -> _Sizes:
     if membership.dtype != bool:
+        hint = ": if it holds 0 and 1, hand over membership.astype(bool)"
         raise Refused(
-            f"membership must be boolean, got an array of {membership.dtype}: if it holds 0 and 1, "
-            "hand over membership.astype(bool)"
+            f"membership must be boolean, got an array of {membership.dtype}"
+            + hint * (membership.dtype.kind in "iuf")
         )
     if membership.ndim not in (1, 2) or not membership.size:
         raise Refused(
@@ -138,9 +150,7 @@ def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
             f"{name} must be finite; {bad.sum()} of {array.size} values are NaN or infinite{where}"
             ": leave out models that diverged"
         )
-    full = tuple(found.get(axis, 1) for axis in axes)
-    # What JAX computes with anyhow; half precision would go on as such.
-    return array.reshape(full).astype(bool if array.dtype == bool else np.float32)
+    return array.reshape(tuple(found.get(axis, 1) for axis in axes))
 
 
 def _words(sizes: _Sizes) -> str:
@@ -158,16 +168,6 @@ def _hint(has: _Sizes, sizes: _Sizes, shape: tuple[int, ...]) -> str:
     return ": hand over one row of membership for each model, and one column for each example"
 
 
-def _of_losses(losses: Float[np.ndarray, "models queries examples"]) -> np.ndarray:
-    """φ = log p − log (1 − p) with p = exp(−ℓ)."""
-    if (losses < 0).any():
-        raise Refused(
-            f"losses must be cross-entropies, at least 0; the lowest is {losses.min():.4g}: "
-            "hand over −log p of the label"
-        )
-    return -np.log(np.expm1(np.maximum(losses, _SMALLEST_LOSS)))
-
-
 def _check_logits(logits: Float[np.ndarray, "models queries examples classes"]) -> None:
     classes = logits.shape[-1]
     if classes < 2:
@@ -182,13 +182,21 @@ def _check_logits(logits: Float[np.ndarray, "models queries examples classes"]) 
         )
 
 
-def _check_inputs(inputs: np.ndarray) -> Shaped[np.ndarray, "examples ..."]:
-    inputs = np.asarray(inputs)
+def check_inputs(inputs: Any) -> Shaped[np.ndarray, "examples ..."]:
+    """The examples as a NumPy array; refuses what no model can see."""
+    inputs = plain("inputs", inputs)
     if inputs.dtype.kind not in "buif" or inputs.ndim < 2:
         raise Refused(
             "inputs must be numbers of shape (examples, ...), got an array of "
             f"{inputs.dtype} of shape {inputs.shape}"
         )
+    if not np.isfinite(inputs).all():
+        bad = np.flatnonzero(~np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1))
+        raise Refused(
+            f"inputs must be finite; {len(bad)} of {len(inputs)} examples hold NaN or infinity, "
+            f"the first is {bad[0]}"
+        )
+    as_float32("inputs", inputs)
     return inputs
 
 
@@ -199,7 +207,7 @@ def _check_labels(
         raise Refused(
             f"logits say nothing without the true classes: hand over labels of shape ({examples},)"
         )
-    labels = np.asarray(labels)
+    labels = plain("labels", labels)
     if labels.dtype.kind not in "iu":
         raise Refused(f"labels must be whole numbers, got an array of {labels.dtype}")
     if labels.shape != (examples,):

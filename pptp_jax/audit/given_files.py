@@ -1,12 +1,12 @@
 """Reading what a user hands over from `.npz` files."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pptp_jax.attacks.evidence import AXES
+from pptp_jax.storage.files import read_arrays
 from pptp_jax.validation import Refused, one_of
 
 SIGNALS = (*AXES, "losses")
@@ -51,19 +51,12 @@ def read_given(*paths: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open("rb") as file:
-            stored = np.load(file)
-            if isinstance(stored, np.ndarray):
-                raise Refused("it is a single array; save it by its name, np.savez(path, ...)")
-            arrays = dict(stored)
-    except (zipfile.BadZipFile, EOFError, ValueError) as error:
-        raise Refused(f"{path} cannot be read as a .npz file of arrays: {error}") from error
+    arrays = read_arrays(path)
     for name in arrays:
         if name.startswith("arr_"):
             raise Refused(f"{path}: an array has no name: np.savez(path, logits=...)")
         try:
             one_of((*SIGNALS, *BESIDE), array=name)
-        except ValueError as error:
+        except Refused as error:
             raise Refused(f"{path}: {error}") from error
     return arrays

@@ -1,17 +1,18 @@
 """Auditing a JAX model of one's own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
+from jaxtyping import Bool, Int, PyTree, Shaped
 
+from pptp_jax.audit.asking import Apply, Asked, is_array
+from pptp_jax.audit.foreign import plain
+from pptp_jax.audit.given import check_inputs
 from pptp_jax.audit.signals import audit_signals
 from pptp_jax.validation import Refused, at_least
 
-Apply = Callable[[PyTree, Shaped[Array, "batch ..."]], Float[Array, "batch classes"]]
 Examples = tuple[Shaped[np.ndarray, "examples ..."], Int[np.ndarray, " examples"]]
 Shadows = (
     Sequence[tuple[PyTree, Bool[np.ndarray, " examples"]]]
@@ -34,7 +35,8 @@ def audit_model(
     Args:
         apply: `apply(params, x) -> logits`, in eval mode: no dropout, running statistics for batch
             norm.
-        params: the model under attack, any pytree.
+        params: the model under attack, any pytree; what is no array in it, such as the functions of
+            an Equinox module, stays as it is.
         members: (x, y) of examples that it was trained on.
         nonmembers: (x, y) of examples from the same distribution that it was not trained on.
         shadows: other models that were trained as it was, on other parts of these examples: a
@@ -47,7 +49,8 @@ def audit_model(
         As `audit_signals`; `pptp_jax.report.render_attacks` makes a table of it.
 
     Raises:
-        ValueError: if examples, labels, membership and logits do not fit together.
+        ValueError: if examples, labels, membership and logits do not fit together, or answers
+            depend on what else is in the batch, as in batch norm in training mode.
 
     Examples:
         >>> rng = np.random.default_rng(0)
@@ -64,12 +67,16 @@ def audit_model(
     for what, (x, y) in parts.items():
         if len(x) != len(y) or not len(x):
             raise Refused(f"{what} must be (x, y) of equal lengths, got {len(x)} and {len(y)}")
-    inputs = np.concatenate([np.asarray(x) for x, _ in parts.values()])
-    labels = np.concatenate([np.asarray(y) for _, y in parts.values()])
+    inputs, labels = (
+        np.concatenate([plain(f"{name} of the {what}", part[i]) for what, part in parts.items()])
+        for i, name in enumerate("xy")
+    )
+    inputs = check_inputs(inputs)
     own = np.arange(len(inputs)) < len(members[0])
     models, rows = _listed(shadows, len(inputs))
-    answer = jax.jit(apply)
-    logits = np.stack([_answers(answer, model, inputs, batch_size) for model in (params, *models)])
+    ask = Asked(apply, inputs, batch_size)
+    ask.check_alone(params)
+    logits = np.stack([ask(model) for model in (params, *models)])
     return audit_signals(
         {"logits": logits},
         np.stack([own, *rows]),
@@ -85,40 +92,26 @@ def _listed(shadows: Shadows, examples: int) -> tuple[list[PyTree], list[np.ndar
     pairs: Sequence[Any] = shadows
     if isinstance(shadows, tuple) and len(shadows) == 2 and getattr(shadows[1], "ndim", 0) == 2:
         stacked, matrix = shadows
-        sizes = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(stacked)}
+        sizes = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(stacked) if is_array(leaf)}
         if sizes != {(len(matrix),)}:
             raise Refused(
                 f"stacked shadows need one leading axis of {len(matrix)} models, the rows of their "
                 f"membership; their leaves have {sorted(sizes)}"
             )
-        pairs = [
-            (jax.tree.map(lambda leaf, i=i: leaf[i], stacked), row) for i, row in enumerate(matrix)
-        ]
+        pairs = [(_model(stacked, i), row) for i, row in enumerate(matrix)]
+    rows = []
     for i, pair in enumerate(pairs):
         if not (isinstance(pair, tuple | list) and len(pair) == 2):
             raise Refused(f"shadow {i} must be (params, membership), got {type(pair).__name__}")
-        row = np.asarray(pair[1])
+        row = plain(f"the membership of shadow {i}", pair[1])
         if row.shape != (examples,) or row.dtype != bool:
             raise Refused(
                 f"the membership of shadow {i} must be boolean of shape ({examples},), over the "
                 f"members and then the non-members; got {row.dtype} of shape {row.shape}"
             )
-    return [model for model, _ in pairs], [np.asarray(row) for _, row in pairs]
+        rows.append(row)
+    return [model for model, _ in pairs], rows
 
 
-def _answers(
-    answer: Apply, params: PyTree, x: Shaped[np.ndarray, "examples ..."], batch_size: int
-) -> Float[np.ndarray, "examples classes"]:
-    """The logits of one model, batch by batch; all batches of one shape, so that one compiles."""
-    size = min(batch_size, len(x))
-    starts = [*range(0, len(x) - size, size), len(x) - size]
-    logits = np.concatenate(
-        [np.asarray(answer(params, jnp.asarray(x[s : s + size]))) for s in starts]
-    )
-    if logits.ndim != 2:
-        raise Refused(
-            f"apply must return logits of shape (batch, classes), got {(size, *logits.shape[1:])}"
-        )
-    ends = np.concatenate([np.arange(start, start + size) for start in starts])
-    _, first = np.unique(ends, return_index=True)
-    return logits[first]
+def _model(stacked: PyTree, i: int) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf[i] if is_array(leaf) else leaf, stacked)

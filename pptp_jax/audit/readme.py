@@ -8,8 +8,9 @@ from pptp_jax.study.readme import FILES, readme, taken_up
 
 _OF_CANARIES = {
     name: FILES[name]
-    for name in ("report.html", "report.json", "audit.txt", "audit.json", "fleets/", ".lock")
+    for name in ("report.html", "report.json", "manifest.json", "fleets/", ".lock")
 } | {
+    "audit.txt": "the table as it was printed",
     "audit.json": "every bound with what it stands on, the configuration, versions and the "
     "command; it is written last, so an audit that has it is finished",
     "scores/": "for each recipe in `RECIPE.npz` the `scores` (runs, canaries), which canary was "
@@ -19,6 +20,7 @@ _OF_SIGNALS = {
     name: FILES[name] for name in ("report.html", "report.json", "table.txt", "results.json")
 } | {
     "roc.png": FILES["roc.png"],
+    "manifest.json": "what was attacked, and with which versions; it marks an audit of signals",
     "scores/": "what every attack makes of each example, in `given.npz`",
 }
 

@@ -21,6 +21,7 @@ from pptp_jax.audit.readme import canaries_readme
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import mean_over
 from pptp_jax.storage.files import sweep, write, write_arrays, write_json
+from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
 from pptp_jax.storage.record import describe
 from pptp_jax.study.guarantee import guarantee
@@ -43,8 +44,9 @@ def run_canaries(
 
     Args:
         audit: the audit.
-        out: the directory, made where it is missing: `README.md`, `scores/`, `audit.json`, which is
-            there when all of it is, and `fleets/`, from which an interrupted audit goes on.
+        out: the directory, made where it is missing: `manifest.json` and `README.md`, written
+            before the first model is trained, `scores/`, `audit.json`, which is there when all of
+            it is, and `fleets/`, from which an interrupted audit goes on.
         runtime: how the runs are worked off; None works them off in this process, as usual.
         command: what a person types to get the same numbers, to be written down.
 
@@ -52,10 +54,11 @@ def run_canaries(
         The content of `audit.json`.
 
     Raises:
-        ValueError: if the audit does not fit its data, training diverged in every run, or another
-            process writes into `out`.
+        ValueError: if the audit does not fit its data, training diverged in every run, another
+            process writes into `out`, or `out` holds another kind of run.
         KeyboardInterrupt: if the runtime says stop, when what is being trained has been saved.
     """
+    check_kind(out, "canaries")
     with held(out):
         sweep(out)
         return _run(audit, out, Runtime() if runtime is None else runtime, command)
@@ -67,9 +70,10 @@ def _run(audit: CanaryAudit, out: Path, runtime: Runtime, command: str | None) -
     delta = 1 / (10 * planted.places) if audit.delta is None else audit.delta
     # It vouches for all that lies beside it.
     (out / "audit.json").unlink(missing_ok=True)
-    if not (out / "manifest.json").exists():  # the README of a study's run tells of canaries, too
-        readme = canaries_readme(audit, planted.places, command).encode()
-        write(out / "README.md", lambda file: file.write(readme))
+    manifest = _manifest(audit, planted, delta, command)
+    write_json(out / "manifest.json", {"kind": "canaries"} | manifest)
+    readme = canaries_readme(audit, planted.places, command).encode()
+    write(out / "README.md", lambda file: file.write(readme))
     rows = []
     for recipe in audit.recipes:
         scores, correct, finite = asked(audit, planted, recipe, out / "fleets", runtime)
@@ -82,7 +86,16 @@ def _run(audit: CanaryAudit, out: Path, runtime: Runtime, command: str | None) -
         row["test_accuracy"] = accuracy._asdict()
         row["diverged"] = np.flatnonzero(~finite).tolist()
         rows.append(row)
-    results = {
+    results = manifest | {"seconds": round(time.monotonic() - began, 1), "rows": rows}
+    write_json(out / "audit.json", results)
+    return results
+
+
+def _manifest(
+    audit: CanaryAudit, planted: Planted, delta: float, command: str | None
+) -> dict[str, Any]:
+    """What is known of an audit before its first model is trained."""
+    return {
         "audit": audit.name,
         "command": command,
         "config": describe(audit),
@@ -96,11 +109,7 @@ def _run(audit: CanaryAudit, out: Path, runtime: Runtime, command: str | None) -
         "versions": {"python": platform.python_version(), "pptp-jax": __version__}
         | {package: version(package) for package in PACKAGES},
         "device": str(jax.devices()[0].device_kind),
-        "seconds": round(time.monotonic() - began, 1),
-        "rows": rows,
     }
-    write_json(out / "audit.json", results)
-    return results
 
 
 def _row(

@@ -22,6 +22,7 @@ from pptp_jax.evaluation.slices import among_whom
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
+from pptp_jax.storage.kinds import check_kind
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import AttackUnavailable, Refused, at_least, one_of
 
@@ -87,6 +88,8 @@ def audit_signals(
     at_least(1, attacks=len(attacks))
     for attack in attacks:
         one_of(ATTACKS, attack=attack)
+    if out is not None:
+        check_kind(out, "signals")
     evidence = evidence_given(
         signals, membership, labels, inputs=inputs, targets=targets, shadows=shadows
     )
@@ -210,6 +213,10 @@ def _write(
     out: Path,
 ) -> None:
     [row] = results["rows"]
+    # It vouches for all that lies beside it.
+    (out / "results.json").unlink(missing_ok=True)
+    manifest = {key: part for key, part in results.items() if key not in ("rows", "seconds")}
+    write_json(out / "manifest.json", {"kind": "signals"} | manifest)
     arrays = {"targets": targets, "examples": np.arange(truth.shape[1]), "membership": truth}
     write_arrays(out / "scores" / f"{row['slug']}.npz", arrays | dict(scores))
     write_json(out / "results.json", results)

@@ -48,6 +48,6 @@ def audit(
             command=typed("audit", **options, resamples=resamples),
             resamples=resamples,
         )
-    click.echo(render_attacks(results))
     page = directory / "report.html"
+    click.echo(render_attacks(results))
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")

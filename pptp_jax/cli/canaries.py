@@ -30,10 +30,13 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
     from pptp_jax.report import render_canaries, write_report
     from pptp_jax.report.progress import progress_bar
     from pptp_jax.storage.files import write
-    from pptp_jax.study.load import load_defined
+    from pptp_jax.study.load import importable_beside, load_defined
 
     interruption = Interruption()
-    with trouble_told(resumable=True, code=lambda: interruption.exit_code):
+    with (
+        trouble_told(resumable=True, code=lambda: interruption.exit_code),
+        importable_beside(audit),
+    ):
         chosen = load_defined(audit, "audit", CanaryAudit)
         if data is not None:
             chosen = replace(chosen, data=chosen.data.at(data))
@@ -45,9 +48,9 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
                 command=typed("canaries", audit, data=data),
                 runtime=Runtime(resume=resume, on_progress=on_progress, stop=interruption.asked),
             )
-    table = render_canaries(results)
-    write(directory / "audit.txt", lambda file: file.write(table.encode() + b"\n"))
-    click.echo(table)
     with trouble_told():
+        table = render_canaries(results)
+        write(directory / "audit.txt", lambda file: file.write(table.encode() + b"\n"))
         page = write_report(directory)
+    click.echo(table)
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import click
+from pptp_jax.cli.output import told
 
 if TYPE_CHECKING:
     from pptp_jax.study import Study
@@ -30,13 +30,12 @@ def chooser(
     devices = _devices(devices, data_devices)
     if order == "measured":
         memory = None if cache is None else cache / "strategies.json"
-        tell = partial(click.echo, err=True)
         return partial(
             studies.measured_strategy,
             memory=memory,
             devices=devices,
             data_devices=data_devices,
-            tell=tell,
+            tell=told,
         )
     fixed = Strategy(order=cast("Order", order), devices=devices, data_devices=data_devices)
     return lambda study, data: fixed

@@ -1,6 +1,7 @@
 """The group of all commands."""
 
 import os
+from typing import Any
 
 import click
 
@@ -9,11 +10,19 @@ from pptp_jax.cli.canaries import canaries
 from pptp_jax.cli.compare import compare
 from pptp_jax.cli.list import list_
 from pptp_jax.cli.locate import locate
+from pptp_jax.cli.output import safe_output
 from pptp_jax.cli.report import report
 from pptp_jax.cli.run import run
 
 
+class _Group(click.Group):
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with safe_output():
+            return super().main(*args, **kwargs)
+
+
 @click.group(
+    cls=_Group,
     commands=[run, locate, canaries, audit, report, compare, list_],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -26,6 +26,6 @@ def list_(sections: tuple[str, ...], as_json: bool) -> None:
     known = catalogue()
     chosen = {name: known[name] for name in sections or known}
     if as_json:
-        click.echo(json.dumps(chosen, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(chosen, indent=1))
     else:
         Console().print(catalogue_tables(chosen))

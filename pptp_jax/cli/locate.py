@@ -41,16 +41,17 @@ def locate(
     from pptp_jax import report
     from pptp_jax import study as studies
     from pptp_jax.cli.interrupt import Interruption
+    from pptp_jax.study.load import importable_beside
     from pptp_jax.study.locate import locate_study
 
     interruption = Interruption()
-    with trouble_told(code=lambda: interruption.exit_code):
+    with trouble_told(code=lambda: interruption.exit_code), importable_beside(study):
         chosen = studies.load_study(study)
         chosen = studies.narrowed(chosen, data, recipes)
         directory = out or Path("runs") / chosen.name
         with interruption:  # nothing is saved on the way, so a signal is granted at once
             risks = locate_study(chosen, directory, epochs=epochs, retrain=retrain, budget=budget)
-    click.echo(report.render_risk_map(risks))
     with trouble_told():
         page = report.write_report(directory)
+    click.echo(report.render_risk_map(risks))
     click.echo(f"{risks['seconds']:.0f} s on {risks['device']}; the report is {page}")

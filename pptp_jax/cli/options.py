@@ -8,11 +8,23 @@ from typing import Any
 
 import click
 
+
+class _Directory(click.Path):
+    """A directory to write into; the empty name, of a shell's unset variable, is not this one."""
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        if value == "":
+            self.fail("the name of the directory is empty", parameter, context)
+        return super().convert(value, parameter, context)
+
+
 study_argument = click.argument("study", type=click.Path(path_type=Path))
 data_option = click.option("--data", type=click.Path(path_type=Path), help="Where the data lie.")
 out_option = click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=_Directory(path_type=Path, file_okay=False),
     help="Default: runs/NAME, of the file's study, audit or signals.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: JSON.")

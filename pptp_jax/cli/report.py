@@ -17,4 +17,5 @@ def report(directory: Path) -> None:
     from pptp_jax.report import write_report
 
     with trouble_told():
-        click.echo(write_report(directory))
+        page = write_report(directory)
+    click.echo(page)

@@ -1,12 +1,12 @@
 """`pptp run`."""
 
-from functools import partial
 from pathlib import Path
 
 import click
 
 from pptp_jax.cli.chooser import chooser, probed
 from pptp_jax.cli.options import data_option, out_option, recipe_option, study_argument
+from pptp_jax.cli.output import told
 from pptp_jax.cli.sharing import shared_work
 from pptp_jax.cli.trouble import trouble_told
 from pptp_jax.cli.typed import typed
@@ -95,17 +95,22 @@ def run(
     from pptp_jax.fleets import Runtime
     from pptp_jax.report.progress import progress_bar
     from pptp_jax.storage.files import write
+    from pptp_jax.study.load import importable_beside
     from pptp_jax.study.locate import with_regions_found
 
     if dry_run:
-        with trouble_told():
+        with trouble_told(), importable_beside(study):
             chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
             chosen = studies.overridden(chosen, changes)
             how = probed(chosen, strategy, devices, data_devices)
-            click.echo(report.render_forecast(studies.forecast(chosen, *how)))
+            forecast = report.render_forecast(studies.forecast(chosen, *how))
+        click.echo(forecast)
         return
     interruption = Interruption()
-    with trouble_told(resumable=True, code=lambda: interruption.exit_code):
+    with (
+        trouble_told(resumable=True, code=lambda: interruption.exit_code),
+        importable_beside(study),
+    ):
         together = data_devices > 1
         with shared_work(
             distributed, coordinator, processes, process, patience, together
@@ -131,7 +136,7 @@ def run(
                         resume=resume,
                         on_progress=on_progress,
                         stop=interruption.asked,
-                        log=partial(click.echo, err=True),
+                        log=told,
                     ),
                     strategy=choose,
                     command=typed("run", study, **options),
@@ -143,9 +148,9 @@ def run(
     if results["comparisons"]:
         parts.append(report.render_comparison(results["comparisons"]))
     table = "\n".join(filter(None, parts))
-    write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
-    report.draw_figures(results, directory)
-    click.echo(table)
     with trouble_told():
+        write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
+        report.draw_figures(results, directory)
         page = report.write_report(directory)
+    click.echo(table)
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")

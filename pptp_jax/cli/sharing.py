@@ -34,6 +34,11 @@ def shared_work(
         )
     if not distributed and None in explicit:
         raise click.UsageError("--coordinator, --processes and --process go together")
+    host, _, port = (coordinator or "here:1").rpartition(":")
+    if not (host and port.isdecimal() and 0 < int(port) < 2**16):
+        raise click.UsageError(
+            f"--coordinator is HOST:PORT, with a port from 1 to 65535, got {coordinator!r}"
+        )
     if process is not None and processes is not None and process >= processes:
         raise click.UsageError(
             f"--process counts from 0, so it is at most {processes - 1} of {processes} processes, "

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from pptp_jax.cli.output import told
 from pptp_jax.validation import Refused
 
 
@@ -36,6 +37,10 @@ def trouble_told(
         raise click.ClickException(message) from error
     except Refused as error:
         raise click.ClickException(str(error)) from error
+    except ImportError as error:
+        if error.name is not None:  # the interpreter's own, of a module that should be there
+            raise
+        raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        click.echo(f"interrupted; {on}" if resumable else "interrupted", err=True)
+        told(f"interrupted; {on}" if resumable else "interrupted")
         sys.exit(code())

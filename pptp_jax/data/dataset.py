@@ -38,7 +38,7 @@ class Dataset:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_inputs(self.name, self.x)
+        _check_inputs(self.name, self.x, self.scale)
         _check_labels(self.name, self.x, self.y, self.num_classes)
         if self.ids.shape != self.y.shape:
             raise Refused(
@@ -65,7 +65,7 @@ class Dataset:
         return self.x.astype(np.float32) * np.float32(self.scale)
 
 
-def _check_inputs(name: str, x: np.ndarray) -> None:
+def _check_inputs(name: str, x: np.ndarray, scale: float) -> None:
     if x.dtype.kind not in "buif":
         raise Refused(
             f"{name}: x must hold booleans, integers or floats, got an array of {x.dtype} "
@@ -82,6 +82,13 @@ def _check_inputs(name: str, x: np.ndarray) -> None:
         raise Refused(
             f"{name}: x must be finite; {len(rows)} examples hold NaN or infinity, "
             f"the first at row {rows[0]}"
+        )
+    largest = max(abs(float(x.min())), abs(float(x.max())))
+    most = float(np.finfo(np.float32).max)
+    if max(largest, abs(scale), largest * abs(scale)) > most:
+        raise Refused(
+            f"{name}: x must lie within ±{most:.3g}, and so must x times the scale {scale:g}: a "
+            f"model sees float32; the largest is {largest:.3g}"
         )
 
 

@@ -1,6 +1,6 @@
 """Two runs held against each other, by what each has left in its directory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from pptp_jax.evaluation.curve import Curve
 from pptp_jax.evaluation.matching import STATISTICS, matched_accuracy
 from pptp_jax.evaluation.method import method_name
 from pptp_jax.evaluation.point import Point, point
-from pptp_jax.evaluation.stored import read_results, read_scores
+from pptp_jax.evaluation.stored import AGAIN, read_results, read_scores
+from pptp_jax.storage.kinds import kind_name, kind_of
 from pptp_jax.validation import Refused
 
 METRICS = ("auc", "tpr@0.01", "tpr@0.001")
@@ -30,10 +31,11 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
 
     Returns:
         Plain data: `rows`, each recipe's accuracy and attack; `config`, what differs;
-        `comparisons`, as `Matched.to_json` gives them; `unmatched`, why there are none, or None.
+        `comparisons`, as `Matched.to_json` gives them; `unmatched`, why there are none, or
+        None; `left_out`, in sentences, which recipes could not be attacked, and are not compared.
 
     Raises:
-        ValueError: if one is no finished run of a study, or they are of different data.
+        ValueError: if one is no finished run of a study, is damaged, or they are of different data.
     """
     homes = {"a": a, "b": b}
     if a.resolve() == b.resolve():
@@ -51,6 +53,7 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
         "config": _differences(found["a"]["config"], found["b"]["config"]),
         "comparisons": [] if unmatched else _comparisons(homes, sides, attack),
         "unmatched": unmatched,
+        "left_out": [] if unmatched else [*_left_out(homes, found, attack)],
     }
 
 
@@ -58,9 +61,29 @@ def _read(home: Path) -> dict[str, Any]:
     results = read_results(home) if home.is_dir() else None
     if results is None:
         raise Refused(f"{home} has no results.json: give the directory of a finished run")
-    if not {"config", "compared", "data"} <= set(results):
-        raise Refused(f"{home} holds no run of a study: `pptp run` makes one")
+    kind = kind_of(home)
+    if kind != "study":
+        raise Refused(
+            f"{home} holds {kind_name(kind)}, and no run of a study: `pptp run` makes one"
+        )
+    _complete(home, results, ("config", "compared", "data", "targets", "rows"), "it")
+    _complete(home, results["config"], ("resamples",), "its configuration")
+    _complete(home, results["data"], ("fingerprint", "name", "examples"), "what it says of data")
+    for row in results["rows"]:
+        _complete(home, row, ("recipe", "region", "defence", "test_accuracy", "notes"), "a row")
+        estimates = [row["test_accuracy"]]
+        for found in row["attacks"].values():
+            _complete(home, found, METRICS, "an attack")
+            estimates += [found[metric] for metric in METRICS]
+        for estimate in estimates:
+            _complete(home, estimate, ("value", "low", "high"), "an estimate")
     return results
+
+
+def _complete(home: Path, part: Any, keys: Sequence[str], what: str) -> None:
+    lacking = set(keys) - set(part if isinstance(part, dict) else ())
+    if lacking:
+        raise Refused(f"{home / 'results.json'} is damaged ({what} lacks {min(lacking)}); {AGAIN}")
 
 
 def _check_data(homes: Mapping[str, Path], found: Mapping[str, Any]) -> None:
@@ -76,17 +99,38 @@ def _check_data(homes: Mapping[str, Path], found: Mapping[str, Any]) -> None:
 
 def _unmatched(homes: Mapping[str, Path], found: Mapping[str, Any], attack: str) -> str | None:
     """Why nothing can be compared at equal attack strength; None if it can."""
-    matrices = [np.load(home / "signals" / "membership.npy") for home in homes.values()]
-    if not np.array_equal(*matrices):
+    a, b = (_array(home / "signals" / "membership.npy") for home in homes.values())
+    if not np.array_equal(a, b):
         return (
             "the models of the two runs have different members (another split, number of models, "
             "seed or share set aside), so differences are not paired"
         )
     for side, home in homes.items():
-        for row in found[side]["rows"]:
-            if attack not in row["attacks"]:
-                return f"{home} has no attack {attack} on {row['slug']}"
+        reasons = [_impossible(row, attack) for row in found[side]["rows"]]
+        if all(reasons):
+            return f"{home} has no {_spoken(attack)}: {reasons[0] if reasons else 'it has no rows'}"
     return None
+
+
+def _impossible(row: Mapping[str, Any], attack: str) -> str | None:
+    """Why a row knows nothing of an attack; None if it does."""
+    if attack not in row["attacks"]:
+        return "it was not among the attacks of the study"
+    if row["attacks"][attack]["auc"]["value"] is not None:
+        return None
+    notes = [note for note in row["notes"] if note.startswith(f"{attack}: ")]
+    return notes[0].removeprefix(f"{attack}: ") if notes else "its scores resolve no AUC"
+
+
+def _left_out(homes: Mapping[str, Path], found: Mapping[str, Any], attack: str) -> Iterator[str]:
+    for side, home in homes.items():
+        for row in found[side]["rows"]:
+            if reason := _impossible(row, attack):
+                yield f"{row['slug']} of {home} has no {_spoken(attack)}: {reason}"
+
+
+def _spoken(attack: str) -> str:
+    return attack.replace("_", " ")
 
 
 def _rows(side: str, results: Mapping[str, Any], attack: str) -> Iterator[dict[str, Any]]:
@@ -102,18 +146,18 @@ def _rows(side: str, results: Mapping[str, Any], attack: str) -> Iterator[dict[s
 
 def _curves(home: Path, results: Mapping[str, Any], attack: str) -> dict[str, tuple[Point, ...]]:
     """The points of each method, on the draws of their place in the fleet."""
-    labels = np.load(home / "signals" / "labels.npy")
+    labels = _array(home / "signals" / "labels.npy")
     points: dict[str, tuple[Point, ...]] = {}
     for row in results["rows"]:
+        if _impossible(row, attack):
+            continue
         stored = read_scores(home, row, attack)
         if stored is None:
             raise Refused(f"{home} has lost the scores of {row['slug']}: run the study again")
         with np.load(home / "scores" / f"{row['slug']}.npz") as arrays:
             targets = arrays["targets"]
-        if not len(targets):
-            continue
-        path = home / "signals" / "logits" / f"{row['slug']}.npy"
-        answered = np.load(path, mmap_mode="r")[:, 0].argmax(axis=-1)
+        logits = _array(home / "signals" / "logits" / f"{row['slug']}.npy")
+        answered = logits[:, 0].argmax(axis=-1)
         correct = (answered == labels)[targets][:, stored.examples]
         found = point(
             stored.scores,
@@ -130,6 +174,13 @@ def _curves(home: Path, results: Mapping[str, Any], attack: str) -> dict[str, tu
     return points
 
 
+def _array(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise Refused(f"{path} is lost or damaged ({error}); {AGAIN}") from error
+
+
 def _comparisons(
     homes: Mapping[str, Path], sides: Mapping[str, Mapping[str, tuple[Point, ...]]], attack: str
 ) -> list[dict[str, Any]]:
@@ -140,7 +191,7 @@ def _comparisons(
             Curve(f"{one} (a)", sides["a"][one]),
             Curve(f"{other} (b)", sides["b"][other]),
             statistic=statistic,
-            attack=attack.replace("_", " "),
+            attack=_spoken(attack),
         ).to_json()
         for statistic in STATISTICS
         for one, other in pairs

@@ -49,4 +49,5 @@ def render_runs(found: Mapping[str, Any]) -> str:
         lines.append(f"no comparison at equal attack strength: {found['unmatched']}")
     elif found["comparisons"]:
         lines.append(render_comparison(found["comparisons"]))
+    lines += [f"not compared: {sentence}" for sentence in found["left_out"]]
     return "\n".join(lines)

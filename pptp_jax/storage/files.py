@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,8 @@ import numpy as np
 from pptp_jax.validation import Refused, with_python_numbers
 
 _ASIDE = ".part"
+# What numpy.load raises for a file that is damaged or none of its own.
+_UNREADABLE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
@@ -69,6 +72,8 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a `.npz` file by name, without pickle, so that nothing in it runs.
 
+    NumPy stores bfloat16 as bytes without a type; they become float32.
+
     Raises:
         ValueError: if there is no such file, or it holds anything else.
     """
@@ -76,12 +81,26 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise Refused(f"{path}: there is no such file")
     try:
         with path.open("rb") as file:
-            stored = np.load(file, allow_pickle=False)
-            if isinstance(stored, np.ndarray):
+            if file.read(6) == b"\x93NUMPY":
                 raise Refused("it is a single array: store arrays by name with numpy.savez")
-            return {key: stored[key] for key in stored.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            if not zipfile.is_zipfile(file):
+                raise Refused("it is no archive, as numpy.savez writes it, or not all of one")
+            file.seek(0)
+            stored = np.load(file, allow_pickle=False)
+            arrays = {key: stored[key] for key in stored.files}
+            for key, array in arrays.items():
+                if not isinstance(array, np.ndarray):
+                    raise Refused(f"what it holds as {key} is no array")
+    except _UNREADABLE as error:
         raise Refused(f"{path}: this is no .npz file of plain arrays: {error}") from error
+    return {key: _widened(array) for key, array in arrays.items()}
+
+
+def _widened(array: np.ndarray) -> np.ndarray:
+    if array.dtype != np.dtype("V2"):
+        return array
+    # The bits of a bfloat16 are the upper half of a float32's.
+    return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
 def write_text(path: Path, text: str) -> None:

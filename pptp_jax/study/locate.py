@@ -20,6 +20,7 @@ from pptp_jax.objectives import Objective, RelaxLoss, TaskLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
 from pptp_jax.storage.files import write, write_json
+from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
 from pptp_jax.study import Study
 from pptp_jax.training import Recipe, undefended, whole_network
@@ -61,10 +62,11 @@ def locate_study(
         changed, is not made again.
 
     Raises:
-        ValueError: if the study's split is not balanced, another process writes into `out`, or as
-            `risk_map` does.
+        ValueError: if the study's split is not balanced, another process writes into `out`, `out`
+            holds another kind of run, or as `risk_map` does.
     """
     began = time.monotonic()
+    check_kind(out, "risk map")
     budget = study.budget if budget is None else budget
     not_negative(budget=budget)
     if not isinstance(study.split, Balanced):

@@ -20,8 +20,6 @@ FILES = {
     "risk_map.json": "where in the network membership can be read off; of `pptp locate`",
     "risk_map.txt": "the same as a table",
     "risk_map.png": "the same as a figure",
-    "audit.json": "every bound on ε from canaries, with what it stands on; of `pptp canaries`",
-    "audit.txt": "the same as a table",
     "fleets/": "what an interrupted run goes on from; may be deleted once results.json is there, "
     "at the cost of training anew",
     ".lock": "keeps a second run out while one is at work",

@@ -22,6 +22,7 @@ from pptp_jax.evaluation.white_box import white_box
 from pptp_jax.fleets import Runtime, StoredFleet, fingerprint, run_fleet
 from pptp_jax.fleets.plan import predicted_bytes, resolved_regions
 from pptp_jax.storage.files import link, sweep, write_array, write_arrays, write_json, write_text
+from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
 from pptp_jax.storage.record import describe
 from pptp_jax.study.comparisons import comparisons, curves
@@ -69,12 +70,15 @@ def run(
         The content of `results.json`.
 
     Raises:
-        ValueError: if the study does not fit its data, or another run goes into `out`; if processes
-            run different studies, or do not see the same directory.
+        ValueError: if the study does not fit its data, another run goes into `out`, or `out` holds
+            one of another kind; if processes run different studies, or do not see the same
+            directory.
         KeyboardInterrupt: if the runtime says stop, when what is being trained has been saved.
     """
     runtime = Runtime() if runtime is None else runtime
     processes = runtime.processes
+    if processes.first:
+        check_kind(out, "study")
     with held(out) if processes.first else nullcontext():
         if processes.first:
             sweep(out)
@@ -102,8 +106,8 @@ def _run(
     ]
     manifest = _manifest(study, data, membership, command, runtime)
     if processes.first:
-        write_text(out / "README.md", render_readme(manifest))
         write_json(out / "manifest.json", manifest | {"fleets": homes})
+        write_text(out / "README.md", render_readme(manifest))
     trained = [
         run_fleet(spec, out / home, runtime, key=key)
         for spec, key, home in zip(specs, keys, homes, strict=True)

@@ -1,6 +1,9 @@
 """Signals from elsewhere: shapes told apart, and every doubt put in words."""
 
+import math
+
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -56,6 +59,101 @@ def test_a_loss_of_zero_is_a_confidence_that_rounding_allows():
     assert phi[0, 0, 1] == pytest.approx(-np.log(np.e - 1))
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_losses_of_any_size_become_the_log_odds_of_the_label(kind):
+    """In the order of Python's own whole arithmetic: φ = −ℓ − log(1 − e^−ℓ)."""
+    losses = np.array([1e-12, 1e-9, 1e-3, 0.5, 20, 88.7, 88.8, 89, 120, 1e4, 1e38], kind)
+    membership = np.arange(len(losses)) % 2 == 0
+    phi = evidence_given({"losses": losses}, membership).signals["confidence"][0, 0]
+    known = [-math.log(math.expm1(loss)) if loss < 50 else -loss for loss in losses.tolist()]
+    np.testing.assert_allclose(phi, np.float32(known), rtol=1e-6)
+    assert phi.dtype == np.float32 and (np.diff(phi) < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("least", "phi"),
+    [(0.125, 16.6), (float(np.float32(1e-9)), 20.7), (1e-5 / 3, 36.7), (1e-20 / 3, 47.15)],
+    ids=["of float32", "below its precision", "of float64", "below its precision, too"],
+)
+def test_a_loss_of_zero_is_below_all_others(least, phi):
+    losses = np.array([0.0, 2.0, least])
+    membership = np.array([True, False, True])
+    found = evidence_given({"losses": losses}, membership).signals["confidence"][0, 0]
+    assert found[0] == pytest.approx(phi, abs=0.05) and found[0] >= found[2]
+
+
+def test_large_losses_are_attacked_as_well_as_small_ones():
+    """Sums over tokens, say: the order is that of the losses, and no attack is lost."""
+    rng = np.random.default_rng(1)
+    losses = np.abs(120 + 30 * rng.normal(size=MEMBERSHIP.shape) - 20 * MEMBERSHIP)
+    evidence = evidence_given({"losses": losses}, MEMBERSHIP)
+    np.testing.assert_allclose(ATTACKS["loss"](evidence), -losses, rtol=1e-6)
+    for name in ("lira_online", "lira_offline", "bavaria_t"):
+        assert np.isfinite(ATTACKS[name](evidence)).all(), name
+
+
+def test_float64_logits_tell_what_float32_does_not():
+    """An offset of all classes, which no softmax sees, is all that float32 has left of them."""
+    far = LOGITS.astype(float) + 1e9
+    near = evidence_given({"logits": LOGITS}, MEMBERSHIP, LABELS)
+    found = evidence_given({"logits": far}, MEMBERSHIP, LABELS)
+    np.testing.assert_allclose(found.own("confidence"), near.own("confidence"), atol=1e-5)
+    # φ that a user has taken otherwise stands.
+    own = evidence_given({"logits": far, "confidence": far[..., 0]}, MEMBERSHIP, LABELS)
+    np.testing.assert_array_equal(own.signals["confidence"], np.float32(far[..., 0]))
+
+
+class Tensor:
+    """What `audit` sees of a tensor of PyTorch that needs a gradient and lies on a device."""
+
+    def __init__(self, array, dtype, ready=False, wide=False):
+        self.array, self.dtype, self.ready, self.wide = array, dtype, ready, wide
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return Tensor(self.array, self.dtype, True, self.wide)
+
+    def float(self):
+        return Tensor(self.array, self.dtype, self.ready, True)
+
+    def __array__(self, dtype=None, copy=None):
+        assert self.ready, "can't convert a tensor on a device, or that requires grad, to numpy"
+        assert self.wide or self.dtype != "torch.bfloat16", "unsupported ScalarType BFloat16"
+        return self.array
+
+
+HALF = LOGITS[:, 0].astype(ml_dtypes.bfloat16)
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [
+        jnp.asarray(HALF),
+        HALF,
+        [jnp.asarray(one) for one in HALF],
+        Tensor(HALF.astype(np.float32), "torch.float32"),
+        Tensor(HALF.astype(np.float32), "torch.bfloat16"),
+        [Tensor(one.astype(np.float32), "torch.bfloat16") for one in HALF],
+    ],
+    ids=["JAX", "ml_dtypes", "JAX, a list", "PyTorch", "PyTorch bfloat16", "PyTorch, a list"],
+)
+def test_arrays_of_other_libraries_are_taken(logits):
+    membership = Tensor(MEMBERSHIP, "torch.bool")
+    labels = Tensor(LABELS, "torch.int64")
+    found = evidence_given({"logits": logits}, membership, labels)
+    np.testing.assert_array_equal(found.signals["logits"][:, 0], HALF.astype(np.float32))
+    np.testing.assert_array_equal(found.membership, MEMBERSHIP)
+    np.testing.assert_array_equal(found.labels, LABELS)
+
+
+def test_bfloat16_is_read_from_a_file(tmp_path):
+    np.savez(tmp_path / "s.npz", logits=HALF, membership=MEMBERSHIP, labels=LABELS)
+    read = read_given(tmp_path / "s.npz")["signals"]["logits"]
+    np.testing.assert_array_equal(read, HALF.astype(np.float32), strict=True)
+
+
 def changed(**change):
     given = {"signals": {"logits": LOGITS[:, 0]}, "membership": MEMBERSHIP, "labels": LABELS}
     return given | change
@@ -71,6 +169,18 @@ ONE_SIDED[4] = True
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        (changed(signals=LOGITS), "arrays by name, as in .*'logits': logits.*, got ndarray"),
+        (
+            changed(signals={"logits": LOGITS.astype(float) * 1e39}),
+            r"logits must lie within ±3.4e\+38, .* such",
+        ),
+        (
+            changed(signals={"losses": np.full(MEMBERSHIP.shape, 1e39)}),
+            "losses must lie within .* 180 of 180 values do not, such as 1e",
+        ),
+        (changed(signals={"losses": [[1.0], [1.0, 2.0]]}), "losses must be one array, and its"),
+        (changed(inputs=np.full((30, 2), 1e39)), "inputs must lie within"),
+        (changed(inputs=np.full((30, 2), np.nan)), "inputs must be finite; 30 of 30 examples hold"),
         (changed(signals={}), "there are no signals: give logits, confidence"),
         (changed(signals={"logit": LOGITS}), "'logit' is unknown; did you mean 'logits'?"),
         (
@@ -130,6 +240,9 @@ ONE_SIDED[4] = True
         (changed(membership=ONE_SIDED), "model 4 has no non-members among the examples"),
         (changed(inputs=np.ones(30)), r"inputs must be numbers of shape \(examples, ...\), got an"),
         (changed(inputs=np.ones((29, 2))), "there are 30 examples, but 29 inputs"),
+        (changed(membership=MEMBERSHIP.astype(str)), r"got an array of <U5$"),
+        (changed(targets=[]), "targets must be at least one model, got none"),
+        (changed(targets=[0, 2, 0]), r"targets must be different models, got \[0, 2, 0\]"),
         (changed(targets=[6]), "target must be one of the models 0 to 5, got 6"),
     ],
 )
@@ -155,7 +268,7 @@ def test_arrays_may_lie_in_either_file(tmp_path):
         ({"memberships": MEMBERSHIP}, "array 'memberships' is unknown; did you mean 'membership'"),
         ({"arr_0": MEMBERSHIP}, "an array has no name"),
         ({"membership": MEMBERSHIP, "targets": np.ones(2)}, "targets must be numbers of models"),
-        ({"membership": np.array([None])}, "cannot be read as a .npz file of arrays"),
+        ({"membership": np.array([None])}, "no .npz file of plain arrays: Object"),
     ],
 )
 def test_files_that_say_something_else(tmp_path, arrays, message):
@@ -168,9 +281,9 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "text.npz").write_text("no arrays")
     np.save(tmp_path / "alone.npy", LOGITS)
     np.savez(tmp_path / "s.npz", membership=MEMBERSHIP)
-    with pytest.raises(ValueError, match=r"text.npz cannot be read as a .npz file"):
+    with pytest.raises(ValueError, match=r"text.npz: this is no .npz file .* it is no archive"):
         read_given(tmp_path / "text.npz")
-    with pytest.raises(ValueError, match="it is a single array; save it by its name"):
+    with pytest.raises(ValueError, match="it is a single array: store arrays by name"):
         read_given(tmp_path / "alone.npy")
     np.savez(tmp_path / "t.npz", membership=MEMBERSHIP)
     with pytest.raises(ValueError, match=r"t.npz: membership is in another of the files as well"):

@@ -46,15 +46,16 @@ def pptp(*args: object) -> Result:
     return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
+def pptp_command(*args: object) -> list[str]:
+    """What starts a process that does the same."""
+    path = Path(__file__).parents[2]
+    code = f"import sys; sys.path.insert(0, {str(path)!r}); from pptp_jax.cli import main; "
+    return [sys.executable, "-c", code + "main(prog_name='pptp')", *map(str, args)]
+
+
 def pptp_process(
     *args: object, cwd: Path, env: Mapping[str, str] = os.environ
 ) -> subprocess.CompletedProcess[str]:
     """The same in a process of its own, for what reaches beyond a function call."""
-    command = [
-        sys.executable,
-        "-c",
-        "from pptp_jax.cli import main; main(prog_name='pptp')",
-        *map(str, args),
-    ]
-    env = {**env, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = pptp_command(*args)
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)

@@ -22,6 +22,8 @@ from invoking import STUDY, pptp, pptp_process
         (["run", "STUDY", "--recipe", "frieze"], "'frieze' is unknown; did you mean 'freeze'?"),
         (["run", "STUDY", "--data", "x.npz"], "they take no path: x.npz"),
         (["run", "STUDY", "--out", "STUDY"], "is a file."),
+        (["run", "STUDY", "--out", ""], "the name of the directory is empty"),
+        (["run", "STUDY", "--out", "STUDY/in"], "Not a directory"),
         (["run", "STUDY", "--strategy", "pmap"], "'pmap' is not one of 'measured', 'vmap'"),
         (["run", "STUDY", "--devices", "9"], "devices must be at most the 8 of this process"),
         (["canaries"], "Missing argument 'AUDIT'"),
@@ -33,7 +35,7 @@ from invoking import STUDY, pptp, pptp_process
     ],
 )
 def test_wrong_arguments(study: Path, args: list[str], message: str) -> None:
-    result = pptp(*[study if arg == "STUDY" else arg for arg in args])
+    result = pptp(*[arg.replace("STUDY", str(study)) for arg in args])
     assert result.exit_code != 0
     assert message in result.output
     assert "Traceback" not in result.output
@@ -44,7 +46,8 @@ def test_a_study_that_fails_names_its_file(tmp_path: Path) -> None:
     path.write_text("import pptp_jax.nothing\n")
     result = pptp("run", path)
     assert result.exit_code == 1
-    assert "broken.py: No module named 'pptp_jax.nothing'" in result.output
+    assert "broken.py: ModuleNotFoundError: No module named 'pptp_jax.nothing'\n" in result.output
+    assert f"\n  at {path}, line 1\n" in result.output
 
 
 def test_help_imports_nothing_slow() -> None:

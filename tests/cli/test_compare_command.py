@@ -72,4 +72,67 @@ def test_what_cannot_be_compared_is_refused(runs: Path, tmp_path: Path) -> None:
     (lost / "scores" / "undefended_1.npz").unlink()
     assert "has lost the scores of undefended_1" in refused(runs / "a", lost)
     (tmp_path / "results.json").write_text('{"rows": []}')
-    assert "holds no run of a study" in refused(runs / "a", tmp_path)
+    assert "holds an audit of signals (`pptp audit`), and no run of a study" in (
+        refused(runs / "a", tmp_path)
+    )
+
+
+def test_what_is_damaged_is_named(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "b", tmp_path / "b")
+    results = json.loads((runs / "b" / "results.json").read_text())
+
+    row = results["rows"][0]
+
+    def refused() -> str:
+        result = pptp("compare", runs / "a", tmp_path / "b")
+        assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+        return result.stderr
+
+    for change, named in (
+        ({"config": None}, "its configuration lacks resamples"),
+        ({"data": {"name": "digits"}}, "what it says of data lacks examples"),
+        ({"rows": [{"slug": "undefended_1", "attacks": {}}]}, "a row lacks defence"),
+        ({"rows": None}, "holds no rows"),
+        ({"rows": [row | {"test_accuracy": {"value": 0.5}}]}, "an estimate lacks high"),
+        ({"rows": [row | {"attacks": {"loss": {}}}]}, "an attack lacks auc"),
+    ):
+        (tmp_path / "b" / "results.json").write_text(json.dumps(results | change))
+        assert named in refused()
+    (tmp_path / "b" / "results.json").write_text(json.dumps(results))
+    for name in ("membership.npy", "labels.npy", "logits/undefended_1.npy"):
+        path = tmp_path / "b" / "signals" / name
+        path.unlink()
+        assert f"{name} is lost or damaged" in refused()
+        path.write_text("no array")
+        assert f"{name} is lost or damaged" in refused()
+        path.unlink()
+        shutil.copy(runs / "b" / "signals" / name, path)
+    assert pptp("compare", runs / "a", tmp_path / "b").exit_code == 0
+
+
+def test_an_attack_that_was_not_possible_is_no_damage(runs: Path, study: Path) -> None:
+    """LiRA online needs two IN and two OUT shadows beside the target: two models are too few."""
+    few = ("--strategy", "scan", "--set", "models=2")
+    for name, hidden in (("two", 8), ("two more", 16)):
+        options = (*few, "--set", f"model.hidden={hidden}", "--out", runs / name)
+        assert pptp("run", study, *options).exit_code == 0
+    result = pptp("compare", runs / "two", runs / "two more")
+    assert result.exit_code == 0, result.output
+    assert "two has no lira online: this attack needs at least 2 IN shadows" in result.stdout
+
+
+def test_recipes_that_could_not_be_attacked_are_left_out(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "b", tmp_path / "b")
+    path = tmp_path / "b" / "results.json"
+    results = json.loads(path.read_text())
+    row = results["rows"][0]
+    row["attacks"]["lira_online"] = {
+        metric: dict.fromkeys(("value", "low", "high")) for metric in row["attacks"]["lira_online"]
+    }
+    row["notes"].append("lira_online: every shadow diverged")
+    path.write_text(json.dumps(results))
+    found = json.loads(pptp("compare", runs / "a", tmp_path / "b", "--json").stdout)
+    assert {pair["a"] for pair in found["comparisons"]} == {"freeze stem (a)"}
+    [sentence] = found["left_out"]
+    assert sentence.endswith("has no lira online: every shadow diverged")
+    assert sentence in pptp("compare", runs / "a", tmp_path / "b").stdout

@@ -65,6 +65,10 @@ def test_devices_that_cannot_share_a_batch(study: Path, tmp_path: Path, strategy
     [
         (("--processes", 2), "--coordinator, --processes and --process go together"),
         (("--coordinator", "here:1", "--process", 0), "and --process go together"),
+        (
+            ("--coordinator", "nowhere", "--processes", 1, "--process", 0),
+            "--coordinator is HOST:PORT, with a port from 1 to 65535, got 'nowhere'",
+        ),
         (("--distributed", "--process", 0), "--distributed finds the processes in the environment"),
         (
             ("--coordinator", "here:1", "--processes", 2, "--process", 2),
@@ -108,6 +112,26 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(
     assert not [*tmp_path.iterdir()]
     unrolled = pptp("run", study, "--dry-run", "--strategy", "unrolled")
     assert "the time of the order unrolled is not predicted" in unrolled.stdout
+
+
+def test_a_study_imports_what_lies_beside_it(study: Path, tmp_path: Path) -> None:
+    """Also later, from a function that the command calls."""
+    (tmp_path / "sizes_beside.py").write_text("HIDDEN = 8\nEXAMPLES = 300")
+    path = tmp_path / "study.py"
+    later = """
+from dataclasses import dataclass
+@dataclass(frozen=True)
+class Few:
+    def load(self, select):
+        from sizes_beside import EXAMPLES
+        return Digits().load(lambda n: select(n)[:EXAMPLES])
+study = replace(study, data=Few())
+"""
+    text = "from dataclasses import replace\nfrom sizes_beside import HIDDEN\n" + study.read_text()
+    path.write_text(text.replace("mlp([8]", "mlp([HIDDEN]") + later)
+    result = pptp("run", path, "--dry-run", "--strategy", "scan")
+    assert result.exit_code == 0, result.output
+    assert "tiny: digits, 300 examples" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pickle
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -34,6 +35,18 @@ def test_an_npz_is_read_as_it_is(tmp_path: Path) -> None:
     data = stored(tmp_path, x=X, y=Y).load()
     np.testing.assert_array_equal(data.x, X)
     assert (data.num_classes, data.name, data.ids.tolist()) == (3, "d.npz", list("012345"))
+
+
+def test_an_npz_of_bfloat16_is_read(tmp_path: Path) -> None:
+    data = stored(tmp_path, x=X.astype(ml_dtypes.bfloat16), y=Y).load()
+    np.testing.assert_array_equal(data.x, X.astype(np.float32), strict=True)
+
+
+def test_inputs_that_the_scale_makes_infinite_are_refused(tmp_path: Path) -> None:
+    stored(tmp_path, x=X, y=Y)
+    assert np.isfinite(Npz(str(tmp_path / "d.npz"), scale=1e37).load().inputs()).all()
+    with pytest.raises(ValueError, match=r"x times the scale 1e\+38, .* the largest is 11"):
+        Npz(str(tmp_path / "d.npz"), scale=1e38).load()
 
 
 def test_an_npz_may_bring_identities(tmp_path: Path) -> None:
@@ -71,6 +84,7 @@ def test_the_fingerprint_sees_every_change() -> None:
         ({"x": X, "y": Y * 10**9}, "labels must run from 0 without gaps"),
         ({"x": X, "y": Y * 0}, "at least 2 classes"),
         ({"x": np.where(X == 5, np.nan, X), "y": Y}, "1 examples hold NaN .* at row 2"),
+        ({"x": X * 1e39, "y": Y}, r"x must lie within ±3.4e\+38, .* the largest is 1.1e\+40"),
         ({"x": X[:, 0], "y": Y}, r"x must have shape \(examples, ...\).*got \(6,\)"),
         ({"x": X[:0], "y": Y[:0]}, "x is empty"),
         ({"x": np.array([list("ab")] * 6), "y": Y}, "numbers|floats, got an array of <U1"),

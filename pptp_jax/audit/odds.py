@@ -1,0 +1,61 @@
+"""φ, the log-odds of the label, from what a user hands over, in float64."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pptp_jax.validation import Refused
+
+
+def of_losses(
+    losses: Float[np.ndarray, "models queries examples"],
+) -> Float[np.ndarray, "models queries examples"]:
+    """φ = log p − log (1 − p) = −ℓ − log (1 − e^−ℓ), with p = e^−ℓ.
+
+    A loss of zero is what rounding has left of one below half the precision that it was computed
+    in, which is read off the values: who takes float32 for float64 has float32 left.
+
+    Raises:
+        ValueError: if a loss is negative.
+
+    Examples:
+        >>> print(of_losses(np.array([[[89.0, np.log(2), 1e-9]]])).round(1))
+        [[[-89.    0.   20.7]]]
+    """
+    if (losses < 0).any():
+        raise Refused(
+            f"losses must be cross-entropies, at least 0; the lowest is {losses.min():.4g}: "
+            "hand over −log p of the label"
+        )
+    with np.errstate(over="ignore"):
+        single = losses.dtype.kind != "f" or (losses.astype(np.float32) == losses).all()
+    precision = np.finfo(np.float32) if single else np.finfo(losses.dtype)
+    losses = losses.astype(np.float64)
+    least = min(float(precision.eps) / 2, losses.min(where=losses > 0, initial=np.inf))
+    losses = np.where(losses == 0, least, losses)
+    return -losses - np.log(-np.expm1(-losses))
+
+
+def of_logits(
+    logits: Float[np.ndarray, "models queries examples classes"],
+    labels: Int[np.ndarray, " examples"],
+) -> Float[np.ndarray, "models queries examples"]:
+    """φ = z_y − log Σ_{y'≠y} exp z_y'.
+
+    Examples:
+        >>> logits = 1e9 + np.array([[[[0.25, 0.0]]]])
+        >>> print(of_logits(logits, np.array([0])), np.ptp(np.float32(logits)))
+        [[[0.25]]] 0.0
+    """
+    of_label = np.arange(logits.shape[-1]) == labels[:, None]
+
+    def of_model(
+        own: Float[np.ndarray, "queries examples classes"],
+    ) -> Float[np.ndarray, "queries examples"]:
+        others = np.where(of_label, -np.inf, own)
+        most = others.max(axis=-1)
+        with np.errstate(over="ignore", under="ignore"):
+            rest = np.exp(others - most[..., None]).sum(axis=-1)
+        return np.where(of_label, own, 0).sum(axis=-1) - most - np.log(rest)
+
+    # Model by model: float64 of all logits at once may be more than the memory holds.
+    return np.stack([of_model(own) for own in logits])

@@ -1,0 +1,94 @@
+"""What kind of run a directory holds, so that no run of another kind is written over it."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pptp_jax.validation import Refused
+
+Kind = Literal["study", "signals", "canaries", "risk map"]
+_NAMES: dict[Kind, str] = {
+    "study": "a run of a study (`pptp run`)",
+    "signals": "an audit of signals (`pptp audit`)",
+    "canaries": "an audit by canaries (`pptp canaries`)",
+    "risk map": "a risk map (`pptp locate`)",
+}
+# A study's run has its risk map in its own directory.
+_TOGETHER = {"study", "risk map"}
+# What runs write over or delete, and people have as well.
+_OURS = ("README.md", "fleets", "report.html", "results.json", "scores", "signals", "table.txt")
+
+
+def kind_of(directory: Path) -> Kind | None:
+    """The kind of run that a directory holds, finished or not; None if it holds none.
+
+    Examples:
+        >>> import tempfile
+        >>> here = Path(tempfile.mkdtemp())
+        >>> kind_of(here)
+        >>> _ = (here / "manifest.json").write_text('{"kind": "canaries"}')
+        >>> kind_of(here)
+        'canaries'
+    """
+    try:
+        manifest = json.loads((directory / "manifest.json").read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        files: dict[str, Kind] = {
+            "audit.json": "canaries",
+            "results.json": "signals",
+            "risk_map.json": "risk map",
+        }
+        return next((kind for name, kind in files.items() if (directory / name).exists()), None)
+    except ValueError:
+        return "study"
+    kind = manifest.get("kind") if isinstance(manifest, dict) else None
+    return kind if kind in _NAMES else "study"
+
+
+def kind_name(kind: Kind | None) -> str:
+    """The kind in words, and the command that makes it.
+
+    Examples:
+        >>> kind_name("risk map")
+        'a risk map (`pptp locate`)'
+    """
+    return "no run" if kind is None else _NAMES[kind]
+
+
+def check_kind(directory: Path, kind: Kind) -> None:
+    """Refuses a directory in which a run would write over one of another kind, or other files.
+
+    Args:
+        directory: where the run goes.
+        kind: what kind of run it is.
+
+    Raises:
+        ValueError: naming what is there.
+
+    Examples:
+        >>> import tempfile
+        >>> here = Path(tempfile.mkdtemp())
+        >>> check_kind(here, "study")
+        >>> _ = (here / "audit.json").write_text("{}")
+        >>> check_kind(here, "study")
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: ... holds an audit by canaries (`pptp canaries`), which a ...
+    """
+    there = kind_of(directory)
+    if there == kind or (there in _TOGETHER and kind in _TOGETHER):
+        return
+    own = _NAMES[kind].split(" (")[0]
+    if there is not None:
+        raise Refused(
+            f"{directory} holds {_NAMES[there]}, which {own} would write over: give another "
+            "directory, with --out"
+        )
+    if kind == "risk map":  # its files have names that only it gives
+        return
+    found = [name for name in _OURS if (directory / name).exists()]
+    if found:
+        raise Refused(
+            f"{directory} holds no run, but {', '.join(found)}, which {own} would write over: give "
+            "another directory, with --out"
+        )

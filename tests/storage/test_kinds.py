@@ -1,0 +1,60 @@
+"""No run is written over one of another kind, nor over what is no run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pptp_jax.storage.kinds import check_kind, kind_of
+from pptp_jax.validation import Refused
+
+MARKS = {
+    "study": {"manifest.json": '{"study": "mine"}'},
+    "signals": {"manifest.json": '{"kind": "signals"}', "README.md": ""},
+    "canaries": {"manifest.json": '{"kind": "canaries"}', "fleets": ""},
+    "risk map": {"risk_map.json": "{}"},
+}
+FINISHED = {"signals": {"results.json": "{}"}, "canaries": {"audit.json": "{}"}}
+# A study's run has its risk map beside it.
+TOGETHER = ("study", "risk map")
+
+
+def filled(directory: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    return directory
+
+
+@pytest.mark.parametrize("own", MARKS)
+@pytest.mark.parametrize("there", MARKS)
+def test_a_directory_has_one_kind_of_run(tmp_path: Path, own: str, there: str) -> None:
+    filled(tmp_path, MARKS[there])
+    assert kind_of(tmp_path) == there
+    if own == there or {own, there} == set(TOGETHER):
+        check_kind(tmp_path, own)
+        return
+    names = {"study": "run", "signals": "audit", "canaries": "canaries", "risk map": "locate"}
+    with pytest.raises(Refused, match=rf"\(`pptp {names[there]}`\), which .* with --out"):
+        check_kind(tmp_path, own)
+
+
+@pytest.mark.parametrize("kind", FINISHED)
+def test_what_lies_there_since_before_manifests_is_known(tmp_path: Path, kind: str) -> None:
+    assert kind_of(filled(tmp_path, FINISHED[kind])) == kind
+
+
+@pytest.mark.parametrize("name", ["README.md", "signals", "scores"])
+def test_files_of_other_origin_are_not_written_over(tmp_path: Path, name: str) -> None:
+    """`--out .` in a project: its README and a folder `signals` would be gone."""
+    filled(tmp_path, {name: "mine", "study.py": ""})
+    for kind in ("study", "signals", "canaries"):
+        with pytest.raises(Refused, match=rf"holds no run, but {re.escape(name)}, which"):
+            check_kind(tmp_path, kind)
+    check_kind(tmp_path, "risk map")
+
+
+def test_a_damaged_manifest_is_that_of_a_study(tmp_path: Path) -> None:
+    for text in ("{", "[]", '{"kind": 3}'):
+        assert kind_of(filled(tmp_path, {"manifest.json": text})) == "study"
+    assert kind_of(tmp_path / "missing") is None
+    check_kind(tmp_path / "missing", "study")
