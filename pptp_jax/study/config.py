@@ -21,6 +21,7 @@ from pptp_jax.data import (
     divide,
     sample,
 )
+from pptp_jax.fields import check_fields
 from pptp_jax.models import Model
 from pptp_jax.regions import asks_for_auto, protect
 from pptp_jax.robustness import Robustness, check_disturbable
@@ -114,6 +115,7 @@ class Study:
     resamples: int = 500
 
     def __post_init__(self) -> None:
+        check_fields(self)
         several(
             recipes=self.recipes,
             queries=self.queries,

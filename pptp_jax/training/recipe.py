@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pptp_jax.fields import check_fields
 from pptp_jax.models import Model
 from pptp_jax.regions import Region, RegionMap, protect, region_name
 from pptp_jax.release import Release
@@ -42,6 +43,7 @@ class Recipe:
     release: Release | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         at_least(1, **{f"the number of phases of {self.name}": len(self.phases)})
         for before, phase in zip((None, *self.phases), self.phases, strict=False):
             if self.region is None and any(phase.named):
