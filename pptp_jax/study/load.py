@@ -27,8 +27,10 @@ def load_defined(path: Path, name: str, kind: type[T]) -> T:
         raise Refused(f"{path}: {thing}, its name ends in .py")
     try:
         defined = runpy.run_path(str(path)).get(name)
+    except SystemExit as error:
+        raise Refused(f"{path}: the file must not end Python, as sys.exit() does") from error
     except Exception as error:  # whatever a user's file may raise
-        raise Refused(f"{path}: {error}") from error
+        raise Refused(f"{path}: {str(error) or type(error).__name__}") from error
     if not isinstance(defined, kind):
         package = ".".join(kind.__module__.split(".")[:2])
         raise Refused(
