@@ -8,7 +8,7 @@ import pptp_jax
 PACKAGE = Path(pptp_jax.__file__).parent
 FLOORS = [
     {"validation"},
-    {"storage", "distributed"},
+    {"fields", "storage", "distributed"},
     {"regions", "metrics"},
     {"objectives", "models", "data", "transforms", "release"},
     {"training", "privacy"},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from pptp_jax.validation import Refused
+from pptp_jax.validation import Refused, at_least
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +77,8 @@ def _check_inputs(name: str, x: np.ndarray, scale: float) -> None:
         )
     if x.size == 0:
         raise Refused(f"{name}: x is empty, its shape is {x.shape}; it must hold examples")
+    if x.dtype.itemsize > 8:
+        raise Refused(f"{name}: x must hold numbers of at most 64 bits, got an array of {x.dtype}")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         rows = np.unique(np.argwhere(~np.isfinite(x))[:, 0])
         raise Refused(
@@ -100,8 +102,11 @@ def _check_labels(name: str, x: np.ndarray, y: np.ndarray, num_classes: int) -> 
             f"{name}: y must have shape ({x.shape[0]},), one label an example of x with shape "
             f"{x.shape}; got {y.shape}"
         )
+    at_least(0, num_classes=num_classes)
     if num_classes < 2:
         raise Refused(f"{name}: a data set needs at least 2 classes, got {num_classes}")
+    if num_classes > np.iinfo(np.int32).max:  # labels are int32 where a model learns them
+        raise Refused(f"{name}: num_classes must fit into 32 bits, got {num_classes:.4g}")
     bad = np.flatnonzero((y < 0) | (y >= num_classes))
     if bad.size:
         raise Refused(

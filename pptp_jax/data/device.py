@@ -50,9 +50,8 @@ class Arrays(NamedTuple):
         if augmentation is not None:
             augmentation.check(data.x.shape[1:])
         rows = jnp.asarray(np.asarray(reference, np.int32))
-        return cls(
-            jnp.asarray(data.x), jnp.asarray(data.y), jnp.float32(data.scale), rows, augmentation
-        )
+        x, y = (part.astype(part.dtype.newbyteorder("="), copy=False) for part in (data.x, data.y))
+        return cls(jnp.asarray(x), jnp.asarray(y), jnp.float32(data.scale), rows, augmentation)
 
     @property
     def examples(self) -> int:

@@ -7,6 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from pptp_jax.validation import Refused, at_least
+from pptp_jax.validation.fields import check_fields
+
+# A place is a byte, and drawing the matrix takes a few more.
+_MOST_PLACES = 2**32
 
 
 class Membership(NamedTuple):
@@ -68,6 +72,7 @@ class Balanced:
     multiple: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
+        check_fields(self)
         at_least(2, models=self.models)
         if self.models % 2:
             raise Refused(
@@ -78,9 +83,9 @@ class Balanced:
         """Draws the matrix; the same for the same seed.
 
         Raises:
-            ValueError: if the number of examples is odd or too small.
+            ValueError: if the number of examples is odd or too small, or the matrix too large.
         """
-        _check_examples(examples, self.multiple)
+        _check_examples(examples, self.multiple, self.models)
         rng = np.random.default_rng(seed)
         halves = np.tile(np.arange(examples) % 2 == 0, (self.models // 2, 1))
         start = rng.permuted(halves, axis=1)
@@ -123,6 +128,7 @@ class Quarters:
     multiple: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
+        check_fields(self)
         at_least(1, targets=self.targets, shadows=self.shadows)
 
     @property
@@ -134,9 +140,9 @@ class Quarters:
         """Draws the quarters and each shadow's half of the pool; the same for the same seed.
 
         Raises:
-            ValueError: if the number of examples is no multiple of four.
+            ValueError: if the number of examples is no multiple of four, or the matrix too large.
         """
-        _check_examples(examples, self.multiple)
+        _check_examples(examples, self.multiple, self.models)
         quarter = examples // 4
         rng = np.random.default_rng(seed)
         order = rng.permutation(examples)
@@ -153,8 +159,13 @@ class Quarters:
         )
 
 
-def _check_examples(examples: int, multiple: int) -> None:
+def _check_examples(examples: int, multiple: int, models: int) -> None:
     at_least(multiple, examples=examples)
+    if models * examples > _MOST_PLACES:
+        raise Refused(
+            f"the membership matrix of so many models and {examples} examples would have more than "
+            f"{_MOST_PLACES:,} places: take fewer models"
+        )
     if examples % multiple:
         raise Refused(
             f"this split needs a multiple of {multiple} examples, got {examples}; "

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -12,6 +12,7 @@ from pptp_jax.data.dataset import Dataset
 Select = Callable[[int], Int[np.ndarray, " examples"]]
 
 
+@runtime_checkable
 class Source(Protocol):
     """A place that data come from: plain frozen data, nothing read before `load`."""
 

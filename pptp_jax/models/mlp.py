@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
-from pptp_jax.validation import at_least, fraction, one_of
+from pptp_jax.validation import at_least, fraction, one_of, several
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
 
@@ -52,6 +52,7 @@ def mlp(
         >>> [block.name for block in mlp([512, 256, 128], num_classes=30).blocks]
         ['stem', 'stage1', 'stage2', 'head']
     """
+    several(hidden=hidden)
     at_least(1, hidden_layers=len(hidden), **{f"hidden[{i}]": w for i, w in enumerate(hidden)})
     at_least(2, num_classes=num_classes)
     one_of(ACTIVATIONS, activation=activation)

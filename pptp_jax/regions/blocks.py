@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pptp_jax.regions.region_map import RegionMap
 from pptp_jax.regions.rules import Block
-from pptp_jax.validation import Refused, one_of
+from pptp_jax.validation import Refused, not_negative, one_of, several
 
 PROTECT = "protect"
 GENERAL = "general"
@@ -59,6 +59,7 @@ def protect(region: Region, blocks: Sequence[Block]) -> RegionMap:
     named = region if isinstance(region, Mapping) else {PROTECT: _blocks(region, order)}
     labels: dict[str, str] = {}
     for label, names in named.items():
+        several(**{f"region {label!r}": names})
         for name in names:
             one_of(order, region=name)
             if name in labels:
@@ -101,6 +102,7 @@ def region_name(region: Region | None) -> str:
 def _blocks(region: str | Sequence[str], order: Sequence[str]) -> list[str]:
     """The names of the blocks that a region means."""
     if not isinstance(region, str):
+        several(region=region)
         return list(region)
     half = (len(order) + 1) // 2
     presets = {"stem": order[:1], "shallow": order[:half], "deep": order[half:], "head": order[-1:]}
@@ -133,6 +135,11 @@ def by_depth(cuts: Sequence[tuple[float, str]], blocks: Sequence[Block]) -> Regi
         >>> by_depth([(0.4, "protect"), (1.0, "general")], blocks).rules
         (('stem/.*', 'protect'), ('stage1/.*', 'general'), ('head/.*', 'general'))
     """
+    several(cuts=cuts)
+    for i, cut in enumerate(cuts):
+        if not isinstance(cut, tuple | list) or len(cut) != 2:
+            raise Refused(f"a cut is a depth and a label, as in (0.5, 'protect'), got {cut!r}")
+        not_negative(**{f"cuts[{i}]": cut[0]})
     depths = [depth for depth, _ in cuts]
     if not cuts or depths[-1] != 1 or depths[0] <= 0 or sorted(set(depths)) != depths:
         raise Refused(f"cuts must ascend from above 0 to exactly 1, got {depths}")

@@ -11,7 +11,7 @@ import optax
 from pptp_jax.regions.paths import is_absent, positions
 from pptp_jax.regions.rules import Block, Matcher, matcher, matches, text
 from pptp_jax.regions.sizes import table
-from pptp_jax.validation import Refused, one_of
+from pptp_jax.validation import Refused, one_of, several
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,14 @@ class RegionMap:
             >>> RegionMap.from_rules(rules).labels(params)
             {'head': {'b': 'protect', 'w': 'general'}}
         """
+        several(rules=rules)
         if not rules:
             raise Refused("a region map needs at least one (pattern, label) rule, got none")
+        for pair in rules:
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise Refused(
+                    f"a rule is given with its label, as in ('stem/.*', 'protect'), got {pair!r}"
+                )
         for rule, label in rules:
             if not isinstance(label, str) or not label:
                 raise Refused(
@@ -195,11 +201,10 @@ class RegionMap:
             >>> RegionMap.from_json(regions.to_json()) == regions
             True
         """
-        if record.get("kind") != "rules":
-            raise Refused(
-                f"a region map is read from a record of kind 'rules', got {record.get('kind')!r}"
-            )
-        return cls.from_rules([(pattern, label) for pattern, label in record["rules"]])
+        if not isinstance(record, Mapping) or record.get("kind") != "rules":
+            found = record.get("kind") if isinstance(record, Mapping) else record
+            raise Refused(f"a region map is read from a record of kind 'rules', got {found!r}")
+        return cls.from_rules(record.get("rules", ()))
 
     def _decider(self, path: str, leaf: Any) -> int | None:
         found = (i for i, (rule, _) in enumerate(self.rules) if matches(rule, path, leaf))

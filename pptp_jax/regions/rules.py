@@ -69,9 +69,10 @@ def matches(rule: Matcher, path: str, leaf: Any) -> bool:
     shape = jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) if hasattr(leaf, "dtype") else leaf
     try:
         answer = rule(path, shape)
-    except (AttributeError, TypeError) as error:
+    except Exception as error:  # whatever a user's predicate may raise
         raise Refused(
-            f"the predicate {text(rule)} failed at {path}, where it was given {shape}: {error}; "
+            f"the predicate {text(rule)} failed at {path}, where it was given {shape}: "
+            f"{type(error).__name__}: {error}; "
             "a predicate may look at the path, the shape and the dtype"
         ) from error
     if not isinstance(answer, bool | np.bool_):

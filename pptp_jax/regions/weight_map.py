@@ -50,6 +50,8 @@ class WeightMap:
                 shape, or two of them claim the same weight. Whether traced masks claim the same
                 weight cannot be seen; the first of them then has it.
         """
+        if not isinstance(masks, Mapping):
+            raise Refused(f"masks must be trees by region, got {type(masks).__name__}")
         if not masks or rest in masks:
             raise Refused(
                 f"a weight map needs a mask for some regions but not for the rest, {rest!r}; "
@@ -57,12 +59,12 @@ class WeightMap:
             )
         first = next(iter(masks))
         for label, mask in masks.items():
+            if not isinstance(label, str):
+                raise Refused(f"a region's label must be a name such as 'protect', got {label!r}")
             for path, leaf in zip(paths(mask), jax.tree.leaves(mask), strict=True):
-                if not jnp.issubdtype(jnp.result_type(leaf), jnp.bool_):
-                    raise Refused(
-                        f"the mask of {label} must be boolean, got {jnp.result_type(leaf)} "
-                        f"at {path}"
-                    )
+                kind = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
+                if kind.kind != "b":
+                    raise Refused(f"the mask of {label} must be boolean, got {kind} at {path}")
             align(masks[first], **{f"the mask of {label}": mask})
             align(mask, **{f"the mask of {first}": masks[first]})
         _refuse_overlap(masks)

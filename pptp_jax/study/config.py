@@ -47,6 +47,7 @@ from pptp_jax.validation import (
     positive,
     several,
 )
+from pptp_jax.validation.fields import check_fields
 
 # The strongest attacks by confidences alone, with and without IN shadows, and the plain loss.
 ATTACKED_BY = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline")
@@ -126,6 +127,7 @@ class Study:
 
     def __post_init__(self) -> None:
         keep_python_numbers(self)
+        check_fields(self)
         several(
             recipes=self.recipes,
             queries=self.queries,

@@ -55,7 +55,7 @@ def overridden(study: Study, changes: Sequence[str]) -> Study:
             raise Refused(f"--set {change}: write it as key=value")
         try:
             study = _changed(study, key.strip(), text.strip())
-        except ValueError as error:
+        except Refused as error:
             raise Refused(f"--set {key}: {error}") from error
     return study
 
@@ -168,7 +168,7 @@ def _parsed(text: str, kind: Any) -> Any:
             continue
     if not tried:
         raise Refused("this is no plain value: change it in the study's file, or one of its parts")
-    raise Refused(f"must be {' or '.join(map(_called, tried))}, got {text!r}")
+    raise Refused(f"must be {' or '.join(map(_called, tried))}, got {text!r:.80}")
 
 
 def _writable(kind: Any) -> bool:

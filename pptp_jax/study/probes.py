@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pptp_jax.signals.boundary_distance import Budget
 from pptp_jax.validation import at_least, fraction, positive
+from pptp_jax.validation.fields import check_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class Probes:
     noise_stddev: float = 0.1
 
     def __post_init__(self) -> None:
+        check_fields(self)
         Budget.of(self.boundary_queries, self.boundary_iterations)
         at_least(1, noise_draws=self.noise_draws)
         fraction(noise_flips=self.noise_flips)

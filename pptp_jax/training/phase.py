@@ -8,7 +8,17 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.objectives import Objective
-from pptp_jax.validation import Refused, at_least, fraction, given, not_negative, one_of, positive
+from pptp_jax.validation import (
+    Refused,
+    at_least,
+    fraction,
+    given,
+    not_negative,
+    one_of,
+    positive,
+    several,
+)
+from pptp_jax.validation.fields import check_fields
 
 Number = float | Float[Array, ""]
 
@@ -133,6 +143,7 @@ class Ensemble:
     left_out: int = jax.tree.static(default=10)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         at_least(2, models=self.models)
         at_least(1, left_out=self.left_out)
         if self.left_out >= self.models:
@@ -193,8 +204,13 @@ class Phase:
     def __post_init__(self) -> None:
         at_least(1, epochs=self.epochs)
         one_of(("members", "reference"), examples=self.examples)
-        several = isinstance(self.objectives, Mapping)
-        if several and self.mixes:
+        several(rewound=self.rewound, frozen=self.frozen)
+        for part in self.by_region.values():
+            if not isinstance(part, Objective):
+                found = type(part).__name__
+                raise Refused(f"an objective must be one of pptp_jax.objectives, got {found}")
+        by_region = isinstance(self.objectives, Mapping)
+        if by_region and self.mixes:
             raise Refused("an objective that mixes inputs must be the only one of its phase")
         for label in self.perturbed:
             if label in self.frozen:
@@ -204,7 +220,7 @@ class Phase:
             _refuse(
                 "a private phase sees members through their clipped gradients alone",
                 {
-                    "an objective a region": several,
+                    "an objective a region": by_region,
                     "an objective that needs reference examples": self.needs_reference,
                     "an objective that mixes inputs": self.mixes,
                     "an objective that learns from the members itself": learns,

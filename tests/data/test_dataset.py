@@ -87,6 +87,10 @@ def test_the_fingerprint_sees_every_change() -> None:
         ({"x": X * 1e39, "y": Y}, r"x must lie within ±3.4e\+38, .* the largest is 1.1e\+40"),
         ({"x": X[:, 0], "y": Y}, r"x must have shape \(examples, ...\).*got \(6,\)"),
         ({"x": X[:0], "y": Y[:0]}, "x is empty"),
+        (
+            {"x": X.astype(np.longdouble), "y": Y},
+            "numbers of at most 64 bits, got an array of float",
+        ),
         ({"x": np.array([list("ab")] * 6), "y": Y}, "numbers|floats, got an array of <U1"),
         ({"x": X, "y": Y, "ids": np.zeros(6)}, "ids must differ"),
         ({"x": X, "y": Y, "ids": np.arange(5)}, r"ids must have one entry an example"),
@@ -134,6 +138,18 @@ def test_labels_out_of_a_given_range(tmp_path: Path) -> None:
     stored(tmp_path, x=X, y=Y)
     with pytest.raises(ValueError, match="between 0 and 1; 2 do not, the first is 2 at row 2"):
         Npz(str(tmp_path / "d.npz"), num_classes=2).load()
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (2.0, "num_classes must be a whole number"),
+        (2**31, "num_classes must fit into 32 bits, got 2.147e.09"),
+    ],
+)
+def test_numbers_of_classes_that_are_none(classes: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Dataset("mine", X, Y, np.arange(6), classes)
 
 
 def test_digits_take_no_path() -> None:

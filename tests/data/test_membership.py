@@ -74,6 +74,11 @@ def test_member_indices_are_the_members() -> None:
         (lambda: Balanced(5), "even number of models, got 5"),
         (lambda: Balanced(0), "models must be a whole number of at least 2, got 0"),
         (lambda: Balanced(4).draw(7, 0), "multiple of 2 examples, got 7; the nearest below is 6"),
+        (lambda: Balanced(None), "models must be a whole number, got None"),
+        (lambda: Balanced({4}), "models must be a whole number, got a set"),
+        (lambda: Quarters([1], 2), "targets must be a whole number, got a list"),
+        (lambda: Balanced(10**400).draw(4, 0), "more than 4,294,967,296 places: take fewer mod"),
+        (lambda: Quarters(1, 10**12).draw(4, 0), "more than 4,294,967,296 places: take fewer mod"),
         (lambda: Quarters(0, 4), "targets must be a whole number of at least 1, got 0"),
         (lambda: Quarters(1, 4).draw(10, 0), "multiple of 4 examples, got 10"),
         (

@@ -56,6 +56,8 @@ def test_a_finished_map_passes() -> None:
         ("auto", BLOCKS, "'auto' is found by measuring"),
         ({"a": ["stem"], "b": ["head", "stem"]}, BLOCKS, "'stem' would be in the regions a and b"),
         ({"a": ["stem"], "b": []}, BLOCKS, "a region map needs a block on either side"),
+        ({"a": "stem"}, BLOCKS, "region 'a' must be a tuple, .* got 'stem'"),
+        (None, BLOCKS, "region must be a tuple, .* got None"),
     ],
 )
 def test_bad_regions_are_refused(region: str, blocks: list[Block], message: str) -> None:
@@ -78,6 +80,18 @@ def test_depths_may_cut_more_than_once() -> None:
 def test_cuts_must_ascend_to_the_end(depths: list[float]) -> None:
     with pytest.raises(ValueError, match="ascend from above 0 to exactly 1"):
         by_depth([(depth, f"r{depth}") for depth in depths], BLOCKS)
+
+
+@pytest.mark.parametrize(
+    ("cuts", "message"),
+    [
+        (None, "cuts must be a tuple"),
+        ([0.5, 1.0], "a cut is a depth and a label, .* got 0.5"),
+    ],
+)
+def test_cuts_that_are_none(cuts: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        by_depth(cuts, BLOCKS)
 
 
 def test_a_region_without_a_block_is_refused() -> None:

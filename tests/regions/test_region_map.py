@@ -82,6 +82,9 @@ def test_idle_rules_are_listed_with_the_labels_that_nobody_uses() -> None:
         ([(("a", "b"), "a")], "of type tuple"),
         ([(".*", 3)], "must be a name such as 'protect', got 3"),
         ([(".*", "")], "must be a name"),
+        (".*", r"rules must be a tuple, as in rules=\(\.\.\., \.\.\.\), got '\.\*'"),
+        ([("stem/.*",), (".*", "b")], r"a rule is given with its label, .* got \('stem/\.\*',\)"),
+        ([".*"], r"a rule is given with its label, .* got '\.\*'"),
     ],
 )
 def test_bad_rules_are_refused(rules: list, message: str) -> None:
@@ -93,6 +96,27 @@ def test_a_predicate_sees_shapes_and_not_values() -> None:
     values = RegionMap.from_rules([(lambda path, leaf: leaf.sum() > 1, "a"), (".*", "b")])
     with pytest.raises(ValueError, match="may look at the path, the shape and the dtype"):
         values.labels(PARAMS)
+
+
+def test_a_predicate_that_fails_is_named_with_its_place() -> None:
+    regions = RegionMap.from_rules([(lambda path, leaf: 1 / 0, "a"), (".*", "b")])
+    with pytest.raises(ValueError, match=r"failed at head/kernel, .* ZeroDivisionError: division"):
+        regions.labels(PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (None, "of kind 'rules', got None"),
+        ({"kind": "masks"}, "of kind 'rules', got 'masks'"),
+        ({"kind": "rules"}, "needs at least one"),
+        ({"kind": "rules", "rules": 3}, "rules must be a tuple"),
+        ({"kind": "rules", "rules": [["stem"]]}, r"a rule is given with its label, .* \['stem'\]"),
+    ],
+)
+def test_records_of_something_else_are_refused(record: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RegionMap.from_json(record)
 
 
 def test_a_traced_mask_is_refused() -> None:

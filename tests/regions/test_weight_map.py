@@ -93,6 +93,9 @@ def test_a_weight_map_is_data() -> None:
     ("masks", "message"),
     [
         ({}, "got masks for none"),
+        ([MASK], "masks must be trees by region, got list"),
+        ({3: MASK}, "a region's label must be a name such as 'protect', got 3"),
+        ({"p": {"a": "x"}}, "must be boolean, got <U1 at a"),
         ({"general": MASK}, "not for the rest, 'general'; got masks for 'general'"),
         ({"p": {"a": jnp.ones(2)}}, "must be boolean, got float32 at a"),
         ({"p": MASK, "q": {"a": MASK["a"]}}, "mask of q has no leaf at b; its leaves are a"),

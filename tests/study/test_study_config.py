@@ -45,6 +45,8 @@ def test_a_study_file(tmp_path: Path) -> None:
         ("none.py", None, "there is no such file"),
         ("s.txt", "", "its name ends in .py"),
         ("empty.py", "", "must define `study`, a pptp_jax.study.Study, got NoneType"),
+        ("ends.py", "raise SystemExit", "ends.py: the file must not end Python"),
+        ("silent.py", "assert False", "silent.py: AssertionError"),
     ]:
         if text is not None:
             (tmp_path / name).write_text(text)
@@ -151,6 +153,9 @@ def test_what_a_recipe_releases_makes_it_another_one() -> None:
         ({"recipes": (undefended(1), undefended(1))}, "undefended_1 more than once"),
         ({"attacks": ("lira_onlin",)}, "did you mean 'lira_online'"),
         ({"recipes": (freeze("hed", 1, 1),)}, "region 'hed' .* did you mean 'head'"),
+        ({"data": "digits"}, "data must be Source, got 'digits'"),
+        ({"split": Balanced}, "split must be Balanced or Quarters, got Balanced"),
+        ({"seed": "3"}, "seed must be a whole number, got '3'"),
     ],
 )
 def test_a_bad_study(change, message: str) -> None:

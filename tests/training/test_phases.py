@@ -196,6 +196,9 @@ def fleet(recipe: Recipe, data=DATA, batch_size: int = BATCH):
         (lambda: Vulnerable(share=2.0), "share must lie between 0 and 1"),
         (lambda: Vulnerable(share=0.1, batches=0), "batches must be a whole number"),
         (lambda: Ensemble(models=3, left_out=3), "left_out must be below that; got 3"),
+        (lambda: Ensemble(models=None), "models must be a whole number, got None"),
+        (lambda: replace(PLAIN, objectives=3), "one of pptp_jax.objectives, got int"),
+        (lambda: replace(PLAIN, frozen="stem"), "frozen must be a tuple"),
         (lambda: replace(PLAIN, examples="non-members"), "examples 'non-members' is unknown"),
         (
             lambda: replace(PLAIN, objectives={"a": MixupMMD(weight=1.0), "b": CE}),
