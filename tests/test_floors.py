@@ -8,13 +8,13 @@ import pptp_jax
 PACKAGE = Path(pptp_jax.__file__).parent
 FLOORS = [
     {"validation"},
-    {"fields", "storage", "distributed"},
-    {"regions", "metrics"},
+    {"storage", "distributed"},
+    {"regions", "metrics", "tasks"},
     {"objectives", "models", "data", "transforms", "release"},
-    {"training", "privacy"},
     {"signals"},
-    {"attacks"},
-    {"probes", "robustness"},
+    {"training", "privacy"},
+    {"attacks", "robustness"},
+    {"fleets"},
     {"evaluation"},
     {"locate"},
     {"report"},
