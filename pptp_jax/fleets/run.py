@@ -27,7 +27,7 @@ from pptp_jax.models import Variables
 from pptp_jax.signals import Asked, Layout, Part, SignalStore, collect
 from pptp_jax.storage.units import size
 from pptp_jax.tasks import Signal
-from pptp_jax.training import Checkpoint, Strategy, Trained, train_fleet
+from pptp_jax.training import Checkpoint, Execution, Strategy, Trained, train_fleet
 
 
 def run_fleet(
@@ -143,18 +143,20 @@ class _Run:
             optimizer=spec.optimizer,
             batch_size=spec.batch_size,
             seed=spec.seed,
-            groups=[tuple(self.plan["groups"][i])],
-            strategy=self.strategy,
-            width=self.plan["widths"][i],
-            checkpoint=lambda _: Checkpoint(saved),
-            on_progress=lambda now: runtime.on_progress(spec.recipe, now._replace(models=before)),
-            observe=self._observe,
-            stop=runtime.stop,
+            execution=Execution(
+                groups=[tuple(self.plan["groups"][i])],
+                strategy=self.strategy,
+                width=self.plan["widths"][i],
+                checkpoint=lambda _: Checkpoint(saved),
+                on_progress=lambda p: runtime.on_progress(spec.recipe, p._replace(models=before)),
+                on_epoch=self._on_epoch,
+                stop=runtime.stop,
+            ),
         )
         self._keep(ended.models, spec.ends[-1], ended.variables, self._taken(ended))
         shutil.rmtree(saved, ignore_errors=True)
 
-    def _observe(self, group: tuple[int, ...], epochs: int, variables: Variables) -> None:
+    def _on_epoch(self, group: tuple[int, ...], epochs: int, variables: Variables) -> None:
         if epochs in self.spec.ends[:-1]:
             self._keep(group, epochs, variables, {})
 

@@ -16,6 +16,7 @@ from pptp_jax.signals import IDENTITY, Query, utility
 from pptp_jax.tasks import Signal
 from pptp_jax.training import SGD, Optimizer, Progress, Recipe, Strategy, usual_strategy
 
+OnProgress = Callable[[Recipe, Progress], None]
 NOBODY = np.arange(0)
 
 
@@ -137,6 +138,6 @@ class Runtime:
     strategy: Strategy = field(default_factory=usual_strategy)
     processes: Processes = field(default_factory=Processes)
     resume: bool = True
-    on_progress: Callable[[Recipe, Progress], None] = lambda recipe, progress: None
+    on_progress: OnProgress = lambda recipe, progress: None
     stop: Callable[[], bool] = lambda: False
     log: Callable[[str], object] = lambda sentence: None

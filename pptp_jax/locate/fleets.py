@@ -4,7 +4,7 @@ A group of models at a time, so that memory holds a group of each fleet and no m
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,13 +19,13 @@ from pptp_jax.models import Model, Variables
 from pptp_jax.models.blocks import block_numbers, block_regions
 from pptp_jax.objectives import Objective, TaskLoss
 from pptp_jax.training import (
-    Checkpoint,
+    Branch,
+    Execution,
     Optimizer,
     Perturbation,
     Phase,
     Progress,
     Recipe,
-    TrainState,
     train_fleet,
     undefended,
     whole_network,
@@ -42,14 +42,12 @@ class Fleets(NamedTuple):
         early: after the first epochs of plain training.
         trained: after plain training.
         defended: after training with the defence.
-        ended: the whole state in which plain training ended, and its losses.
     """
 
     initial: Variables
     early: Variables
     trained: Variables
     defended: Variables
-    ended: tuple[TrainState, Array]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,22 +85,25 @@ class Workshop:
 
     def fleets(self, group: tuple[int, ...], told: Told) -> Fleets:
         """Trains some models plainly and, from the same values, with the defence."""
-        kept = _Kept((self.early, self.epochs))
-        trained = self._train(undefended(self.epochs), group, kept, told)
-        recipe = whole_network(self.defence, self.epochs)
-        defended = self._train(recipe, group, None, told)
+        early: list[Variables] = []
+
+        def keep(group: tuple[int, ...], epochs: int, variables: Variables) -> None:
+            if epochs == self.early:  # training reuses the memory of what it gave
+                early.append(jax.tree.map(jnp.copy, variables))
+
+        trained = self._train(undefended(self.epochs), group, told, on_epoch=keep)
+        defended = self._train(whole_network(self.defence, self.epochs), group, told)
         initial = _initial(self.model, self.data, self.seed, jnp.array(group))
-        early, _ = kept.states[self.early]
-        return Fleets(initial, early.variables, trained, defended, kept.states[self.epochs])
+        return Fleets(initial, early[0], trained, defended)
 
     def retrained(
         self, group: tuple[int, ...], fleets: Fleets, chosen: Bool[Array, " blocks"], told: Told
     ) -> Variables:
-        """Trains some blocks anew with the defence, from their initial values.
+        """Trains some blocks again with the defence, from their initial values.
 
         The rest stays where plain training ended. Its updates are multiplied by zero, and not
         frozen by the phase: so which blocks move is an argument of the compiled program. The batch
-        norm of the rest normalises by the batch. The learning rate starts anew.
+        norm of the rest normalises by the batch. The learning rate starts from the beginning.
         """
         moving = {
             block.name: Perturbation(scale=moves)
@@ -113,23 +114,15 @@ class Workshop:
             Phase(epochs=self.retrain, objectives=self.defence, perturbed=moving),
         )
         recipe = Recipe(name="retrain", phases=phases, region=block_regions(self.model))
-        return self._train(recipe, group, self._rewound(fleets, chosen), told)
-
-    def _rewound(self, fleets: Fleets, chosen: Bool[Array, " blocks"]) -> "_Kept":
-        """The end of plain training, with some blocks at their initial values."""
-        state, losses = fleets.ended
-        params, model_state = state.variables
+        params, state = fleets.trained
         numbers = block_numbers(self.model, params)
-        params = exchanged(params, fleets.initial.params, numbers, chosen)
-        state = state._replace(variables=Variables(params, model_state))
-        return _Kept((self.epochs,), {self.epochs: (state, losses)})
+        rewound = exchanged(params, fleets.initial.params, numbers, chosen)
+        losses = jnp.zeros((len(group), self.epochs))
+        branch = Branch(1, Variables(rewound, state), losses)
+        return self._train(recipe, group, told, start=lambda _: branch)
 
     def _train(
-        self,
-        recipe: Recipe,
-        group: tuple[int, ...],
-        kept: "_Kept | None",
-        told: Told,
+        self, recipe: Recipe, group: tuple[int, ...], told: Told, **execution: Any
     ) -> Variables:
         [fleet] = train_fleet(
             self.model,
@@ -139,37 +132,9 @@ class Workshop:
             optimizer=self.optimizer,
             batch_size=self.batch_size,
             seed=self.seed,
-            groups=[group],
-            checkpoint=None if kept is None else lambda _: kept,
-            on_progress=told,
+            execution=Execution(groups=[group], on_progress=told, **execution),
         )
         return fleet.variables
-
-
-@dataclass
-class _Kept(Checkpoint):
-    """States of a group in memory: a recipe with the same beginning goes on from the last one."""
-
-    epochs: tuple[int, ...]
-    states: dict[int, Any] = field(default_factory=dict)
-
-    def latest(self) -> int | None:
-        """The number of epochs behind the last state."""
-        return max(self.states, default=None)
-
-    def restore(self, epoch: int, like: Any) -> Any:
-        """The state, with the losses of the longer recipe still to come."""
-        state, losses = _copied(self.states[epoch])
-        return state, jnp.zeros_like(losses, shape=like[1].shape).at[:, :epoch].set(losses)
-
-    def save(self, epoch: int, state: Any, *, now: bool = False) -> None:
-        """Keeps the states that are asked for; training reuses the memory of what it gave."""
-        if epoch in self.epochs and epoch not in self.states:
-            self.states[epoch] = _copied(state)
-
-
-def _copied(state: Any) -> Any:
-    return jax.tree.map(jnp.copy, state)
 
 
 @partial(jax.jit, static_argnums=0)

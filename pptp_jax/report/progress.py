@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pptp_jax.fleets.spec import OnProgress
 from pptp_jax.training import Progress as FleetProgress
 from pptp_jax.training import Recipe
-from pptp_jax.training.fleet import OnProgress
 
 
 @contextmanager

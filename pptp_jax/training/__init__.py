@@ -7,7 +7,8 @@ from pptp_jax.training.checks import (
     check_reference,
     check_streamed,
 )
-from pptp_jax.training.fleet import Observer, Progress, Trained, train_fleet
+from pptp_jax.training.execution import Branch, Execution, Progress
+from pptp_jax.training.fleet import Trained, train_fleet
 from pptp_jax.training.grouping import chunks, fitting_chunk, needed_memory
 from pptp_jax.training.optimizer import SGD, Optimizer
 from pptp_jax.training.phase import Ensemble, Perturbation, Phase, Private, Vulnerable
@@ -40,10 +41,11 @@ from pptp_jax.training.trainer import Trainer
 
 __all__ = [
     "SGD",
+    "Branch",
     "Checkpoint",
     "Ensemble",
+    "Execution",
     "Metrics",
-    "Observer",
     "Optimizer",
     "Perturbation",
     "Phase",

@@ -1,7 +1,7 @@
 """Fleets: models of one recipe that differ only in key and members, trained side by side."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import check_members, check_private, check_reference
+from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.group import epoch_of_group, start_group
 from pptp_jax.training.grouping import chunks, fitting_chunk
 from pptp_jax.training.mesh import check_shares
@@ -24,26 +24,6 @@ from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
 from pptp_jax.training.train import all_finite
 from pptp_jax.training.trainer import Trainer
-
-
-class Progress(NamedTuple):
-    """How far a fleet is.
-
-    Attributes:
-        models: the models whose training has ended.
-        training: the models that are being trained.
-        epoch: the epochs that these have behind them.
-        loss: their mean cross-entropy in the last epoch.
-    """
-
-    models: int
-    training: int
-    epoch: int
-    loss: float
-
-
-OnProgress = Callable[[Recipe, Progress], None]
-Observer = Callable[[tuple[int, ...], int, Variables], None]
 
 
 class Trained(NamedTuple):
@@ -71,13 +51,7 @@ def train_fleet(
     optimizer: Optimizer | None = None,
     batch_size: int = 64,
     seed: int = 0,
-    groups: list[tuple[int, ...]] | None = None,
-    strategy: Strategy | None = None,
-    width: int | None = None,
-    checkpoint: Callable[[tuple[int, ...]], Checkpoint] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-    observe: Observer | None = None,
-    stop: Callable[[], bool] = lambda: False,
+    execution: Execution = Execution(),  # noqa: B008 - frozen
 ) -> Iterator[Trained]:
     """Trains models side by side, a group at a time, and yields each group as it ends.
 
@@ -96,23 +70,14 @@ def train_fleet(
             `SGD()`.
         batch_size: the members in a step.
         seed: what all keys derive from.
-        groups: the models in groups; None puts as many together as fit the device's memory.
-        strategy: how a group is worked off; None is `usual_strategy()`.
-        width: the number of models that every group is filled up to; None is that of the largest.
-        checkpoint: where a group keeps its state on the way, process 0 alone where processes train
-            together; None keeps none.
-        on_progress: is told after each epoch.
-        observe: is shown the group, the epochs behind it and its networks after each epoch, before
-            the state is saved; not while an ensemble stands in their place. What it keeps it must
-            copy: the next epoch reuses the memory.
-        stop: whether to stop, asked after each epoch; the word of one process is enough.
+        execution: how the groups are worked off, taken up and watched.
 
     Yields:
         The groups in order. Only the last one is held in memory.
 
     Raises:
         ValueError: if the recipe does not fit the model or the data.
-        KeyboardInterrupt: if `stop` says so, when the state has been saved.
+        KeyboardInterrupt: if the execution says stop, when the state has been saved.
 
     Examples:
         >>> from pptp_jax import data, models
@@ -132,34 +97,23 @@ def train_fleet(
     rule = SGD() if optimizer is None else optimizer
     if not isinstance(rule, SGD):
         rule = jax.tree_util.Partial(rule)
-    strategy = usual_strategy() if strategy is None else strategy
+    strategy = usual_strategy() if execution.strategy is None else execution.strategy
     check_shares(strategy.data_devices, batch_size)
+    groups = execution.groups
     if groups is None:
         size = fitting_chunk(model, data, batch_size, len(indices), recipe.networks, strategy)
         groups = chunks(len(indices), size)
-    width = strategy.filled(max([width or 0, *map(len, groups)]))
-    data = strategy.place(data, None)
+    width = strategy.filled(max([execution.width or 0, *map(len, groups)]))
+    fleet = _Fleet(trainer, strategy, rule, recipe, strategy.place(data, None), width, execution)
+    keys_of = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))
     ended = 0
     for group in groups:
-
-        def told(
-            epoch: int, loss: float, group: tuple[int, ...] = group, ended: int = ended
-        ) -> None:
-            if on_progress is not None:
-                on_progress(Progress(ended, len(group), epoch, loss))
-
-        fleet = _Fleet(trainer, strategy, rule, recipe, data, width)
-        state, losses = _train_group(
-            fleet,
-            jnp.asarray(indices[list(group)]),
-            jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(jnp.array(group)),
-            None if checkpoint is None else checkpoint(group),
-            told,
-            None if observe is None else partial(observe, group),
-            stop,
+        own = _Group(
+            fleet, group, ended, jnp.asarray(indices[list(group)]), keys_of(jnp.array(group))
         )
-        finite = jax.vmap(all_finite)(state.variables, losses)
-        yield Trained(group, state.variables, np.asarray(losses), np.asarray(finite))
+        variables, losses = own.trained()
+        finite = jax.vmap(all_finite)(variables, losses)
+        yield Trained(group, variables, np.asarray(losses), np.asarray(finite))
         ended += len(group)
 
 
@@ -172,73 +126,121 @@ class _Fleet(NamedTuple):
     recipe: Recipe
     data: Arrays
     width: int
+    execution: Execution
 
     @property
     def rules(self) -> tuple[Trainer, Strategy, Optimizer]:
         """What the mapped functions take first."""
         return self.trainer, self.strategy, self.optimizer
 
-    def filled(self, tree: Any) -> Any:
+    @property
+    def ends(self) -> Int[np.ndarray, " phases"]:
+        """The epochs behind each phase."""
+        return np.cumsum([int(phase.epochs) for phase in self.recipe.phases])
+
+
+class _Group(NamedTuple):
+    """Some models of a fleet that are trained side by side."""
+
+    fleet: _Fleet
+    models: tuple[int, ...]
+    before: int
+    members: Int[Array, "models members"]
+    keys: Key[Array, " models"]
+
+    def trained(self) -> tuple[Variables, Float[Array, "models epochs"]]:
+        """The networks and losses at the end of the recipe."""
+        fleet, execution, ends = self.fleet, self.fleet.execution, self.fleet.ends
+        members, keys = self._filled((self.members, self.keys))
+        number, variables, state, losses = self._begun(members, keys)
+        while number < ends[-1]:
+            current = int(np.searchsorted(ends, number, side="right"))
+            phase = fleet.recipe.phases[current]
+            within = number - int(ends[current] - phase.epochs)
+            if within == 0:
+                taught = fleet.recipe.taught(current)
+                if state is not None:
+                    variables = state.variables
+                state = start_group(
+                    *fleet.rules, phase, taught, keys, fleet.data, members, variables
+                )
+            state, loss = epoch_of_group(
+                *fleet.rules, phase, state, fleet.data, members, keys, number, within
+            )
+            losses = losses.at[:, number].set(loss)
+            number += 1
+            if phase.ensemble is None:
+                execution.on_epoch(self.models, number, self._own(state.variables))
+            if number in ends[:-1]:
+                behind = Branch(current + 1, state.variables, losses[:, :number])
+                execution.on_phase(self.models, self._own(behind))
+            self._tell(number, loss)
+            self._save(number, state, losses)
+        if state is not None:
+            variables = state.variables
+        return self._own((variables, losses))
+
+    def _begun(
+        self, members: Int[Array, "models members"], keys: Key[Array, " models"]
+    ) -> tuple[int, Variables | None, TrainState | None, Float[Array, "models epochs"]]:
+        """The epochs behind the group, and what they have left: a state, networks, or nothing."""
+        fleet, ends = self.fleet, self.fleet.ends
+        [losses] = self._filled([jnp.zeros((len(self.models), int(ends[-1])))])
+        saved = fleet.execution.checkpoint
+        checkpoint = None if saved is None else saved(self.models)
+        if checkpoint is not None and (step := checkpoint.latest()) is not None:
+            # The epochs before it have been trained; only the state's structure is needed.
+            like = None
+            for i in range(int(np.searchsorted(ends, step)) + 1):
+                phase, taught = fleet.recipe.phases[i], fleet.recipe.taught(i)
+                begin = partial(start_group, *fleet.rules, phase, taught)
+                own = None if like is None else like.variables
+                like = jax.eval_shape(begin, keys, fleet.data, members, own)
+            shape = jax.eval_shape(self._cut, (like, losses))
+            state, losses = self._filled(checkpoint.restore(step, shape))
+            return step, None, state, losses
+        branch = fleet.execution.start(self.models)
+        if branch is None:
+            return 0, None, None, losses
+        number = int(ends[branch.phases - 1]) if branch.phases else 0
+        variables, behind = self._filled((branch.variables, jnp.asarray(branch.losses)))
+        return number, variables, None, losses.at[:, :number].set(behind)
+
+    def _filled(self, tree: Any) -> Any:
         """A group's arrays, with copies of its last model behind it where the group is small."""
         models = len(jax.tree.leaves(tree)[0])
-        if models < self.width:
-            rows = np.minimum(np.arange(self.width), models - 1)
+        if models < self.fleet.width:
+            rows = np.minimum(np.arange(self.fleet.width), models - 1)
             tree = jax.tree.map(lambda leaf: leaf[rows], tree)
-        return self.strategy.place(tree, 0)
+        return self.fleet.strategy.place(tree, 0)
 
-
-def _train_group(
-    fleet: _Fleet,
-    members: Int[Array, "models members"],
-    keys: Key[Array, " models"],
-    checkpoint: Checkpoint | None,
-    told: Callable[[int, float], None],
-    observe: Callable[[int, Variables], None] | None,
-    stop: Callable[[], bool],
-) -> tuple[TrainState, Float[Array, "models epochs"]]:
-    recipe, models = fleet.recipe, len(keys)
-    ends = np.cumsum([phase.epochs for phase in recipe.phases])
-    losses = jnp.zeros((models, int(ends[-1])))
-    members, keys, losses = fleet.filled((members, keys, losses))
-
-    def cut(tree: Any) -> Any:
+    def _cut(self, tree: Any) -> Any:
         """Without the copies."""
-        return tree if models == fleet.width else jax.tree.map(lambda leaf: leaf[:models], tree)
+        models = len(self.models)
+        if models == self.fleet.width:
+            return tree
+        return jax.tree.map(lambda leaf: leaf[:models] if jnp.ndim(leaf) else leaf, tree)
 
-    def own(tree: Any) -> Any:
-        return cut(fleet.strategy.here(tree))
+    def _own(self, tree: Any) -> Any:
+        return self._cut(self.fleet.strategy.here(tree))
 
-    together = fleet.strategy.together
-    number, state = 0, None
-    if checkpoint is not None and (step := checkpoint.latest()) is not None:
-        # The epochs before it have been trained; only the state's structure is needed.
-        like = None
-        for i in range(int(np.searchsorted(ends, step)) + 1):
-            begin = partial(start_group, *fleet.rules, recipe.phases[i], recipe.taught(i))
-            like = jax.eval_shape(begin, keys, fleet.data, members, like)
-        shape = jax.eval_shape(cut, (like, losses))
-        state, losses = fleet.filled(checkpoint.restore(step, shape))
-        number = step
-    while number < ends[-1]:
-        current = int(np.searchsorted(ends, number, side="right"))
-        phase = recipe.phases[current]
-        within = number - int(ends[current] - phase.epochs)
-        if within == 0:
-            taught = recipe.taught(current)
-            state = start_group(*fleet.rules, phase, taught, keys, fleet.data, members, state)
-        state, loss = epoch_of_group(
-            *fleet.rules, phase, state, fleet.data, members, keys, number, within
-        )
-        losses = losses.at[:, number].set(loss)
-        number += 1
-        if observe is not None and phase.ensemble is None:
-            observe(number, own(state.variables))
-        loss = own(loss)
-        told(number, float(jnp.nanmean(loss)) if jnp.isfinite(loss).any() else math.nan)
-        stopping = bool(process_allgather(np.array(stop())).any()) if together else stop()
-        if checkpoint is not None and not (together and jax.process_index()):
-            checkpoint.save(number, own((state, losses)), now=stopping)
+    def _tell(self, number: int, loss: Float[Array, " models"]) -> None:
+        loss = self._own(loss)
+        mean = float(jnp.nanmean(loss)) if jnp.isfinite(loss).any() else math.nan
+        self.fleet.execution.on_progress(Progress(self.before, len(self.models), number, mean))
+
+    def _save(self, number: int, state: TrainState, losses: Float[Array, "models epochs"]) -> None:
+        """Saves the state where it is asked for, and stops where that is.
+
+        Raises:
+            KeyboardInterrupt: if training is to stop, when the state has been saved.
+        """
+        execution, together = self.fleet.execution, self.fleet.strategy.together
+        stopping = execution.stop()
+        if together:
+            stopping = bool(process_allgather(np.array(stopping)).any())
+        if execution.checkpoint is not None and not (together and jax.process_index()):
+            kept = self._own((state, losses))
+            execution.checkpoint(self.models).save(number, kept, now=stopping)
         if stopping:
             raise KeyboardInterrupt
-    assert state is not None  # a recipe trains for at least one epoch
-    return own((state, losses))

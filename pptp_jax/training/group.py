@@ -6,6 +6,7 @@ import jax
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
+from pptp_jax.models import Variables
 from pptp_jax.training.optimizer import Optimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.state import TrainState
@@ -23,12 +24,12 @@ def start_group(
     keys: Key[Array, " models"],
     data: Arrays,
     members: Int[Array, "models members"],
-    state: TrainState | None,
+    before: Variables | None,
 ) -> TrainState:
     """`Trainer.start` for each model of a group."""
-    before = None if state is None else 0
-    return strategy.over_models(trainer.start, (None, None, None, 0, None, 0, before))(
-        optimizer, phase, taught, keys, data, members, state
+    axis = None if before is None else 0
+    return strategy.over_models(trainer.start, (None, None, None, 0, None, 0, axis))(
+        optimizer, phase, taught, keys, data, members, before
     )
 
 

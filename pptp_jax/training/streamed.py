@@ -197,7 +197,8 @@ class _Training(NamedTuple):
         like = None  # the phases before have been trained; only the state's structure is needed
         for phase in self.recipe.phases[: int(np.searchsorted(self.course.ends, done)) + 1]:
             start = partial(start_streamed, self.trainer, self.optimizer, phase)
-            like = jax.eval_shape(start, self.key, self.others, like)
+            before = None if like is None else like.variables
+            like = jax.eval_shape(start, self.key, self.others, before)
         state, kept = checkpoint.restore(done, (like, jax.eval_shape(jnp.asarray, losses)))
         return done, self.strategy.place(state, None), np.array(kept)
 
@@ -219,9 +220,10 @@ class _Training(NamedTuple):
             place = self.course.at(done)
             phase, steps = self.recipe.phases[place.phase], self.course.steps[place.phase]
             if place.within == place.step == 0:
+                before = None if state is None else state.variables
                 with _on(mesh):
-                    state = start_streamed(*rules, phase, key, others, state)
-            before = None  # the loss of a step that the devices may still be at
+                    state = start_streamed(*rules, phase, key, others, before)
+            pending = None  # the loss of a step that the devices may still be at
             with closing(self._batches(place, mesh)) as batches:
                 for count, (x, y) in enumerate(batches, place.step):
                     numbers = place.number, place.within, count, steps
@@ -229,12 +231,12 @@ class _Training(NamedTuple):
                         state, loss = streamed_step(
                             *rules, phase, state, others, x, y, key, *numbers
                         )
-                    if before is not None:
-                        _note(losses, place.number, count - 1, self.strategy.here(before))
-                    before, done = loss, done + 1
+                    if pending is not None:
+                        _note(losses, place.number, count - 1, self.strategy.here(pending))
+                    pending, done = loss, done + 1
                     if done % every == 0 or count + 1 == steps:
-                        _note(losses, place.number, count, self.strategy.here(before))
-                        before = None
+                        _note(losses, place.number, count, self.strategy.here(pending))
+                        pending = None
                         yield done, state
 
     def _batches(self, place: Place, mesh: Mesh | None) -> Generator[tuple[Array, Array]]:

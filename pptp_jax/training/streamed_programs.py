@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, Shaped
 
 from pptp_jax.data import Arrays
+from pptp_jax.models import Variables
 from pptp_jax.training.keys import noise_key
 from pptp_jax.training.optimizer import Optimizer
 from pptp_jax.training.phase import Phase
@@ -25,10 +26,10 @@ def start_streamed(
     phase: Phase,
     key: Key[Array, ""],
     others: Arrays,
-    state: TrainState | None,
+    before: Variables | None,
 ) -> TrainState:
     """`Trainer.start` of a phase that need not look at members."""
-    return trainer.start(optimizer, phase, None, key, others, jnp.arange(0), state)
+    return trainer.start(optimizer, phase, None, key, others, jnp.arange(0), before)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -104,8 +105,9 @@ def name_of_training(
     state = None
     for phase in phases:
         start = partial(start_streamed, trainer, optimizer, phase)
-        digest.update(jax.jit(start).lower(key, others, state).as_text().encode())
-        state = jax.eval_shape(start, key, others, state)
+        before = None if state is None else state.variables
+        digest.update(jax.jit(start).lower(key, others, before).as_text().encode())
+        state = jax.eval_shape(start, key, others, before)
         step = jax.jit(partial(streamed_step, trainer, optimizer, phase))
         digest.update(step.lower(state, others, x, examples, key, 0, 0, 0, 1).as_text().encode())
     return digest.hexdigest()[:16]

@@ -91,7 +91,8 @@ def make_train(
                 return trainer.epoch(optimizer, phase, state, data, indices, key, number, within)
 
             taught = recipe.taught(i)
-            start = trainer.start(optimizer, phase, taught, key, data, indices, state)
+            before = None if state is None else state.variables
+            start = trainer.start(optimizer, phase, taught, key, data, indices, before)
             ended, loss = jax.lax.scan(one, start, jnp.arange(phase.epochs))
             state = ended
             losses.append(loss)

@@ -57,7 +57,7 @@ class Trainer:
         key: Key[Array, ""],
         data: Arrays,
         members: Int[Array, " members"],
-        state: TrainState | None,
+        before: Variables | None,
     ) -> TrainState:
         """The state as a phase begins: rewound where it says so, with a fresh optimiser state.
 
@@ -68,7 +68,7 @@ class Trainer:
             key: the model's own key, the same in every phase.
             data: the data set.
             members: the rows that this model may learn.
-            state: where the phase before has ended; None in the first phase.
+            before: what the phase before has left; None in the first phase.
         """
         if phase.ensemble is not None:
             parts = members_of(phase.ensemble, members)
@@ -78,14 +78,14 @@ class Trainer:
             )
         teacher = None
         if phase.needs_teacher:
-            assert state is not None  # a recipe's first phase has no teacher
+            assert before is not None  # a recipe's first phase has no teacher
             rows = self._examples(phase, data, members)
             if taught is None:
-                teacher = answers(self.model, state.variables, data, rows)
+                teacher = answers(self.model, before, data, rows)
             else:
-                teacher = ensemble_answers(taught, self.model, state.variables, data, rows)
-        before = None if state is None or phase.anew else state.variables
-        return self._begin(optimizer, phase, key, data, members, before, teacher)
+                teacher = ensemble_answers(taught, self.model, before, data, rows)
+        kept = None if phase.anew else before
+        return self._begin(optimizer, phase, key, data, members, kept, teacher)
 
     def epoch(
         self,

@@ -16,7 +16,7 @@ from pptp_jax.metrics import Resampling, auc, roc
 from pptp_jax.models import Variables, from_linen
 from pptp_jax.objectives import RelaxLoss, TaskLoss
 from pptp_jax.signals import gradient_norms
-from pptp_jax.training import SGD, Phase, Recipe, make_train, train_fleet, undefended
+from pptp_jax.training import SGD, Execution, Phase, Recipe, make_train, train_fleet, undefended
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 
@@ -106,9 +106,11 @@ def test_all_fleets_start_at_the_same_values(fleets: Fleets) -> None:
         optimizer=WORKSHOP.optimizer,
         batch_size=10,
         seed=7,
-        groups=[GROUP],
-        observe=lambda group, epoch, variables: kept.update(
-            {epoch: jax.tree.map(np.array, variables)}
+        execution=Execution(
+            groups=[GROUP],
+            on_epoch=lambda group, epoch, variables: kept.update(
+                {epoch: jax.tree.map(np.array, variables)}
+            ),
         ),
     )
     same(fleets.trained, plain.variables)

@@ -10,7 +10,7 @@ import numpy as np
 from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.objectives import Context, RelaxLoss, TaskLoss
-from pptp_jax.training import Recipe, train_fleet
+from pptp_jax.training import Execution, Recipe, train_fleet
 
 MODEL = mlp([6, 5], num_classes=10)
 DATA = Arrays.of(Digits().load(lambda n: np.arange(120)), reference=np.arange(80, 120))
@@ -35,8 +35,9 @@ def watched(recipe: Recipe, model: Model = MODEL, **options: Any) -> dict[int, V
     def observe(group: tuple[int, ...], epochs: int, variables: Variables) -> None:
         seen[epochs] = jax.tree.map(np.array, variables)
 
-    given = {"batch_size": BATCH, "groups": [(0, 1)], **options}
-    [trained] = train_fleet(model, recipe, DATA, INDICES, observe=observe, **given)
+    given = {"batch_size": BATCH, **options}
+    execution = Execution(groups=[(0, 1)], on_epoch=observe)
+    [trained] = train_fleet(model, recipe, DATA, INDICES, execution=execution, **given)
     assert trained.finite.all()
     jax.tree.map(np.testing.assert_array_equal, seen[max(seen)], trained.variables)
     return seen

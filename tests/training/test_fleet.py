@@ -16,6 +16,7 @@ from pptp_jax.objectives import RelaxLoss
 from pptp_jax.training import (
     SGD,
     Checkpoint,
+    Execution,
     Progress,
     Recipe,
     chunks,
@@ -45,7 +46,9 @@ RECIPES = [
 
 
 def trained(recipe: Recipe, **options):
-    parts = list(train_fleet(MODEL, recipe, DATA, INDICES, batch_size=50, **options))
+    parts = list(
+        train_fleet(MODEL, recipe, DATA, INDICES, batch_size=50, execution=Execution(**options))
+    )
     assert [i for part in parts for i in part.models] == [0, 1, 2, 3]
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *[part[1:] for part in parts])
 
@@ -74,7 +77,9 @@ def test_memory_does_not_grow_with_the_models_that_have_been_trained() -> None:
     alone = [(model,) for model in range(4)]
     held = [
         sum(array.nbytes for array in jax.live_arrays())
-        for _ in train_fleet(MODEL, RECIPES[0], DATA, INDICES, batch_size=50, groups=alone)
+        for _ in train_fleet(
+            MODEL, RECIPES[0], DATA, INDICES, batch_size=50, execution=Execution(groups=alone)
+        )
     ]
     assert held[-1] <= held[0]
 

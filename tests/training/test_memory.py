@@ -15,6 +15,7 @@ from pptp_jax.training import (
     SGD,
     Checkpoint,
     Ensemble,
+    Execution,
     Progress,
     Recipe,
     Trainer,
@@ -49,7 +50,9 @@ LEARNING = {
 
 
 def trained(recipe: Recipe, **options):
-    return next(train_fleet(MODEL, recipe, DATA, INDICES, batch_size=BATCH, **options))
+    return next(
+        train_fleet(MODEL, recipe, DATA, INDICES, batch_size=BATCH, execution=Execution(**options))
+    )
 
 
 @pytest.mark.parametrize("name", LEARNING)

@@ -14,6 +14,7 @@ from pptp_jax.models import Model, from_linen, mlp
 from pptp_jax.objectives import AdversarialRegularisation, MixupMMD
 from pptp_jax.training import (
     SGD,
+    Execution,
     Private,
     Recipe,
     Strategy,
@@ -50,7 +51,9 @@ BATCH = 40
 
 
 def trained(model: Model, recipe: Recipe, strategy: Strategy):
-    [found] = train_fleet(model, recipe, DATA, INDICES, batch_size=BATCH, strategy=strategy)
+    [found] = train_fleet(
+        model, recipe, DATA, INDICES, batch_size=BATCH, execution=Execution(strategy=strategy)
+    )
     return found[1:]
 
 

@@ -28,6 +28,7 @@ from pptp_jax.regions import PROTECT
 from pptp_jax.training import (
     SGD,
     Ensemble,
+    Execution,
     Perturbation,
     Phase,
     Private,
@@ -109,7 +110,9 @@ def test_what_was_learned_from_references_is_frozen_and_never_saw_a_member() -> 
     recipe = pretrained("not head", before=1, more=2)
     seen = watched(recipe)
     poisoned = DATA._replace(x=DATA.x.at[:80].set(7))
-    [other] = train_fleet(MODEL, recipe, poisoned, INDICES, batch_size=BATCH, groups=[(0, 1)])
+    [other] = train_fleet(
+        MODEL, recipe, poisoned, INDICES, batch_size=BATCH, execution=Execution(groups=[(0, 1)])
+    )
     for block in ("stem", "stage1"):
         for variables in (seen[3], other.variables):
             chex.assert_trees_all_equal(variables.params[block], seen[1].params[block])

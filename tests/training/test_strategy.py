@@ -15,6 +15,7 @@ from pptp_jax.objectives import RelaxLoss
 from pptp_jax.training import (
     SGD,
     Checkpoint,
+    Execution,
     Progress,
     Strategy,
     fitting_chunk,
@@ -43,9 +44,8 @@ STRATEGIES = [
 
 
 def trained(strategy: Strategy | None, **options):
-    found = train_fleet(
-        MODEL, RECIPE, DATA, INDICES, batch_size=50, groups=GROUPS, strategy=strategy, **options
-    )
+    execution = Execution(groups=GROUPS, strategy=strategy, **options)
+    found = train_fleet(MODEL, RECIPE, DATA, INDICES, batch_size=50, execution=execution)
     parts = list(found)
     assert [part.models for part in parts] == GROUPS
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *[part[1:] for part in parts])
@@ -60,7 +60,7 @@ def usual():
 def test_the_strategy_does_not_matter(strategy: Strategy, usual) -> None:
     seen: list[tuple[int, ...]] = []
     before = epoch_of_group._cache_size()
-    found = trained(strategy, observe=lambda group, epoch, variables: seen.append(
+    found = trained(strategy, on_epoch=lambda group, epoch, variables: seen.append(
         (*group, epoch, len(variables.params["head"]["bias"]))
     ))  # fmt: skip
     # Two phases of different structure, and no more programs for the smaller group.
