@@ -81,15 +81,13 @@ def plain_pairs(ratio: np.ndarray, population: np.ndarray) -> np.ndarray:
 
 
 def plain_lira(evidence: Evidence, target: int) -> np.ndarray:
-    """One target: both fits of all others but its stand-in, then the ratio."""
+    """One target: fits to as many IN as OUT shadows of each example, then the ratio."""
     phi, membership = evidence.signals["confidence"], evidence.membership
-    others = np.tile((np.arange(len(phi)) != target)[:, None], (1, phi.shape[2]))
-    behind = np.roll(membership, -target - 1, axis=0)
-    steps = (behind != membership[target]).argmax(axis=0)
-    others[(target + 1 + steps) % len(phi), np.arange(phi.shape[2])] = False
+    kinds = [kind & (np.arange(len(phi)) != target)[:, None] for kind in (membership, ~membership)]
+    number = np.minimum(*(kind.sum(axis=0) for kind in kinds))
     logs = []
-    for chosen in (membership, ~membership):
-        where = (chosen & others)[:, None]
+    for kind in kinds:
+        where = (kind & (kind.cumsum(axis=0) <= number))[:, None]
         mean = phi.mean(axis=0, where=where)
         std = phi.std(axis=0, ddof=1, where=where)
         logs.append(norm.logpdf(phi[target], mean, std))
