@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from pptp_jax.validation import Refused, at_least
-from pptp_jax.validation.fields import check_fields
+from pptp_jax.validation.field_types import check_fields
 
 # A place is a byte, and drawing the matrix takes a few more.
 _MOST_PLACES = 2**32

@@ -47,7 +47,7 @@ from pptp_jax.validation import (
     positive,
     several,
 )
-from pptp_jax.validation.fields import check_fields
+from pptp_jax.validation.field_types import check_fields
 
 # The strongest attacks by confidences alone, with and without IN shadows, and the plain loss.
 ATTACKED_BY = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline")

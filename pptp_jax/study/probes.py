@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pptp_jax.signals.boundary_distance import Budget
 from pptp_jax.validation import at_least, fraction, positive
-from pptp_jax.validation.fields import check_fields
+from pptp_jax.validation.field_types import check_fields
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from pptp_jax.validation import (
     positive,
     several,
 )
-from pptp_jax.validation.fields import check_fields
+from pptp_jax.validation.field_types import check_fields
 
 Number = float | Float[Array, ""]
 

@@ -8,7 +8,7 @@ from pptp_jax.regions import Region, RegionMap, protect, region_name
 from pptp_jax.release import Release
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.validation import Refused, at_least, keep_python_numbers, one_of
-from pptp_jax.validation.fields import check_fields
+from pptp_jax.validation.field_types import check_fields
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-from pptp_jax.validation.fields import check_fields
+from pptp_jax.validation.field_types import check_fields
 
 
 class Quiet(Protocol):
