@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -23,7 +24,7 @@ from pptp_jax.data import (
     sample,
 )
 from pptp_jax.fleets import FleetSpec
-from pptp_jax.models import Model
+from pptp_jax.models import Model, Variables
 from pptp_jax.regions import asks_for_auto, protect
 from pptp_jax.robustness import Robustness, check_disturbable
 from pptp_jax.signals import IDENTITY, Query, check_queries
@@ -38,7 +39,7 @@ from pptp_jax.training import (
     check_private,
     check_reference,
 )
-from pptp_jax.training.forward import outputs_shape
+from pptp_jax.training.forward import eval_outputs
 from pptp_jax.validation import (
     Refused,
     at_least,
@@ -223,10 +224,9 @@ class Study:
         for recipe in self.recipes:
             check_members(recipe, members, self.batch_size)
             check_reference(recipe, self.reference, self.batch_size)
-        arrays = jax.eval_shape(lambda: Arrays.of(data))
-        x = arrays.batch_shape(self.batch_size)
+        x = jax.ShapeDtypeStruct((self.batch_size, *data.x.shape[1:]), "float32")
         try:
-            outputs = outputs_shape(self.model, self.model.shapes(x), arrays)
+            outputs = jax.eval_shape(partial(_outputs, self.model, data), self.model.shapes(x))
         except (TypeError, ValueError) as error:
             raise Refused(
                 f"the model does not take a batch of {data.name}, of shape {x.shape}: {error}"
@@ -235,6 +235,11 @@ class Study:
         for recipe in self.recipes:
             check_private(recipe, self.model, x)
         return data
+
+
+def _outputs(model: Model, data: Dataset, variables: Variables) -> Any:
+    """What the model makes of the first example."""
+    return eval_outputs(model, variables, Arrays.of(data), slice(0, 1))
 
 
 def load_study(path: Path) -> Study:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from pptp_jax.study.kept import Fleet
+from pptp_jax.study.measure import attacked
 
 from pptp_jax.attacks import ATTACKS, Attack
 from pptp_jax.audit import audit_signals
 from pptp_jax.data import Balanced
-from pptp_jax.study.kept import Fleet
-from pptp_jax.study.measure import attacked
 from pptp_jax.validation import Refused
 
 DRAWN = Balanced(4).draw(20, 0)

@@ -45,9 +45,18 @@ RECIPES = [
 ]
 
 
-def trained(recipe: Recipe, **options):
+def trained(recipe: Recipe, seed: int = 0, optimizer=None, **options):
     parts = list(
-        train_fleet(MODEL, recipe, DATA, INDICES, batch_size=50, execution=Execution(**options))
+        train_fleet(
+            MODEL,
+            recipe,
+            DATA,
+            INDICES,
+            optimizer=optimizer,
+            batch_size=50,
+            seed=seed,
+            execution=Execution(**options),
+        )
     )
     assert [i for part in parts for i in part.models] == [0, 1, 2, 3]
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *[part[1:] for part in parts])
