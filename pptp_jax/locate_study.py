@@ -20,7 +20,7 @@ from pptp_jax.lock import held
 from pptp_jax.objectives import CrossEntropy, Objective, RelaxLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
-from pptp_jax.study import Study
+from pptp_jax.study import Study, prepared
 from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.training import Arrays, Recipe, undefended, whole_network
 from pptp_jax.validation import Refused, not_negative
@@ -71,7 +71,7 @@ def locate_study(
             f"Balanced(models=...); it has {type(study.split).__name__}"
         )
     epochs = _epochs(study.recipes) if epochs is None else epochs
-    data = study.load()
+    study, data = prepared(study)
     membership = study.tuning_membership(len(data))
     rows = membership.evaluated
     depends_on = [

@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from pptp_jax.lock import held
 from pptp_jax.metrics import mean_over
 from pptp_jax.study.config import describe
 from pptp_jax.study.guarantee import guarantee
+from pptp_jax.study.standardize import in_units_of
 from pptp_jax.training import Progress, Recipe
 from pptp_jax.validation import Refused
 
@@ -76,6 +77,7 @@ def _run(
 ) -> dict[str, Any]:
     began = time.monotonic()
     planted = audit.plant()
+    audit = replace(audit, model=in_units_of(audit.model, planted.data, audit.standardize))
     delta = 1 / (10 * planted.places) if audit.delta is None else audit.delta
     # It vouches for all that lies beside it.
     (out / "audit.json").unlink(missing_ok=True)

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +13,7 @@ from pptp_jax.data import Dataset, Division, Membership
 from pptp_jax.signals import Signals, collect
 from pptp_jax.study.config import Study, describe
 from pptp_jax.study.probing import PROBED, signals_read
+from pptp_jax.study.standardize import configs
 from pptp_jax.training import Arrays, Recipe, make_train
 
 
@@ -52,11 +51,8 @@ def fingerprint(
         lowered.as_text(),
     ]
     # In the program as well, as long as JAX writes constants out.
-    config: Any = study.model.config
-    while isinstance(config, Mapping):  # of a wrapped model, too
-        if "start" in config:
-            parts.append(config["start"])
-        config = config.get("model")
+    for config in configs(study.model):
+        parts += [config[name] for name in ("start", "mean", "deviation") if name in config]
     if signals_read(study) & set(PROBED):
         parts.append(describe(study.probes))
     if study.robustness is not None:

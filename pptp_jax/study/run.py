@@ -24,12 +24,15 @@ from pptp_jax.study.config import Study, describe
 from pptp_jax.study.fingerprint import fingerprint
 from pptp_jax.study.fleets import fleet
 from pptp_jax.study.kept import Kept
+from pptp_jax.study.learned import warnings
 from pptp_jax.study.measure import Attacked, attacked, row, white_box
 from pptp_jax.study.plan import predicted_bytes, resolved_regions
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.riskiest import write_riskiest
 from pptp_jax.study.robust import robustness
 from pptp_jax.study.slices import slices
+from pptp_jax.study.standardize import prepared
+from pptp_jax.study.watch import Watch
 from pptp_jax.training import Progress, Recipe, Strategy, usual_strategy
 from pptp_jax.validation import Refused
 
@@ -72,7 +75,7 @@ def run(
             of a fleet, and process 0 does the rest.
         tell: is told in a sentence what memory the models of each recipe are predicted to need
             before they are trained, and if it does not suffice, so that fewer are trained side by
-            side.
+            side; and if the first models do not begin to learn.
 
     Returns:
         The content of `results.json`.
@@ -102,7 +105,7 @@ def _run(
     tell: Callable[[str], object],
 ) -> dict[str, Any]:
     began = time.monotonic()
-    data = study.load()
+    study, data = prepared(study)
     division, membership = study.division(len(data)), study.membership(len(data))
     # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
     # those who change it back.
@@ -119,9 +122,16 @@ def _run(
         readme = render_readme(manifest).encode()
         write(out / "README.md", lambda file: file.write(readme))
         write_json(out / "manifest.json", manifest | {"fleets": homes})
+    steps = manifest["members"] // study.batch_size
+    watch = Watch(labels=data.y[division.evaluated], steps=steps, tell=tell)
+
+    def followed(recipe: Recipe, now: Progress) -> None:
+        on_progress(recipe, now)
+        if processes.first:
+            watch(recipe, now)
+
     trained: list[tuple[Recipe, Kept]] = []
     for recipe, key, home in zip(study.recipes, keys, homes, strict=True):
-        told = partial(on_progress, recipe)
         own = fleet(
             study,
             recipe,
@@ -131,7 +141,7 @@ def _run(
             key=key,
             strategy=worked,
             resume=resume,
-            on_progress=told,
+            on_progress=partial(followed, recipe),
             stop=stop,
             processes=processes,
             tell=tell,
@@ -148,6 +158,8 @@ def _run(
         record = None if regions is None else regions.to_json()
         end, attack = ends[recipe.slug], seen[recipe.slug]
         found = row(study, recipe, end, attack, manifest["members"])
+        accuracy = found["train_accuracy"]
+        found |= {"warnings": warnings(end, membership, attack, data.y, accuracy)}
         found |= slices(study, data, end, membership, attack)
         found |= {"regions": record, "white_box": white_box(study, end, membership)}
         found |= {"robustness": robustness(study, end, membership)}
