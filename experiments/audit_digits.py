@@ -8,7 +8,7 @@ Result (docs/audits.md): ε ≥ 2.8 in one run of plain training; DP-SGD stays f
 from pptp_jax.audit import CanaryAudit
 from pptp_jax.data import Digits
 from pptp_jax.models import mlp
-from pptp_jax.training import Private, dp_sgd, early_stopped, undefended
+from pptp_jax.training import SGD, Private, dp_sgd, early_stopped, undefended
 
 audit = CanaryAudit(
     name="audit_digits",
@@ -17,6 +17,7 @@ audit = CanaryAudit(
     canaries=400,
     held_out=500,
     runs=64,
+    optimizer=SGD(),
     recipes=(
         undefended(60),
         early_stopped(5),

@@ -12,7 +12,7 @@ Result (docs/audits.md): in every run ε of at least 0.24, where 20 to 174 are a
 from pptp_jax.audit import CanaryAudit
 from pptp_jax.data import Digits
 from pptp_jax.models import mlp
-from pptp_jax.training import Private, dp_sgd
+from pptp_jax.training import SGD, Private, dp_sgd
 
 audit = CanaryAudit(
     name="audit_private_digits",
@@ -22,6 +22,7 @@ audit = CanaryAudit(
     held_out=500,
     examples=1000,
     runs=8,
+    optimizer=SGD(),
     recipes=(
         dp_sgd(Private(noise_multiplier=0.5), epochs=60),
         dp_sgd(Private(noise_multiplier=1.0), epochs=60),

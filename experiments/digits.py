@@ -7,7 +7,7 @@ from pptp_jax.data import Balanced, Digits
 from pptp_jax.models import mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.study import Study
-from pptp_jax.training import early_stopped, freeze, rewind, split, undefended, whole_network
+from pptp_jax.training import SGD, early_stopped, freeze, rewind, split, undefended, whole_network
 
 EPOCHS = 30
 DEFENCE = RelaxLoss(alpha=0.5)
@@ -17,6 +17,7 @@ study = Study(
     data=Digits(),
     model=mlp([256, 128, 64], num_classes=10),
     split=Balanced(models=16),
+    optimizer=SGD(),
     trajectory=(1, 2, 4, 8, 16),
     recipes=(
         undefended(EPOCHS),

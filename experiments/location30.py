@@ -13,6 +13,7 @@ from pptp_jax.models import mlp
 from pptp_jax.objectives import CCL, HAMP, RelaxLoss
 from pptp_jax.study import Study
 from pptp_jax.training import (
+    SGD,
     Perturbation,
     Vulnerable,
     cwrf,
@@ -42,6 +43,7 @@ study = Study(
     data=Npz(),
     model=mlp([512, 256, 128], num_classes=30),
     split=Balanced(models=16),
+    optimizer=SGD(),
     trajectory=(1, 2, 3, 5, 8, 11),
     recipes=(
         undefended(EPOCHS),

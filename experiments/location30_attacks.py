@@ -12,7 +12,7 @@ from pptp_jax.attacks import ATTACKS
 from pptp_jax.data import Balanced, Npz
 from pptp_jax.models import mlp
 from pptp_jax.study import Probes, Study
-from pptp_jax.training import early_stopped, freeze, undefended
+from pptp_jax.training import SGD, early_stopped, freeze, undefended
 
 BODY = ("stem", "stage1", "stage2")  # all but the last layer
 
@@ -21,6 +21,7 @@ study = Study(
     data=Npz(),
     model=mlp([512, 256, 128], num_classes=30),
     split=Balanced(models=16),
+    optimizer=SGD(),
     reference=500,
     attacks=tuple(ATTACKS),
     probes=Probes(boundary_queries=137, boundary_iterations=3, noise_draws=50),

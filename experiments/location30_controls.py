@@ -19,6 +19,7 @@ from pptp_jax.objectives import (
 from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.study import Study
 from pptp_jax.training import (
+    SGD,
     Ensemble,
     Perturbation,
     Phase,
@@ -60,6 +61,7 @@ study = Study(
     data=Npz(),
     model=mlp([512, 256, 128], num_classes=30),
     split=Balanced(models=16),
+    optimizer=SGD(),
     reference=1010,
     trajectory=(1, 2, 3, 5, 8, 11, 12, 14),
     recipes=(

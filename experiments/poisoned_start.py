@@ -73,6 +73,7 @@ study = Study(
     data=Npz(),
     model=mlp([512, 256, 128], num_classes=30),
     split=Balanced(models=16),
+    optimizer=SGD(),
     reference=1010,
     attacks=ATTACKS,
     resamples=200,

@@ -9,7 +9,7 @@ the outputs; its features tell what they told when it stopped.
 from pptp_jax.data import Balanced, Npz
 from pptp_jax.models import mlp
 from pptp_jax.study import Study
-from pptp_jax.training import early_stopped, freeze, undefended
+from pptp_jax.training import SGD, early_stopped, freeze, undefended
 
 BODY = ("stem", "stage1", "stage2")  # all but the last layer
 
@@ -18,6 +18,7 @@ study = Study(
     data=Npz(),
     model=mlp([512, 256, 128], num_classes=30),
     split=Balanced(models=16),
+    optimizer=SGD(),
     white_box=True,
     recipes=(
         undefended(15),

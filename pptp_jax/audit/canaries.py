@@ -1,6 +1,6 @@
 """What an audit by canaries is: wrongly labelled examples, each in a run by a coin of its own."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -10,7 +10,14 @@ from jaxtyping import Bool, Int
 from pptp_jax.data import Arrays, Dataset, Source, absent_rows, sample
 from pptp_jax.models import Model
 from pptp_jax.objectives import Objective
-from pptp_jax.training import SGD, Optimizer, Phase, Recipe, check_members, check_private
+from pptp_jax.training import (
+    DEFAULT_OPTIMIZER,
+    Optimizer,
+    Phase,
+    Recipe,
+    check_members,
+    check_private,
+)
 from pptp_jax.validation import Refused, at_least, keep_python_numbers, several
 
 
@@ -34,6 +41,7 @@ class CanaryAudit:
         examples: how many examples take part; None takes all.
         optimizer: makes an optax transform from the number of steps of a phase's schedule.
         batch_size: the examples in a step.
+        standardize: whether the model standardises its inputs, as in a `Study`.
         delta: the δ of the bounds; None takes 1 / (10 · places), that of the guarantee, with a
             place for each example and each canary.
         confidence: of each bound.
@@ -65,8 +73,9 @@ class CanaryAudit:
     held_out: int = 500
     runs: int = 64
     examples: int | None = None
-    optimizer: Optimizer = field(default_factory=SGD)
+    optimizer: Optimizer = DEFAULT_OPTIMIZER
     batch_size: int = 64
+    standardize: bool | None = None
     delta: float | None = None
     confidence: float = 0.95
     seed: int = 0

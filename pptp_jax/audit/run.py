@@ -2,7 +2,7 @@
 
 import platform
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
 from pptp_jax.storage.record import describe
 from pptp_jax.study.guarantee import guarantee
+from pptp_jax.study.standardize import in_units_of
 from pptp_jax.training import Recipe
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
@@ -67,6 +68,7 @@ def run_canaries(
 def _run(audit: CanaryAudit, out: Path, runtime: Runtime, command: str | None) -> dict[str, Any]:
     began = time.monotonic()
     planted = audit.plant()
+    audit = replace(audit, model=in_units_of(audit.model, planted.data, audit.standardize))
     delta = 1 / (10 * planted.places) if audit.delta is None else audit.delta
     # It vouches for all that lies beside it.
     (out / "audit.json").unlink(missing_ok=True)

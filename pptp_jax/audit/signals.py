@@ -18,6 +18,7 @@ from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.evidence import AXES
 from pptp_jax.audit.given import evidence_given
 from pptp_jax.audit.readme import signals_readme
+from pptp_jax.evaluation.learned import too_few, unlearned
 from pptp_jax.evaluation.slices import among_whom
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
@@ -110,6 +111,7 @@ def audit_signals(
         "regions": None,
         "white_box": {},
         "notes": notes,
+        "warnings": too_few(truth),
     }
     correct = np.asarray(evidence.own("correct"))[:, 0] if evidence.has("correct") else None
     for key, chosen in (("train_accuracy", truth), ("test_accuracy", ~truth)):
@@ -117,6 +119,9 @@ def audit_signals(
         if correct is not None:
             found = mean_over(correct, chosen, resamples=resamples, seed=seed)
         row[key] = found._asdict()
+    if correct is not None and evidence.labels is not None and truth.any(axis=1).all():
+        said = unlearned(correct, truth, evidence.labels, row["train_accuracy"], rows.tolist())
+        row["warnings"] += said
     row["attacks"] = {
         attack: {
             key: value._asdict()

@@ -45,11 +45,13 @@ def probed(
     study: "Study", order: str, devices: int | None, data_devices: int = 1
 ) -> tuple["Strategy", "Probe"]:
     """The strategy that a study would be trained by, and the speeds of a probe just now."""
+    from pptp_jax import study as studies
     from pptp_jax.data import Arrays
     from pptp_jax.training import Strategy, fastest_strategy
 
     devices = _devices(devices, data_devices)
-    data = Arrays.of(study.load())
+    study, loaded = studies.prepared(study)
+    data = Arrays.of(loaded)
     models = study.split.models
     probe = fastest_strategy(
         study.model,

@@ -8,6 +8,7 @@ from pptp_jax.data.division import Division, divide
 from pptp_jax.data.membership import Balanced, Membership, Quarters, member_indices
 from pptp_jax.data.npz import Npz
 from pptp_jax.data.sample import sample
+from pptp_jax.data.scales import Scales, of_unit_scale
 from pptp_jax.data.source import Source
 from pptp_jax.data.stream import Stream
 from pptp_jax.data.tfds import Tfds
@@ -22,11 +23,13 @@ __all__ = [
     "Membership",
     "Npz",
     "Quarters",
+    "Scales",
     "Source",
     "Stream",
     "Tfds",
     "absent_rows",
     "divide",
     "member_indices",
+    "of_unit_scale",
     "sample",
 ]

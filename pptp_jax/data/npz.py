@@ -23,7 +23,9 @@ class Npz:
         path: the file; None if it is to be given on the command line.
         num_classes: the number of classes; None counts up to the largest label, and then every
             class must have an example.
-        scale: what the inputs are multiplied by before a model sees them.
+        scale: what the inputs are multiplied by before a model sees them. None: images of bytes,
+            (examples, height, width) or with channels, are divided by 255, as those of TFDS are,
+            unless all are 0 or 1; everything else stays as it is.
 
     Examples:
         >>> import tempfile
@@ -37,7 +39,7 @@ class Npz:
 
     path: str | None = None
     num_classes: int | None = None
-    scale: float = 1.0
+    scale: float | None = None
 
     def __post_init__(self) -> None:
         positive(scale=self.scale)
@@ -61,13 +63,19 @@ class Npz:
         num_classes = self.num_classes
         if num_classes is None:
             num_classes = _count_classes(path, y)
-        whole = Dataset(path.name, x, y, ids.astype(str), num_classes, self.scale)
+        scale = _scale_of(x) if self.scale is None else self.scale
+        whole = Dataset(path.name, x, y, ids.astype(str), num_classes, scale)
         rows = select(len(whole))
         return replace(whole, x=x[rows], y=y[rows].astype(np.int32), ids=whole.ids[rows])
 
     def at(self, path: Path) -> Self:
         """The same source with another file."""
         return replace(self, path=str(path))
+
+
+def _scale_of(x: np.ndarray) -> float:
+    pixels = x.dtype == np.uint8 and x.ndim in (3, 4) and x.size > 0 and x.max() > 1
+    return 1 / 255 if pixels else 1.0
 
 
 def _count_classes(path: Path, y: np.ndarray) -> int:

@@ -43,7 +43,7 @@ def attacked(
         membership: who is a member of what, and which examples are attacked. Attacks that learn
             from shadows also learn from the other examples that some model trained on; those that
             learn from non-members, from all that are not attacked and that no target trained on.
-        attacks: the names of the attacks.
+        attacks: the names of the attacks; none is made where every target diverged.
         data: the examples, for attacks that need labels or inputs.
     """
     targets = np.array([i for i in membership.targets if fleet.finite[i]], int)
@@ -52,7 +52,7 @@ def attacked(
     nonmembers = np.logical_not(membership.matrix[list(membership.targets)].any(axis=0))
     nonmembers[membership.evaluated] = False
     scores, notes = {}, []
-    for name in attacks:
+    for name in attacks if len(targets) else ():
         apart = "nonmembers" in ATTACKS[name].reads and nonmembers.any()
         columns = np.union1d(learned, np.flatnonzero(nonmembers)) if apart else learned
         try:

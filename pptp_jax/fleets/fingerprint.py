@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +11,7 @@ from jaxtyping import Array, Int, Key, Shaped
 from pptp_jax import __version__
 from pptp_jax.data import Arrays
 from pptp_jax.fleets.spec import FleetSpec
+from pptp_jax.models.model import configs
 from pptp_jax.signals import collect
 from pptp_jax.storage.record import describe
 from pptp_jax.training import make_train
@@ -37,11 +36,8 @@ def fingerprint(spec: FleetSpec) -> str:
         lowered_program(spec),
     ]
     # In the program as well, as long as JAX writes constants out.
-    config: Any = spec.model.config
-    while isinstance(config, Mapping):  # of a wrapped model, too
-        if "start" in config:
-            parts.append(config["start"])
-        config = config.get("model")
+    for config in configs(spec.model):
+        parts += [config[name] for name in ("start", "mean", "deviation") if name in config]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -7,6 +7,7 @@ from pptp_jax.models.model import Model, Variables, learns
 from pptp_jax.models.precision import in_bfloat16
 from pptp_jax.models.rebuilt import BUILDERS, rebuilt
 from pptp_jax.models.resnet import resnet18
+from pptp_jax.models.standardized import standardized
 from pptp_jax.models.starting_from import starting_from
 from pptp_jax.models.statistics import recompute_statistics
 from pptp_jax.models.vgg import vgg11_bn
@@ -27,6 +28,7 @@ __all__ = [
     "recompute_statistics",
     "resnet18",
     "save_variables",
+    "standardized",
     "starting_from",
     "vgg11_bn",
     "vit",

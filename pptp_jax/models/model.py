@@ -1,6 +1,6 @@
 """What a model is to everything above it: two pure functions and the order of its blocks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -92,3 +92,17 @@ def learns(train: Mode, block: str) -> bool:
         (True, False)
     """
     return train if isinstance(train, bool) else block in train
+
+
+def configs(model: Model) -> Iterator[Mapping[str, Any]]:
+    """The record of a model, and those of the models that it wraps.
+
+    Examples:
+        >>> from pptp_jax.models import mlp
+        >>> [config["name"] for config in configs(mlp([8], num_classes=2))]
+        ['mlp']
+    """
+    config: Any = model.config
+    while isinstance(config, Mapping):
+        yield config
+        config = config.get("model")

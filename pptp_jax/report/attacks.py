@@ -70,6 +70,8 @@ def render_attacks(results: Mapping[str, Any]) -> str:
         )
     console.print(table)
     console.print(f"IN, OUT: the shadows of either kind that it needs of each example; {EXPLAINED}")
+    for warning in row.get("warnings", ()):
+        console.print(f"warning: {warning}", markup=False)
     for note in row["notes"]:
         console.print(f"not possible: {note}", markup=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

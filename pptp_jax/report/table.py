@@ -71,6 +71,8 @@ def render_table(results: Mapping[str, Any]) -> str:
         "LOSS, LiRA, RMIA: AUC of the attack; TPR: of LiRA online at that false-positive rate; "
         + EXPLAINED
     )
+    for warning in warnings_of(results):
+        console.print(f"warning: {warning}", markup=False)
     for note in sorted(notes):
         console.print(f"note: {note}", markup=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
@@ -97,6 +99,24 @@ def render_white_box(results: Mapping[str, Any]) -> str:
     text = StringIO()
     Console(file=text, width=200, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def warnings_of(results: Mapping[str, Any]) -> list[str]:
+    """Why numbers say little, with the recipes that each sentence holds for.
+
+    Args:
+        results: the content of `results.json`; those of an older version have no warnings.
+
+    Examples:
+        >>> rows = [{"slug": slug, "warnings": ["it is cold"]} for slug in ("a", "b")]
+        >>> warnings_of({"rows": [*rows, {"slug": "c"}]})
+        ['a, b: it is cold']
+    """
+    slugs: dict[str, list[str]] = {}
+    for row in results["rows"]:
+        for warning in row.get("warnings", ()):
+            slugs.setdefault(warning, []).append(row["slug"])
+    return [f"{', '.join(who)}: {warning}" for warning, who in slugs.items()]
 
 
 def cell(estimate: Mapping[str, Any]) -> str:

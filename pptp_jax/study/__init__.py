@@ -5,15 +5,18 @@ from pptp_jax.study.forecast import forecast
 from pptp_jax.study.overrides import overridden
 from pptp_jax.study.probes import Probes
 from pptp_jax.study.run import run
+from pptp_jax.study.standardize import in_units_of, prepared
 from pptp_jax.study.strategy import measured_strategy
 
 __all__ = [
     "Probes",
     "Study",
     "forecast",
+    "in_units_of",
     "load_study",
     "measured_strategy",
     "narrowed",
     "overridden",
+    "prepared",
     "run",
 ]

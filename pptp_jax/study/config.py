@@ -32,7 +32,7 @@ from pptp_jax.study.load import load_defined
 from pptp_jax.study.probes import Probes
 from pptp_jax.study.required_signals import required_signals
 from pptp_jax.training import (
-    SGD,
+    DEFAULT_OPTIMIZER,
     Optimizer,
     Recipe,
     check_members,
@@ -67,6 +67,9 @@ class Study:
         examples: how many examples take part; None takes as many as the split allows.
         optimizer: makes an optax transform from the number of steps of a phase's schedule.
         batch_size: the members in a step.
+        standardize: whether the model standardises its inputs, by the mean and deviation of all
+            examples, members and non-members alike; None: where they are not of unit scale
+            (docs/own.md).
         augmentation: what is done to images in training, the shadows' as the targets'.
         queries: the forms in which a model is asked about each example; images can also be shown
             mirrored and moved.
@@ -110,8 +113,9 @@ class Study:
     recipes: tuple[Recipe, ...]
     split: Balanced | Quarters = Balanced(models=16)  # noqa: RUF009 - frozen
     examples: int | None = None
-    optimizer: Optimizer = SGD()  # noqa: RUF009 - frozen
+    optimizer: Optimizer = DEFAULT_OPTIMIZER
     batch_size: int = 64
+    standardize: bool | None = None
     augmentation: Augmentation | None = None
     queries: tuple[Query, ...] = (IDENTITY,)
     seed: int = 0

@@ -5,6 +5,7 @@ from typing import Any
 from pptp_jax.data import Arrays
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
+from pptp_jax.study.standardize import prepared
 from pptp_jax.training import Probe, Recipe, Strategy, chunks, fitting_chunk, needed_memory
 
 
@@ -35,7 +36,7 @@ def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
         >>> found["recipes"][0]["examples_seen"], found["seconds"]
         (6144, 0.64)
     """
-    data = study.load()
+    study, data = prepared(study)
     division, membership = study.division(len(data)), study.membership(len(data))
     members = int(membership.matrix[0].sum())
     arrays = Arrays.of(data, division.reference, study.augmentation)

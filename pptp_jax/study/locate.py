@@ -22,7 +22,7 @@ from pptp_jax.report import draw_risk_map, render_risk_map
 from pptp_jax.storage.files import write, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
-from pptp_jax.study import Study
+from pptp_jax.study import Study, prepared
 from pptp_jax.training import Recipe, undefended, whole_network
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused, not_negative
@@ -75,7 +75,7 @@ def locate_study(
             f"Balanced(models=...); it has {type(study.split).__name__}"
         )
     epochs = _epochs(study.recipes) if epochs is None else epochs
-    data = study.load()
+    study, data = prepared(study)
     membership = study.tuning_membership(len(data))
     rows = membership.evaluated
     depends_on = [

@@ -57,4 +57,7 @@ def _epsilon(study: Study, recipe: Recipe, members: int) -> tuple[dict[str, Any]
         return None, [f"{recipe.slug}: install pptp-jax[dp] for ε"]
     if found is None:
         return None, []
-    return asdict(found), [f"{recipe.slug}: {found}"]
+    said = f"{recipe.slug}: {found}"
+    if study.model.config.get("name") == "standardized":
+        said += ", which leaves out the mean and deviation that inputs are standardised by"
+    return asdict(found), [said]

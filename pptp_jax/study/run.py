@@ -16,6 +16,7 @@ import jax
 from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.evaluation.attack_fleet import Attacked, attacked
+from pptp_jax.evaluation.learned import warnings
 from pptp_jax.evaluation.riskiest import write_riskiest
 from pptp_jax.evaluation.slices import slices
 from pptp_jax.evaluation.white_box import white_box
@@ -30,7 +31,9 @@ from pptp_jax.study.config import Study
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.robustness_accuracy import robustness
 from pptp_jax.study.rows import row
-from pptp_jax.training import Strategy
+from pptp_jax.study.standardize import prepared
+from pptp_jax.study.watch import Watch
+from pptp_jax.training import Progress, Recipe, Strategy
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
@@ -90,7 +93,7 @@ def _run(
     study: Study, out: Path, runtime: Runtime, strategy: Chooser | None, command: str | None
 ) -> dict[str, Any]:
     began, processes = time.monotonic(), runtime.processes
-    data = study.load()
+    study, data = prepared(study)
     membership = study.membership(len(data))
     specs = [study.fleet_spec(recipe, data, membership) for recipe in study.recipes]
     # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
@@ -108,8 +111,9 @@ def _run(
     if processes.first:
         write_json(out / "manifest.json", manifest | {"fleets": homes})
         write_text(out / "README.md", render_readme(manifest))
+    watched = _watched(study, data, manifest["members"], runtime)
     trained = [
-        run_fleet(spec, out / home, runtime, key=key)
+        run_fleet(spec, out / home, watched, key=key)
         for spec, key, home in zip(specs, keys, homes, strict=True)
     ]
     if not processes.first:
@@ -123,11 +127,13 @@ def _run(
         slug, regions = spec.recipe.slug, resolved_regions(spec)
         end = fleets[slug].end
         found = row(study, spec.recipe, end, seen[slug], manifest["members"])
+        accuracy = found["train_accuracy"]
         found |= slices(end, membership, seen[slug], study.compared, labels=data.y, **draws)
         blocks = [block.name for block in study.model.blocks]
         rows.append(
             found
             | {
+                "warnings": warnings(end, membership, seen[slug], data.y, accuracy),
                 "regions": None if regions is None else regions.to_json(),
                 "white_box": white_box(end, membership, blocks, **draws) if study.white_box else {},
                 "robustness": robustness(study, end, membership),
@@ -150,6 +156,20 @@ def _run(
     write_json(out / "results.json", results)
     processes.wait()
     return results
+
+
+def _watched(study: Study, data: Dataset, members: int, runtime: Runtime) -> Runtime:
+    """The runtime, which also says if the first models do not begin to learn."""
+    if not runtime.processes.first:
+        return runtime
+    labels = data.y[study.division(len(data)).evaluated]
+    watch = Watch(labels=labels, steps=members // study.batch_size, tell=runtime.log)
+
+    def followed(recipe: Recipe, now: Progress) -> None:
+        runtime.on_progress(recipe, now)
+        watch(recipe, now)
+
+    return replace(runtime, on_progress=followed)
 
 
 def _manifest(

@@ -25,6 +25,10 @@ class SGD:
         learning_rate: the rate of the first step.
         momentum: the share of the last update that is kept.
         weight_decay: what is added to the gradient, times the parameters.
+        max_norm: gradients whose Euclidean norm, over all parameters that learn, is larger are
+            shortened to it, before weight decay joins them; None shortens none. One step can
+            then not throw a network so far that it never learns again. This is no protection:
+            it shortens the mean over a batch, not the gradient of an example.
         schedule: over the steps of a phase, `cosine` falls to zero and `constant` does not;
             `steps` goes on with a tenth from the middle on and with a hundredth from four fifths
             on; `lira` rises over the first hundredth, then falls by cos(7πt/16), t from 0 to 1.
@@ -44,10 +48,11 @@ class SGD:
     learning_rate: float | Float[Array, ""] = 0.1
     momentum: float | Float[Array, ""] = 0.9
     weight_decay: float | Float[Array, ""] = 0.0
+    max_norm: float | Float[Array, ""] | None = None
     schedule: Schedule = jax.tree.static(default="cosine")  # noqa: RUF009 - a field
 
     def __post_init__(self) -> None:
-        positive(learning_rate=self.learning_rate)
+        positive(learning_rate=self.learning_rate, max_norm=self.max_norm)
         fraction(momentum=self.momentum)
         not_negative(weight_decay=self.weight_decay)
         one_of(get_args(Schedule), schedule=self.schedule)
@@ -67,7 +72,9 @@ class SGD:
                 return self.learning_rate * warm * jnp.cos(7 / 16 * jnp.pi * done)
             return self.learning_rate * (1 + jnp.cos(jnp.pi * done)) / 2
 
+        shortened = () if self.max_norm is None else (optax.clip_by_global_norm(self.max_norm),)
         return optax.chain(
+            *shortened,
             optax.add_decayed_weights(self.weight_decay),
             optax.trace(decay=self.momentum),
             optax.scale_by_learning_rate(rate),
@@ -75,3 +82,6 @@ class SGD:
 
 
 Optimizer = SGD | Callable[[int | Int[Array, ""]], optax.GradientTransformation]
+
+# That of studies and audits: every network of ours learns by it (tests/study).
+DEFAULT_OPTIMIZER = SGD(max_norm=1.0)

@@ -2,24 +2,17 @@
 
 import numpy as np
 import pytest
-from pptp_jax.study.kept import Fleet
-from pptp_jax.study.measure import attacked
 
 from pptp_jax.attacks import ATTACKS, Attack
 from pptp_jax.audit import audit_signals
 from pptp_jax.data import Balanced
+from pptp_jax.evaluation.attack_fleet import attacked
+from pptp_jax.fleets import FleetSignals
 from pptp_jax.validation import Refused
 
 DRAWN = Balanced(4).draw(20, 0)
 PHI = np.random.default_rng(0).normal(size=(4, 1, 20)).astype(np.float32)
-FLEET = Fleet(
-    confidence=PHI,
-    correct=PHI[:, 0] > 0,
-    loss=np.zeros((4, 1), np.float32),
-    finite=np.ones(4, bool),
-    gradient_norms=np.zeros((4, 0, 20), np.float32),
-    feature_margins=np.zeros((4, 0, 20), np.float32),
-)
+FLEET = FleetSignals({"confidence": PHI, "utility": PHI[:, 0] > 0, "finite": np.ones(4, bool)})
 
 
 def in_a_study(name: str) -> list[str]:
@@ -52,7 +45,7 @@ def test_a_fault_of_the_code_is_no_note(run, error: type[Exception], monkeypatch
         run("loss")
 
 
-def test_a_fleet_of_which_every_model_diverged_is_a_note() -> None:
-    for name in ("loss", "lira_online", "attack_r"):
-        [note] = attacked(FLEET._replace(finite=np.zeros(4, bool)), DRAWN, (name,)).notes
-        assert note.endswith("no model is left")
+def test_a_fleet_of_which_every_model_diverged_is_not_attacked() -> None:
+    diverged = FleetSignals({**FLEET, "finite": np.zeros(4, bool)})
+    seen = attacked(diverged, DRAWN, ("loss", "lira_online", "attack_r"))
+    assert not seen.scores and not len(seen.targets)

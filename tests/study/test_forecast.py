@@ -44,6 +44,6 @@ def test_groups_and_memory_are_those_of_the_plan(tmp_path: Path) -> None:
     assert recipe["bytes"] == plan["predicted_bytes"] == results["rows"][0]["predicted_bytes"]
     needed = f"predicted to need {size(recipe['bytes'])} and the data"
     assert told == [f"{recipe['slug']}: {recipe['at_a_time']} models at a time, {needed}"]
-    run(study, tmp_path, tell=told.append)  # which has nothing left to train
+    run(study, tmp_path, runtime=Runtime(log=told.append))  # which has nothing left to train
     assert len(told) == 1
     assert recipe["at_a_time"] == len(plan["groups"][0])

@@ -15,7 +15,7 @@ from pptp_jax.metrics import auc, metric_names, roc
 from pptp_jax.models import Model, Variables
 from pptp_jax.study import run
 from pptp_jax.tasks import logit_scaled_confidence
-from pptp_jax.training import undefended
+from pptp_jax.training import SGD, undefended
 
 
 def test_the_results_say_everything(done: Path) -> None:
@@ -98,7 +98,7 @@ class Poisoned:
 
 
 def test_divergence_is_told_and_left_out(tmp_path: Path) -> None:
-    study = replace(STUDY, data=Poisoned())
+    study = replace(STUDY, data=Poisoned(), optimizer=SGD(), standardize=False)
     linear = Model(
         init=lambda key, x: Variables({"w": jnp.zeros((64, 10))}, {}),
         apply=lambda params, state, x, *, train, key: (x.reshape(-1, 64) @ params["w"], state),

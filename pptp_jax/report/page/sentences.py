@@ -25,6 +25,12 @@ def strongest(row: Mapping[str, Any]) -> str | None:
 def summary(results: Mapping[str, Any]) -> list[str]:
     """The page in a few sentences."""
     told = []
+    warned = [row for row in results["rows"] if row.get("warnings")]
+    if warned:
+        told.append(
+            f"Warning: for {len(warned)} of {len(results['rows'])} recipes the numbers say little; "
+            "the notes below the table say why."
+        )
     if results["rows"] and (attack := strongest(row := results["rows"][0])) is not None:
         metrics = row["attacks"][attack]
         among = f" of {len(row['attacks'])} attacks" if len(row["attacks"]) > 1 else ""
@@ -75,8 +81,13 @@ def split(results: Mapping[str, Any]) -> str:
 
 
 def notes(results: Mapping[str, Any]) -> list[str]:
-    """What has to be known of single rows."""
+    """What has to be known of single rows, the most important first."""
     told = [
+        f"Warning, {recipe_name(row)}: {warning}."
+        for row in results["rows"]
+        for warning in row.get("warnings", ())
+    ]
+    told += [
         f"{recipe_name(row)}: models {row['diverged']} diverged and are left out."
         for row in results["rows"]
         if row.get("diverged")

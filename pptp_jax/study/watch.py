@@ -1,0 +1,75 @@
+"""A look at the first models of a run while they train: have they begun to learn?"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Int
+
+from pptp_jax.training import Progress, Recipe
+
+# So many steps are enough to beat an answer that ignores the input.
+STEPS = 100
+# What has not fallen by this share of it may differ from it by chance.
+MARGIN = 0.02
+# A mean loss so many times that of a constant answer has been thrown there by too long a step.
+THROWN = 10
+
+
+def entropy(labels: Int[np.ndarray, " examples"]) -> float:
+    """The cross-entropy of always answering with the shares of the classes.
+
+    Examples:
+        >>> print(f"{entropy(np.array([0, 1, 0, 1])):.3f}")
+        0.693
+    """
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return float(-(shares * np.log(shares)).sum())
+
+
+class Watch:
+    """Looks at the first group that a run begins to train, and says once if it learns nothing.
+
+    It trains nothing itself: a model of its own would have to be compiled, which takes longer than
+    the first epochs of small models and much longer on large ones. So it costs nothing, changes no
+    number, and is silent on fleets that an earlier run has begun or finished. Of a training that
+    ends before it could tell, the results say the same.
+
+    Attributes:
+        chance: the loss of always answering with the shares of the classes.
+        steps: how many steps an epoch has.
+        tell: is told the warning.
+
+    Examples:
+        >>> from pptp_jax.training import undefended
+        >>> watch = Watch(labels=np.arange(60) % 10, steps=50, tell=print)
+        >>> for epoch, loss in enumerate([2.4, 2.31, 2.3], start=1):
+        ...     watch(undefended(3), Progress(models=0, training=4, epoch=epoch, loss=loss))
+        warning: undefended_3: after 2 epochs the loss is 2.31, and 2.3 for always answering ...
+    """
+
+    def __init__(
+        self, *, labels: Int[np.ndarray, " examples"], steps: int, tell: Callable[[str], object]
+    ) -> None:
+        self.chance, self.steps, self.tell = entropy(labels), steps, tell
+        self._looking: bool | None = None
+
+    def __call__(self, recipe: Recipe, now: Progress) -> None:
+        """Is told after each epoch of a run."""
+        if self._looking is None:
+            self._looking = (now.models, now.epoch) == (0, 1)
+        if not self._looking:
+            return
+        enough = max(2, -(-STEPS // self.steps))  # the mean over the first epoch looks back
+        if now.epoch >= enough or not now.loss < THROWN * self.chance:
+            self._looking = False
+            if not now.loss < (1 - MARGIN) * self.chance:
+                self.tell(_warning(recipe, now, self.chance))
+
+
+def _warning(recipe: Recipe, now: Progress, chance: float) -> str:
+    epochs = f"{now.epoch} epoch{'s' if now.epoch > 1 else ''}"
+    return (
+        f"warning: {recipe.slug}: after {epochs} the loss is {now.loss:.3g}, and {chance:.3g} for "
+        "always answering with the shares of the classes: these models have not begun to learn. "
+        "If it stays so, attacks will find nothing; try a lower learning rate or standardize=True"
+    )
