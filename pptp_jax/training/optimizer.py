@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from pptp_jax.validation import fraction, not_negative, one_of, positive
+from pptp_jax.validation import fraction, given, not_negative, one_of, positive
 
 Schedule = Literal["cosine", "constant", "steps", "lira"]
 
@@ -52,7 +52,7 @@ class SGD:
     schedule: Schedule = jax.tree.static(default="cosine")  # noqa: RUF009 - a field
 
     def __post_init__(self) -> None:
-        positive(learning_rate=self.learning_rate, max_norm=self.max_norm)
+        positive(learning_rate=self.learning_rate, **given(max_norm=self.max_norm))
         fraction(momentum=self.momentum)
         not_negative(weight_decay=self.weight_decay)
         one_of(get_args(Schedule), schedule=self.schedule)

@@ -225,7 +225,6 @@ def test_given_weights_keep_the_inputs_that_they_learned_from(tmp_path: Path) ->
 
 def test_numbers_of_the_units_are_part_of_what_a_fleet_depends_on() -> None:
     study, data = prepared(replace(FAST, data=Bytes()))
-    rest = data, study.division(len(data)), study.membership(len(data))
     model = mlp([8], 10)
     keys = {
         fingerprint(replace(study, model=own).fleet_spec(study.recipes[0], data))
