@@ -9,7 +9,7 @@ import numpy as np
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.source import Select
 from pptp_jax.storage.files import read_arrays
-from pptp_jax.validation import Refused, positive
+from pptp_jax.validation import Refused, given, positive
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Npz:
     scale: float | None = None
 
     def __post_init__(self) -> None:
-        positive(scale=self.scale)
+        positive(**given(scale=self.scale))
 
     def load(self, select: Select = np.arange) -> Dataset:
         """Reads and checks the file.
