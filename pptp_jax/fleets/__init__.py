@@ -1,8 +1,16 @@
 """Fleets on disk: trained once, their signals kept, and taken up where they stopped."""
 
 from pptp_jax.fleets.fingerprint import fingerprint
-from pptp_jax.fleets.run import run_fleet
+from pptp_jax.fleets.run import run_fleet, run_fleets
 from pptp_jax.fleets.spec import FleetSpec, Runtime
 from pptp_jax.fleets.stored import FleetSignals, StoredFleet
 
-__all__ = ["FleetSignals", "FleetSpec", "Runtime", "StoredFleet", "fingerprint", "run_fleet"]
+__all__ = [
+    "FleetSignals",
+    "FleetSpec",
+    "Runtime",
+    "StoredFleet",
+    "fingerprint",
+    "run_fleet",
+    "run_fleets",
+]

@@ -37,7 +37,7 @@ def planned(home: Path, key: str, spec: FleetSpec, runtime: Runtime) -> dict[str
     """
     path, models = home / "fleet.json", spec.models
     regions = resolved_regions(spec)
-    stored = _record(path)
+    stored = read_plan(home)
     groups = [tuple(group) for group in stored.get("groups", ())]
     if stored.get("key") == key and sum(groups, ()) == tuple(range(models)):
         if regions is not None:
@@ -72,7 +72,7 @@ def _load(spec: FleetSpec) -> tuple[Model, Arrays, int]:
 
 def predicted_bytes(home: Path) -> int | None:
     """What the models of a fleet were predicted to need; None if nobody has said so."""
-    return _record(home / "fleet.json").get("predicted_bytes")
+    return read_plan(home).get("predicted_bytes")
 
 
 def halved(home: Path, plan: Mapping[str, Any], unfinished: Collection[int]) -> int:
@@ -124,9 +124,14 @@ def available(stored: dict[str, Any]) -> Strategy:
     return Strategy(**stored | {"devices": devices, "data_devices": shared})
 
 
-def _record(path: Path) -> dict[str, Any]:
+def read_plan(home: Path) -> dict[str, Any]:
     """What was written of a fleet; nothing where it is missing or damaged."""
     try:
-        return dict(json.loads(path.read_text()))
+        return dict(json.loads((home / "fleet.json").read_text()))
     except (OSError, ValueError, TypeError):
         return {}
+
+
+def working(plan: Mapping[str, Any]) -> Any:
+    """What of a plan decides over the last bits of a network: who stands beside it, and how."""
+    return json.loads(json.dumps([plan.get(part) for part in ("groups", "widths", "strategy")]))

@@ -6,7 +6,7 @@ confidence look at finished models alone.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,23 +15,56 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Shaped
+from jaxtyping import Shaped
 
-from pptp_jax.data import Arrays
 from pptp_jax.fleets.fingerprint import fingerprint
-from pptp_jax.fleets.plan import available, halved, planned, predicted
+from pptp_jax.fleets.layout import layout, reduced
+from pptp_jax.fleets.plan import available, halved, planned, predicted, read_plan, working
 from pptp_jax.fleets.shards import gather, shard
+from pptp_jax.fleets.sharing import Sharing, Trunk, drop_branches, leave, plan_sharing
 from pptp_jax.fleets.spec import FleetSpec, Runtime
 from pptp_jax.fleets.stored import StoredFleet
 from pptp_jax.models import Variables
-from pptp_jax.signals import Asked, Layout, Part, SignalStore, collect
+from pptp_jax.signals import Asked, SignalStore
 from pptp_jax.storage.units import size
-from pptp_jax.tasks import Signal
-from pptp_jax.training import Checkpoint, Execution, Strategy, Trained, train_fleet
+from pptp_jax.training import Branch, Checkpoint, Execution, Strategy, Trained, train_fleet
+
+
+def run_fleets(
+    specs: Sequence[FleetSpec],
+    homes: Sequence[Path],
+    runtime: Runtime | None = None,
+    *,
+    keys: Sequence[str] | None = None,
+) -> list[StoredFleet]:
+    """Runs several fleets; phases that they begin with alike are trained once.
+
+    Args:
+        specs: the fleets, in the order in which they are trained.
+        homes: a directory of its own for each.
+        runtime: as for `run_fleet`.
+        keys: their fingerprints, if they are known already.
+    """
+    runtime = Runtime() if runtime is None else runtime
+    keys = [fingerprint(spec) for spec in specs] if keys is None else keys
+    shared = plan_sharing(specs, homes)
+    found = [
+        run_fleet(spec, home, runtime, key=key, sharing=sharing)
+        for spec, home, key, sharing in zip(specs, homes, keys, shared, strict=True)
+    ]
+    runtime.processes.wait()
+    if runtime.processes.first:
+        drop_branches(homes)
+    return found
 
 
 def run_fleet(
-    spec: FleetSpec, home: Path, runtime: Runtime | None = None, *, key: str | None = None
+    spec: FleetSpec,
+    home: Path,
+    runtime: Runtime | None = None,
+    *,
+    key: str | None = None,
+    sharing: Sharing = Sharing(),  # noqa: B008 - a tuple
 ) -> StoredFleet:
     """Trains a fleet, or reads as much of it as an earlier run has left.
 
@@ -47,6 +80,7 @@ def run_fleet(
             run.
         runtime: how it is worked off; None works it off in this process, as usual.
         key: the fleet's fingerprint, if it is known already.
+        sharing: the phases that it has in common with other fleets.
 
     Returns:
         The fleet by the epochs behind it. In other processes than process 0 what they have
@@ -56,14 +90,14 @@ def run_fleet(
         KeyboardInterrupt: if the runtime says stop, when what is being trained has been saved.
     """
     runtime = Runtime() if runtime is None else runtime
-    run = _Run(spec, home, runtime, fingerprint(spec) if key is None else key)
+    run = _Run(spec, home, runtime, fingerprint(spec) if key is None else key, sharing)
     while (unfinished := run.train()) is not None:
         # What failed is let go by now, with the memory that it held.
         width = halved(home, run.plan, unfinished)
         runtime.log(
             f"{spec.recipe.slug}: the memory does not suffice; going on with {width} at a time"
         )
-        run = _Run(spec, home, replace(runtime, resume=True), run.key)
+        run = _Run(spec, home, replace(runtime, resume=True), run.key, sharing)
     runtime.processes.wait()
     if runtime.processes.first:
         gather(home, run.stores)
@@ -73,8 +107,11 @@ def run_fleet(
 class _Run:
     """One attempt at a fleet, with the groups as they are planned."""
 
-    def __init__(self, spec: FleetSpec, home: Path, runtime: Runtime, key: str) -> None:
+    def __init__(
+        self, spec: FleetSpec, home: Path, runtime: Runtime, key: str, sharing: Sharing
+    ) -> None:
         self.spec, self.home, self.runtime, self.key = spec, home, runtime, key
+        self.sharing = sharing
         processes = runtime.processes
         agreed = processes.agree(self._begun)
         self.plan = agreed["plan"]
@@ -82,7 +119,7 @@ class _Run:
         missing = agreed["missing"]
         self.missing: list[int] = missing if self.strategy.together else processes.share(missing)
         self.stores = self._opened(home if processes.first else shard(home, processes.index))
-        self._take = jax.jit(partial(_reduced, spec))
+        self._take = jax.jit(partial(reduced, spec))
 
     def train(self) -> list[int] | None:
         """Trains what is missing; returns the groups for which the memory did not suffice."""
@@ -148,8 +185,10 @@ class _Run:
                 strategy=self.strategy,
                 width=self.plan["widths"][i],
                 checkpoint=lambda _: Checkpoint(saved),
+                start=self._begun_elsewhere,
                 on_progress=lambda p: runtime.on_progress(spec.recipe, p._replace(models=before)),
                 on_epoch=self._on_epoch,
+                on_phase=self._on_phase,
                 stop=runtime.stop,
             ),
         )
@@ -159,6 +198,49 @@ class _Run:
     def _on_epoch(self, group: tuple[int, ...], epochs: int, variables: Variables) -> None:
         if epochs in self.spec.ends[:-1]:
             self._keep(group, epochs, variables, {})
+
+    def _on_phase(self, group: tuple[int, ...], branch: Branch) -> None:
+        if branch.phases in self.sharing.left and not self._silent:
+            phases = self.spec.recipe.phases[: branch.phases]
+            leave(self.home, sum(int(phase.epochs) for phase in phases), group, branch)
+
+    def _begun_elsewhere(self, group: tuple[int, ...]) -> Branch | None:
+        """Where an earlier fleet has left a group that was worked off in the same way."""
+        own = working(self.plan)
+        for trunk in self.sharing.trunks:
+            stored = read_plan(trunk.home)
+            branch = trunk.load(group) if working(stored) == own else None
+            if branch is None or not self._taken_over(trunk, str(stored["key"]), group):
+                continue
+            phases = "first phase is that" if trunk.phases == 1 else "first phases are those"
+            self.runtime.log(
+                f"{self.spec.recipe.slug}: models {group[0]} to {group[-1]}: the {phases} of "
+                f"{trunk.spec.recipe.slug}, trained once"
+            )
+            return branch
+        return None
+
+    def _taken_over(self, trunk: Trunk, key: str, group: tuple[int, ...]) -> bool:
+        """Copies the signals of shared stops; False if the earlier fleet lacks some of them."""
+        for epochs in self.spec.ends[:-1]:
+            if epochs > trunk.epochs or not self.stores[epochs].missing & {*group}:
+                continue
+            its = SignalStore(trunk.home / f"after-{epochs}", layout(trunk.spec, key, epochs))
+            if its.missing & {*group}:
+                return False
+            if not self._silent:
+                parts = self.stores[epochs].layout.parts
+                arrays = {name: its.read_rows(name, group) for name in parts}
+                self.stores[epochs].write(
+                    (model, {name: array[place] for name, array in arrays.items()})
+                    for place, model in enumerate(group)
+                )
+        return True
+
+    @property
+    def _silent(self) -> bool:
+        """Whether another process writes the same."""
+        return self.strategy.together and not self.runtime.processes.first
 
     def _taken(self, ended: Trained) -> dict[str, Shaped[np.ndarray, "models ..."]]:
         """What is known of finished models besides their answers."""
@@ -175,8 +257,8 @@ class _Run:
         variables: Variables,
         known: Mapping[str, Shaped[np.ndarray, "models ..."]],
     ) -> None:
-        if self.strategy.together and not self.runtime.processes.first:
-            return  # process 0 has the same
+        if self._silent:
+            return
         parts, asked = self.stores[epochs].layout.parts, self.spec.asked_arrays
 
         def row(place: int, model: int) -> tuple[int, dict[str, np.ndarray]]:
@@ -187,65 +269,3 @@ class _Run:
 
         # A model at a time, so that the answers of one are in memory.
         self.stores[epochs].write(row(place, model) for place, model in enumerate(group))
-
-
-def layout(spec: FleetSpec, key: str, epochs: int) -> Layout:
-    """What the store of a stop holds.
-
-    Args:
-        spec: the fleet.
-        key: its fingerprint.
-        epochs: the epochs behind the stop.
-    """
-    signals = spec.signals_at(epochs)
-    shapes = spec.model.shapes(spec.arrays.batch_shape())
-    one = jax.eval_shape(partial(_answers, spec), shapes, spec.asked_arrays, jax.random.key(0))
-    stacked = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape), a.dtype), shapes)
-    parts = {}
-    for signal in signals:
-        if signal.take is None:
-            found, shape = one[signal.name], one[signal.name].shape
-        else:
-            found = jax.eval_shape(partial(_take, spec, signal), stacked)
-            shape = found.shape[1:]
-        parts[signal.name] = Part(shape, str(found.dtype))
-    parts["finite"] = Part((), "bool")
-    if epochs == spec.ends[-1]:
-        parts["loss"] = Part((epochs,))
-    return Layout(
-        key=key,
-        models=spec.models,
-        examples=len(spec.rows),
-        queries=tuple(query.name for query in spec.queries),
-        parts=parts,
-    )
-
-
-def _take(spec: FleetSpec, signal: Signal, fleet: Variables) -> Shaped[Array, "models ..."]:
-    """A signal of the first models of a fleet; only its shape is looked at."""
-    assert signal.take is not None
-    numbers = tuple(range(len(jax.tree.leaves(fleet)[0])))
-    key = jax.random.key(spec.seed)
-    return signal.take(Asked(spec.model, fleet, numbers, spec.arrays, spec.rows, key))
-
-
-def _answers(
-    spec: FleetSpec, own: Variables, data: Arrays, key: Any
-) -> dict[str, Shaped[Array, "..."]]:
-    return collect(
-        spec.model,
-        own,
-        data,
-        signals=spec.kept,
-        queries=spec.queries,
-        release=spec.recipe.release,
-        key=key,
-    )
-
-
-def _reduced(
-    spec: FleetSpec, group: Variables, place: Int[Array, ""], model: Int[Array, ""], data: Arrays
-) -> dict[str, Shaped[Array, "..."]]:
-    """The signals that follow from the answers of a model that stands somewhere in a group."""
-    own = jax.tree.map(lambda leaf: leaf[place], group)
-    return _answers(spec, own, data, jax.random.fold_in(jax.random.key(spec.seed), model))

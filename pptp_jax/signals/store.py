@@ -6,7 +6,7 @@ Pure storage: it knows nothing of how models are trained or asked.
 import json
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -85,6 +85,16 @@ class SignalStore:
             raise Refused(f"{self.path(name)} lacks models {', '.join(lost)}")
         return np.load(self.path(name), mmap_mode="r", allow_pickle=False)
 
+    def read_rows(self, name: str, models: Sequence[int]) -> Shaped[np.ndarray, "models ..."]:
+        """An array of some models, none of which is missing.
+
+        Args:
+            name: the array.
+            models: which ones.
+        """
+        array = np.load(self.path(name), mmap_mode="r", allow_pickle=False)
+        return np.asarray(array[list(models)])
+
     def write(self, rows: Iterable[tuple[int, Mapping[str, np.ndarray]]]) -> None:
         """Writes models one by one as they come; they count when all of them are on disk.
 
@@ -116,12 +126,8 @@ class SignalStore:
         """Copies the models that are whole in another store of the same layout and missing here."""
         found = sorted(self.missing - other.missing)
         if found:
-            arrays = {
-                name: np.load(other.path(name), mmap_mode="r", allow_pickle=False)
-                for name in self._layout.parts
-            }
             self.write(
-                (model, {name: np.asarray(array[model]) for name, array in arrays.items()})
+                (model, {n: other.read_rows(n, [model])[0] for n in self._layout.parts})
                 for model in found
             )
 

@@ -20,7 +20,7 @@ from pptp_jax.evaluation.learned import warnings
 from pptp_jax.evaluation.riskiest import write_riskiest
 from pptp_jax.evaluation.slices import slices
 from pptp_jax.evaluation.white_box import white_box
-from pptp_jax.fleets import Runtime, StoredFleet, fingerprint, run_fleet
+from pptp_jax.fleets import Runtime, StoredFleet, fingerprint, run_fleets
 from pptp_jax.fleets.plan import predicted_bytes, resolved_regions
 from pptp_jax.storage.files import link, sweep, write_array, write_arrays, write_json, write_text
 from pptp_jax.storage.kinds import check_kind
@@ -112,10 +112,7 @@ def _run(
         write_json(out / "manifest.json", manifest | {"fleets": homes})
         write_text(out / "README.md", render_readme(manifest))
     watched = _watched(study, data, manifest["members"], runtime)
-    trained = [
-        run_fleet(spec, out / home, watched, key=key)
-        for spec, key, home in zip(specs, keys, homes, strict=True)
-    ]
+    trained = run_fleets(specs, [out / home for home in homes], watched, keys=keys)
     if not processes.first:
         processes.wait()
         return dict(json.loads((out / "results.json").read_text()))

@@ -60,7 +60,8 @@ class Execution:
         on_epoch: is given the group, the epochs behind it and its networks after each epoch, before
             the state is saved; not while an ensemble stands in their place. What it keeps it must
             copy: the next epoch reuses the memory.
-        on_phase: is given the group and where it stands after each phase, likewise.
+        on_phase: is given the group and where it stands after each phase; what it keeps it must
+            copy.
         stop: whether to stop, asked after each epoch; the word of one process is enough.
 
     Examples:

@@ -171,7 +171,7 @@ class _Group(NamedTuple):
             number += 1
             if phase.ensemble is None:
                 execution.on_epoch(self.models, number, self._own(state.variables))
-            if number in ends[:-1]:
+            if number in ends:
                 behind = Branch(current + 1, state.variables, losses[:, :number])
                 execution.on_phase(self.models, self._own(behind))
             self._tell(number, loss)
