@@ -1,19 +1,15 @@
 """Auditing models that were trained elsewhere, by the signals that their owner hands over."""
 
 import hashlib
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from pptp_jax import __version__
 from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.evidence import AXES
 from pptp_jax.audit.given import evidence_given
@@ -24,10 +20,11 @@ from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confiden
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
+from pptp_jax.storage.provenance import provenance
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import AttackUnavailable, Refused, at_least, one_of
 
-PACKAGES = ("jax", "jaxlib", "numpy", "scipy")
+PACKAGES = ("numpy", "scipy")
 # The attack that stands for all others where one must: the first of these that was possible.
 _FOREMOST = ("lira_online", "rmia_online", "lira_offline", "rmia_offline", "loss")
 
@@ -161,9 +158,7 @@ def audit_signals(
         "targets": len(rows),
         "members": int(members[0]) if len(set(members.tolist())) == 1 else None,
         "seed": seed,
-        "versions": {"python": platform.python_version(), "pptp-jax": __version__}
-        | {package: version(package) for package in PACKAGES},
-        "device": str(jax.devices()[0].device_kind),
+        **provenance(*PACKAGES),
         "seconds": round(time.monotonic() - began, 1),
         "rows": [row],
         "compared": compared,

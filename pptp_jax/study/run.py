@@ -1,19 +1,14 @@
 """Running a study: train, attack, measure, and write down everything."""
 
 import json
-import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.evaluation.attack_fleet import Attacked, attacked
 from pptp_jax.evaluation.learned import warnings
@@ -25,6 +20,7 @@ from pptp_jax.fleets.plan import predicted_bytes, resolved_regions
 from pptp_jax.storage.files import link, sweep, write_array, write_arrays, write_json, write_text
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
+from pptp_jax.storage.provenance import provenance
 from pptp_jax.storage.record import describe
 from pptp_jax.study.comparisons import comparisons, curves
 from pptp_jax.study.config import Study
@@ -37,7 +33,7 @@ from pptp_jax.training import Progress, Recipe, Strategy
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+PACKAGES = ("flax", "optax", "orbax-checkpoint", "numpy")
 
 Chooser = Callable[[Study, Dataset], Strategy]
 
@@ -195,12 +191,9 @@ def _manifest(
         "members": int(membership.matrix[0].sum()),
         "queries": [query.name for query in study.queries],
         "seed": study.seed,
-        "versions": {"python": platform.python_version(), "pptp-jax": __version__}
-        | {package: version(package) for package in PACKAGES},
         "strategy": describe(runtime.strategy),
-        "device": str(jax.local_devices()[0].device_kind),
         "processes": runtime.processes.count,
-    }
+    } | provenance(*PACKAGES)
 
 
 def _write_signals(
