@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pptp_jax.evaluation.curve import Curve
-from pptp_jax.evaluation.matching import STATISTICS, matched_accuracy
+from pptp_jax.evaluation.matching import STATISTICS, matched_utility
 from pptp_jax.evaluation.method import method_name
 from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.stored import AGAIN, read_results, read_scores
@@ -187,7 +187,7 @@ def _comparisons(
     common = [(name, name) for name in sides["a"] if name in sides["b"]]
     pairs = common or [(one, other) for one in sides["a"] for other in sides["b"]]
     return [
-        matched_accuracy(
+        matched_utility(
             Curve(f"{one} (a)", sides["a"][one]),
             Curve(f"{other} (b)", sides["b"][other]),
             statistic=statistic,

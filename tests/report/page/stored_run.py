@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pptp_jax.data import Balanced, Dataset
-from pptp_jax.evaluation import Curve, matched_accuracy, point
+from pptp_jax.evaluation import Curve, matched_utility, point
 from pptp_jax.evaluation.attack_fleet import Attacked
 from pptp_jax.evaluation.riskiest import write_riskiest
 from pptp_jax.metrics import attack_metrics, mean_over
@@ -98,7 +98,7 @@ def write_run(
         "rows": rows,
         "compared": "lira_online",
         "curves": [curve.to_json() for curve in curves],
-        "comparisons": [matched_accuracy(c, first, attack="lira online").to_json() for c in others],
+        "comparisons": [matched_utility(c, first, attack="lira online").to_json() for c in others],
     }
     (directory / "results.json").write_text(json.dumps(results))
     shape = (EXAMPLES, 6, 6, 1) if images else (EXAMPLES, 6)
