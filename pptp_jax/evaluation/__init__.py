@@ -6,4 +6,13 @@ from pptp_jax.evaluation.matching import STATISTICS, matched_utility
 from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.point import Point, point
 
-__all__ = ["STATISTICS", "Curve", "Matched", "Measure", "Point", "frontier", "matched_utility", "point"]
+__all__ = [
+    "STATISTICS",
+    "Curve",
+    "Matched",
+    "Measure",
+    "Point",
+    "frontier",
+    "matched_utility",
+    "point",
+]

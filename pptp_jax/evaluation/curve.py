@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from pptp_jax.evaluation.measure import Measure
+from pptp_jax.evaluation.measure import ACCURACY, Measure
 from pptp_jax.evaluation.point import Point
 from pptp_jax.validation import Refused, one_of
 
@@ -33,7 +33,7 @@ class Curve:
 
     name: str
     points: tuple[Point, ...]
-    measure: Measure = Measure()
+    measure: Measure = ACCURACY
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", tuple(self.points))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pptp_jax.evaluation.measure import Measure, oriented
+from pptp_jax.evaluation.measure import ACCURACY, Measure, oriented
 from pptp_jax.metrics import Estimate
 
 
@@ -30,7 +30,7 @@ class Matched:
     b: str
     statistic: str
     attack: str
-    measure: Measure = Measure()
+    measure: Measure = ACCURACY
     ranges: tuple[tuple[float, float], tuple[float, float]]
     strengths: tuple[float, ...]
     differences: tuple[Estimate, ...]
@@ -86,7 +86,9 @@ def _verdict(matched: Matched) -> str:
         )
     sign = _sign(matched.mean)
     if sign == 0:
-        found = f"{span} no difference can be told between {a} and {b}: {measure.amount(matched.mean)}"
+        found = (
+            f"{span} no difference can be told between {a} and {b}: {measure.amount(matched.mean)}"
+        )
     else:
         found = f"{span} {a} {measure.keeps} {measure.more(matched.mean, sign)} than {b}"
     return found + _exceptions(matched, sign) + "."

@@ -19,8 +19,9 @@ STATISTICS = ("auc", "tpr@0.001")
 
 
 class Frontier(NamedTuple):
-    """Strengths and utilities of the points worth choosing, both rising; of what is to be low, the
-    utilities negated.
+    """Strengths and utilities of the points worth choosing, both rising.
+
+    Utilities are negated where lower is better.
     """
 
     strength: Float[np.ndarray, " frontier"]

@@ -5,6 +5,9 @@ from typing import NamedTuple, Self
 from pptp_jax.metrics import Estimate
 from pptp_jax.tasks import Task
 
+# The unit of differences between shares.
+POINTS = "points more"
+
 
 class Measure(NamedTuple):
     """What a task calls utility, and which direction is the better one.
@@ -42,7 +45,7 @@ class Measure(NamedTuple):
     def gain(self) -> str:
         """The title of a column of differences, in which a positive number favours the first."""
         if self.in_points:
-            return "points more"
+            return POINTS
         return f"{self.name}, {'more' if self.higher_is_better else self._less}"
 
     @property
@@ -57,13 +60,14 @@ class Measure(NamedTuple):
 
     def amount(self, gain: Estimate) -> str:
         """How large a difference is, with its interval and its unit."""
-        if gain.value is None or gain.low is None or gain.high is None:
+        known = [x for x in gain if x is not None]
+        if len(known) < 3:
             return "an unknown amount"
         # Adding 0 takes the sign off a rounded zero.
         if self.in_points:
-            value, low, high = (round(100 * x, 1) + 0.0 for x in gain)
+            value, low, high = (round(100 * x, 1) + 0.0 for x in known)
             return f"{value:.1f} points [{low:.1f}, {high:.1f}]"
-        value, low, high = (float(f"{x:.3g}") + 0.0 for x in gain)
+        value, low, high = (float(f"{x:.3g}") + 0.0 for x in known)
         return f"{value:g} [{low:g}, {high:g}]"
 
     def more(self, gain: Estimate, sign: int = 1) -> str:
@@ -78,6 +82,9 @@ class Measure(NamedTuple):
     def comparative(self, sign: int) -> str:
         """`more`, `less` or `fewer`, of what is better (1) or worse (−1)."""
         return "more" if sign == self.sign else self._less
+
+
+ACCURACY = Measure()
 
 
 def oriented(estimate: Estimate, sign: int) -> Estimate:

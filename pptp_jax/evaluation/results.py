@@ -119,9 +119,8 @@ class RecipeResult:
         Raises:
             Damaged: if something is missing, or no estimate.
         """
-        for key in ("slug", "attacks"):
-            if key not in record:
-                raise Damaged(f"a row lacks {key}")
+        if lacking := {"slug", "attacks"} - set(record):
+            raise Damaged(f"a row lacks {min(lacking)}")
         given = {own.name: typed(record[own.name]) for own in fields(cls) if own.name in record}
         for key in ("utility", "train_utility"):
             if key in record:

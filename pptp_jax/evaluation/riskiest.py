@@ -25,7 +25,7 @@ def write_riskiest(
 ) -> None:
     """Writes down, for each recipe, the examples that one attack tells best.
 
-    The arrays: `slugs` of the recipes; of each recipe's examples `ids` and, where there are classes,
+    The arrays: `slugs` of the recipes; of each recipe's examples `ids` and, of data with classes,
     `labels`; for every target `scores`, `alarm_rates` and `membership` (recipes, examples,
     targets), NaN for targets that diverged; `pictures` (recipes, examples, height, width, channels)
     where the data are images. Nothing is left at the path where no recipe has been attacked.

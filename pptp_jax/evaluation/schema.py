@@ -40,7 +40,7 @@ def typed(record: Any) -> Any:
         if set(record) - {"coarse"} == set(ENDS):
             return read_estimate(record)
         return {key: typed(value) for key, value in record.items()}
-    if isinstance(record, list | tuple):
+    if isinstance(record, list | tuple) and not isinstance(record, Estimate):
         return tuple(map(typed, record))
     return record
 

@@ -67,8 +67,8 @@ def write_run(
                 "slug": slug,
                 "diverged": [3],
                 "notes": [f"{slug}: [a note] {NASTY}"],
-                "test_accuracy": mean_over(correct, ~members, resamples=RESAMPLES)._asdict(),
-                "train_accuracy": mean_over(correct, members, resamples=RESAMPLES)._asdict(),
+                "utility": mean_over(correct, ~members, resamples=RESAMPLES)._asdict(),
+                "train_utility": mean_over(correct, members, resamples=RESAMPLES)._asdict(),
                 "attacks": measured,
                 **told_of(measured, names),
                 "white_box": {"gradients": {"stem": measured["loss"], "head": measured["loss"]}},
@@ -76,6 +76,7 @@ def write_run(
         )
     first, *others = curves
     results = {
+        "schema": 2,
         "study": f"mine {NASTY}",
         "command": f"pptp run '{NASTY}.py'",
         "config": {
