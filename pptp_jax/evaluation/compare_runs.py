@@ -35,7 +35,8 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
     Returns:
         Plain data: `measure`, the name of the utility; `rows`, each recipe's utility and attack;
         `config`, what differs; `comparisons`, as `Matched.to_json` gives them; `unmatched`, why
-        there are none, or None; `left_out`, in sentences, which recipes could not be attacked, and are not compared.
+        there are none, or None; `left_out`, in sentences, which recipes could not be attacked, and
+        are not compared.
 
     Raises:
         ValueError: if one is no finished run of a study, is damaged, or they are of different data.
