@@ -1,6 +1,7 @@
 """Matched comparison against a naive twin, planted truths, and what must not matter."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,16 @@ from hypothesis import strategies as st
 from naive_compare import copies, kept, statistics
 from scipy.stats import norm
 
-from pptp_jax.evaluation import Curve, Matched, Point, frontier, matched_utility, point
-from pptp_jax.metrics import attack_metrics, auc, balanced_accuracy, mean_over, roc, tpr_at_fpr
+from pptp_jax.evaluation import Curve, Matched, Measure, Point, frontier, matched_utility, point
+from pptp_jax.metrics import (
+    Drawn,
+    attack_metrics,
+    auc,
+    balanced_accuracy,
+    mean_over,
+    roc,
+    tpr_at_fpr,
+)
 
 STRENGTHS = np.array([0.3, 0.7, 1.1, 1.5])
 ACCURACIES = np.array([0.5, 0.6, 0.67, 0.7])
@@ -135,6 +144,34 @@ def test_swapping_the_curves_negates_all() -> None:
     a, b = curve("a", 0), curve("b", 1)
     forth, back = matched_utility(a, b), matched_utility(b, a)
     np.testing.assert_allclose(numbers(forth), -numbers(back)[:, [0, 2, 1]], atol=1e-12)
+
+
+BITS = Measure("bits per token", higher_is_better=False)
+
+
+def mirrored(of: Curve) -> Curve:
+    """The same curve with a utility that is to be low."""
+    points = [replace(p, utility=Drawn(-p.utility.value, -p.utility.drawn)) for p in of.points]
+    return Curve(of.name, tuple(points), BITS)
+
+
+def test_a_utility_that_is_to_be_low_is_compared_as_its_negative() -> None:
+    a, b = curve("a", 0), curve("b", 1)
+    found, plain = matched_utility(mirrored(a), mirrored(b)), matched_utility(a, b)
+    np.testing.assert_allclose(numbers(found), numbers(plain), atol=1e-12)
+    assert found.ranges == plain.ranges and found.to_json()["gain"] == "bits per token, fewer"
+
+
+def test_the_verdict_has_the_words_of_the_utility() -> None:
+    better, worse = curve("new", 3, accuracies=ACCURACIES + 0.05), curve("old", 3)
+    more, less = (
+        matched_utility(*map(mirrored, pair)).verdict for pair in ((better, worse), (worse, better))
+    )
+    assert "new has 0.0" in more and "fewer bits per token than old" in more
+    assert "old has 0.0" in less and "more bits per token than new" in less
+    assert "accuracy" not in more + less and "points" not in more + less
+    with pytest.raises(ValueError, match="one measure of utility; new has accuracy, old has bits"):
+        matched_utility(better, mirrored(worse))
 
 
 def test_neither_order_nor_dominated_points_matter() -> None:
