@@ -32,7 +32,7 @@ import optax
 
 from pptp_jax import report
 from pptp_jax.data import Arrays, Balanced, Dataset, Npz
-from pptp_jax.evaluation import Curve, Point, frontier
+from pptp_jax.evaluation import Curve, Point, RunResults, frontier
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import Drawn, Estimate, Resampling, drawn_mean, drawn_metrics
 from pptp_jax.models import Model, Variables, mlp, save_variables, starting_from
@@ -320,7 +320,7 @@ def main(data: Path, out: Path, changes: tuple[str, ...]) -> None:
                 command=" ".join(sys.argv),
                 runtime=Runtime(on_progress=on_progress),
             )
-        report.draw_figures(results, out / start)
+        report.draw_figures(RunResults.from_json(results), out / start)
         report.write_report(out / start)
         click.echo(f"{start}: {results['seconds']:.0f} s")
     written(leaks_of(own, loaded, out), out)
