@@ -51,6 +51,7 @@ class Regression(Task):
         self, outputs: Float[Array, "batch numbers"], batch: Batch
     ) -> Float[Array, " batch"]:
         """½ ‖r‖² / σ²."""
+        assert batch.targets is not None
         return -self.log_prob(outputs, batch.targets)
 
     def confidence(
