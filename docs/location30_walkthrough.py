@@ -106,7 +106,7 @@ figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
 drawn = [c for c in results["curves"] if c["name"].startswith(("early", "freeze"))]
 drawn = [c for c in drawn if "(" not in c["name"] and len(c["points"]) > 1][:4]
 for curve in drawn:
-    points = sorted((p["auc"]["value"], p["accuracy"]["value"]) for p in curve["points"])
+    points = sorted((p["auc"]["value"], p["utility"]["value"]) for p in curve["points"])
     axes.plot(*zip(*points, strict=True), ".", ms=9, alpha=0.8, label=curve["name"])
 axes.set(xlabel="AUC of LiRA", ylabel="test accuracy")
 axes.legend(frameon=False)

@@ -32,7 +32,7 @@ import optax
 
 from pptp_jax import report
 from pptp_jax.data import Arrays, Balanced, Dataset, Npz
-from pptp_jax.evaluation import Curve, Point, frontier
+from pptp_jax.evaluation import Curve, Point, RunResults, frontier
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import Drawn, Estimate, Resampling, drawn_mean, drawn_metrics
 from pptp_jax.models import Model, Variables, mlp, save_variables, starting_from
@@ -188,7 +188,7 @@ def curves(study: Study, data: Dataset, home: Path, attack: str, group: str) -> 
         honest = every & np.isin(examples, rows["others"]) & ~membership
         among = every & np.isin(examples, rows[group])
         point = Point(
-            accuracy=drawn_mean(correct, honest, drawn, models),
+            utility=drawn_mean(correct, honest, drawn, models),
             strength=drawn_metrics(scores, membership, drawn, models, fprs=(0.01,), among=among),
             resampling=drawn,
             label=row["slug"],
@@ -283,7 +283,7 @@ def table(leaks: Mapping[str, Any]) -> str:
         for start in STARTS:
             by_group = [leaks["points"][f"{start} {group} {attack}"] for group in GROUPS]
             for same in zip(*by_group, strict=True):
-                cells = [start, same[0]["label"], told(same[0]["accuracy"])]
+                cells = [start, same[0]["label"], told(same[0]["utility"])]
                 cells += [told(own[name]) for own in same for name in ("auc", "tpr@0.01")]
                 lines.append("  ".join(cells))
     lines += ["", f"More AUC of {ATTACK} at equal accuracy"]
@@ -320,7 +320,7 @@ def main(data: Path, out: Path, changes: tuple[str, ...]) -> None:
                 command=" ".join(sys.argv),
                 runtime=Runtime(on_progress=on_progress),
             )
-        report.draw_figures(results, out / start)
+        report.draw_figures(RunResults.from_json(results), out / start)
         report.write_report(out / start)
         click.echo(f"{start}: {results['seconds']:.0f} s")
     written(leaks_of(own, loaded, out), out)

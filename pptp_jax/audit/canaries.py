@@ -106,6 +106,8 @@ class CanaryAudit:
         rng = np.random.default_rng(self.seed)
         order = rng.permutation(len(data))
         canaries, held_out = order[: self.canaries], order[self.canaries : needed - 1]
+        if data.num_classes is None:
+            raise Refused(f"{data.name} has no classes, and canaries are examples of a wrong class")
         labels = data.y.copy()
         wrong = rng.integers(1, data.num_classes, self.canaries)
         labels[canaries] = (data.y[canaries] + wrong) % data.num_classes

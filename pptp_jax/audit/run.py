@@ -1,17 +1,13 @@
 """Running an audit by canaries: train fleets, guess who was there, bound ε from below."""
 
-import platform
 import time
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pptp_jax import __version__
 from pptp_jax.audit.canaries import CanaryAudit, Planted
 from pptp_jax.audit.fleet import asked
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
@@ -23,6 +19,7 @@ from pptp_jax.metrics import mean_over
 from pptp_jax.storage.files import sweep, write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
+from pptp_jax.storage.provenance import provenance
 from pptp_jax.storage.record import describe
 from pptp_jax.study.guarantee import guarantee
 from pptp_jax.study.standardize import in_units_of
@@ -30,7 +27,7 @@ from pptp_jax.training import Recipe
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
+PACKAGES = ("flax", "optax", "numpy", "scipy")
 
 
 @in_single_precision
@@ -108,10 +105,7 @@ def _manifest(
         "delta": delta,
         "confidence": audit.confidence,
         "seed": audit.seed,
-        "versions": {"python": platform.python_version(), "pptp-jax": __version__}
-        | {package: version(package) for package in PACKAGES},
-        "device": str(jax.devices()[0].device_kind),
-    }
+    } | provenance(*PACKAGES)
 
 
 def _row(

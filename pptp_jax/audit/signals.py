@@ -1,33 +1,32 @@
 """Auditing models that were trained elsewhere, by the signals that their owner hands over."""
 
 import hashlib
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from pptp_jax import __version__
 from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.evidence import AXES
 from pptp_jax.audit.given import evidence_given
 from pptp_jax.audit.readme import signals_readme
 from pptp_jax.evaluation.learned import too_few, unlearned
+from pptp_jax.evaluation.results import AttackResult, RecipeResult, RunResults
+from pptp_jax.evaluation.schema import typed
 from pptp_jax.evaluation.slices import among_whom
-from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, out_confidence
+from pptp_jax.metrics import attack_metrics, mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
+from pptp_jax.storage.provenance import provenance
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import AttackUnavailable, Refused, at_least, one_of
 
-PACKAGES = ("jax", "jaxlib", "numpy", "scipy")
+PACKAGES = ("numpy", "scipy")
 # The attack that stands for all others where one must: the first of these that was possible.
 _FOREMOST = ("lira_online", "rmia_online", "lira_offline", "rmia_offline", "loss")
 
@@ -97,52 +96,41 @@ def audit_signals(
     scores, notes = _attacked(evidence, attacks)
     rows = evidence.target_rows
     truth = np.asarray(evidence.membership)[rows]
-    row: dict[str, Any] = {
-        "recipe": name,
-        "defence": "none",
-        "strength": None,
-        "region": "-",
-        "release": None,
-        "epochs": "-",
-        "slug": "given",
-        "diverged": [],
-        "train_loss": [],
-        "epsilon": None,
-        "regions": None,
-        "white_box": {},
-        "notes": notes,
-        "warnings": too_few(truth),
-    }
-    correct = np.asarray(evidence.own("correct"))[:, 0] if evidence.has("correct") else None
-    for key, chosen in (("train_accuracy", truth), ("test_accuracy", ~truth)):
-        found = UNRESOLVED
-        if correct is not None:
-            found = mean_over(correct, chosen, resamples=resamples, seed=seed)
-        row[key] = found._asdict()
-    if correct is not None and evidence.labels is not None and truth.any(axis=1).all():
-        said = unlearned(correct, truth, evidence.labels, row["train_accuracy"], rows.tolist())
-        row["warnings"] += said
-    row["attacks"] = {
-        attack: {
-            key: value._asdict()
-            for key, value in attack_metrics(own, truth, resamples=resamples, seed=seed).items()
-        }
-        for attack, own in scores.items()
-    }
+    draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
+    accuracy: dict[str, Any] = {}
+    warnings = too_few(truth)
+    if evidence.has("correct"):
+        correct = np.asarray(evidence.own("correct"))[:, 0]
+        for key, chosen in (("train_utility", truth), ("utility", ~truth)):
+            accuracy[key] = mean_over(correct, chosen, **draws)
+        if evidence.labels is not None and truth.any(axis=1).all():
+            on_members = accuracy["train_utility"]
+            warnings += unlearned(correct, truth, evidence.labels, on_members, rows.tolist())
     compared = next(attack for attack in (*_FOREMOST, *scores) if attack in scores)
-    row |= among_whom(
+    told = among_whom(
         scores,
         truth,
         compared,
         labels=evidence.labels,
         confidence=_out_confidence(evidence),
-        resamples=resamples,
-        seed=seed,
+        **draws,
+    )
+    row = RecipeResult(
+        slug="given",
+        recipe=name,
+        notes=tuple(notes),
+        warnings=tuple(warnings),
+        attacks={
+            attack: AttackResult(attack_metrics(own, truth, **draws))
+            for attack, own in scores.items()
+        },
+        **accuracy,
+        **typed(told),
     )
     members = truth.sum(axis=1)
     classes = evidence.signals["logits"].shape[-1] if "logits" in evidence.signals else None
     queries = [array.shape[1] for key, array in evidence.signals.items() if "queries" in AXES[key]]
-    results = {
+    found = {
         "study": name,
         "command": command,
         "config": {
@@ -161,19 +149,15 @@ def audit_signals(
         "targets": len(rows),
         "members": int(members[0]) if len(set(members.tolist())) == 1 else None,
         "seed": seed,
-        "versions": {"python": platform.python_version(), "pptp-jax": __version__}
-        | {package: version(package) for package in PACKAGES},
-        "device": str(jax.devices()[0].device_kind),
+        **provenance(*PACKAGES),
         "seconds": round(time.monotonic() - began, 1),
-        "rows": [row],
         "compared": compared,
         "queries": ["identity", *(f"query {i}" for i in range(1, max(queries, default=1)))],
-        "curves": [],
-        "comparisons": [],
     }
+    results = RunResults(rows=(row,), **typed(found))
     if out is not None:
         _write(results, scores, truth, rows, out)
-    return results
+    return results.to_json()
 
 
 def _attacked(
@@ -211,23 +195,23 @@ def _out_confidence(evidence: Evidence) -> Float[np.ndarray, "targets examples"]
 
 
 def _write(
-    results: Mapping[str, Any],
+    results: RunResults,
     scores: Mapping[str, np.ndarray],
     truth: Bool[np.ndarray, "targets examples"],
     targets: Int[np.ndarray, " targets"],
     out: Path,
 ) -> None:
-    [row] = results["rows"]
+    record = results.to_json()
     # It vouches for all that lies beside it.
     (out / "results.json").unlink(missing_ok=True)
-    manifest = {key: part for key, part in results.items() if key not in ("rows", "seconds")}
+    manifest = {key: part for key, part in record.items() if key not in ("rows", "seconds")}
     write_json(out / "manifest.json", {"kind": "signals"} | manifest)
     arrays = {"targets": targets, "examples": np.arange(truth.shape[1]), "membership": truth}
-    write_arrays(out / "scores" / f"{row['slug']}.npz", arrays | dict(scores))
-    write_json(out / "results.json", results)
+    write_arrays(out / "scores" / f"{results.rows[0].slug}.npz", arrays | dict(scores))
+    write_json(out / "results.json", record)
     table = render_attacks(results)
     write(out / "table.txt", lambda file: file.write(table.encode() + b"\n"))
-    readme = signals_readme(results)
+    readme = signals_readme(record)
     write(out / "README.md", lambda file: file.write(readme.encode()))
     draw_attack_rocs(results, out)
     write_report(out)

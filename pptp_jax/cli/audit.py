@@ -34,6 +34,7 @@ def audit(
     """
     from pptp_jax.attacks import ATTACKS
     from pptp_jax.audit import audit_signals, read_given
+    from pptp_jax.evaluation.results import RunResults
     from pptp_jax.report import render_attacks
 
     directory = out or Path("runs") / signals.stem
@@ -49,5 +50,5 @@ def audit(
             resamples=resamples,
         )
     page = directory / "report.html"
-    click.echo(render_attacks(results))
+    click.echo(render_attacks(RunResults.from_json(results)))
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")

@@ -92,6 +92,7 @@ def run(
     from pptp_jax import report
     from pptp_jax import study as studies
     from pptp_jax.cli.interrupt import Interruption
+    from pptp_jax.evaluation.results import RunResults
     from pptp_jax.fleets import Runtime
     from pptp_jax.report.progress import progress_bar
     from pptp_jax.storage.files import write
@@ -128,7 +129,7 @@ def run(
             models = -(-chosen.split.models // shared.count)
             bar = progress_bar(chosen.recipes, models, shown=shared.first)
             with interruption, bar as on_progress:
-                results = studies.run(
+                record = studies.run(
                     chosen,
                     directory,
                     runtime=Runtime(
@@ -143,14 +144,15 @@ def run(
                 )
     if not shared.first:
         return
+    results = RunResults.from_json(record)
     parts = [found, report.render_table(results), report.render_white_box(results)]
     parts.append(report.render_robustness(results))
-    if results["comparisons"]:
-        parts.append(report.render_comparison(results["comparisons"]))
+    if results.comparisons:
+        parts.append(report.render_comparison(results.comparisons))
     table = "\n".join(filter(None, parts))
     with trouble_told():
         write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
         report.draw_figures(results, directory)
         page = report.write_report(directory)
     click.echo(table)
-    click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")
+    click.echo(f"{results.seconds:.0f} s on {results.device}; the report is {page}")

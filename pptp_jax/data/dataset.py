@@ -11,14 +11,14 @@ from pptp_jax.validation import Refused, at_least
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Examples, labels and identities; refuses data that no model should see.
+    """Examples, targets and identities; refuses data that no model should see.
 
     Attributes:
         name: the data set's name, with its version where it has one.
         x: the inputs, as they are stored: booleans, integers or floats.
-        y: the labels, from 0 to `num_classes` − 1.
+        y: what a model shall say: labels from 0 to `num_classes` − 1, or finite floats.
         ids: one identity an example, each once, stable from run to run.
-        num_classes: the number of classes.
+        num_classes: the number of classes; None where targets are numbers and no classes.
         scale: what the inputs are multiplied by before a model sees them.
 
     Raises:
@@ -32,17 +32,20 @@ class Dataset:
 
     name: str
     x: Shaped[np.ndarray, "examples ..."]
-    y: Int[np.ndarray, " examples"]
+    y: Shaped[np.ndarray, "examples ..."]
     ids: Shaped[np.ndarray, " examples"]
-    num_classes: int
+    num_classes: int | None
     scale: float = 1.0
 
     def __post_init__(self) -> None:
         _check_inputs(self.name, self.x, self.scale)
-        _check_labels(self.name, self.x, self.y, self.num_classes)
-        if self.ids.shape != self.y.shape:
+        if self.num_classes is None:
+            _check_numbers(self.name, self.x, self.y)
+        else:
+            _check_labels(self.name, self.x, self.y, self.num_classes)
+        if self.ids.shape != self.y.shape[:1]:
             raise Refused(
-                f"{self.name}: ids must have one entry an example, shape {self.y.shape}, "
+                f"{self.name}: ids must have one entry an example, shape {self.y.shape[:1]}, "
                 f"got {self.ids.shape}"
             )
         if len(np.unique(self.ids)) != len(self.ids):
@@ -50,6 +53,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def labels(self) -> Int[np.ndarray, " examples"] | None:
+        """The classes of the examples; None where targets are no classes."""
+        return None if self.num_classes is None else self.y
 
     @property
     def fingerprint(self) -> str:
@@ -92,6 +100,21 @@ def _check_inputs(name: str, x: np.ndarray, scale: float) -> None:
             f"{name}: x must lie within ±{most:.3g}, and so must x times the scale {scale:g}: a "
             f"model sees float32; the largest is {largest:.3g}"
         )
+
+
+def _check_numbers(name: str, x: np.ndarray, y: np.ndarray) -> None:
+    if y.dtype.kind != "f" or y.dtype.itemsize > 8:
+        raise Refused(
+            f"{name}: without classes, y must hold floats of at most 64 bits, got an array of "
+            f"{y.dtype}; of labels give num_classes"
+        )
+    if y.shape[:1] != x.shape[:1]:
+        raise Refused(
+            f"{name}: y must have {x.shape[0]} rows, one an example of x with shape {x.shape}; got "
+            f"{y.shape}"
+        )
+    if not (np.abs(y) <= np.finfo(np.float32).max).all():  # a model sees float32; NaN is refused
+        raise Refused(f"{name}: y must be finite numbers of 32 bits, and some are not")
 
 
 def _check_labels(name: str, x: np.ndarray, y: np.ndarray, num_classes: int) -> None:

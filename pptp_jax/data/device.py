@@ -13,11 +13,11 @@ from pptp_jax.data.dataset import Dataset
 
 
 class Arrays(NamedTuple):
-    """Inputs as they are stored, labels, and how a model gets to see them.
+    """Inputs as they are stored, targets, and how a model gets to see them.
 
     Attributes:
         x: the stored inputs; images stay one byte a value until a batch is drawn.
-        y: the labels.
+        y: the targets: labels, or numbers.
         scale: what the inputs are multiplied by before a model sees them.
         reference: the examples that no model has as members, and defences may look at.
         augmentation: what is done to inputs in training; None for nothing.
@@ -30,7 +30,7 @@ class Arrays(NamedTuple):
     """
 
     x: Shaped[Array, "examples ..."]
-    y: Int[Array, " examples"]
+    y: Shaped[Array, "examples ..."]
     scale: Float[Array, ""]
     reference: Int[Array, " reference"]
     augmentation: Augmentation | None = None

@@ -14,10 +14,10 @@ from pptp_jax.validation import Refused, given, positive
 
 @dataclass(frozen=True)
 class Npz:
-    """A file of arrays `x` (examples, ...), integer `y` (examples,) and, if given, `ids`.
+    """A file of arrays `x` (examples, ...), `y` and, if given, `ids`.
 
     The file is read without pickle, so it can hold nothing that runs. Without `ids`, examples are
-    known by their row.
+    known by their row. `y` (examples,) are integer classes, unless `classes` is False.
 
     Attributes:
         path: the file; None if it is to be given on the command line.
@@ -26,6 +26,8 @@ class Npz:
         scale: what the inputs are multiplied by before a model sees them. None: images of bytes,
             (examples, height, width) or with channels, are divided by 255, as those of TFDS are,
             unless all are 0 or 1; everything else stays as it is.
+        classes: whether `y` are classes; else they are numbers, (examples, ...), as regression
+            needs them.
 
     Examples:
         >>> import tempfile
@@ -40,9 +42,12 @@ class Npz:
     path: str | None = None
     num_classes: int | None = None
     scale: float | None = None
+    classes: bool = True
 
     def __post_init__(self) -> None:
         positive(**given(scale=self.scale))
+        if self.num_classes is not None and not self.classes:
+            raise Refused(f"numbers have no classes, got num_classes={self.num_classes}")
 
     def load(self, select: Select = np.arange) -> Dataset:
         """Reads and checks the file.
@@ -61,12 +66,13 @@ class Npz:
         x, y = arrays["x"], arrays["y"]
         ids = arrays.get("ids", np.arange(len(np.atleast_1d(y))).astype(str))
         num_classes = self.num_classes
-        if num_classes is None:
+        if num_classes is None and self.classes:
             num_classes = _count_classes(path, y)
         scale = _scale_of(x) if self.scale is None else self.scale
         whole = Dataset(path.name, x, y, ids.astype(str), num_classes, scale)
         rows = select(len(whole))
-        return replace(whole, x=x[rows], y=y[rows].astype(np.int32), ids=whole.ids[rows])
+        kind = np.float32 if num_classes is None else np.int32
+        return replace(whole, x=x[rows], y=y[rows].astype(kind), ids=whole.ids[rows])
 
     def at(self, path: Path) -> Self:
         """The same source with another file."""

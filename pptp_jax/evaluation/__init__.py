@@ -2,7 +2,23 @@
 
 from pptp_jax.evaluation.curve import Curve, frontier
 from pptp_jax.evaluation.matched import Matched
-from pptp_jax.evaluation.matching import STATISTICS, matched_accuracy
+from pptp_jax.evaluation.matching import STATISTICS, matched_utility
+from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.point import Point, point
+from pptp_jax.evaluation.results import AttackResult, RecipeResult, RunResults
+from pptp_jax.evaluation.stored import read_results
 
-__all__ = ["STATISTICS", "Curve", "Matched", "Point", "frontier", "matched_accuracy", "point"]
+__all__ = [
+    "STATISTICS",
+    "AttackResult",
+    "Curve",
+    "Matched",
+    "Measure",
+    "Point",
+    "RecipeResult",
+    "RunResults",
+    "frontier",
+    "matched_utility",
+    "point",
+    "read_results",
+]

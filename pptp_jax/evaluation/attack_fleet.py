@@ -59,7 +59,7 @@ def attacked(
             evidence = Evidence(
                 signals=_signals(fleet, ATTACKS[name].reads, columns),
                 membership=membership.matrix[:, columns],
-                labels=None if data is None else data.y[columns],
+                labels=None if data is None or data.labels is None else data.labels[columns],
                 inputs=None if data is None else data.x[columns],
                 targets=targets.tolist(),
                 shadows=[i for i in membership.shadows if fleet.finite[i]],

@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from pptp_jax.evaluation.curve import Curve
-from pptp_jax.evaluation.matching import STATISTICS, matched_accuracy
+from pptp_jax.evaluation.matching import STATISTICS, matched_utility
+from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.method import method_name
 from pptp_jax.evaluation.point import Point, point
+from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.stored import AGAIN, read_results, read_scores
 from pptp_jax.storage.kinds import kind_name, kind_of
 from pptp_jax.validation import Refused
 
+Found = Mapping[str, RunResults]
 METRICS = ("auc", "tpr@0.01", "tpr@0.001")
 
 
@@ -30,9 +33,10 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
         b: that of the other.
 
     Returns:
-        Plain data: `rows`, each recipe's accuracy and attack; `config`, what differs;
-        `comparisons`, as `Matched.to_json` gives them; `unmatched`, why there are none, or
-        None; `left_out`, in sentences, which recipes could not be attacked, and are not compared.
+        Plain data: `measure`, the name of the utility; `rows`, each recipe's utility and attack;
+        `config`, what differs; `comparisons`, as `Matched.to_json` gives them; `unmatched`, why
+        there are none, or None; `left_out`, in sentences, which recipes could not be attacked, and
+        are not compared.
 
     Raises:
         ValueError: if one is no finished run of a study, is damaged, or they are of different data.
@@ -42,22 +46,23 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
         raise Refused(f"{a} is one run; give the directories of two")
     found = {side: _read(home) for side, home in homes.items()}
     _check_data(homes, found)
-    attack = found["a"]["compared"]
+    attack = found["a"].compared
     unmatched = _unmatched(homes, found, attack)
     sides = {} if unmatched else {s: _curves(homes[s], found[s], attack) for s in homes}
     return {
         "a": str(a),
         "b": str(b),
         "attack": attack,
+        "measure": found["a"].utility_name,
         "rows": [row for side, results in found.items() for row in _rows(side, results, attack)],
-        "config": _differences(found["a"]["config"], found["b"]["config"]),
-        "comparisons": [] if unmatched else _comparisons(homes, sides, attack),
+        "config": _differences(found["a"].config, found["b"].config),
+        "comparisons": [] if unmatched else _comparisons(sides, found["a"].measure, attack),
         "unmatched": unmatched,
         "left_out": [] if unmatched else [*_left_out(homes, found, attack)],
     }
 
 
-def _read(home: Path) -> dict[str, Any]:
+def _read(home: Path) -> RunResults:
     results = read_results(home) if home.is_dir() else None
     if results is None:
         raise Refused(f"{home} has no results.json: give the directory of a finished run")
@@ -66,28 +71,19 @@ def _read(home: Path) -> dict[str, Any]:
         raise Refused(
             f"{home} holds {kind_name(kind)}, and no run of a study: `pptp run` makes one"
         )
-    _complete(home, results, ("config", "compared", "data", "targets", "rows"), "it")
-    _complete(home, results["config"], ("resamples",), "its configuration")
-    _complete(home, results["data"], ("fingerprint", "name", "examples"), "what it says of data")
-    for row in results["rows"]:
-        _complete(home, row, ("recipe", "region", "defence", "test_accuracy", "notes"), "a row")
-        estimates = [row["test_accuracy"]]
-        for found in row["attacks"].values():
-            _complete(home, found, METRICS, "an attack")
-            estimates += [found[metric] for metric in METRICS]
-        for estimate in estimates:
-            _complete(home, estimate, ("value", "low", "high"), "an estimate")
+    _complete(home, results.config, ("resamples",), "its configuration")
+    _complete(home, results.data, ("fingerprint", "name", "examples"), "what it says of data")
     return results
 
 
-def _complete(home: Path, part: Any, keys: Sequence[str], what: str) -> None:
-    lacking = set(keys) - set(part if isinstance(part, dict) else ())
+def _complete(home: Path, part: Mapping[str, Any], keys: Sequence[str], what: str) -> None:
+    lacking = set(keys) - set(part)
     if lacking:
         raise Refused(f"{home / 'results.json'} is damaged ({what} lacks {min(lacking)}); {AGAIN}")
 
 
-def _check_data(homes: Mapping[str, Path], found: Mapping[str, Any]) -> None:
-    one, other = (found[side]["data"] for side in ("a", "b"))
+def _check_data(homes: Mapping[str, Path], found: Found) -> None:
+    one, other = (found[side].data for side in ("a", "b"))
     if one["fingerprint"] != other["fingerprint"]:
         told = [f"{d['name']} ({d['examples']} examples)" for d in (one, other)]
         raise Refused(
@@ -95,9 +91,15 @@ def _check_data(homes: Mapping[str, Path], found: Mapping[str, Any]) -> None:
             f"{homes['b']}, so their numbers cannot be compared; data, `examples` and `seed` "
             "choose them"
         )
+    names = [found[side].utility_name for side in ("a", "b")]
+    if names[0] != names[1]:
+        raise Refused(
+            f"the runs are of different tasks: the utility is {names[0]} in {homes['a']} and "
+            f"{names[1]} in {homes['b']}"
+        )
 
 
-def _unmatched(homes: Mapping[str, Path], found: Mapping[str, Any], attack: str) -> str | None:
+def _unmatched(homes: Mapping[str, Path], found: Found, attack: str) -> str | None:
     """Why nothing can be compared at equal attack strength; None if it can."""
     a, b = (_array(home / "signals" / "membership.npy") for home in homes.values())
     if not np.array_equal(a, b):
@@ -106,70 +108,67 @@ def _unmatched(homes: Mapping[str, Path], found: Mapping[str, Any], attack: str)
             "seed or share set aside), so differences are not paired"
         )
     for side, home in homes.items():
-        reasons = [_impossible(row, attack) for row in found[side]["rows"]]
+        reasons = [_impossible(row, attack) for row in found[side].rows]
         if all(reasons):
             return f"{home} has no {_spoken(attack)}: {reasons[0] if reasons else 'it has no rows'}"
     return None
 
 
-def _impossible(row: Mapping[str, Any], attack: str) -> str | None:
+def _impossible(row: RecipeResult, attack: str) -> str | None:
     """Why a row knows nothing of an attack; None if it does."""
-    if attack not in row["attacks"]:
+    if attack not in row.attacks:
         return "it was not among the attacks of the study"
-    if row["attacks"][attack]["auc"]["value"] is not None:
+    if row.attacks[attack].auc.value is not None:
         return None
-    notes = [note for note in row["notes"] if note.startswith(f"{attack}: ")]
+    notes = [note for note in row.notes if note.startswith(f"{attack}: ")]
     return notes[0].removeprefix(f"{attack}: ") if notes else "its scores resolve no AUC"
 
 
-def _left_out(homes: Mapping[str, Path], found: Mapping[str, Any], attack: str) -> Iterator[str]:
+def _left_out(homes: Mapping[str, Path], found: Found, attack: str) -> Iterator[str]:
     for side, home in homes.items():
-        for row in found[side]["rows"]:
+        for row in found[side].rows:
             if reason := _impossible(row, attack):
-                yield f"{row['slug']} of {home} has no {_spoken(attack)}: {reason}"
+                yield f"{row.slug} of {home} has no {_spoken(attack)}: {reason}"
 
 
 def _spoken(attack: str) -> str:
     return attack.replace("_", " ")
 
 
-def _rows(side: str, results: Mapping[str, Any], attack: str) -> Iterator[dict[str, Any]]:
-    for row in results["rows"]:
-        attacked = row["attacks"].get(attack)
+def _rows(side: str, results: RunResults, attack: str) -> Iterator[dict[str, Any]]:
+    for row in results.rows:
+        attacked = row.attacks.get(attack)
         yield {
             "run": side,
-            "slug": row["slug"],
-            "test_accuracy": row["test_accuracy"],
-            **{metric: None if attacked is None else attacked[metric] for metric in METRICS},
+            "slug": row.slug,
+            "utility": row.utility._asdict(),
+            **{m: None if attacked is None else attacked[m]._asdict() for m in METRICS},
         }
 
 
-def _curves(home: Path, results: Mapping[str, Any], attack: str) -> dict[str, tuple[Point, ...]]:
+def _curves(home: Path, results: RunResults, attack: str) -> dict[str, tuple[Point, ...]]:
     """The points of each method, on the draws of their place in the fleet."""
-    labels = _array(home / "signals" / "labels.npy")
     points: dict[str, tuple[Point, ...]] = {}
-    for row in results["rows"]:
+    for row in results.rows:
         if _impossible(row, attack):
             continue
-        stored = read_scores(home, row, attack)
+        stored = read_scores(home, row.slug, attack)
         if stored is None:
-            raise Refused(f"{home} has lost the scores of {row['slug']}: run the study again")
-        with np.load(home / "scores" / f"{row['slug']}.npz") as arrays:
+            raise Refused(f"{home} has lost the scores of {row.slug}: run the study again")
+        with np.load(home / "scores" / f"{row.slug}.npz") as arrays:
             targets = arrays["targets"]
-        logits = _array(home / "signals" / "logits" / f"{row['slug']}.npy")
-        answered = logits[:, 0].argmax(axis=-1)
-        correct = (answered == labels)[targets][:, stored.examples]
+        utility = _array(home / "signals" / "utility" / f"{row.slug}.npy")
         found = point(
             stored.scores,
             stored.membership,
-            correct,
-            label=row["slug"],
+            utility[targets][:, stored.examples],
+            label=row.slug,
             targets=targets,
-            models=results["targets"],
-            resamples=results["config"]["resamples"],
+            models=results.targets,
+            resamples=results.config["resamples"],
         )
-        region = None if row["region"] == "-" else row["region"]
-        name = method_name(row["recipe"], region, row["defence"])
+        region = None if row.region == "-" else row.region
+        name = method_name(row.recipe, region, row.defence)
         points[name] = (*points.get(name, ()), found)
     return points
 
@@ -182,14 +181,14 @@ def _array(path: Path) -> np.ndarray:
 
 
 def _comparisons(
-    homes: Mapping[str, Path], sides: Mapping[str, Mapping[str, tuple[Point, ...]]], attack: str
+    sides: Mapping[str, Mapping[str, tuple[Point, ...]]], measure: Measure, attack: str
 ) -> list[dict[str, Any]]:
     common = [(name, name) for name in sides["a"] if name in sides["b"]]
     pairs = common or [(one, other) for one in sides["a"] for other in sides["b"]]
     return [
-        matched_accuracy(
-            Curve(f"{one} (a)", sides["a"][one]),
-            Curve(f"{other} (b)", sides["b"][other]),
+        matched_utility(
+            Curve(f"{one} (a)", sides["a"][one], measure),
+            Curve(f"{other} (b)", sides["b"][other], measure),
             statistic=statistic,
             attack=_spoken(attack),
         ).to_json()

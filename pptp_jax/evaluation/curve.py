@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from pptp_jax.evaluation.measure import ACCURACY, Measure
 from pptp_jax.evaluation.point import Point
 from pptp_jax.validation import Refused, one_of
 
@@ -17,6 +18,7 @@ class Curve:
     Attributes:
         name: of the defence, for sentences and figures.
         points: in any order; all on the same resamples.
+        measure: what their utility is.
 
     Raises:
         ValueError: if there are no points or their resamples differ.
@@ -31,6 +33,7 @@ class Curve:
 
     name: str
     points: tuple[Point, ...]
+    measure: Measure = ACCURACY
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", tuple(self.points))
@@ -49,21 +52,21 @@ class Curve:
                 )
 
     def drawn(self, statistic: str) -> tuple[np.ndarray, np.ndarray]:
-        """Strengths and accuracies, each (1 + resamples, points); row 0 is the sample itself.
+        """Strengths and utilities, each (1 + resamples, points); row 0 is the sample itself.
 
         Raises:
             ValueError: if a point lacks the statistic.
         """
         for point in self.points:
             one_of(point.strength, statistic=statistic)
-        strengths, accuracies = (
+        strengths, utilities = (
             np.array([[found.value, *found.drawn] for found in column]).T
             for column in (
                 [point.strength[statistic] for point in self.points],
-                [point.accuracy for point in self.points],
+                [point.utility for point in self.points],
             )
         )
-        return strengths, accuracies
+        return strengths, utilities
 
     def to_json(self) -> dict[str, Any]:
         """The name and every point's estimates."""
@@ -71,27 +74,31 @@ class Curve:
 
 
 def frontier(
-    strengths: Float[np.ndarray, " points"], accuracies: Float[np.ndarray, " points"]
+    strengths: Float[np.ndarray, " points"], utilities: Float[np.ndarray, " points"]
 ) -> Int[np.ndarray, " frontier"]:
     """The places of the points worth choosing, from the least strength up.
 
     They are the corners of the upper concave hull as far as it rises: a point is left out if
-    another, or a mixture of two others, has at least its accuracy at no more strength. Along what
-    remains, strength and accuracy both rise, and ever less steeply; of equal points one remains.
+    another, or a mixture of two others, has at least its utility at no more strength. Along what
+    remains, strength and utility both rise, and ever less steeply; of equal points one remains.
+
+    Args:
+        strengths: what the attack achieves.
+        utilities: the larger the better; negate them where lower is better.
 
     Examples:
         >>> frontier(np.array([0.9, 0.6, 0.7, 0.5]), np.array([0.7, 0.6, 0.7, 0.2]))
         array([3, 1, 2])
     """
     corners: list[int] = []
-    for i in np.lexsort((-accuracies, strengths)):
-        if corners and accuracies[i] <= accuracies[corners[-1]]:
+    for i in np.lexsort((-utilities, strengths)):
+        if corners and utilities[i] <= utilities[corners[-1]]:
             continue
         while len(corners) > 1:
             first, last = corners[-2:]
-            run, rise = strengths[last] - strengths[first], accuracies[last] - accuracies[first]
+            run, rise = strengths[last] - strengths[first], utilities[last] - utilities[first]
             # Above the line from the corner before it to the new point?
-            if rise * (strengths[i] - strengths[first]) > run * (accuracies[i] - accuracies[first]):
+            if rise * (strengths[i] - strengths[first]) > run * (utilities[i] - utilities[first]):
                 break
             corners.pop()
         corners.append(int(i))

@@ -1,7 +1,6 @@
 """Whether models have learned anything, without which attacks on them say nothing of a recipe."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -9,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from pptp_jax.data import Membership
 from pptp_jax.evaluation.attack_fleet import Attacked
 from pptp_jax.fleets import FleetSignals
-from pptp_jax.metrics import clopper_pearson
+from pptp_jax.metrics import Estimate, clopper_pearson
 
 # Of fewer examples a bootstrap's intervals are too narrow to be believed.
 FEW = 20
@@ -23,8 +22,8 @@ def warnings(
     fleet: FleetSignals,
     membership: Membership,
     seen: Attacked,
-    labels: Int[np.ndarray, " examples"],
-    accuracy: Mapping[str, Any],
+    labels: Int[np.ndarray, " examples"] | None,
+    accuracy: Estimate,
 ) -> list[str]:
     """Why the numbers on a fleet say little, each reason in a sentence.
 
@@ -32,11 +31,13 @@ def warnings(
         fleet: what is left of it.
         membership: who is a member of what.
         seen: the fleet as the attacks saw it.
-        labels: the examples' classes.
+        labels: the examples' classes; None without any, and then nothing is known of chance.
         accuracy: the estimate of the targets' accuracy on their members, with its interval.
     """
     if not len(seen.targets):
         return [f"all targets diverged, and nothing is left to attack: {TRY}"]
+    if labels is None:
+        return too_few(seen.membership)
     kept = np.flatnonzero(fleet.finite)
     own = fleet.utility[kept], membership.matrix[kept]
     return [*unlearned(*own, labels, accuracy, kept.tolist()), *too_few(seen.membership)]
@@ -46,7 +47,7 @@ def unlearned(
     correct: Bool[np.ndarray, "models examples"],
     membership: Bool[np.ndarray, "models examples"],
     labels: Int[np.ndarray, " examples"],
-    accuracy: Mapping[str, Any],
+    accuracy: Estimate,
     models: Sequence[int],
 ) -> list[str]:
     """Says which models are no better on their own members than a constant answer.
@@ -60,7 +61,7 @@ def unlearned(
 
     Examples:
         >>> labels, membership = np.arange(200) % 2, np.ones((4, 200), bool)
-        >>> always_0, found = np.tile(labels == 0, (4, 1)), {"value": 0.5, "low": 0.5, "high": 0.5}
+        >>> always_0, found = np.tile(labels == 0, (4, 1)), Estimate(0.5, 0.5, 0.5)
         >>> [warning] = unlearned(always_0, membership, labels, found, range(4))
         >>> warning.split(":")[0]
         'these models have learned nothing'
@@ -68,10 +69,10 @@ def unlearned(
     if len(np.unique(labels)) == 1:
         return ["all examples have the same class, so that there is nothing to learn"]
     chance = majority_share(membership, labels)
-    if accuracy["low"] is not None and accuracy["low"] <= chance.mean():
+    if accuracy.low is not None and accuracy.low <= chance.mean():
         return [
             f"these models have learned nothing: their accuracy on members is "
-            f"{accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f}), that of "
+            f"{accuracy.value:.3f} ({accuracy.low:.3f} to {accuracy.high:.3f}), that of "
             f"always answering the most frequent class {chance.mean():.3f}. The attacks' numbers "
             f"say nothing of the recipe: {TRY}"
         ]

@@ -3,23 +3,25 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pptp_jax.evaluation.measure import ACCURACY, Measure, oriented
 from pptp_jax.metrics import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Matched:
-    """What curve a keeps more than curve b at equal attack strength; made by `matched_accuracy`.
+    """What curve a keeps more than curve b at equal attack strength; made by `matched_utility`.
 
     Attributes:
         a: the name of the first curve.
         b: the name of the second.
         statistic: that measures attack strength.
         attack: its name in the verdict.
+        measure: what the utility is.
         ranges: the strengths between which each frontier lies.
         strengths: where the differences are taken, in the sample itself.
-        differences: accuracy of a less that of b, one a strength.
+        differences: by how much a is the better one, one a strength.
         mean: the mean difference over the common range: the area between the curves over its width.
-        best: the difference between the best accuracies, at whatever strength.
+        best: the difference between the best utilities, at whatever strength.
         resamples: how many there were.
         overlapping: in how many of them the ranges overlap.
     """
@@ -28,6 +30,7 @@ class Matched:
     b: str
     statistic: str
     attack: str
+    measure: Measure = ACCURACY
     ranges: tuple[tuple[float, float], tuple[float, float]]
     strengths: tuple[float, ...]
     differences: tuple[Estimate, ...]
@@ -55,6 +58,7 @@ class Matched:
             "b": self.b,
             "statistic": self.statistic,
             "attack": self.attack,
+            "gain": self.measure.gain,
             "ranges": [list(ends) for ends in self.ranges],
             "common": None if self.common is None else list(self.common),
             "differences": [
@@ -70,7 +74,7 @@ class Matched:
 
 
 def _verdict(matched: Matched) -> str:
-    a, b = matched.a, matched.b
+    a, b, measure = matched.a, matched.b, matched.measure
     scale = f"{matched.attack} {_statistic(matched.statistic)}"
     if matched.common is None:
         return _apart(matched, scale)
@@ -82,9 +86,11 @@ def _verdict(matched: Matched) -> str:
         )
     sign = _sign(matched.mean)
     if sign == 0:
-        found = f"{span} no difference can be told between {a} and {b}: {_points(matched.mean)}"
+        found = (
+            f"{span} no difference can be told between {a} and {b}: {measure.amount(matched.mean)}"
+        )
     else:
-        found = f"{span} {a} keeps {_points(matched.mean, sign)} {_more(sign)} accuracy than {b}"
+        found = f"{span} {a} {measure.keeps} {measure.more(matched.mean, sign)} than {b}"
     return found + _exceptions(matched, sign) + "."
 
 
@@ -97,17 +103,21 @@ def _apart(matched: Matched, scale: str) -> str:
     )
     if sign == (1 if a_range[1] < b_range[0] else -1):
         better, worse = (matched.a, matched.b) if sign > 0 else (matched.b, matched.a)
+        measure = matched.measure
+        best = measure.amount(oriented(matched.best, sign))
         told += (
-            f"; but {better} dominates {worse}: at its best it keeps "
-            f"{_points(matched.best, sign)} more accuracy at a lower {scale}"
+            f"; but {better} dominates {worse}: at its best it {measure.keeps} {best} "
+            f"{measure.comparative(1)} {measure.name} at a lower {scale}"
         )
     return told + "."
 
 
 def _exceptions(matched: Matched, sign: int) -> str:
     """Where single strengths tell something else than the mean."""
+    measure = matched.measure
     told = [
-        f"{_points(difference, other)} {_more(other)} at {_strength(strength)}"
+        f"{measure.amount(oriented(difference, other))} {measure.comparative(other)} at "
+        f"{_strength(strength)}"
         for strength, difference in zip(matched.strengths, matched.differences, strict=True)
         if (other := _sign(difference)) not in (0, sign)
     ]
@@ -119,19 +129,6 @@ def _sign(estimate: Estimate) -> int:
     if estimate.low is None or estimate.high is None:
         return 0
     return int(estimate.low > 0) - int(estimate.high < 0)
-
-
-def _more(sign: int) -> str:
-    return "more" if sign > 0 else "less"
-
-
-def _points(estimate: Estimate, sign: int = 1) -> str:
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return "an unknown number of points"
-    ends = sorted([sign * estimate.low, sign * estimate.high])
-    # Adding 0 takes the sign off a rounded zero.
-    value, low, high = (round(100 * x, 1) + 0.0 for x in (sign * estimate.value, *ends))
-    return f"{value:.1f} points [{low:.1f}, {high:.1f}]"
 
 
 def _ends(span: tuple[float, float]) -> str:

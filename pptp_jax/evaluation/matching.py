@@ -1,4 +1,4 @@
-"""The difference in accuracy between two curves where an attack achieves the same."""
+"""The difference in utility between two curves where an attack achieves the same."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pptp_jax.evaluation.curve import Curve, frontier
 from pptp_jax.evaluation.matched import Matched
 from pptp_jax.metrics import UNRESOLVED, Drawn, Estimate
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 
 # An interval of fewer resamples would be one of those alone that happen to have an answer.
 LEAST_SHARE = 0.95
@@ -19,13 +19,16 @@ STATISTICS = ("auc", "tpr@0.001")
 
 
 class Frontier(NamedTuple):
-    """Strengths and accuracies of the points worth choosing, both rising."""
+    """Strengths and utilities of the points worth choosing, both rising.
+
+    Utilities are negated where lower is better.
+    """
 
     strength: Float[np.ndarray, " frontier"]
-    accuracy: Float[np.ndarray, " frontier"]
+    utility: Float[np.ndarray, " frontier"]
 
 
-def matched_accuracy(
+def matched_utility(
     curve_a: Curve,
     curve_b: Curve,
     *,
@@ -34,10 +37,10 @@ def matched_accuracy(
     at: Sequence[float] | None = None,
     count: int = 9,
 ) -> Matched:
-    """The accuracy that one defence keeps more than another at equal attack strength.
+    """The utility that one defence keeps more than another at equal attack strength.
 
     A curve keeps, at some strength, what its frontier has there: the upper concave hull of its
-    settings. Whoever releases one of two models at random has any mixture of their accuracies and,
+    settings. Whoever releases one of two models at random has any mixture of their utilities and,
     nearly, of what the attack achieves, so nobody has to stay below the line between two settings.
     Neighbours joined one by one would let a poor setting, such as a stop in mid-schedule, dent the
     curve of a control and flatter what is compared with it.
@@ -60,11 +63,13 @@ def matched_accuracy(
         count: how many, if `at` is not given.
 
     Returns:
-        The differences, a less b. Unresolved are those outside the common range and those that
+        The differences, positive where a is better: a less b, or b less a where the measure of the
+        curves is to be low. Unresolved are those outside the common range and those that
         fewer than 95 % of the resamples can tell.
 
     Raises:
-        ValueError: if the curves stand on different resamples or a point lacks the statistic.
+        ValueError: if the curves stand on different resamples or have different measures, or a
+            point lacks the statistic.
 
     Examples:
         >>> from pptp_jax.evaluation import point
@@ -72,17 +77,22 @@ def matched_accuracy(
         >>> better = np.arange(40).reshape(2, 20) % 4 == 1
         >>> a = Curve("a", (point(1.0 * membership, membership, better),))
         >>> b = Curve("b", (point(1.0 * membership, membership, membership),))
-        >>> matched_accuracy(a, a).mean
+        >>> matched_utility(a, a).mean
         Estimate(value=0.0, low=0.0, high=0.0)
-        >>> matched_accuracy(a, b, attack="LiRA").mean.value
+        >>> matched_utility(a, b, attack="LiRA").mean.value
         0.5
     """
     at_least(1, count=count)
     curve_a.same_resamples(curve_b)
-    shares = np.linspace(0, 1, count)
+    if curve_a.measure != curve_b.measure:
+        raise Refused(
+            f"two curves must have one measure of utility; {curve_a.name} has "
+            f"{curve_a.measure.name}, {curve_b.name} has {curve_b.measure.name}"
+        )
+    shares, sign = np.linspace(0, 1, count), curve_a.measure.sign
     fixed = None if at is None else np.asarray(at, float)
     pairs = [
-        (_frontier(*row_a), _frontier(*row_b))
+        (_frontier(*row_a, sign), _frontier(*row_b, sign))
         for row_a, row_b in zip(
             zip(*curve_a.drawn(statistic), strict=True),
             zip(*curve_b.drawn(statistic), strict=True),
@@ -99,6 +109,7 @@ def matched_accuracy(
         b=curve_b.name,
         statistic=statistic,
         attack=attack,
+        measure=curve_a.measure,
         ranges=(_range(whole[0]), _range(whole[1])),
         strengths=tuple(strengths[resolved].tolist()),
         differences=tuple(d for d, known in zip(differences, resolved, strict=True) if known),
@@ -109,12 +120,13 @@ def matched_accuracy(
     )
 
 
-def _frontier(strengths: np.ndarray, accuracies: np.ndarray) -> Frontier:
+def _frontier(strengths: np.ndarray, utilities: np.ndarray, sign: int) -> Frontier:
     """Empty in a resample that cannot tell where every point lies."""
-    if not np.isfinite([strengths, accuracies]).all():
+    if not np.isfinite([strengths, utilities]).all():
         return Frontier(np.empty(0), np.empty(0))
-    chosen = frontier(strengths, accuracies)
-    return Frontier(strengths[chosen], accuracies[chosen])
+    oriented = sign * utilities
+    chosen = frontier(strengths, oriented)
+    return Frontier(strengths[chosen], oriented[chosen])
 
 
 def _range(curve: Frontier) -> tuple[float, float]:
@@ -124,11 +136,11 @@ def _range(curve: Frontier) -> tuple[float, float]:
 def _differences(
     a: Frontier, b: Frontier, shares: np.ndarray, fixed: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where the differences are taken, and these, then the mean and that of the best accuracies."""
+    """Where the differences are taken, and these, then the mean and that of the best utilities."""
     places = np.full(len(shares), np.nan) if fixed is None else fixed
     if not (a.strength.size and b.strength.size):
         return places, np.full(len(places) + 2, np.nan)
-    best = a.accuracy[-1] - b.accuracy[-1]
+    best = a.utility[-1] - b.utility[-1]
     low = max(a.strength[0], b.strength[0])
     high = min(a.strength[-1], b.strength[-1])
     if low > high:

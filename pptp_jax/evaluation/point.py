@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, Real
+from jaxtyping import Bool, Int, Real, Shaped
 
 from pptp_jax.metrics import FPRS, Drawn, Resampling, drawn_mean, drawn_metrics
 from pptp_jax.validation import Refused
@@ -13,24 +13,24 @@ from pptp_jax.validation import Refused
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Point:
-    """Accuracy and attack strength of one fleet, resample by resample; made by `point`.
+    """Utility and attack strength of one fleet, resample by resample; made by `point`.
 
     Attributes:
-        accuracy: on non-members.
+        utility: on non-members.
         strength: by each attack statistic that the sample resolves: `auc`, `balanced_accuracy`,
             `tpr@0.001` and so on.
         resampling: the resamples that both stand on.
         label: the setting, for figures and tables.
     """
 
-    accuracy: Drawn
+    utility: Drawn
     strength: Mapping[str, Drawn]
     resampling: Resampling
     label: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The label and the estimates, under the names of the statistics."""
-        drawn = {"accuracy": self.accuracy, **self.strength}
+        drawn = {"utility": self.utility, **self.strength}
         return {"label": self.label} | {
             name: found.estimate()._asdict() for name, found in drawn.items()
         }
@@ -39,7 +39,7 @@ class Point:
 def point(
     scores: Real[np.ndarray, "targets examples"],
     membership: Bool[np.ndarray, "targets examples"],
-    correct: Bool[np.ndarray, "targets examples"],
+    utility: Shaped[np.ndarray, "targets examples"],
     *,
     label: str = "",
     targets: Int[np.ndarray, " targets"] | None = None,
@@ -60,7 +60,7 @@ def point(
         scores: the score of each example against each target.
         membership: who is a member of which target; the same matrix for all points of a comparison,
             less the rows of diverged models.
-        correct: whether a target's prediction is right.
+        utility: how good each target's answer is; of classifiers, whether it is right.
         label: the setting, for figures and tables.
         targets: each row's number, from 0 to `models` - 1; by default 0, 1, 2, ...
         models: how many targets a fleet has when none diverged; by default as many as rows.
@@ -77,15 +77,15 @@ def point(
         >>> scores = np.array([[2.0, 1.0, 3.0, 0.0]])
         >>> correct = np.array([[True, True, True, False]])
         >>> found = point(scores, membership, correct, resamples=9)
-        >>> found.accuracy.value, found.strength["auc"].value
+        >>> found.utility.value, found.strength["auc"].value
         (0.5, 1.0)
     """
     rows, examples = scores.shape
     numbers = np.arange(rows) if targets is None else np.asarray(targets)
     out_of = rows if models is None else models
-    if correct.shape != scores.shape:
+    if utility.shape != scores.shape:
         raise Refused(
-            f"correct and scores must have one shape, got {correct.shape} and {scores.shape}"
+            f"utility and scores must have one shape, got {utility.shape} and {scores.shape}"
         )
     if numbers.shape != (rows,) or len(set(numbers.tolist()) & set(range(out_of))) != rows:
         raise Refused(
@@ -94,7 +94,7 @@ def point(
         )
     resampling = Resampling(out_of, examples, resamples, seed)
     return Point(
-        accuracy=drawn_mean(correct, ~membership, resampling, numbers),
+        utility=drawn_mean(utility, ~membership, resampling, numbers),
         strength=drawn_metrics(scores, membership, resampling, numbers, fprs=fprs),
         resampling=resampling,
         label=label,

@@ -25,10 +25,10 @@ def write_riskiest(
 ) -> None:
     """Writes down, for each recipe, the examples that one attack tells best.
 
-    The arrays: `slugs` of the recipes; of each recipe's examples `ids` and `labels`, and for every
-    target `scores`, `alarm_rates` and `membership` (recipes, examples, targets), NaN for targets
-    that diverged; `pictures` (recipes, examples, height, width, channels) where the data are
-    images. Nothing is left at the path where no recipe has been attacked.
+    The arrays: `slugs` of the recipes; of each recipe's examples `ids` and, of data with classes,
+    `labels`; for every target `scores`, `alarm_rates` and `membership` (recipes, examples,
+    targets), NaN for targets that diverged; `pictures` (recipes, examples, height, width, channels)
+    where the data are images. Nothing is left at the path where no recipe has been attacked.
 
     Args:
         path: the file.
@@ -56,11 +56,12 @@ def write_riskiest(
         "slugs": np.array(list(told)),
         "attack": np.array(attack),
         "ids": data.ids[rows],
-        "labels": data.y[rows],
         "scores": scores,
         "alarm_rates": rates,
         "membership": members,
     }
+    if data.labels is not None:
+        arrays["labels"] = data.labels[rows]
     if data.x.ndim == 4 and data.x.shape[-1] in (1, 3):
         arrays["pictures"] = _pictures(data.x[rows] * data.scale)
     write_arrays(path, arrays)

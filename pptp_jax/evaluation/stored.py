@@ -2,41 +2,32 @@
 
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pptp_jax.evaluation.results import RunResults
+from pptp_jax.evaluation.schema import Damaged
 from pptp_jax.validation import Refused
 
 AGAIN = "run the study into this directory again: what it has trained is used again"
 
 
-def read_results(directory: Path) -> dict[str, Any] | None:
+def read_results(directory: Path) -> RunResults | None:
     """The content of `results.json`; None if there is none.
 
     Raises:
         ValueError: if it is damaged, or no results of ours.
     """
-    results = _read_json(directory / "results.json")
-    if results is None:
-        return None
     path = directory / "results.json"
-    rows = results.get("rows")
-    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
-        raise Refused(f"{path} holds no rows, so it is not the record of a run")
-    for row in rows:
-        lacking = {"slug", "attacks"} - set(row)
-        if lacking:
-            raise Refused(f"{path} is damaged (a row lacks {min(lacking)}); {AGAIN}")
-        if any("auc" in found for found in row.get("white_box", {}).values()):
-            raise Refused(
-                f"{path} was written by an older version, which kept white-box results otherwise; "
-                f"{AGAIN}"
-            )
-    return results
+    record = _read_json(path)
+    try:
+        return None if record is None else RunResults.from_json(record)
+    except Damaged as error:
+        raise Refused(f"{path} is damaged ({error}); {AGAIN}") from error
 
 
 def read_risk_map(directory: Path) -> dict[str, Any] | None:
@@ -71,15 +62,17 @@ class Scores(NamedTuple):
     examples: Int[np.ndarray, " examples"]
 
 
-def read_scores(directory: Path, row: Mapping[str, Any], attack: str) -> Scores | None:
+def read_scores(directory: Path, slug: str, attack: str) -> Scores | None:
     """The scores of an attack on a recipe; None if no scores are stored.
 
     Raises:
         ValueError: if the file is damaged or lacks the attack.
     """
     names = (attack, "membership", "examples")
-    found = _read_arrays(directory / "scores" / f"{row['slug']}.npz", names)
-    return None if found is None else Scores(*found)
+    found = _read_arrays(directory / "scores" / f"{slug}.npz", names)
+    if found is None:
+        return None
+    return Scores(found[attack], found["membership"], found["examples"])
 
 
 def read_riskiest(directory: Path) -> dict[str, np.ndarray] | None:
@@ -89,9 +82,8 @@ def read_riskiest(directory: Path) -> dict[str, np.ndarray] | None:
         ValueError: if the file is damaged.
     """
     path = directory / "riskiest.npz"
-    names = ("slugs", "attack", "ids", "labels", "scores", "alarm_rates", "membership")
-    found = _read_arrays(path, names, optional=("pictures",))
-    return None if found is None else dict(zip((*names, "pictures"), found, strict=False))
+    names = ("slugs", "attack", "ids", "scores", "alarm_rates", "membership")
+    return _read_arrays(path, names, optional=("labels", "pictures"))
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -108,12 +100,12 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _read_arrays(
     path: Path, names: Sequence[str], optional: Sequence[str] = ()
-) -> list[np.ndarray] | None:
+) -> dict[str, np.ndarray] | None:
     if not path.is_file():
         return None
     try:
         with path.open("rb") as file, np.load(file) as stored:
             known = [name for name in optional if name in stored]
-            return [stored[name] for name in (*names, *known)]
+            return {name: stored[name] for name in (*names, *known)}
     except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise Refused(f"{path} is damaged ({error}); {AGAIN}") from error

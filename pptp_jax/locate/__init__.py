@@ -1,9 +1,10 @@
 """Locating: which blocks of a network carry membership risk, and which carry generalisation."""
 
+from pptp_jax.evaluation.risk import ATTACK, DECISIVE, MODIFICATIONS
 from pptp_jax.locate.candidates import candidates, cuts
 from pptp_jax.locate.choose import choose, explain
 from pptp_jax.locate.measures import Measures
-from pptp_jax.locate.result import ATTACK, DECISIVE, MODIFICATIONS, RegionRisk, RiskMap
+from pptp_jax.locate.result import RegionRisk, RiskMap
 from pptp_jax.locate.risk_map import risk_map
 
 __all__ = [

@@ -3,7 +3,8 @@
 import math
 from typing import NamedTuple
 
-from pptp_jax.locate.result import ATTACK, DECISIVE, Modification, RegionRisk, RiskMap
+from pptp_jax.evaluation.risk import ATTACK, DECISIVE, Modification
+from pptp_jax.locate.result import RegionRisk, RiskMap
 from pptp_jax.validation import Refused, not_negative, one_of
 
 

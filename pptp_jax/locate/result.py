@@ -2,23 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
+from pptp_jax.evaluation.risk import ATTACK, MODIFICATIONS, Modification
 from pptp_jax.locate.candidates import Region, cuts
 from pptp_jax.locate.measures import Measures
 from pptp_jax.metrics import Estimate
-
-Modification = Literal["rewind", "rewind_early", "graft", "retrain"]
-
-# What is done to a region; the last one only where retraining is asked for.
-MODIFICATIONS: tuple[Modification, ...] = ("rewind", "rewind_early", "graft", "retrain")
-
-# The modification by which cuts are chosen. It is what `freeze` leaves behind, costs the least
-# accuracy, and needs no training of its own.
-DECISIVE: Modification = "rewind_early"
-
-# The attack behind the privacy score.
-ATTACK = "lira_online"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -183,6 +183,10 @@ def _weights(model: Model, data: Arrays) -> dict[str, int]:
 
 
 def _check(model: Model, data: Arrays, matrix: Bool[np.ndarray, "models examples"]) -> None:
+    if not model.task.classes:
+        raise Refused(
+            f"a risk map weighs attacks against accuracy, and the task {model.task.name} has none"
+        )
     names = [block.name for block in model.blocks]
     if len(names) < 2:
         raise Refused(

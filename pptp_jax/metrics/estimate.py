@@ -15,6 +15,11 @@ class Estimate(NamedTuple):
     low: float | None
     high: float | None
 
+    @property
+    def coarse(self) -> bool:
+        """Whether it hangs on a handful of pairs."""
+        return False
+
 
 class Coarse(Estimate):
     """An estimate that hangs on a handful of pairs: less than ten may pass its threshold by rights.
@@ -27,6 +32,11 @@ class Coarse(Estimate):
     """
 
     __slots__ = ()
+
+    @property
+    def coarse(self) -> bool:
+        """It does."""
+        return True
 
     def _asdict(self) -> dict[str, Any]:
         return {**super()._asdict(), "coarse": True}

@@ -38,7 +38,7 @@ def mlp(
 
     Args:
         hidden: the widths of the hidden layers, at least one.
-        num_classes: the number of outputs.
+        num_classes: the number of outputs: of classes, or of numbers in regression.
         activation: `tanh` (the field's habit on tables) or `relu`.
         dropout: the share of each hidden layer's outputs that is dropped in training.
 
@@ -54,7 +54,7 @@ def mlp(
     """
     several(hidden=hidden)
     at_least(1, hidden_layers=len(hidden), **{f"hidden[{i}]": w for i, w in enumerate(hidden)})
-    at_least(2, num_classes=num_classes)
+    at_least(1, num_classes=num_classes)
     one_of(ACTIVATIONS, activation=activation)
     fraction(dropout=dropout)
     widths = (*hidden, num_classes)

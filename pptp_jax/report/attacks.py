@@ -1,9 +1,7 @@
 """The table and the figure of all attacks on the same models."""
 
-from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich import box
@@ -11,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks import ATTACKS
+from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
 from pptp_jax.report.table import EXPLAINED, cell
@@ -24,21 +23,21 @@ _METRICS = {
 }
 
 
-def render_attacks(results: Mapping[str, Any]) -> str:
+def render_attacks(results: RunResults) -> str:
     """One line an attack: what the attacker needs, and what is achieved.
 
     Args:
-        results: the content of `results.json`, of one row.
+        results: of one row.
 
     Returns:
         The table with a heading, and why each other attack was not possible, as plain text.
     """
-    [row] = results["rows"]
-    attacks = {name: found for name, found in row["attacks"].items() if found["auc"]["value"]}
+    [row] = results.rows
+    attacks = {name: found for name, found in row.attacks.items() if found.auc.value}
     shown = {
         title: metric
         for title, metric in _METRICS.items()
-        if all(metric in found for found in attacks.values())
+        if all(metric in found.metrics for found in attacks.values())
     }
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("attack", "access"):
@@ -54,42 +53,41 @@ def render_attacks(results: Mapping[str, Any]) -> str:
             str(attack.outside or "-"),
             *(cell(found[metric]) for metric in shown.values()),
         )
-    members = "" if results["members"] is None else f", {results['members']} members each"
+    members = "" if results.members is None else f", {results.members} members each"
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)
     console.print(
-        f"{results['study']}: {results['models']} models, {results['targets']} of them attacked, "
-        f"on {results['data']['examples']} examples{members}",
+        f"{results.study}: {results.models} models, {results.targets} of them attacked, "
+        f"on {results.data['examples']} examples{members}",
         markup=False,
     )
-    accuracy = {key: row[f"{key}_accuracy"] for key in ("train", "test")}
-    if accuracy["test"]["value"] is not None:
-        words = {"train": "members", "test": "non-members"}
+    if row.utility.value is not None:
         console.print(
-            "accuracy: " + ", ".join(f"{cell(accuracy[key])} on {of}" for key, of in words.items())
+            f"{results.utility_name}: {cell(row.train_utility)} on members, "
+            f"{cell(row.utility)} on non-members"
         )
     console.print(table)
     console.print(f"IN, OUT: the shadows of either kind that it needs of each example; {EXPLAINED}")
-    for warning in row.get("warnings", ()):
+    for warning in row.warnings:
         console.print(f"warning: {warning}", markup=False)
-    for note in row["notes"]:
+    for note in row.notes:
         console.print(f"not possible: {note}", markup=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def draw_attack_rocs(results: Mapping[str, Any], out: Path) -> Path:
+def draw_attack_rocs(results: RunResults, out: Path) -> Path:
     """Draws the ROCs of all attacks of one row on log axes.
 
     Args:
-        results: the content of `results.json`, of one row.
+        results: of one row.
         out: the run's directory, which holds the scores, and where the picture goes.
 
     Returns:
         The picture's path.
     """
-    [row] = results["rows"]
-    with np.load(out / "scores" / f"{row['slug']}.npz") as scores:
+    [row] = results.rows
+    with np.load(out / "scores" / f"{row.slug}.npz") as scores:
         curves = {
-            ATTACKS[name].title: roc(scores[name], scores["membership"]) for name in row["attacks"]
+            ATTACKS[name].title: roc(scores[name], scores["membership"]) for name in row.attacks
         }
-    return draw_rocs(curves, out / "roc.png", results["study"])
+    return draw_rocs(curves, out / "roc.png", results.study)

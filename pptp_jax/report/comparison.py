@@ -8,9 +8,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.evaluation.measure import POINTS
+from pptp_jax.evaluation.schema import typed
+from pptp_jax.metrics import Estimate
+
 
 def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
-    """One line a pair with its mean difference in accuracy points, then the sentences on the AUC.
+    """One line a pair with its mean difference in utility, then the sentences on the AUC.
 
     Args:
         comparisons: what `Matched.to_json` gives.
@@ -20,20 +24,29 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
 
     Examples:
         >>> found = {"a": "freeze", "b": "early stopping", "statistic": "auc", "attack": "LiRA"}
+        >>> found |= {"gain": "points more"}
         >>> found |= {"common": [0.6, 0.7], "mean": {"value": 0.042, "low": 0.03, "high": 0.05}}
         >>> print(render_comparison([found | {"verdict": "At equal ..."}]).splitlines()[-1])
         At equal ...
     """
+    comparisons = typed(comparisons)
+    gain = comparisons[0]["gain"] if comparisons else "more"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("a", "b", "attack"):
         table.add_column(column, no_wrap=True)
-    for column in ("from", "to", "points more in a", "95 % interval"):
+    for column in ("from", "to", f"{gain} in a", "95 % interval"):
         table.add_column(column, justify="right", no_wrap=True)
     for found in comparisons:
         digits = 3 if found["statistic"] == "auc" else 4
         ends = [f"{x:.{digits}f}" for x in found["common"] or ()] or ["-", "-"]
         attack = f"{found['attack']} {found['statistic']}"
-        table.add_row(found["a"], found["b"], attack, *ends, *_cells(found["mean"]))
+        table.add_row(
+            found["a"],
+            found["b"],
+            attack,
+            *ends,
+            *_cells(found["mean"], 100 if gain == POINTS else 1),
+        )
     text = StringIO()
     Console(file=text, width=200, color_system=None).print(table, markup=False)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
@@ -41,8 +54,10 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, *areas])
 
 
-def _cells(estimate: Mapping[str, float | None]) -> tuple[str, str]:
-    value, low, high = estimate["value"], estimate["low"], estimate["high"]
+def _cells(estimate: Estimate, scale: int) -> tuple[str, str]:
+    value, low, high = estimate
     if value is None or low is None or high is None:
         return "n/a", "n/a"
-    return f"{100 * value:+.1f}", f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+    digits = 1 if scale > 1 else 3
+    shown, *ends = (f"{scale * x:+.{digits}f}" for x in (value, low, high))
+    return shown, f"[{', '.join(ends)}]"

@@ -1,18 +1,29 @@
-"""Accuracy over attack strength, one curve a defence."""
+"""Utility over attack strength, one curve a defence."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pptp_jax.evaluation import frontier
+from pptp_jax.evaluation import Measure, frontier
+from pptp_jax.evaluation.measure import ACCURACY
+from pptp_jax.evaluation.schema import typed
+from pptp_jax.metrics import UNRESOLVED
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; its yellow is too pale here.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
 MARKERS = "osD^vP*X"
+
+
+class Known(NamedTuple):
+    """An estimate that is resolved."""
+
+    value: float
+    low: float
+    high: float
 
 
 def draw_curves(
@@ -22,6 +33,7 @@ def draw_curves(
     statistic: str = "auc",
     attack: str = "attack",
     title: str = "",
+    measure: Measure = ACCURACY,
 ) -> Path | None:
     """Draws each curve's frontier with 95 % crosses, and the other points pale.
 
@@ -31,10 +43,12 @@ def draw_curves(
         statistic: what measures strength; rates are drawn on a logarithmic axis.
         attack: the attack's name, for the axis.
         title: of the figure.
+        measure: what the utility is.
 
     Returns:
         The picture's path; None if no point resolves the statistic.
     """
+    curves = typed(curves)
     shown = [curve for curve in curves if any(resolved(curve["points"], statistic))]
     if not shown:
         return None
@@ -46,8 +60,8 @@ def draw_curves(
     grid = figure.subplots(tall, wide, squeeze=False).ravel()
     for axes, own in zip(grid, groups, strict=False):
         for i, curve in enumerate(own):
-            _draw(axes, i, curve, statistic)
-        _label(axes, statistic, attack)
+            _draw(axes, i, curve, statistic, measure)
+        _label(axes, statistic, attack, measure)
     for axes in grid[len(groups) :]:
         axes.remove()
     figure.savefig(path)
@@ -70,34 +84,31 @@ def panels(curves: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]
     return list(families.values())
 
 
-def _label(axes: Axes, statistic: str, attack: str) -> None:
+def _label(axes: Axes, statistic: str, attack: str, measure: Measure) -> None:
     if statistic.startswith("tpr@"):
         axes.set_xscale("log", nonpositive="mask")
         rate = 100 * float(statistic.removeprefix("tpr@"))
         axes.set_xlabel(f"{attack} TPR at {rate:g} % FPR ({rate:g} %: nothing leaks)")
     else:
         axes.set_xlabel(f"{attack} {statistic.upper()} (0.5: nothing leaks)")
-    axes.set_ylabel("test accuracy")
+    axes.set_ylabel(f"test {measure.name}")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right", fontsize="x-small", framealpha=0.8)
 
 
-def resolved(
-    points: Sequence[Mapping[str, Any]], statistic: str
-) -> list[tuple[Mapping[str, float], Mapping[str, float]]]:
-    """The points of which both numbers are known: strength, accuracy."""
+def resolved(points: Sequence[Mapping[str, Any]], statistic: str) -> list[tuple[Known, Known]]:
+    """The points of which both numbers are known: strength, utility."""
     return [
-        (point[statistic], point["accuracy"])
+        (Known(*point[statistic]), Known(*point["utility"]))
         for point in points
-        if point.get(statistic, {}).get("value") is not None
-        and point["accuracy"]["value"] is not None
+        if point.get(statistic, UNRESOLVED).value is not None and point["utility"].value is not None
     ]
 
 
-def _draw(axes: Axes, i: int, curve: Mapping[str, Any], statistic: str) -> None:
+def _draw(axes: Axes, i: int, curve: Mapping[str, Any], statistic: str, measure: Measure) -> None:
     pairs = zip(*resolved(curve["points"], statistic), strict=True)
     (x, x_errors), (y, y_errors) = map(_with_errors, pairs)
-    chosen = frontier(x, y)
+    chosen = frontier(x, measure.sign * y)
     look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
     rest = np.setdiff1d(np.arange(len(x)), chosen)
     axes.scatter(x[rest], y[rest], s=20, alpha=0.5, linewidths=0, **look)
@@ -116,6 +127,6 @@ def _draw(axes: Axes, i: int, curve: Mapping[str, Any], statistic: str) -> None:
     )
 
 
-def _with_errors(estimates: Sequence[Mapping[str, float]]) -> tuple[np.ndarray, np.ndarray]:
-    values, low, high = (np.array([e[end] for e in estimates]) for end in ("value", "low", "high"))
+def _with_errors(estimates: Sequence[Known]) -> tuple[np.ndarray, np.ndarray]:
+    values, low, high = np.array(estimates, float).T
     return values, np.maximum([values - low, high - values], 0)

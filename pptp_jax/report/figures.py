@@ -1,58 +1,58 @@
 """The figures of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.metrics import Roc, auc, roc
 from pptp_jax.report.curves import draw_curves
 
 ROC_FROM = 1e-4
-CURVES = {"auc": "accuracy_over_auc.png", "tpr@0.001": "accuracy_over_tpr.png"}
+CURVES = {"auc": "utility_over_auc.png", "tpr@0.001": "utility_over_tpr.png"}
 
 
-def draw_figures(results: Mapping[str, Any], out: Path) -> list[Path]:
-    """Draws accuracy over attack strength, and the ROCs on log axes, for the compared attack.
+def draw_figures(results: RunResults, out: Path) -> list[Path]:
+    """Draws utility over attack strength, and the ROCs on log axes, for the compared attack.
 
     Args:
-        results: the content of `results.json`.
+        results: of a run.
         out: the run's directory, which holds the scores, and where the figures go.
 
     Returns:
         The pictures' paths; none for a run that this attack had nothing to say of.
     """
-    attack = results["compared"]
+    attack = results.compared
     name = attack.replace("_", " ")
     paths = [
         draw_curves(
-            results["curves"],
+            results.curves,
             out / file,
             statistic=statistic,
             attack=name,
-            title=f"{results['study']}: accuracy over attack strength",
+            title=f"{results.study}: {results.utility_name} over attack strength",
+            measure=results.measure,
         )
         for statistic, file in CURVES.items()
     ]
-    rows = [row for row in results["rows"] if _shown(row, attack)]
+    rows = [row for row in results.rows if _shown(row, attack)]
     if rows:
-        paths.append(_draw_rocs(rows, attack, out, f"{results['study']}: {name}"))
+        paths.append(_draw_rocs(rows, attack, out, f"{results.study}: {name}"))
     return [path for path in paths if path is not None]
 
 
-def _shown(row: Mapping[str, Any], attack: str) -> bool:
-    known = row["attacks"].get(attack, {}).get("auc", {})
-    return known.get("value") is not None and row["test_accuracy"]["value"] is not None
+def _shown(row: RecipeResult, attack: str) -> bool:
+    return row.attack(attack).auc.value is not None and row.utility.value is not None
 
 
-def _draw_rocs(rows: list[Mapping[str, Any]], attack: str, out: Path, title: str) -> Path:
+def _draw_rocs(rows: Sequence[RecipeResult], attack: str, out: Path, title: str) -> Path:
     curves = {}
     for row in rows:
-        with np.load(out / "scores" / f"{row['slug']}.npz") as scores:
-            curves[row["slug"].replace("_", " ")] = roc(scores[attack], scores["membership"])
+        with np.load(out / "scores" / f"{row.slug}.npz") as scores:
+            curves[row.slug.replace("_", " ")] = roc(scores[attack], scores["membership"])
     return draw_rocs(curves, out / "roc.png", title)
 
 

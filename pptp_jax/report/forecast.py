@@ -39,9 +39,10 @@ def render_forecast(found: Mapping[str, Any]) -> str:
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     devices = "1 device" if found["devices"] == 1 else f"{found['devices']} devices"
     models = sum(recipe["models"] for recipe in found["recipes"])
+    classes = f" in {found['classes']} classes" if found["classes"] else ""
     heading = (
-        f"{found['study']}: {found['data']}, {found['examples']} examples in {found['classes']} "
-        f"classes, {found['members']} members a model; {models} models in all, trained by "
+        f"{found['study']}: {found['data']}, {found['examples']} examples{classes}, "
+        f"{found['members']} members a model; {models} models in all, trained by "
         f"{found['strategy']} on {devices}"
     )
     told = (

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from pptp_jax.locate import ATTACK, DECISIVE
+from pptp_jax.evaluation.risk import ATTACK, DECISIVE
 from pptp_jax.report.risk_table import ATTACKS, WAYS
 
 # Blue and vermilion of Okabe and Ito, which colour-blind readers tell apart.

@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.report.table import cell
 
 KINDS = {"clean": "clean", "fgsm": "FGSM", "worst": "all attacks", "noise": "noise"}
@@ -27,42 +28,42 @@ def trial_name(trial: Mapping[str, Any]) -> str:
     return " ".join(filter(None, [*parts, f"{trial['size']:.3g}" if trial["size"] else ""]))
 
 
-def measured(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def measured(rows: Sequence[RecipeResult]) -> list[RecipeResult]:
     """The rows of the results in which robustness was measured."""
-    return [row for row in rows if row.get("robustness")]
+    return [row for row in rows if row.robustness]
 
 
-def render_robustness(results: Mapping[str, Any]) -> str:
+def render_robustness(results: RunResults) -> str:
     """One line a recipe: its accuracy on disturbed inputs; empty if nobody asked.
 
     Of several numbers of steps the largest stands for all: a terminal is not wide enough.
 
     Args:
-        results: the content of `results.json`.
+        results: of a run.
 
     Returns:
         The table with its warnings, as plain text.
 
     Examples:
-        >>> render_robustness({"rows": [{"slug": "undefended_3", "robustness": {}}]})
+        >>> render_robustness(RunResults(rows=(RecipeResult(slug="undefended_3"),)))
         ''
     """
-    rows = measured(results["rows"])
+    rows = measured(results.rows)
     if not rows:
         return ""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("accuracy on disturbed inputs", no_wrap=True)
-    for trial in _longest(rows[0]["robustness"]["trials"]):
+    for trial in _longest(rows[0].robustness["trials"]):
         table.add_column(trial_name(trial), justify="right")
     for row in rows:
-        shown = _longest(row["robustness"]["trials"])
-        table.add_row(row["slug"], *(cell(trial["accuracy"]) for trial in shown))
+        shown = _longest(row.robustness["trials"])
+        table.add_row(row.slug, *(cell(trial["accuracy"]) for trial in shown))
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)
     console.print(table)
     for row in rows:
-        for warning in row["robustness"]["warnings"]:
-            console.print(f"warning: {row['slug']}: {warning}", markup=False)
+        for warning in row.robustness["warnings"]:
+            console.print(f"warning: {row.slug}: {warning}", markup=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 

@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.table import EXPLAINED, cell
 
@@ -22,10 +23,11 @@ def render_runs(found: Mapping[str, Any]) -> str:
     Returns:
         The tables, as plain text.
     """
+    found = typed(found)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("run")
     table.add_column("recipe", no_wrap=True)
-    metrics = {"test_accuracy": "test accuracy", "auc": "AUC"}
+    metrics = {"utility": f"test {found['measure']}", "auc": "AUC"}
     metrics |= {"tpr@0.01": "TPR@1%", "tpr@0.001": "TPR@0.1%"}
     for title in metrics.values():
         table.add_column(title, justify="right", no_wrap=True)

@@ -1,12 +1,13 @@
 """The table of a run, for a terminal."""
 
-from collections.abc import Mapping
 from io import StringIO
-from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
+from pptp_jax.evaluation.results import RunResults
+from pptp_jax.metrics import Estimate
 
 EXPLAINED = (
     "±: the wider side of the 95 % interval; n/a: more than the sample can tell; ~: fewer than "
@@ -22,49 +23,49 @@ COLUMNS = {
 }
 
 
-def render_table(results: Mapping[str, Any]) -> str:
-    """One line a recipe: accuracy, what the attacks achieve, and what has to be known of it.
+def render_table(results: RunResults) -> str:
+    """One line a recipe: utility, what the attacks achieve, and what has to be known of it.
 
     Args:
-        results: the content of `results.json`.
+        results: of a run.
 
     Returns:
         The table with a heading and notes, as plain text.
     """
-    data = results["data"]
+    data, rows = results.data, results.rows
+    classes = f" in {data['classes']} classes" if data.get("classes") else ""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("recipe", "region", "defence", "epochs"):
         table.add_column(column, no_wrap=True)
     columns = {
         title: place
         for title, place in COLUMNS.items()
-        if any(place[0] in row["attacks"] for row in results["rows"])
+        if any(place[0] in row.attacks for row in rows)
     }
-    for column in ("test accuracy", *columns):
+    for column in (f"test {results.utility_name}", *columns):
         table.add_column(column, justify="right", no_wrap=True)
-    for row in results["rows"]:
-        cells = [row["test_accuracy"]]
-        cells += [row["attacks"][attack][metric] for attack, metric in columns.values()]
-        strength = "" if row["strength"] is None else f" {row['strength']:g}"
+    for row in rows:
+        cells = [row.utility, *(row.attack(attack)[metric] for attack, metric in columns.values())]
+        strength = "" if row.strength is None else f" {row.strength:g}"
         table.add_row(
-            row["recipe"],
-            row["region"],
-            row["defence"] + strength if row["defence"] != "none" else "-",
-            row["epochs"],
+            row.recipe,
+            row.region,
+            row.defence + strength if row.defence != "none" else "-",
+            row.epochs,
             *map(cell, cells),
         )
     notes = {
-        f"{row['slug']}: models {row['diverged']} diverged and are left out"
-        for row in results["rows"]
-        if row["diverged"]
+        f"{row.slug}: models {list(row.diverged)} diverged and are left out"
+        for row in rows
+        if row.diverged
     }
-    notes |= {note for row in results["rows"] for note in row["notes"]}
+    notes |= {note for row in rows for note in row.notes}
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)
     console.print(
-        f"{results['study']}: {data['name']}, {data['examples']} examples in {data['classes']} "
-        f"classes; {results['models']} models a recipe, {results['members']} members each, "
-        f"{results['targets']} of them attacked in turn"
+        f"{results.study}: {data['name']}, {data['examples']} examples{classes}; "
+        f"{results.models} models a recipe, {results.members} members each, "
+        f"{results.targets} of them attacked in turn"
     )
     console.print(table)
     console.print(
@@ -78,51 +79,52 @@ def render_table(results: Mapping[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def render_white_box(results: Mapping[str, Any]) -> str:
+def render_white_box(results: RunResults) -> str:
     """What attackers make of each block's gradients and features; empty if nobody asked.
 
     Args:
-        results: the content of `results.json`.
+        results: of a run.
     """
-    rows = [row for row in results["rows"] if row["white_box"]]
+    rows = [row for row in results.rows if row.white_box]
     if not rows:
         return ""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("white-box LiRA, AUC", no_wrap=True)
     table.add_column("on its", no_wrap=True)
-    for block in next(iter(rows[0]["white_box"].values())):
+    for block in next(iter(rows[0].white_box.values())):
         table.add_column(block, justify="right", no_wrap=True)
     for row in rows:
-        for kind, by_block in row["white_box"].items():
+        for kind, by_block in row.white_box.items():
             cells = (cell(found["auc"]) for found in by_block.values())
-            table.add_row(row["slug"], kind, *cells)
+            table.add_row(row.slug, kind, *cells)
     text = StringIO()
     Console(file=text, width=200, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def warnings_of(results: Mapping[str, Any]) -> list[str]:
+def warnings_of(results: RunResults) -> list[str]:
     """Why numbers say little, with the recipes that each sentence holds for.
 
     Args:
-        results: the content of `results.json`; those of an older version have no warnings.
+        results: of a run; those of an older version have no warnings.
 
     Examples:
-        >>> rows = [{"slug": slug, "warnings": ["it is cold"]} for slug in ("a", "b")]
-        >>> warnings_of({"rows": [*rows, {"slug": "c"}]})
+        >>> from pptp_jax.evaluation.results import RecipeResult
+        >>> rows = [RecipeResult(slug=slug, warnings=("it is cold",)) for slug in ("a", "b")]
+        >>> warnings_of(RunResults(rows=(*rows, RecipeResult(slug="c"))))
         ['a, b: it is cold']
     """
     slugs: dict[str, list[str]] = {}
-    for row in results["rows"]:
-        for warning in row.get("warnings", ()):
-            slugs.setdefault(warning, []).append(row["slug"])
+    for row in results.rows:
+        for warning in row.warnings:
+            slugs.setdefault(warning, []).append(row.slug)
     return [f"{', '.join(who)}: {warning}" for warning, who in slugs.items()]
 
 
-def cell(estimate: Mapping[str, Any]) -> str:
+def cell(estimate: Estimate) -> str:
     """An estimate with the wider side of its interval."""
-    value, low, high = estimate["value"], estimate["low"], estimate["high"]
+    value, low, high = estimate
     if value is None or low is None or high is None:
         return "n/a"
-    mark = "~" if estimate.get("coarse") else ""
+    mark = "~" if estimate.coarse else ""
     return f"{mark}{value:.3f} ±{max(high - value, value - low):.3f}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pptp_jax.data import Membership
-from pptp_jax.evaluation import STATISTICS, Curve, Point, matched_accuracy, point
+from pptp_jax.evaluation import STATISTICS, Curve, Measure, Point, matched_utility, point
 from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.evaluation.method import CONTROL, method, method_name
 from pptp_jax.fleets import StoredFleet
@@ -42,7 +42,8 @@ def curves(study: Study, trained: Sequence[Trained], membership: Membership) -> 
                 seed=study.seed,
             )
             points.setdefault(method(recipe), []).append(found)
-    return [Curve(name, tuple(own)) for name, own in points.items()]
+    measure = Measure.of(study.model.task)
+    return [Curve(name, tuple(own), measure) for name, own in points.items()]
 
 
 def pairs(study: Study, drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
@@ -65,7 +66,7 @@ def comparisons(study: Study, drawn: Sequence[Curve]) -> list[dict[str, Any]]:
     """What is found of every pair, at equal AUC and at equal TPR at 0.1 % FPR."""
     attack = study.compared.replace("_", " ")
     return [
-        matched_accuracy(a, b, statistic=statistic, attack=attack).to_json()
+        matched_utility(a, b, statistic=statistic, attack=attack).to_json()
         for statistic in STATISTICS
         for a, b in pairs(study, drawn)
         if all(statistic in own.strength for curve in (a, b) for own in curve.points)

@@ -143,6 +143,11 @@ class Study:
         at_least(0, seed=self.seed)
         at_least(1, **{f"trajectory[{i}]": epoch for i, epoch in enumerate(self.trajectory)})
         positive(budget=self.budget)
+        if self.robustness is not None and not self.model.task.classes:
+            raise Refused(
+                f"robustness asks whether labels stay right, and the task {self.model.task.name} "
+                "has none"
+            )
         check_queries(self.queries)
         for attack in (*self.attacks, self.compared):
             one_of(ATTACKS, attack=attack)

@@ -8,11 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jax
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from pptp_jax import __version__
 from pptp_jax.data import Arrays, Balanced, Dataset, Membership
 from pptp_jax.fleets import fingerprint
 from pptp_jax.locate import choose, explain, risk_map
@@ -22,6 +20,7 @@ from pptp_jax.report import draw_risk_map, render_risk_map
 from pptp_jax.storage.files import write, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
+from pptp_jax.storage.provenance import provenance
 from pptp_jax.study import Study, prepared
 from pptp_jax.training import Recipe, undefended, whole_network
 from pptp_jax.training.single_precision import in_single_precision
@@ -111,8 +110,7 @@ def locate_study(
         risks = {
             "study": study.name,
             "data": {"name": data.name, "fingerprint": data.fingerprint, "tuning": study.tuning},
-            "versions": {"pptp-jax": __version__, "jax": jax.__version__},
-            "device": str(jax.devices()[0].device_kind),
+            **provenance(),
             "seconds": round(time.monotonic() - began, 1),
             "auto": auto,
             "depends_on": depends_on,

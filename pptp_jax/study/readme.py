@@ -10,11 +10,12 @@ FILES = {
     "results.json": "every number with its interval, the configuration, versions and the command; "
     "it is written last, so a run that has it is finished",
     "manifest.json": "what was to be trained, written before the first model",
-    "accuracy_over_auc.png": "accuracy over what the attack achieves, a curve a method",
-    "accuracy_over_tpr.png": "the same over the true-positive rate at 0.1 % false positives",
+    "utility_over_auc.png": "utility over what the attack achieves, a curve a method",
+    "utility_over_tpr.png": "the same over the true-positive rate at 0.1 % false positives",
     "roc.png": "the ROC of each attack",
     "signals/": "`membership.npy` (models, examples), `labels.npy`, `example_ids.npy`, and for "
-    "each recipe φ in `RECIPE.npy` (models, queries, examples) and `logits/RECIPE.npy`",
+    "each recipe φ in `RECIPE.npy` (models, queries, examples), `utility/RECIPE.npy` and, of "
+    "classifiers, `logits/RECIPE.npy`",
     "scores/": "for each recipe what every attack makes of each example, in `RECIPE.npz`",
     "riskiest.npz": "the records that the compared attack is surest of",
     "risk_map.json": "where in the network membership can be read off; of `pptp locate`",
@@ -39,10 +40,10 @@ def render_readme(manifest: Mapping[str, Any]) -> str:
         # A run of the study tiny
     """
     data = manifest["data"]
+    classes = f" in {data['classes']} classes" if data["classes"] else ""
     what = (
         f"{manifest['models']} models a recipe, trained on {data['name']} "
-        f"({data['examples']} examples in {data['classes']} classes) and attacked by membership "
-        "inference, by pptp_jax."
+        f"({data['examples']} examples{classes}) and attacked by membership inference, by pptp_jax."
     )
     after = "`pptp compare DIR DIR` holds two runs against each other."
     again = taken_up(manifest["command"], "pptp_jax.study.run")

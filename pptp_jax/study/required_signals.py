@@ -27,15 +27,17 @@ def required_signals(study: "Study", membership: Membership) -> tuple[Signal, ..
     """
     read = {name for attack in study.attacks for name in ATTACKS[attack].reads}
     own = study.probes
-    probes = (
-        INPUT_GRADIENT_NORM,
-        noise_signal(flips=own.noise_flips, stddev=own.noise_stddev, draws=own.noise_draws),
-        boundary_signal(queries=own.boundary_queries, iterations=own.boundary_iterations),
-    )
-    found = [*study.model.task.signals, *(probe for probe in probes if probe.name in read)]
+    task = study.model.task
+    probes = [INPUT_GRADIENT_NORM]
+    if task.classes:
+        probes += [
+            noise_signal(flips=own.noise_flips, stddev=own.noise_stddev, draws=own.noise_draws),
+            boundary_signal(queries=own.boundary_queries, iterations=own.boundary_iterations),
+        ]
+    found = [*task.signals, *(probe for probe in probes if probe.name in read)]
     if study.white_box or GRADIENT_NORMS.name in read:
         found.append(GRADIENT_NORMS)
-    if study.white_box and study.model.features is not None:
+    if study.white_box and study.model.features is not None and task.classes:
         found.append(FEATURE_MARGINS)
     if study.robustness is not None:
         found.append(robust_signal(study, membership))

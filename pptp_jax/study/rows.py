@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pptp_jax.evaluation.attack_fleet import Attacked
+from pptp_jax.evaluation.results import AttackResult, RecipeResult
 from pptp_jax.fleets import FleetSignals
 from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, metric_names
 from pptp_jax.regions import region_name
@@ -16,37 +17,34 @@ from pptp_jax.training import Recipe
 
 def row(
     study: Study, recipe: Recipe, fleet: FleetSignals, seen: Attacked, members: int
-) -> dict[str, Any]:
+) -> RecipeResult:
     """A row of the results: what was trained, how well it does, and what the attacks achieve."""
     kept = fleet.loss[fleet.finite]
     truth = seen.membership
+    draws: dict[str, Any] = {"resamples": study.resamples, "seed": study.seed}
     private, said = _epsilon(study, recipe, members)
-    found: dict[str, Any] = {
-        "recipe": recipe.name,
-        "defence": recipe.defence,
-        "strength": recipe.strength,
-        "release": None if recipe.release is None else recipe.release.name,
-        "region": region_name(recipe.region),
-        "epochs": recipe.epochs,
-        "slug": recipe.slug,
-        "diverged": np.flatnonzero(~fleet.finite).tolist(),
-        "train_loss": kept.mean(axis=0).tolist() if len(kept) else [],
-        "epsilon": private,
-        "notes": [*seen.notes, *said],
-    }
-    for name, chosen in (("train_accuracy", truth), ("test_accuracy", ~truth)):
-        found[name] = mean_over(
-            seen.utility, chosen, resamples=study.resamples, seed=study.seed
-        )._asdict()
-    found["attacks"] = {}
+    attacks = {}
     for name in study.attacks:
         metrics = dict.fromkeys(metric_names(), UNRESOLVED)
         if name in seen.scores:
-            metrics |= attack_metrics(
-                seen.scores[name], truth, resamples=study.resamples, seed=study.seed
-            )
-        found["attacks"][name] = {key: value._asdict() for key, value in metrics.items()}
-    return found
+            metrics |= attack_metrics(seen.scores[name], truth, **draws)
+        attacks[name] = AttackResult(metrics)
+    return RecipeResult(
+        recipe=recipe.name,
+        defence=recipe.defence,
+        strength=recipe.strength,
+        release=None if recipe.release is None else recipe.release.name,
+        region=region_name(recipe.region),
+        epochs=recipe.epochs,
+        slug=recipe.slug,
+        diverged=tuple(np.flatnonzero(~fleet.finite).tolist()),
+        train_loss=tuple(kept.mean(axis=0).tolist() if len(kept) else ()),
+        epsilon=private,
+        notes=(*seen.notes, *said),
+        utility=mean_over(seen.utility, ~truth, **draws),
+        train_utility=mean_over(seen.utility, truth, **draws),
+        attacks=attacks,
+    )
 
 
 def _epsilon(study: Study, recipe: Recipe, members: int) -> tuple[dict[str, Any] | None, list[str]]:

@@ -1,23 +1,20 @@
 """Running a study: train, attack, measure, and write down everything."""
 
 import json
-import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from pptp_jax import __version__
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.evaluation.attack_fleet import Attacked, attacked
 from pptp_jax.evaluation.learned import warnings
+from pptp_jax.evaluation.results import RunResults
 from pptp_jax.evaluation.riskiest import write_riskiest
+from pptp_jax.evaluation.schema import typed
 from pptp_jax.evaluation.slices import slices
 from pptp_jax.evaluation.white_box import white_box
 from pptp_jax.fleets import Runtime, StoredFleet, fingerprint, run_fleets
@@ -25,6 +22,7 @@ from pptp_jax.fleets.plan import predicted_bytes, resolved_regions
 from pptp_jax.storage.files import link, sweep, write_array, write_arrays, write_json, write_text
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
+from pptp_jax.storage.provenance import provenance
 from pptp_jax.storage.record import describe
 from pptp_jax.study.comparisons import comparisons, curves
 from pptp_jax.study.config import Study
@@ -37,7 +35,7 @@ from pptp_jax.training import Progress, Recipe, Strategy
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+PACKAGES = ("flax", "optax", "orbax-checkpoint", "numpy")
 
 Chooser = Callable[[Study, Dataset], Strategy]
 
@@ -123,28 +121,25 @@ def _run(
     for spec, home in zip(specs, homes, strict=True):
         slug, regions = spec.recipe.slug, resolved_regions(spec)
         end = fleets[slug].end
-        found = row(study, spec.recipe, end, seen[slug], manifest["members"])
-        accuracy = found["train_accuracy"]
-        found |= slices(end, membership, seen[slug], study.compared, labels=data.y, **draws)
         blocks = [block.name for block in study.model.blocks]
-        rows.append(
-            found
-            | {
-                "warnings": warnings(end, membership, seen[slug], data.y, accuracy),
-                "regions": None if regions is None else regions.to_json(),
-                "white_box": white_box(end, membership, blocks, **draws) if study.white_box else {},
-                "robustness": robustness(study, end, membership),
-                "predicted_bytes": predicted_bytes(out / home),
-            }
-        )
+        found = row(study, spec.recipe, end, seen[slug], manifest["members"])
+        told = {
+            **slices(end, membership, seen[slug], study.compared, labels=data.labels, **draws),
+            "warnings": warnings(end, membership, seen[slug], data.labels, found.train_utility),
+            "regions": None if regions is None else regions.to_json(),
+            "white_box": white_box(end, membership, blocks, **draws) if study.white_box else {},
+            "robustness": robustness(study, end, membership),
+            "predicted_bytes": predicted_bytes(out / home),
+        }
+        rows.append(replace(found, **typed(told)))
     drawn = curves(study, list(zip(study.recipes, trained, strict=True)), membership)
-    results = manifest | {
+    found_of_all = {
         "seconds": round(time.monotonic() - began, 1),
-        "rows": rows,
         "compared": study.compared,
         "curves": [curve.to_json() for curve in drawn],
         "comparisons": comparisons(study, drawn),
     }
+    results = RunResults(rows=tuple(rows), **typed(manifest | found_of_all)).to_json()
     # It vouches for all that lies beside it.
     (out / "results.json").unlink(missing_ok=True)
     _write_signals(out / "signals", data, membership, fleets)
@@ -157,9 +152,9 @@ def _run(
 
 def _watched(study: Study, data: Dataset, members: int, runtime: Runtime) -> Runtime:
     """The runtime, which also says if the first models do not begin to learn."""
-    if not runtime.processes.first:
+    if not runtime.processes.first or data.labels is None:
         return runtime
-    labels = data.y[study.division(len(data)).evaluated]
+    labels = data.labels[study.division(len(data)).evaluated]
     watch = Watch(labels=labels, steps=members // study.batch_size, tell=runtime.log)
 
     def followed(recipe: Recipe, now: Progress) -> None:
@@ -191,13 +186,12 @@ def _manifest(
         "targets": len(membership.targets),
         "members": int(membership.matrix[0].sum()),
         "queries": [query.name for query in study.queries],
+        "utility_name": study.model.task.utility_name,
+        "higher_is_better": study.model.task.higher_is_better,
         "seed": study.seed,
-        "versions": {"python": platform.python_version(), "pptp-jax": __version__}
-        | {package: version(package) for package in PACKAGES},
         "strategy": describe(runtime.strategy),
-        "device": str(jax.local_devices()[0].device_kind),
         "processes": runtime.processes.count,
-    }
+    } | provenance(*PACKAGES)
 
 
 def _write_signals(

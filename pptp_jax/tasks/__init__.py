@@ -2,7 +2,19 @@
 
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.classification import Classification, logit_scaled_confidence
+from pptp_jax.tasks.regression import Regression
 from pptp_jax.tasks.signal import Signal
 from pptp_jax.tasks.task import Task
 
-__all__ = ["Batch", "Classification", "Signal", "Task", "logit_scaled_confidence"]
+# Those that need no argument; the contract test trains each of them.
+TASKS: tuple[Task, ...] = (Classification(), Regression())
+
+__all__ = [
+    "TASKS",
+    "Batch",
+    "Classification",
+    "Regression",
+    "Signal",
+    "Task",
+    "logit_scaled_confidence",
+]

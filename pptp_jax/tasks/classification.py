@@ -109,6 +109,10 @@ class Classification(Task):
         Raises:
             ValueError: naming both numbers of classes.
         """
+        if data.num_classes is None:
+            raise Refused(
+                f"{data.name} has no classes, so the model needs another task than classification"
+            )
         shape = getattr(outputs, "shape", None)
         if shape is None or shape[1:] != (data.num_classes,):
             found = "a structure of arrays" if shape is None else f"shape {shape}"

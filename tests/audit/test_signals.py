@@ -10,6 +10,7 @@ import pytest
 import pptp_jax
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.audit import audit_model, audit_signals
+from pptp_jax.evaluation import RunResults
 from pptp_jax.metrics import attack_metrics, auc, roc
 from pptp_jax.report import render_attacks, render_table
 
@@ -51,7 +52,9 @@ def test_what_is_found_is_what_the_attacks_and_metrics_find(tmp_path):
     assert (tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "report.html").read_text()
     assert "The signals were made elsewhere" in page and "BaVarIA-t" in page
-    assert (tmp_path / "table.txt").read_text().strip() == render_attacks(results).strip()
+    assert (tmp_path / "table.txt").read_text().strip() == render_attacks(
+        RunResults.from_json(results)
+    ).strip()
 
 
 def test_the_row_has_the_schema_of_a_studys_row(tmp_path):
@@ -81,7 +84,7 @@ def test_the_row_has_the_schema_of_a_studys_row(tmp_path):
     assert set(ours["data"]) == set(theirs["data"])
     found = ours["rows"][0]["attacks"]["loss"]
     assert set(found) == set(theirs["rows"][0]["attacks"]["loss"])
-    assert "s" in render_table(ours | {"study": "s"})
+    assert "s" in render_table(RunResults.from_json(ours | {"study": "s"}))
 
 
 def test_shuffled_membership_finds_nothing(rng):
@@ -105,7 +108,7 @@ def test_one_model_alone_is_attacked_by_what_needs_no_shadow():
     [why] = [note for note in row["notes"] if note.startswith("lira_online:")]
     assert "needs at least 2 IN shadows" in why
     assert results["compared"] == "loss"
-    assert why in render_attacks(results)
+    assert why in render_attacks(RunResults.from_json(results))
 
 
 def test_losses_alone_leave_out_what_reads_more():

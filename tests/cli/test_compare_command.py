@@ -39,7 +39,7 @@ def test_methods_are_compared_at_equal_strength(runs: Path) -> None:
         if pair["a"] == "freeze stem (a)" and pair["statistic"] == "auc"
     ]
     accuracy = {
-        row["run"]: row["test_accuracy"]["value"]
+        row["run"]: row["utility"]["value"]
         for row in found["rows"]
         if row["slug"].startswith("freeze")
     }
@@ -91,15 +91,15 @@ def test_what_is_damaged_is_named(runs: Path, tmp_path: Path) -> None:
     for change, named in (
         ({"config": None}, "its configuration lacks resamples"),
         ({"data": {"name": "digits"}}, "what it says of data lacks examples"),
-        ({"rows": [{"slug": "undefended_1", "attacks": {}}]}, "a row lacks defence"),
+        ({"rows": [{"slug": "undefended_1"}]}, "a row lacks attacks"),
         ({"rows": None}, "holds no rows"),
-        ({"rows": [row | {"test_accuracy": {"value": 0.5}}]}, "an estimate lacks high"),
+        ({"rows": [row | {"utility": {"value": 0.5}}]}, "an estimate lacks high"),
         ({"rows": [row | {"attacks": {"loss": {}}}]}, "an attack lacks auc"),
     ):
         (tmp_path / "b" / "results.json").write_text(json.dumps(results | change))
         assert named in refused()
     (tmp_path / "b" / "results.json").write_text(json.dumps(results))
-    for name in ("membership.npy", "labels.npy", "logits/undefended_1.npy"):
+    for name in ("membership.npy", "utility/undefended_1.npy"):
         path = tmp_path / "b" / "signals" / name
         path.unlink()
         assert f"{name} is lost or damaged" in refused()

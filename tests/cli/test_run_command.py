@@ -31,7 +31,7 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
     # Whatever comes out, it is said in a sentence.
     assert any("freeze stem" in line and line.endswith(".") for line in lines)
     assert (out / "table.txt").read_text().strip() in result.stdout
-    for name in ("accuracy_over_auc.png", "roc.png"):
+    for name in ("utility_over_auc.png", "roc.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
     assert lines[-1].endswith(f"; the report is {out / 'report.html'}")
     assert "data:image/png;base64," in (out / "report.html").read_text()

@@ -14,7 +14,7 @@ def plain(name: str, *places: tuple[float, float]) -> dict[str, object]:
 
     return {
         "name": name,
-        "points": [{"label": "", "accuracy": around(y), "auc": around(x)} for x, y in places],
+        "points": [{"label": "", "utility": around(y), "auc": around(x)} for x, y in places],
     }
 
 
@@ -51,7 +51,14 @@ def test_no_figure_of_a_statistic_that_no_point_resolves(tmp_path: Path) -> None
 def test_the_table_tells_the_mean_and_what_cannot_be_told() -> None:
     unknown = dict.fromkeys(("value", "low", "high"))
     known = {"value": 0.042, "low": -0.001, "high": 0.05}
-    pair = {"a": "x", "b": "y", "statistic": "auc", "attack": "LiRA", "verdict": "It [is] so."}
+    pair = {
+        "a": "x",
+        "b": "y",
+        "statistic": "auc",
+        "attack": "LiRA",
+        "gain": "points more",
+        "verdict": "It [is] so.",
+    }
     text = render_comparison(
         [pair | {"common": [0.6, 0.7], "mean": known}, pair | {"common": None, "mean": unknown}]
     )

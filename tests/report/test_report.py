@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pptp_jax.evaluation.results import RunResults
 from pptp_jax.report import draw_figures, render_table
 
 
@@ -31,15 +32,16 @@ def row(slug: str, auc: float | None, **changes: object) -> dict[str, object]:
         "slug": slug,
         "diverged": [],
         "notes": [],
-        "train_accuracy": estimate(0.99),
-        "test_accuracy": estimate(0.8, 0.03, 0.01),
+        "train_utility": estimate(0.99),
+        "utility": estimate(0.8, 0.03, 0.01),
         "attacks": {"lira_online": attack},
         **changes,
     }
 
 
-def results(*rows: dict[str, object]) -> dict[str, object]:
-    return {
+def results(*rows: dict[str, object]) -> RunResults:
+    record = {
+        "schema": 2,
         "study": "s",
         "data": {"name": "d", "examples": 10, "classes": 2},
         "models": 4,
@@ -53,7 +55,7 @@ def results(*rows: dict[str, object]) -> dict[str, object]:
                 "points": [
                     {
                         "label": "p",
-                        "accuracy": r["test_accuracy"],
+                        "utility": r["utility"],
                         "auc": r["attacks"]["lira_online"]["auc"],
                     }
                 ],
@@ -62,6 +64,7 @@ def results(*rows: dict[str, object]) -> dict[str, object]:
             if r["attacks"]["lira_online"]["auc"]["value"] is not None
         ],
     }
+    return RunResults.from_json(record)
 
 
 def test_the_table_shows_the_wider_side_and_what_is_unknown() -> None:
@@ -104,7 +107,7 @@ def out(tmp_path: Path) -> Path:
 
 def test_figures_are_drawn(out: Path) -> None:
     paths = draw_figures(results(row("a", 0.6), row("b", 0.9)), out)
-    assert [path.name for path in paths] == ["accuracy_over_auc.png", "roc.png"]
+    assert [path.name for path in paths] == ["utility_over_auc.png", "roc.png"]
     for path in paths:
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB"))

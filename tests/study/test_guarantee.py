@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from pptp_jax.data import Balanced, Digits
+from pptp_jax.evaluation import RunResults
 from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.fleets import FleetSignals
 from pptp_jax.models import mlp
@@ -87,14 +88,14 @@ def test_a_row_has_it_and_the_table_prints_it(monkeypatch: pytest.MonkeyPatch) -
     def table(rows) -> str:
         data = {"name": "d", "examples": 100, "classes": 10}
         about = {"study": "s", "data": data, "models": 2, "members": 50, "targets": 2}
-        return render_table({**about, "rows": rows})
+        return render_table(RunResults(rows=tuple(rows), **about))
 
     known = guarantee(study.recipes[1], MODEL, 50, 25)
     assert known is not None
     plain, private = rows()
-    assert plain["epsilon"] is None
-    assert private["epsilon"] == asdict(known) and known.delta == 1 / 500
+    assert plain.epsilon is None
+    assert private.epsilon == asdict(known) and known.delta == 1 / 500
     assert f"note: dp_sgd_1_noise_2: {known}" in table([plain, private])
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
-    assert [found["epsilon"] for found in rows()] == [None, None]
+    assert [found.epsilon for found in rows()] == [None, None]
     assert "note: dp_sgd_1_noise_2: install pptp-jax[dp] for ε" in table(rows())

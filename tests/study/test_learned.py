@@ -11,8 +11,10 @@ import pytest
 from small_study import STUDY, fleets, rows
 
 from pptp_jax.data import Digits, Quarters
+from pptp_jax.evaluation import RunResults
 from pptp_jax.evaluation.learned import majority_share, too_few, unlearned
 from pptp_jax.fleets import fingerprint
+from pptp_jax.metrics import Estimate
 from pptp_jax.models import mlp, save_variables, standardized, starting_from
 from pptp_jax.report import render_table, write_report
 from pptp_jax.robustness import Robustness
@@ -48,7 +50,9 @@ def warned(study, out: Path) -> tuple[list[str], str]:
     """What is told while it trains, and the printed table."""
     told: list[str] = []
     results = run(study, out, runtime=Runtime(log=told.append))
-    return [line for line in told if line.startswith("warning")], render_table(results)
+    return [line for line in told if line.startswith("warning")], render_table(
+        RunResults.from_json(results)
+    )
 
 
 # --- a fleet that has learned nothing ---
@@ -153,7 +157,7 @@ def fleet(accuracies: list[float], members: int = 300, classes: int = 10):
 
 
 def said(accuracies: list[float], low: float, models=None) -> list[str]:
-    found = {"value": np.mean(accuracies), "low": low, "high": 1.0}
+    found = Estimate(float(np.mean(accuracies)), low, 1.0)
     return unlearned(*fleet(accuracies), found, models or range(len(accuracies)))
 
 
@@ -174,7 +178,7 @@ def test_single_models_that_learned_nothing_are_named() -> None:
 
 def test_one_class_is_nothing_to_learn() -> None:
     correct, membership, labels = fleet([1.0, 1.0])
-    found = {"value": 1.0, "low": 1.0, "high": 1.0}
+    found = Estimate(1.0, 1.0, 1.0)
     [warning] = unlearned(correct, membership, labels * 0, found, [0, 1])
     assert "the same class" in warning
 

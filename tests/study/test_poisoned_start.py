@@ -40,7 +40,7 @@ def curve(*pairs: tuple[float, float]) -> Curve:
         "any",
         tuple(
             Point(
-                accuracy=Drawn(accuracy, np.full(40, accuracy)),
+                utility=Drawn(accuracy, np.full(40, accuracy)),
                 strength={"auc": Drawn(auc, np.full(40, auc))},
                 resampling=drawn,
             )

@@ -10,6 +10,7 @@ import pytest
 from small_study import STUDY
 
 from pptp_jax.data import Arrays, Digits, Quarters
+from pptp_jax.evaluation import read_results
 from pptp_jax.fleets import FleetSignals
 from pptp_jax.report import render_robustness, write_report
 from pptp_jax.robustness import Robustness
@@ -47,7 +48,8 @@ def test_what_a_study_finds_is_in_its_results_table_and_page(robust_run: Path) -
         least = found["worst", "linf", size]
         assert least <= min(found["fgsm", "linf", size], found["pgd", "linf", size]) <= clean
     assert found["worst", "linf", 0.3] < found["worst", "linf", 0.05] < clean
-    results = json.loads((robust_run / "results.json").read_text())
+    results = read_results(robust_run)
+    assert results is not None
     table = render_robustness(results)
     assert "PGD-3 0.3" in table and f"{clean:.3f}" in table
     write_report(robust_run)

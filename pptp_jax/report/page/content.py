@@ -39,9 +39,9 @@ def content(directory: Path) -> dict[str, Any]:
             an audit by canaries.
 
     Returns:
-        `results`, `risk_map` and `canaries` as they are stored (None if not), and by recipe `rocs`
-        (of every attack on the first recipe, of the compared one on the others), `histograms` of
-        the compared attack's scores, and the `riskiest` records.
+        `results` as `RunResults`, `risk_map` and `canaries` as they are stored (None if not), and
+        by recipe `rocs` (of every attack on the first recipe, of the compared one on the others),
+        `histograms` of the compared attack's scores, and the `riskiest` records.
 
     Raises:
         ValueError: if there is nothing to report, or a file is damaged or belongs to another run.
@@ -59,23 +59,23 @@ def content(directory: Path) -> dict[str, Any]:
     found |= {"rocs": {}, "histograms": {}, "riskiest": {}}
     if results is None:
         return found
-    compared = str(results.get("compared"))
-    for i, row in enumerate(results["rows"]):
-        for attack in row["attacks"] if i == 0 else [compared]:
-            known = row["attacks"].get(attack, {}).get("auc", {}).get("value")
-            stored = None if known is None else read_scores(directory, row, attack)
-            if stored is None:
+    compared = results.compared
+    for i, row in enumerate(results.rows):
+        for attack in row.attacks if i == 0 else [compared]:
+            known = row.attack(attack).auc.value
+            stored = None if known is None else read_scores(directory, row.slug, attack)
+            if known is None or stored is None:
                 continue
             curve = roc(stored.scores, stored.membership)
             if abs(auc(curve) - known) > 1e-6:
                 raise Refused(
-                    f"{directory / 'scores' / row['slug']}.npz is not that of results.json: its "
+                    f"{directory / 'scores' / row.slug}.npz is not that of results.json: its "
                     f"AUC of {attack} is {auc(curve):.4f}, not {known:.4f}; {AGAIN}"
                 )
-            found["rocs"].setdefault(row["slug"], {})[attack] = _thinned(curve, stored.membership)
+            found["rocs"].setdefault(row.slug, {})[attack] = _thinned(curve, stored.membership)
             if attack == compared:
-                found["histograms"][row["slug"]] = _histogram(stored.scores, stored.membership)
-                found["riskiest"][row["slug"]] = _told_best(stored)
+                found["histograms"][row.slug] = _histogram(stored.scores, stored.membership)
+                found["riskiest"][row.slug] = _told_best(stored)
     found["riskiest"] |= _pictured(directory, compared)
     return found
 
@@ -135,7 +135,8 @@ def _pictured(directory: Path, attack: str) -> dict[str, list[dict[str, Any]]]:
         told = np.isfinite(stored["alarm_rates"][i, j])  # a target that diverged tells nothing
         columns = (stored[name][i, j][told] for name in ("membership", "scores", "alarm_rates"))
         record = _record(str(stored["ids"][i, j]), *columns)
-        record["label"] = int(stored["labels"][i, j])
+        if "labels" in stored:
+            record["label"] = int(stored["labels"][i, j])
         if "pictures" in stored:
             record["picture"] = _png(stored["pictures"][i, j])
         found.setdefault(str(stored["slugs"][i]), []).append(record)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pptp_jax.locate import ATTACK, DECISIVE
+from pptp_jax.evaluation.risk import ATTACK, DECISIVE
 from pptp_jax.report.page.plot import Entry, Line, Mark, Plot, Scale, around, points
 from pptp_jax.report.page.words import attack_name, number
 from pptp_jax.report.risk_table import WAYS

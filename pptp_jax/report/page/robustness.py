@@ -1,12 +1,13 @@
 """What the page shows of accuracies on disturbed inputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from pptp_jax.evaluation.results import RecipeResult
 from pptp_jax.report.robustness import measured, trial_name
 
 
-def robustness_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def robustness_table(rows: Sequence[RecipeResult]) -> dict[str, Any]:
     """The table's columns, rows and warnings; empty if nobody asked.
 
     Args:
@@ -16,8 +17,8 @@ def robustness_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if not known:
         return {}
     return {
-        "examples": known[0]["robustness"]["examples"],
-        "titles": [trial_name(trial) for trial in known[0]["robustness"]["trials"]],
-        "rows": [(row, [t["accuracy"] for t in row["robustness"]["trials"]]) for row in known],
-        "warnings": [(row, told) for row in known for told in row["robustness"]["warnings"]],
+        "examples": known[0].robustness["examples"],
+        "titles": [trial_name(trial) for trial in known[0].robustness["trials"]],
+        "rows": [(row, [t["accuracy"] for t in row.robustness["trials"]]) for row in known],
+        "warnings": [(row, told) for row in known for told in row.robustness["warnings"]],
     }

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from pptp_jax.evaluation.results import RecipeResult
 from pptp_jax.report.page.plot import (
     Area,
     Entry,
@@ -38,16 +39,16 @@ def roc_plots(found: Mapping[str, Any]) -> list[Plot]:
     Args:
         found: the content of `report.json`.
     """
-    rows, compared = found["results"]["rows"], str(found["results"].get("compared"))
+    rows, compared = found["results"].rows, found["results"].compared
 
-    def curve(row: Mapping[str, Any], attack: str, name: str, band: Any = None) -> Curve:
-        known = number(row["attacks"][attack]["auc"]["value"])
-        return Curve(f"{name} (AUC {known})", found["rocs"][row["slug"]][attack], band)
+    def curve(row: RecipeResult, attack: str, name: str, band: Any = None) -> Curve:
+        known = number(row.attack(attack).auc.value)
+        return Curve(f"{name} (AUC {known})", found["rocs"][row.slug][attack], band)
 
-    shown = [row for row in rows if compared in found["rocs"].get(row["slug"], {})]
+    shown = [row for row in rows if compared in found["rocs"].get(row.slug, {})]
     families = [
-        [curve(row, compared, recipe_name(row), row.get("roc")) for row in own]
-        for _, own in groupby(shown, key=lambda row: row.get("recipe"))
+        [curve(row, compared, recipe_name(row), row.roc) for row in own]
+        for _, own in groupby(shown, key=lambda row: row.recipe)
     ]
     plots = []
     if families:
@@ -55,8 +56,8 @@ def roc_plots(found: Mapping[str, Any]) -> list[Plot]:
         title = attack_name(compared) + (" on every recipe" if len(shown) > 1 else "")
         others = _packed([rest, *families[1:]])
         plots = [_rocs([first, *own], title) for own in others or [[]]]
-    if rows and len(attacks := found["rocs"].get(rows[0]["slug"], {})) > 1:
-        order = sorted(attacks, key=lambda attack: -rows[0]["attacks"][attack]["auc"]["value"])
+    if rows and len(attacks := found["rocs"].get(rows[0].slug, {})) > 1:
+        order = sorted(attacks, key=lambda attack: -(rows[0].attack(attack).auc.value or 0))
         strongest, *weaker = (curve(rows[0], attack, attack_name(attack)) for attack in order)
         title = f"Every attack on {recipe_name(rows[0])}"
         plots += [_rocs([strongest, *own], title) for own in _packed([weaker])]
@@ -109,8 +110,8 @@ def _rocs(curves: Sequence[Curve], title: str) -> Plot:
 def histogram_plots(found: Mapping[str, Any]) -> list[Plot]:
     """Of each recipe, the compared attack's scores of members and of non-members."""
     plots = []
-    for row in found["results"]["rows"]:
-        counted = found["histograms"].get(row["slug"])
+    for row in found["results"].rows:
+        counted = found["histograms"].get(row.slug)
         if counted is None:
             continue
         edges = counted["edges"]
@@ -118,8 +119,8 @@ def histogram_plots(found: Mapping[str, Any]) -> list[Plot]:
         shares = [*counted["members"], *counted["nonmembers"]]
         least = min(share for share in shares if share > 0)
         y = Scale(low=least / 2, high=1.2 * max(shares), start=126, end=6, log=True)
-        attack = found["results"]["compared"]
-        known = number(row["attacks"][attack]["auc"]["value"])
+        attack = found["results"].compared
+        known = number(row.attack(attack).auc.value)
         plots.append(
             Plot(
                 title=recipe_name(row),
@@ -140,7 +141,7 @@ def histogram_plots(found: Mapping[str, Any]) -> list[Plot]:
     return plots
 
 
-def slice_plots(row: Mapping[str, Any], attack: str) -> list[Plot]:
+def slice_plots(row: RecipeResult, attack: str) -> list[Plot]:
     """The AUC of the compared attack among some of the examples: each class, each difficulty.
 
     Args:
@@ -151,24 +152,24 @@ def slice_plots(row: Mapping[str, Any], attack: str) -> list[Plot]:
     return [
         _slices(found, f"{attack_name(attack)} by {title.split(',')[0]}", title)
         for kind, title in kinds.items()
-        if (found := [part for part in row.get(kind) or () if _resolved(part)])
+        if (found := [part for part in getattr(row, kind) or () if _resolved(part)])
     ]
 
 
 def _resolved(part: Mapping[str, Any]) -> bool:
-    return part["metrics"]["auc"]["value"] is not None
+    return part["metrics"]["auc"].value is not None
 
 
 def _slices(found: Sequence[Mapping[str, Any]], title: str, x_title: str) -> Plot:
     known = {part["slice"]: part["metrics"]["auc"] for part in found}
-    low, high = around([0.5, *(one[end] for one in known.values() for end in ("low", "high"))])
+    low, high = around([0.5, *(end for one in known.values() for end in (one.low, one.high))])
     x = Scale(low=min(known) - 0.5, high=max(known) + 0.5, start=48, end=388, whole=True)
     y = Scale(low=low, high=high, start=216, end=26)
     marks = []
     for i, one in known.items():
-        bar = x(i), y(one["low"]), x(i), y(one["high"])
-        told = f"{x_title.split(',')[0]} {i}: AUC {number(one['value'])}"
-        marks.append(Mark(x(i), y(one["value"]), 1, told, (bar,)))
+        bar = x(i), y(one.low), x(i), y(one.high)
+        told = f"{x_title.split(',')[0]} {i}: AUC {number(one.value)}"
+        marks.append(Mark(x(i), y(one.value), 1, told, (bar,)))
     return Plot(
         title="",
         label=f"{title}. " + " ".join(f"{mark.name}." for mark in marks),

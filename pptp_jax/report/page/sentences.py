@@ -3,51 +3,54 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.report.page.words import attack_name, interval, number, rate, recipe_name
 
 
-def strongest(row: Mapping[str, Any]) -> str | None:
+def strongest(row: RecipeResult) -> str | None:
     """The attack with the largest AUC on a recipe; None if none is known.
 
     Examples:
-        >>> found = {"loss": {"auc": {"value": 0.6}}, "rmia": {"auc": {"value": None}}}
-        >>> strongest({"attacks": found})
+        >>> from pptp_jax.evaluation.results import AttackResult
+        >>> from pptp_jax.metrics import Estimate
+        >>> known = AttackResult({"auc": Estimate(0.6, 0.5, 0.7)})
+        >>> found = {"loss": known, "rmia": AttackResult()}
+        >>> strongest(RecipeResult(slug="x", attacks=found))
         'loss'
     """
     known = {
-        attack: metrics["auc"]["value"]
-        for attack, metrics in row["attacks"].items()
-        if metrics.get("auc", {}).get("value") is not None
+        attack: found.auc.value
+        for attack, found in row.attacks.items()
+        if found.auc.value is not None
     }
     return max(known, key=lambda attack: known[attack], default=None)
 
 
-def summary(results: Mapping[str, Any]) -> list[str]:
+def summary(results: RunResults) -> list[str]:
     """The page in a few sentences."""
     told = []
-    warned = [row for row in results["rows"] if row.get("warnings")]
-    if warned:
+    if warned := sum(bool(row.warnings) for row in results.rows):
         told.append(
-            f"Warning: for {len(warned)} of {len(results['rows'])} recipes the numbers say little; "
+            f"Warning: for {warned} of {len(results.rows)} recipes the numbers say little; "
             "the notes below the table say why."
         )
-    if results["rows"] and (attack := strongest(row := results["rows"][0])) is not None:
-        metrics = row["attacks"][attack]
-        among = f" of {len(row['attacks'])} attacks" if len(row["attacks"]) > 1 else ""
+    if results.rows and (attack := strongest(row := results.rows[0])) is not None:
+        metrics = row.attacks[attack]
+        among = f" of {len(row.attacks)} attacks" if len(row.attacks) > 1 else ""
         told.append(
             f"On {recipe_name(row)} the strongest{among} is {attack_name(attack)}: its AUC is "
-            f"{number(metrics['auc']['value'])} ({interval(metrics['auc'])}), where 0.5 is chance."
+            f"{number(metrics.auc.value)} ({interval(metrics.auc)}), where 0.5 is chance."
         )
-        few = metrics.get("tpr@0.001", {}).get("value")
+        few = metrics["tpr@0.001"].value
         if few is not None:
             told.append(
                 f"Where it accuses one non-member in a thousand wrongly, it finds {rate(few)} of "
                 "the members."
             )
-    means = [c["mean"] for c in results.get("comparisons", ()) if c["statistic"] == "auc"]
+    means = [c["mean"] for c in results.comparisons if c["statistic"] == "auc"]
     if means:
-        known = [mean for mean in means if mean["low"] is not None and mean["high"] is not None]
-        more, less = sum(m["low"] > 0 for m in known), sum(m["high"] < 0 for m in known)
+        known = [mean for mean in means if mean.low is not None and mean.high is not None]
+        more, less = sum(m.low > 0 for m in known), sum(m.high < 0 for m in known)
         first, second, rest = (n or "none" for n in (more, less, len(means) - more - less))
         told.append(
             f"Of {len(means)} comparisons of two methods at equal AUC, {first} came out for the "
@@ -56,16 +59,16 @@ def summary(results: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def split(results: Mapping[str, Any]) -> str:
+def split(results: RunResults) -> str:
     """Who is a member of what, and who is attacked.
 
     Examples:
-        >>> split({"models": 16, "members": 150, "targets": 16})
+        >>> split(RunResults(rows=(), models=16, members=150, targets=16))
         '16 models a recipe, ..., 16 of them attacked in turn, with all the others as its shadows'
-        >>> split({"models": 1, "targets": 1})
+        >>> split(RunResults(rows=(), models=1, targets=1))
         '1 model a recipe, attacked without shadows'
     """
-    models, members, targets = (results.get(key) for key in ("models", "members", "targets"))
+    models, members, targets = results.models, results.members, results.targets
     parts = []
     if models is not None:
         parts.append(f"{models:,} model{'s' if models > 1 else ''} a recipe")
@@ -80,25 +83,25 @@ def split(results: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def notes(results: Mapping[str, Any]) -> list[str]:
+def notes(results: RunResults) -> list[str]:
     """What has to be known of single rows, the most important first."""
     told = [
         f"Warning, {recipe_name(row)}: {warning}."
-        for row in results["rows"]
-        for warning in row.get("warnings", ())
+        for row in results.rows
+        for warning in row.warnings
     ]
     told += [
-        f"{recipe_name(row)}: models {row['diverged']} diverged and are left out."
-        for row in results["rows"]
-        if row.get("diverged")
+        f"{recipe_name(row)}: models {list(row.diverged)} diverged and are left out."
+        for row in results.rows
+        if row.diverged
     ]
-    return told + sorted({note for row in results["rows"] for note in row.get("notes", ())})
+    return told + sorted({note for row in results.rows for note in row.notes})
 
 
 def caveats(found: Mapping[str, Any]) -> list[str]:
     """What the numbers do not say."""
-    results = found["results"]
-    config = results.get("config") or {}
+    results: RunResults = found["results"]
+    config = results.config
     resamples = config.get("resamples")
     drawn = f" of {resamples} resamples" if resamples else ""
     told = [
@@ -130,9 +133,10 @@ def caveats(found: Mapping[str, Any]) -> list[str]:
             f"resolve a false-positive rate below {rate(1 / least)}: what asks for one reads n/a. "
             "What is marked ~ hangs on less than ten pairs and is hardly more than a hint."
         )
-    if any("test_accuracy" in row for row in results["rows"]):
-        told.append("Test accuracy is that on the targets' non-members.")
-    if results.get("comparisons"):
+    if any(row.utility.value is not None for row in results.rows):
+        name = results.utility_name
+        told.append(f"The test {name} is that on the targets' non-members.")
+    if results.comparisons:
         told.append(
             "Comparisons choose the best settings of both methods on the examples that they are "
             "measured on, which flatters a method with many settings."
@@ -159,7 +163,7 @@ def canaries(audit: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def risk_map(results: Mapping[str, Any] | None, risks: Mapping[str, Any]) -> list[str]:
+def risk_map(results: RunResults | None, risks: Mapping[str, Any]) -> list[str]:
     """What the risk map stands on, and what follows from it."""
     setting = risks["setting"]
     strength = "" if setting["strength"] is None else f" {setting['strength']:g}"
@@ -170,7 +174,9 @@ def risk_map(results: Mapping[str, Any] | None, risks: Mapping[str, Any]) -> lis
     ]
     if explanation := risks.get("auto", {}).get("explanation"):
         told.append(f"The region “auto”: {explanation}")
-    ours, its = ((r or {}).get("data", {}).get("fingerprint") for r in (results, risks))
+    ours, its = (
+        data.get("fingerprint") for data in (results.data if results else {}, risks.get("data", {}))
+    )
     if ours is not None and its is not None and ours != its:
         told.append("It was made on other data than the rest of this page.")
     return told

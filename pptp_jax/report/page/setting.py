@@ -3,53 +3,51 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pptp_jax.evaluation.results import RunResults
 from pptp_jax.report.page.sentences import split
 from pptp_jax.report.page.words import attack_name, compact, recipe_name
 
 
-def facts(results: Mapping[str, Any]) -> dict[str, str]:
+def facts(results: RunResults) -> dict[str, str]:
     """The figures that are known, by name."""
-    data = results.get("data") or {}
+    data = results.data
     found = {
         "examples": data.get("examples"),
         "classes": data.get("classes"),
-        "models a recipe": results.get("models"),
-        "members each": results.get("members"),
-        "attacked in turn": results.get("targets"),
-        "recipes": len(results["rows"]),
-        "attacks": max((len(row["attacks"]) for row in results["rows"]), default=0),
+        "models a recipe": results.models,
+        "members each": results.members,
+        "attacked in turn": results.targets,
+        "recipes": len(results.rows),
+        "attacks": max((len(row.attacks) for row in results.rows), default=0),
     }
     return {name: f"{fact:,}" for name, fact in found.items() if fact is not None}
 
 
-def setting(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
+def setting(results: RunResults) -> dict[str, str]:
     """What is known of how the run was set."""
-    stops = config.get("trajectory")
-    data, source = results.get("data") or {}, compact(config.get("data"))
+    data, config = results.data, results.config
+    stops, source = config.get("trajectory"), compact(config.get("data"))
     found = {
         "data": data.get("name"),
         "source": source if "(" in source else None,
         "model": compact(config["model"]) if config.get("model") else None,
         "who is a member": split(results),
-        "recipes": "; ".join(map(recipe_name, results["rows"])),
+        "recipes": "; ".join(map(recipe_name, results.rows)),
         "optimiser": compact(config["optimizer"]) if config.get("optimizer") else None,
         "batch size": config.get("batch_size"),
         "augmentation": compact(config["augmentation"]) if config.get("augmentation") else None,
         "attacked on the way": f"after {compact(stops)} epochs" if stops else None,
-        "attacks": ", ".join(
-            dict.fromkeys(attack_name(a) for row in results["rows"] for a in row["attacks"])
-        ),
-        "probes": _probes(results, config),
-        "compared by": attack_name(results.get("compared") or ""),
+        "attacks": ", ".join(dict.fromkeys(map(attack_name, results.attacks))),
+        "probes": _probes(results),
+        "compared by": attack_name(results.compared),
     }
     return {name: str(value) for name, value in found.items() if value}
 
 
-def _probes(results: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+def _probes(results: RunResults) -> str | None:
     """How the models were asked, where an attack depends on it."""
-    made = {attack for row in results["rows"] for attack in row["attacks"]}
-    depend = made & {"boundary_distance", "noise"}
-    return compact(config["probes"]) if depend and "probes" in config else None
+    depend = {*results.attacks} & {"boundary_distance", "noise"}
+    return compact(results.config["probes"]) if depend and "probes" in results.config else None
 
 
 def versions(record: Mapping[str, Any]) -> dict[str, str]:

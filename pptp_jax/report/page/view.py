@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from pptp_jax.locate import ATTACK, DECISIVE
+from pptp_jax.evaluation.measure import POINTS
+from pptp_jax.evaluation.results import RecipeResult, RunResults
+from pptp_jax.evaluation.risk import ATTACK, DECISIVE
+from pptp_jax.evaluation.schema import typed
+from pptp_jax.metrics import Estimate
 from pptp_jax.report.page import sentences
 from pptp_jax.report.page.plot import Plot
 from pptp_jax.report.page.risk_plots import bar_charts, cut_plot
@@ -12,7 +16,7 @@ from pptp_jax.report.page.robustness import robustness_table
 from pptp_jax.report.page.score_plots import histogram_plots, roc_plots, slice_plots, strip
 from pptp_jax.report.page.setting import facts, setting, versions
 from pptp_jax.report.page.strength_plots import strength_plots
-from pptp_jax.report.page.table import UNKNOWN, cells, columns
+from pptp_jax.report.page.table import cells, columns
 from pptp_jax.report.page.words import attack_name, metric_name, recipe_name
 from pptp_jax.report.risk_table import WAYS
 
@@ -20,8 +24,8 @@ STATISTICS = ("auc", "tpr@0.001")
 # Each section with what it has to have to be shown.
 SECTIONS = {
     "setting": ("What was trained and attacked", "setting"),
-    "table": ("Accuracy and leakage", "rows"),
-    "curves": ("Accuracy over attack strength", "curves"),
+    "table": ("Utility and leakage", "rows"),
+    "curves": ("Utility over attack strength", "curves"),
     "comparisons": ("Verdicts at equal attack strength", "comparisons"),
     "rocs": ("ROC", "rocs"),
     "scores": ("Scores of members and non-members", "histograms"),
@@ -41,7 +45,7 @@ def view(found: Mapping[str, Any]) -> dict[str, Any]:
     """What the template needs.
 
     Args:
-        found: the content of `report.json`.
+        found: what `content` gives.
     """
     results, risks = found["results"], found["risk_map"]
     shown: dict[str, Any] = {"summary": [], "facts": {}, "config": {}, "command": None}
@@ -51,43 +55,44 @@ def view(found: Mapping[str, Any]) -> dict[str, Any]:
         shown |= _of_risk_map(results, risks)
     if found["canaries"] is not None:
         shown |= _of_canaries(found["canaries"], shown)
-    either = results or risks or found["canaries"]
+    either = results.to_json() if results else risks or found["canaries"]
     shown["title"] = either.get("study") or either.get("audit", "membership")
     shown["versions"] = versions(either)
+    shown["utility"] = results.utility_name if results else "accuracy"
     sections = {id: name for id, (name, needed) in SECTIONS.items() if shown.get(needed)}
     return shown | {"sections": sections}
 
 
-def _of_results(results: Mapping[str, Any]) -> dict[str, Any]:
-    rows = results["rows"]
+def _of_results(results: RunResults) -> dict[str, Any]:
+    rows = results.rows
     shown = columns(results)
-    config = results.get("config") or {}
-    inside = [by_block for row in rows for by_block in row.get("white_box", {}).values()]
+    inside = [by_block for row in rows for by_block in row.white_box.values()]
     return {
         "summary": sentences.summary(results),
         "facts": facts(results),
-        "setting": setting(results, config),
-        "config": config,
+        "setting": setting(results),
+        "config": results.config,
         "rows": rows,
         "columns": shown,
-        "cells": {row["slug"]: cells(row, shown) for row in rows},
+        "cells": {row.slug: cells(row, shown) for row in rows},
         "notes": sentences.notes(results),
-        "attack": attack_name(results.get("compared") or ""),
-        "attacks": list(dict.fromkeys(attack for row in rows for attack in row["attacks"])),
-        "metrics": {row["slug"]: _metrics(row) for row in rows},
+        "attack": attack_name(results.compared),
+        "attacks": results.attacks,
+        "metrics": {row.slug: _metrics(row) for row in rows},
         "tint": tint,
+        "better": "Higher" if results.higher_is_better else "Lower",
         "curves": [plot for s in STATISTICS for plot in strength_plots(results, s)],
-        "comparisons": [_comparison(found) for found in results.get("comparisons", ())],
+        "comparisons": [_comparison(found) for found in results.comparisons],
         "slices": _slices(results),
         "agreement": _agreement(rows),
         "calibrated": [
             (row, _threshold(cut), found)
             for row in rows
-            for cut, found in (row.get("calibrated") or {}).items()
+            for cut, found in (row.calibrated or {}).items()
         ],
         "blocks": list(dict.fromkeys(block for by_block in inside for block in by_block)),
         "robustness": robustness_table(rows),
-        "command": results.get("command"),
+        "command": results.command,
     }
 
 
@@ -98,7 +103,7 @@ def _of_scores(found: Mapping[str, Any]) -> dict[str, Any]:
         for record in records
         for target in record["targets"]
     ]
-    names = {row["slug"]: recipe_name(row) for row in found["results"]["rows"]}
+    names = {row.slug: recipe_name(row) for row in found["results"].rows}
     return {
         "rocs": roc_plots(found),
         "histograms": histogram_plots(found),
@@ -108,7 +113,7 @@ def _of_scores(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_risk_map(results: Mapping[str, Any] | None, risks: Mapping[str, Any]) -> dict[str, Any]:
+def _of_risk_map(results: RunResults | None, risks: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "bars": bar_charts(risks),
         "cuts": cut_plot(risks),
@@ -120,23 +125,16 @@ def _of_risk_map(results: Mapping[str, Any] | None, risks: Mapping[str, Any]) ->
 
 def _of_canaries(audit: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "canaries": audit["rows"],
+        "canaries": typed(audit["rows"]),
         "canary_words": sentences.canaries(audit),
         "command": shown["command"] or audit.get("command"),
         "config": shown["config"] or audit.get("config") or {},
     }
 
 
-def _metrics(row: Mapping[str, Any]) -> list[str]:
+def _metrics(row: RecipeResult) -> list[str]:
     """The names of the estimates that any attack on a recipe has."""
-    return list(
-        dict.fromkeys(
-            name
-            for metrics in row["attacks"].values()
-            for name, found in metrics.items()
-            if isinstance(found, Mapping) and set(found) >= set(UNKNOWN)
-        )
-    )
+    return list(dict.fromkeys(name for found in row.attacks.values() for name in found.metrics))
 
 
 def tint(auc: float | None) -> str:
@@ -149,19 +147,18 @@ def tint(auc: float | None) -> str:
     return f"{max(0.0, 2 * (auc or 0.5) - 1):.2f}"
 
 
-def _slices(results: Mapping[str, Any]) -> list[tuple[str, list[Plot]]]:
+def _slices(results: RunResults) -> list[tuple[str, list[Plot]]]:
     """By recipe, the pictures of what is achieved among some of the examples."""
-    compared = str(results.get("compared"))
-    found = [(recipe_name(row), slice_plots(row, compared)) for row in results["rows"]]
+    found = [(recipe_name(row), slice_plots(row, results.compared)) for row in results.rows]
     return [(name, plots) for name, plots in found if plots]
 
 
-def _agreement(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _agreement(rows: Sequence[RecipeResult]) -> dict[str, Any]:
     """Of the first recipe, which attacks find the same members; empty for a single attack."""
-    found = (rows[0].get("agreement") or {}) if rows else {}
+    found = (rows[0].agreement or {}) if rows else {}
     if len(found.get("attacks", ())) < 2:
         return {}
-    return {**found, "stability": rows[0].get("stability") or {}}
+    return {**found, "stability": rows[0].stability or {}}
 
 
 def _threshold(cut: str) -> str:
@@ -171,11 +168,13 @@ def _threshold(cut: str) -> str:
 
 
 def _comparison(found: Mapping[str, Any]) -> dict[str, Any]:
-    mean = {key: None if x is None else 100 * x for key, x in found["mean"].items()}
-    low, high = mean["low"], mean["high"]
+    scale = 100 if found["gain"] == POINTS else 1
+    mean = Estimate(*(None if x is None else scale * x for x in found["mean"]))
+    _, low, high = mean
     return {
         **found,
         "mean": mean,
+        "digits": 1 if scale > 1 else 3,
         "scale": f"{metric_name(found['statistic'])} of {attack_name(found['attack'])}",
         "told": low is not None and high is not None and (low > 0 or high < 0),
     }

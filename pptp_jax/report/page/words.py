@@ -5,6 +5,8 @@ from statistics import median as middle
 from typing import Any
 
 from pptp_jax.attacks import ATTACKS
+from pptp_jax.evaluation.results import RecipeResult
+from pptp_jax.metrics import Estimate
 
 METRICS = {"auc": "AUC", "balanced_accuracy": "balanced accuracy"}
 RATES = {"tpr": "TPR at {} % FPR", "tnr": "TNR at {} % FNR"}
@@ -62,54 +64,51 @@ def _percent(rate: str) -> str:
     return f"{100 * float(rate):g}"
 
 
-def recipe_name(row: Mapping[str, Any]) -> str:
+def recipe_name(row: RecipeResult) -> str:
     """A recipe's name with its region, and what tells it from its like.
 
     Examples:
-        >>> row = {"recipe": "freeze", "region": "stem", "epochs": "1+2", "slug": "x"}
-        >>> recipe_name(row | {"defence": "relaxloss", "strength": 0.5})
+        >>> from dataclasses import replace
+        >>> row = RecipeResult(slug="x", recipe="freeze", region="stem", epochs="1+2")
+        >>> recipe_name(replace(row, defence="relaxloss", strength=0.5))
         'freeze stem (relaxloss 0.5), 1+2 epochs'
-        >>> recipe_name(row | {"release": "order_only", "epochs": "-"})
+        >>> recipe_name(replace(row, release="order_only", epochs="-"))
         'freeze stem (+ order only)'
-        >>> recipe_name({"slug": "from_torch"})
+        >>> recipe_name(RecipeResult(slug="from_torch"))
         'from torch'
     """
     name = " ".join(filter(None, (short_name(row), _defence(row))))
     return f"{name}, {epochs}" if (epochs := _epochs(row)) else name
 
 
-def short_name(row: Mapping[str, Any]) -> str:
+def short_name(row: RecipeResult) -> str:
     """A recipe's name with its region."""
-    name = str(row.get("recipe") or row["slug"]).replace("_", " ")
-    region = row.get("region")
-    return f"{name} {region}" if region not in (None, "-") else name
+    name = (row.recipe or row.slug).replace("_", " ")
+    return f"{name} {row.region}" if row.region != "-" else name
 
 
-def settings(row: Mapping[str, Any]) -> str:
+def settings(row: RecipeResult) -> str:
     """Defence, epochs and ε of a recipe.
 
     Examples:
-        >>> settings({"defence": "hamp", "strength": None, "epochs": 3, "epsilon": None})
+        >>> settings(RecipeResult(slug="x", defence="hamp", epochs="3"))
         'hamp, 3 epochs'
-        >>> settings({"epochs": "2", "epsilon": {"epsilon": 1.1357, "delta": 1e-4}})
+        >>> settings(RecipeResult(slug="x", epochs="2", epsilon={"epsilon": 1.1357}))
         '2 epochs, ε = 1.14'
     """
-    private = row.get("epsilon")
-    guarantee = f"ε = {private['epsilon']:.3g}" if private else ""
+    guarantee = f"ε = {row.epsilon['epsilon']:.3g}" if row.epsilon else ""
     return ", ".join(filter(None, (_defence(row).strip("()"), _epochs(row), guarantee)))
 
 
-def _epochs(row: Mapping[str, Any]) -> str:
-    epochs = row.get("epochs")
-    return "" if epochs in (None, "-") else f"{epochs} epochs"
+def _epochs(row: RecipeResult) -> str:
+    return "" if row.epochs == "-" else f"{row.epochs} epochs"
 
 
-def _defence(row: Mapping[str, Any]) -> str:
+def _defence(row: RecipeResult) -> str:
     """Defence, strength and release of a recipe, in brackets."""
-    defence, strength = row.get("defence"), row.get("strength")
-    parts = [] if defence in (None, "none") else [str(defence)]
-    parts += [] if strength is None else [f"{strength:g}"]
-    parts += [f"+ {row['release'].replace('_', ' ')}"] if row.get("release") else []
+    parts = [] if row.defence == "none" else [row.defence]
+    parts += [] if row.strength is None else [f"{row.strength:g}"]
+    parts += [f"+ {row.release.replace('_', ' ')}"] if row.release else []
     return f"({' '.join(parts)})" if parts else ""
 
 
@@ -133,14 +132,14 @@ def number(value: float | None, digits: int = 3, sign: str = "") -> str:
     return "n/a" if value is None else f"{value:{sign}.{digits}f}".replace("-", "−")
 
 
-def interval(estimate: Mapping[str, float | None], digits: int = 3, sign: str = "") -> str:
+def interval(estimate: Estimate, digits: int = 3, sign: str = "") -> str:
     """An estimate's interval; empty if nothing is known.
 
     Examples:
-        >>> interval({"value": 0.5, "low": 0.41, "high": 0.6})
+        >>> interval(Estimate(0.5, 0.41, 0.6))
         '0.410 to 0.600'
     """
-    low, high = estimate["low"], estimate["high"]
+    _, low, high = estimate
     if low is None or high is None:
         return ""
     return f"{number(low, digits, sign)} to {number(high, digits, sign)}"

@@ -46,16 +46,18 @@ def write_report(directory: Path) -> Path:
     found = content(directory)
     page = directory / "report.html"
     html = render_page(found)
-    write_json(directory / "report.json", found)
+    results = found["results"]
+    stored = None if results is None else results.to_json()
+    write_json(directory / "report.json", {**found, "results": stored})
     write(page, lambda file: file.write(html.encode()))
     return page
 
 
 def render_page(found: Mapping[str, Any]) -> str:
-    """The page of what `report.json` holds.
+    """The page of what a run has stored.
 
     Args:
-        found: the content of `report.json`.
+        found: what `content` gives.
     """
     environment = Environment(
         loader=PackageLoader("pptp_jax.report.page", "."),

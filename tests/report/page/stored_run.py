@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pptp_jax.data import Balanced, Dataset
-from pptp_jax.evaluation import Curve, matched_accuracy, point
+from pptp_jax.evaluation import Curve, matched_utility, point
 from pptp_jax.evaluation.attack_fleet import Attacked
 from pptp_jax.evaluation.riskiest import write_riskiest
 from pptp_jax.metrics import attack_metrics, mean_over
@@ -67,8 +67,8 @@ def write_run(
                 "slug": slug,
                 "diverged": [3],
                 "notes": [f"{slug}: [a note] {NASTY}"],
-                "test_accuracy": mean_over(correct, ~members, resamples=RESAMPLES)._asdict(),
-                "train_accuracy": mean_over(correct, members, resamples=RESAMPLES)._asdict(),
+                "utility": mean_over(correct, ~members, resamples=RESAMPLES)._asdict(),
+                "train_utility": mean_over(correct, members, resamples=RESAMPLES)._asdict(),
                 "attacks": measured,
                 **told_of(measured, names),
                 "white_box": {"gradients": {"stem": measured["loss"], "head": measured["loss"]}},
@@ -76,6 +76,7 @@ def write_run(
         )
     first, *others = curves
     results = {
+        "schema": 2,
         "study": f"mine {NASTY}",
         "command": f"pptp run '{NASTY}.py'",
         "config": {
@@ -98,7 +99,7 @@ def write_run(
         "rows": rows,
         "compared": "lira_online",
         "curves": [curve.to_json() for curve in curves],
-        "comparisons": [matched_accuracy(c, first, attack="lira online").to_json() for c in others],
+        "comparisons": [matched_utility(c, first, attack="lira online").to_json() for c in others],
     }
     (directory / "results.json").write_text(json.dumps(results))
     shape = (EXAMPLES, 6, 6, 1) if images else (EXAMPLES, 6)
