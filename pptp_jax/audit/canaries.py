@@ -17,6 +17,7 @@ from pptp_jax.training import (
     Recipe,
     check_members,
     check_private,
+    phase_optimizer,
 )
 from pptp_jax.validation import Refused, at_least, keep_python_numbers, several
 

@@ -117,7 +117,5 @@ def test_what_is_no_optimiser_is_refused_as_a_study_is_made(optimizer: Any, mess
 
 def test_a_study_takes_a_transform_and_keeps_it() -> None:
     tx = optax.adam(1e-3)
-    study = Study(
-        name="s", data=Digits(), model=MODEL, recipes=(undefended(1),), optimizer=tx
-    )
+    study = Study(name="s", data=Digits(), model=MODEL, recipes=(undefended(1),), optimizer=tx)
     assert replace(study, batch_size=32).optimizer is tx
