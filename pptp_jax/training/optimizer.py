@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +82,7 @@ class SGD:
         )
 
 
-Optimizer = (
+Optimizer: TypeAlias = (
     SGD
     | optax.GradientTransformation
     | Callable[[int | Int[Array, ""]], optax.GradientTransformation]

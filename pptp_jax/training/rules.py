@@ -12,7 +12,7 @@ from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.vulnerability import VULNERABLE, as_region
 from pptp_jax.transforms import RegionClip, freeze_region, pptp, private_region_noise
-from pptp_jax.transforms.applying import apply_to_regions
+from pptp_jax.transforms.apply import apply_to_regions
 
 _EVERYTHING = RegionMap.from_rules([(".*", PROTECT)])
 
