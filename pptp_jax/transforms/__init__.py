@@ -1,4 +1,4 @@
-"""Optax transforms that act on regions; they need jax, optax and `pptp_jax.regions` alone."""
+"""Optax transforms on regions; they need jax, optax, jaxtyping and `pptp_jax.regions` alone."""
 
 from pptp_jax.transforms.add_noise import AddRegionNoiseState, add_region_noise
 from pptp_jax.transforms.apply import apply_to_region
