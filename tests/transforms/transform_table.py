@@ -145,6 +145,11 @@ def clipped_noisy_slow(leaves: list[Leaf], key: jax.Array, step: int) -> None:
         leaf.grad *= np.where(leaf.inside, -0.05, -0.1)
 
 
+def two_noises(leaves: list[Leaf], key: jax.Array, step: int) -> None:
+    for place in (0, 1):
+        noise(lambda *_: 0.3)(leaves, named_key(key, f"chain:{place}"), step)
+
+
 def halving(step: Any) -> Any:
     return 2.0 * jnp.exp2(-jnp.asarray(step, jnp.float32))
 
@@ -187,6 +192,7 @@ TABLE: dict[str, Case] = {
         lambda r: t.drop_region_top(r, P, 0.5, per_leaf=True),
         drop_top(lambda leaf: np.abs(leaf.grad), per_leaf=True),
     ),
+    "chain": Case(lambda r: t.chain(*2 * [t.add_region_noise(r, P, 0.3)]), two_noises, random=True),
     "private_region_noise": Case(
         lambda r: t.private_region_noise(t.RegionClip(r, P, 0.5), 2.0, batch_size=4),
         private,
