@@ -73,7 +73,7 @@ def vit() -> tuple[Tree, RegionMap]:
 
 TREES = {"resnet18": resnet18, "vit": vit}
 REPETITIONS = {"resnet18": 41, "vit": 15}
-SLOW_TO_COMPILE = {"add_region_noise, relative", "mask_region"}
+SLOW_TO_COMPILE = {"add_region_noise, relative", "drop_region_updates"}
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,9 @@ def candidates(regions: RegionMap, blocks: list[Block]) -> dict[str, Candidate]:
         "add_region_noise, relative": before(
             t.add_region_noise(regions, "protect", 0.1, relative=True), 2
         ),
-        "mask_region": before(t.mask_region(regions, "protect", 0.5), 0),
-        "mask_region_blocks": before(t.mask_region_blocks(regions, "protect", blocks), 0),
-        "mask_region_top": before(t.mask_region_top(regions, "protect", 0.1), 1),
+        "drop_region_updates": before(t.drop_region_updates(regions, "protect", 0.5), 0),
+        "drop_region_blocks": before(t.drop_region_blocks(regions, "protect", blocks), 0),
+        "drop_region_top": before(t.drop_region_top(regions, "protect", 0.1), 1),
     }
 
 

@@ -17,6 +17,7 @@ from pptp_jax.training import (
     Recipe,
     check_members,
     check_private,
+    phase_optimizer,
 )
 from pptp_jax.validation import Refused, at_least, keep_python_numbers, several
 
@@ -39,7 +40,8 @@ class CanaryAudit:
         held_out: how many examples no run trains on, for the accuracy.
         runs: how many models each recipe trains.
         examples: how many examples take part; None takes all.
-        optimizer: makes an optax transform from the number of steps of a phase's schedule.
+        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
+            phase's schedule to one.
         batch_size: the examples in a step.
         standardize: whether the model standardises its inputs, as in a `Study`.
         delta: the δ of the bounds; None takes 1 / (10 · places), that of the guarantee, with a
@@ -82,6 +84,7 @@ class CanaryAudit:
 
     def __post_init__(self) -> None:
         keep_python_numbers(self)
+        phase_optimizer(self.optimizer)
         several(recipes=self.recipes)
         at_least(1, recipes=len(self.recipes), canaries=self.canaries, held_out=self.held_out)
         at_least(8, runs=self.runs)

@@ -14,7 +14,7 @@ from pptp_jax.models import Model
 from pptp_jax.models.blocks import block_regions
 from pptp_jax.objectives import Objective
 from pptp_jax.regions import sizes
-from pptp_jax.training import SGD, Optimizer, check_members, undefended
+from pptp_jax.training import Optimizer, check_members, phase_optimizer, undefended
 from pptp_jax.validation import Refused, at_least
 
 # LiRA fits two Gaussians to the models other than the target.
@@ -64,8 +64,8 @@ def risk_map(
         early: the epochs behind the early checkpoint, below `epochs`.
         retrain: the epochs for which a region is trained alone; 0 leaves this out, which is what
             takes longest in a network with many blocks.
-        optimizer: makes an optax transform from the number of steps of a phase's schedule; None is
-            `SGD()`.
+        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
+            phase's schedule to one; None is `SGD()`.
         batch_size: the members in a step.
         seed: what all keys derive from.
         resamples: the number of bootstrap resamples behind every interval.
@@ -100,7 +100,7 @@ def risk_map(
         early=early,
         retrain=retrain,
         defence=defence,
-        optimizer=SGD() if optimizer is None else optimizer,
+        optimizer=phase_optimizer(optimizer),
         batch_size=batch_size,
         seed=seed,
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import chain, combinations
-from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from pptp_jax.regions.blocks import PROTECT, Region, protect
 from pptp_jax.regions.region_map import RegionMap
@@ -18,7 +18,7 @@ _MOST_BLOCKS = 20
 
 
 def equal_blocks(
-    region: Region, blocks: Sequence[Block], params: Any, seed: int = 0
+    region: Region, blocks: Sequence[Block], params: PyTree, seed: int = 0
 ) -> tuple[str, ...]:
     """Blocks, drawn at random, that hold as many parameters as a region as nearly as blocks can.
 
@@ -68,7 +68,7 @@ def equal_blocks(
     return nearest[np.random.default_rng(seed).integers(len(nearest))]
 
 
-def _protected(regions: RegionMap, by_block: RegionMap, params: Any) -> tuple[str, ...]:
+def _protected(regions: RegionMap, by_block: RegionMap, params: PyTree) -> tuple[str, ...]:
     """The blocks of the part `protect`, in forward order."""
     one_of(regions.names, **{"the region to match": PROTECT})
     labels = jax.tree.leaves(regions.labels(params))

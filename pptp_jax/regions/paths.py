@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+from jaxtyping import PyTree
 
 from pptp_jax.validation import Refused
 
@@ -20,7 +21,7 @@ def path_name(path: tuple[Any, ...]) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
-def paths(tree: Any) -> list[str]:
+def paths(tree: PyTree) -> list[str]:
     """The paths of a tree's leaves, in the order of `jax.tree.leaves`.
 
     Args:
@@ -37,7 +38,7 @@ def paths(tree: Any) -> list[str]:
     return [path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
 
 
-def positions(tree: Any) -> list[tuple[str, Any]]:
+def positions(tree: PyTree) -> list[tuple[str, Any]]:
     """The paths and leaves of a tree, and the places where an outer mask has taken a leaf away."""
     return [
         (path_name(path), leaf)
@@ -50,7 +51,7 @@ def is_absent(leaf: Any) -> bool:
     return leaf is None or isinstance(leaf, optax.MaskedNode)
 
 
-def align(tree: Any, **others: Any) -> Any:
+def align(tree: PyTree, **others: Any) -> PyTree:
     """The tree of `tree` with the leaves that another tree has at the same paths.
 
     The other tree may have more leaves: an inner transform of `optax.masked` sees a part of the

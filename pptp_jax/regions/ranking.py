@@ -7,18 +7,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from pptp_jax.regions.precision import at_least_float32
 from pptp_jax.validation import fraction, python_number
 
 
 def top_weights(
-    scores: Any,
+    scores: PyTree,
     share: float | jax.Array,
     *,
     per_leaf: bool = False,
-    within: Any = None,
-) -> Any:
+    within: PyTree = None,
+) -> PyTree:
     """The mask of the weights with the highest scores.
 
     Of n scores the round(share · n) highest are chosen, exactly; of equal scores the first ones.

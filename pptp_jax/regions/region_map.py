@@ -1,12 +1,13 @@
 """The map from parameters to regions."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import optax
+from jaxtyping import PyTree
 
 from pptp_jax.regions.paths import is_absent, positions
 from pptp_jax.regions.rules import Block, Matcher, matcher, matches, text
@@ -69,7 +70,7 @@ class RegionMap:
         return cls(tuple((matcher(rule), label) for rule, label in rules))
 
     @classmethod
-    def from_labels(cls, labels: Any) -> "RegionMap":
+    def from_labels(cls, labels: PyTree) -> "RegionMap":
         """Builds a map from an explicit tree of labels, one rule a leaf.
 
         Args:
@@ -96,7 +97,7 @@ class RegionMap:
         """The labels, in the order of the rules, each once."""
         return tuple(dict.fromkeys(label for _, label in self.rules))
 
-    def labels(self, params: Any) -> Any:
+    def labels(self, params: PyTree) -> PyTree:
         """The tree of `params` with every leaf replaced by its label.
 
         A tree from which an outer `optax.masked` or `optax.partition` has taken leaves away is
@@ -127,7 +128,7 @@ class RegionMap:
         decided = [self.rules[i][1] for i in deciders if i is not None]
         return jax.tree.unflatten(jax.tree.structure(params), decided)
 
-    def mask(self, tree: Any, *labels: str) -> Any:
+    def mask(self, tree: PyTree, *labels: str) -> PyTree:
         """The tree of `tree` with True for the leaves of some regions, False for the others.
 
         Args:
@@ -146,7 +147,31 @@ class RegionMap:
             one_of(self.names, region=label)
         return jax.tree.map(lambda own: own in labels, self.labels(tree))
 
-    def describe(self, params: Any) -> str:
+    def mask_fn(self, *labels: str) -> Callable[[PyTree], PyTree]:
+        """The mask of some regions as the function that optax's own transforms take.
+
+        It fits `optax.masked(tx, mask)` and `optax.freeze(mask)`; `labels` fits `optax.partition`.
+
+        Args:
+            *labels: the regions.
+
+        Raises:
+            ValueError: if a label is unknown.
+
+        Examples:
+            >>> import jax.numpy as jnp
+            >>> regions = RegionMap.from_labels({"stem": "protect", "head": "general"})
+            >>> tx = optax.masked(optax.scale(10.0), regions.mask_fn("protect"))
+            >>> grads = {"stem": jnp.ones(()), "head": jnp.ones(())}
+            >>> updates, _ = tx.update(grads, tx.init(grads))
+            >>> print(updates["stem"], updates["head"])
+            10.0 1.0
+        """
+        for label in labels:
+            one_of(self.names, region=label)
+        return lambda tree: self.mask(tree, *labels)
+
+    def describe(self, params: PyTree) -> str:
         """A table of the regions: parameters, share of all parameters, bytes.
 
         Args:
@@ -163,7 +188,7 @@ class RegionMap:
         """
         return table(self, params)
 
-    def resolve(self, params: Any) -> "RegionMap":
+    def resolve(self, params: PyTree) -> "RegionMap":
         """The same regions by one explicit rule a parameter: predicates become patterns.
 
         Args:

@@ -1,6 +1,8 @@
 """What a transform asks of regions."""
 
-from typing import Any, Protocol
+from typing import Protocol
+
+from jaxtyping import PyTree
 
 
 class Regions(Protocol):
@@ -11,6 +13,6 @@ class Regions(Protocol):
         """The labels of the regions."""
         ...
 
-    def mask(self, tree: Any, *labels: str) -> Any:
+    def mask(self, tree: PyTree, *labels: str) -> PyTree:
         """The tree of `tree` with True, False or an array of both for each leaf."""
         ...

@@ -1,9 +1,10 @@
 """How much of a network each region is."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from pptp_jax.regions.regions import Regions
 
@@ -20,7 +21,7 @@ class Size(NamedTuple):
     bytes: int
 
 
-def sizes(regions: Regions, params: Any) -> dict[str, Size]:
+def sizes(regions: Regions, params: PyTree) -> dict[str, Size]:
     """The size of each region.
 
     Args:
@@ -49,7 +50,7 @@ def sizes(regions: Regions, params: Any) -> dict[str, Size]:
     return found
 
 
-def table(regions: Regions, params: Any) -> str:
+def table(regions: Regions, params: PyTree) -> str:
     """The regions' parameters, share of all parameters and bytes, for `describe`."""
     found = sizes(regions, params)
     total = Size(*(sum(column) for column in zip(*found.values(), strict=True)))

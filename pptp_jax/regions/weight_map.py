@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from pptp_jax.regions.blocks import GENERAL
 from pptp_jax.regions.paths import align, paths
@@ -34,11 +35,11 @@ class WeightMap:
         [False  True  True]
     """
 
-    masks: dict[str, Any]
+    masks: dict[str, PyTree]
     rest: str = field(metadata={"static": True}, default=GENERAL)
 
     @classmethod
-    def from_masks(cls, masks: Mapping[str, Any], rest: str = GENERAL) -> "WeightMap":
+    def from_masks(cls, masks: Mapping[str, PyTree], rest: str = GENERAL) -> "WeightMap":
         """Builds a map from one mask a region.
 
         Args:
@@ -75,7 +76,7 @@ class WeightMap:
         """The labels: those with a mask, then the rest."""
         return (*self.masks, self.rest)
 
-    def mask(self, tree: Any, *labels: str) -> Any:
+    def mask(self, tree: PyTree, *labels: str) -> PyTree:
         """The tree of `tree` with a boolean array for each leaf: True where a weight is chosen.
 
         Args:
@@ -98,7 +99,7 @@ class WeightMap:
             chosen = jax.tree.map(lambda a, b: a | ~b, chosen, claimed)
         return chosen
 
-    def describe(self, params: Any) -> str:
+    def describe(self, params: PyTree) -> str:
         """A table of the regions: parameters, share of all parameters, bytes.
 
         Args:
@@ -131,7 +132,7 @@ class WeightMap:
         return {"kind": "weights", "masks": regions, "rest": self.rest}
 
 
-def _refuse_overlap(masks: Mapping[str, Any]) -> None:
+def _refuse_overlap(masks: Mapping[str, PyTree]) -> None:
     owners: dict[str, tuple[np.ndarray, str]] = {}
     for label, mask in masks.items():
         for path, leaf in zip(paths(mask), jax.tree.leaves(mask), strict=True):

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from pptp_jax.storage.transform_record import describe_transform, is_transform
 from pptp_jax.validation import python_number
 
 
 def describe(thing: Any) -> Any:
     """A configuration as plain data: what JSON can hold.
 
-    What has a `config` of its own, as models do, is described by that.
+    What has a `config` of its own, as models do, is described by that; an optax transform by its
+    parts.
 
     Examples:
         >>> from pptp_jax.data import Balanced
@@ -25,6 +27,8 @@ def describe(thing: Any) -> Any:
     if is_dataclass(thing) and not isinstance(thing, type):
         parts = {f.name: describe(getattr(thing, f.name)) for f in fields(thing)}
         return {"type": type(thing).__name__, **parts}
+    if is_transform(thing):
+        return describe_transform(thing)
     if isinstance(thing, Mapping):
         return {str(key): describe(value) for key, value in thing.items()}
     if isinstance(thing, list | tuple):

@@ -38,6 +38,7 @@ from pptp_jax.training import (
     check_members,
     check_private,
     check_reference,
+    phase_optimizer,
 )
 from pptp_jax.training.forward import eval_outputs
 from pptp_jax.validation import (
@@ -65,7 +66,8 @@ class Study:
         recipes: the methods that are compared.
         split: who is a member of what.
         examples: how many examples take part; None takes as many as the split allows.
-        optimizer: makes an optax transform from the number of steps of a phase's schedule.
+        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
+            phase's schedule to one.
         batch_size: the members in a step.
         standardize: whether the model standardises its inputs, by the mean and deviation of all
             examples, members and non-members alike; None: where they are not of unit scale
@@ -133,6 +135,7 @@ class Study:
     def __post_init__(self) -> None:
         keep_python_numbers(self)
         check_fields(self)
+        phase_optimizer(self.optimizer)
         several(
             recipes=self.recipes,
             queries=self.queries,

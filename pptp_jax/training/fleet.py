@@ -18,7 +18,7 @@ from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.group import epoch_of_group, start_group
 from pptp_jax.training.grouping import chunks, fitting_chunk
 from pptp_jax.training.mesh import check_shares
-from pptp_jax.training.optimizer import SGD, Optimizer
+from pptp_jax.training.optimizer import Optimizer, PhaseOptimizer, phase_optimizer
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
@@ -66,8 +66,8 @@ def train_fleet(
         recipe: how.
         data: the data set, shared by all.
         indices: each model's members; those of `absent_rows` keep a place and give no gradient.
-        optimizer: makes an optax transform from the number of steps of a phase's schedule; None is
-            `SGD()`.
+        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
+            phase's schedule to one; None is `SGD()`.
         batch_size: the members in a step.
         seed: what all keys derive from.
         execution: how the groups are worked off, taken up and watched.
@@ -89,14 +89,12 @@ def train_fleet(
         >>> fleet.loss.shape, fleet.finite.tolist()
         ((2, 3), [True, True])
     """
+    rule = phase_optimizer(optimizer)
     check_members(recipe, indices.shape[1], batch_size)
     check_reference(recipe, len(data.reference), batch_size)
     check_private(recipe, model, data.inputs(slice(0, 1)))
     places = bool((indices < 0).any())
     trainer = Trainer(model, recipe.regions(model), batch_size, places)
-    rule = SGD() if optimizer is None else optimizer
-    if not isinstance(rule, SGD):
-        rule = jax.tree_util.Partial(rule)
     strategy = usual_strategy() if execution.strategy is None else execution.strategy
     check_shares(strategy.data_devices, batch_size)
     groups = execution.groups
@@ -122,14 +120,14 @@ class _Fleet(NamedTuple):
 
     trainer: Trainer
     strategy: Strategy
-    optimizer: Optimizer
+    optimizer: PhaseOptimizer
     recipe: Recipe
     data: Arrays
     width: int
     execution: Execution
 
     @property
-    def rules(self) -> tuple[Trainer, Strategy, Optimizer]:
+    def rules(self) -> tuple[Trainer, Strategy, PhaseOptimizer]:
         """What the mapped functions take first."""
         return self.trainer, self.strategy, self.optimizer
 

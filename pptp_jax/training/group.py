@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Variables
-from pptp_jax.training.optimizer import Optimizer
+from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy
@@ -18,7 +18,7 @@ from pptp_jax.training.trainer import Trainer
 def start_group(
     trainer: Trainer,
     strategy: Strategy,
-    optimizer: Optimizer,
+    optimizer: PhaseOptimizer,
     phase: Phase,
     taught: Ensemble | None,
     keys: Key[Array, " models"],
@@ -37,7 +37,7 @@ def start_group(
 def epoch_of_group(
     trainer: Trainer,
     strategy: Strategy,
-    optimizer: Optimizer,
+    optimizer: PhaseOptimizer,
     phase: Phase,
     state: TrainState,
     data: Arrays,

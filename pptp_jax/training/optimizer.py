@@ -1,15 +1,16 @@
-"""The optimiser of the default recipes."""
+"""The optimiser of a training: our SGD, or anything of optax."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from inspect import signature
+from typing import Any, Literal, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from pptp_jax.validation import fraction, given, not_negative, one_of, positive
+from pptp_jax.validation import Refused, fraction, given, not_negative, one_of, positive
 
 Schedule = Literal["cosine", "constant", "steps", "lira"]
 
@@ -81,7 +82,85 @@ class SGD:
         )
 
 
-Optimizer = SGD | Callable[[int | Int[Array, ""]], optax.GradientTransformation]
+Optimizer: TypeAlias = (
+    SGD
+    | optax.GradientTransformation
+    | Callable[[int | Int[Array, ""]], optax.GradientTransformation]
+)
 
 # That of studies and audits: every network of ours learns by it (tests/study).
 DEFAULT_OPTIMIZER = SGD(max_norm=1.0)
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class _Constant:
+    """An optax transform as it is, for phases of any length: static, as it is made of functions."""
+
+    transform: optax.GradientTransformation
+
+    def __call__(self, steps: int | Int[Array, ""]) -> optax.GradientTransformation:
+        """The transform."""
+        return self.transform
+
+
+PhaseOptimizer = SGD | _Constant | jax.tree_util.Partial
+
+
+def phase_optimizer(optimizer: Optimizer | None) -> PhaseOptimizer:
+    """An optimiser in the one form that training takes: a function of a phase's steps.
+
+    The form is a pytree: the numbers of an `SGD` are its leaves; a transform or function of optax
+    is static, so that the same object compiles once for all phases of one structure.
+
+    Args:
+        optimizer: an `SGD`; an optax transform, whose state begins again in every phase; or a
+            function from the number of steps of a phase's schedule to one; None is `SGD()`.
+
+    Raises:
+        ValueError: if it is none of these.
+
+    Examples:
+        >>> tx = optax.adam(1e-3)
+        >>> phase_optimizer(tx)(steps=10) is tx
+        True
+        >>> phase_optimizer(optax.adam)
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: optimizer must be a transform, such as optax.adam(1e-3), ...
+    """
+    if optimizer is None:
+        return SGD()
+    if isinstance(optimizer, PhaseOptimizer):
+        return optimizer
+    if isinstance(optimizer, optax.GradientTransformation):
+        return _Constant(optimizer)
+    if isinstance(optimizer, type) or not callable(optimizer):
+        shown = optimizer if isinstance(optimizer, type) else type(optimizer)
+        raise Refused(
+            "optimizer must be an SGD(...), an optax transform such as optax.adam(1e-3), or a "
+            f"function from a number of steps to a transform, got {shown.__qualname__}"
+        )
+    _check_function(optimizer)
+    return jax.tree_util.Partial(optimizer)
+
+
+def _check_function(optimizer: Callable[..., Any]) -> None:
+    """Refuses a function that makes no transform of a number of steps."""
+    name = getattr(optimizer, "__name__", type(optimizer).__name__)
+    try:
+        first = next(iter(signature(optimizer).parameters), None)
+        if first != "learning_rate":
+            made = optimizer(1)
+    except Exception as error:  # whatever a user's function raises
+        raise Refused(f"the optimizer {name} fails for a schedule of 1 step: {error}") from error
+    if first == "learning_rate":  # it would take the number of steps for its rate
+        raise Refused(
+            f"optimizer must be a transform, such as optax.adam(1e-3), not {name} itself, which "
+            "makes one of a learning rate"
+        )
+    if not isinstance(made, optax.GradientTransformation):
+        raise Refused(
+            f"the optimizer {name} must make an optax transform of a number of steps, got a "
+            f"{type(made).__name__}"
+        )

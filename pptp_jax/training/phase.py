@@ -36,7 +36,7 @@ class Perturbation:
     Attributes:
         max_norm: the norm that the region's gradient is clipped to; None clips nothing.
         stddev: the standard deviation of Gaussian noise; None adds none.
-        rate: the share of weights whose gradient is masked in a step; None masks nothing.
+        rate: the share of weights whose gradient is dropped in a step; None drops none.
         scale: what the region's updates are multiplied by, behind the optimiser; None leaves them.
 
     Raises:

@@ -161,7 +161,7 @@ def finish(region: Region, defence: Objective, epochs: int, more: int) -> Recipe
 
 
 def perturb(region: Region, perturbation: Perturbation, epochs: int) -> Recipe:
-    """PPTP `perturb`: the gradient of the region alone is clipped, noised, masked or scaled.
+    """PPTP `perturb`: the gradient of the region alone is clipped, noised, dropped or scaled.
 
     Noise on a region alone gives **no ε for the model**: what the rest has learned from the members
     is released as it is.

@@ -8,17 +8,17 @@ from jaxtyping import Array, Int
 
 from pptp_jax.models import Model
 from pptp_jax.regions import GENERAL, PROTECT, RegionMap
-from pptp_jax.training.optimizer import Optimizer
+from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.vulnerability import VULNERABLE, as_region
 from pptp_jax.transforms import RegionClip, freeze_region, pptp, private_region_noise
-from pptp_jax.transforms.applying import apply_to_regions
+from pptp_jax.transforms.apply import apply_to_regions
 
 _EVERYTHING = RegionMap.from_rules([(".*", PROTECT)])
 
 
 def transform(
-    optimizer: Optimizer,
+    optimizer: PhaseOptimizer,
     phase: Phase,
     steps: int | Int[Array, ""],
     regions: RegionMap | None,

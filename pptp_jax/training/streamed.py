@@ -23,7 +23,7 @@ from pptp_jax.training.checks import (
 )
 from pptp_jax.training.course import Course, Place
 from pptp_jax.training.mesh import DATA, check_shares
-from pptp_jax.training.optimizer import SGD, Optimizer
+from pptp_jax.training.optimizer import Optimizer, PhaseOptimizer, phase_optimizer
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy
@@ -85,8 +85,8 @@ def train_streamed(
         key: what all randomness derives from.
         reference: the rows of the reference examples, which are kept in memory.
         augmentation: what is done to inputs in training; None for nothing.
-        optimizer: makes an optax transform from the number of steps of a phase's schedule; None is
-            `SGD()`.
+        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
+            phase's schedule to one; None is `SGD()`.
         batch_size: the members in a step.
         data_devices: how many devices share the batches, as in `Strategy`: as many as all
             processes have, if there are several.
@@ -134,9 +134,7 @@ def train_streamed(
     strategy = Strategy(order="scan", data_devices=data_devices)
     others = _others(stream, reference, augmentation)
     check_private(recipe, model, others.inputs(slice(0, 1)))
-    rule = SGD() if optimizer is None else optimizer
-    if not isinstance(rule, SGD):
-        rule = jax.tree_util.Partial(rule)
+    rule = phase_optimizer(optimizer)
     if checkpoint is not None:
         given: list[Any] = [stream.name, len(stream), members, reference]
         checkpoint = checkpoint.within(
@@ -172,7 +170,7 @@ class _Training(NamedTuple):
 
     trainer: Trainer
     strategy: Strategy
-    optimizer: Optimizer
+    optimizer: PhaseOptimizer
     recipe: Recipe
     stream: Stream
     others: Arrays

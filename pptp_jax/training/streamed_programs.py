@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, Key, Shaped
 from pptp_jax.data import Arrays
 from pptp_jax.models import Variables
 from pptp_jax.training.keys import noise_key
-from pptp_jax.training.optimizer import Optimizer
+from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.trainer import Trainer
@@ -22,7 +22,7 @@ from pptp_jax.training.trainer import Trainer
 @partial(jax.jit, static_argnums=0)
 def start_streamed(
     trainer: Trainer,
-    optimizer: Optimizer,
+    optimizer: PhaseOptimizer,
     phase: Phase,
     key: Key[Array, ""],
     others: Arrays,
@@ -43,7 +43,7 @@ def streamed_order(
 @partial(jax.jit, static_argnums=0, donate_argnums=3)
 def streamed_step(
     trainer: Trainer,
-    optimizer: Optimizer,
+    optimizer: PhaseOptimizer,
     phase: Phase,
     state: TrainState,
     others: Arrays,
@@ -81,7 +81,7 @@ def streamed_step(
 
 def name_of_training(
     trainer: Trainer,
-    optimizer: Optimizer,
+    optimizer: PhaseOptimizer,
     phases: Sequence[Phase],
     key: Key[Array, ""],
     others: Arrays,

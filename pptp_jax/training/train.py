@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.training.checks import check_members, check_private, check_reference
-from pptp_jax.training.optimizer import SGD, Optimizer
+from pptp_jax.training.optimizer import Optimizer, phase_optimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.state import TrainState
@@ -48,8 +48,8 @@ def make_train(
     Args:
         model: what is trained.
         recipe: how.
-        optimizer: makes an optax transform from the number of steps of a phase's schedule; None is
-            `SGD()`.
+        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
+            phase's schedule to one; None is `SGD()`.
         batch_size: the members in a step.
         places: whether some members may only keep their places in batches; see `absent_rows`.
 
@@ -71,7 +71,7 @@ def make_train(
         >>> metrics.loss.shape, bool(metrics.finite)
         ((2,), True)
     """
-    optimizer = SGD() if optimizer is None else optimizer
+    rule = phase_optimizer(optimizer)
     trainer = Trainer(model, recipe.regions(model), batch_size, places)
 
     def train(
@@ -88,11 +88,11 @@ def make_train(
                 state: TrainState, within: Int[Array, ""], phase: Phase = phase, begun: int = begun
             ) -> tuple[TrainState, Float[Array, ""]]:
                 number = begun + within
-                return trainer.epoch(optimizer, phase, state, data, indices, key, number, within)
+                return trainer.epoch(rule, phase, state, data, indices, key, number, within)
 
             taught = recipe.taught(i)
             before = None if state is None else state.variables
-            start = trainer.start(optimizer, phase, taught, key, data, indices, before)
+            start = trainer.start(rule, phase, taught, key, data, indices, before)
             ended, loss = jax.lax.scan(one, start, jnp.arange(phase.epochs))
             state = ended
             losses.append(loss)

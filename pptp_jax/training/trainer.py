@@ -21,7 +21,7 @@ from pptp_jax.training.keys import (
     order_key,
 )
 from pptp_jax.training.mesh import on_every_device
-from pptp_jax.training.optimizer import Optimizer
+from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.rules import transform
 from pptp_jax.training.state import Memory, TrainState
@@ -51,7 +51,7 @@ class Trainer:
 
     def start(
         self,
-        optimizer: Optimizer,
+        optimizer: PhaseOptimizer,
         phase: Phase,
         taught: Ensemble | None,
         key: Key[Array, ""],
@@ -89,7 +89,7 @@ class Trainer:
 
     def epoch(
         self,
-        optimizer: Optimizer,
+        optimizer: PhaseOptimizer,
         phase: Phase,
         state: TrainState,
         data: Arrays,
@@ -140,7 +140,7 @@ class Trainer:
 
     def step(
         self,
-        optimizer: Optimizer,
+        optimizer: PhaseOptimizer,
         phase: Phase,
         state: TrainState,
         data: Arrays,
@@ -165,7 +165,7 @@ class Trainer:
 
     def _begin(
         self,
-        optimizer: Optimizer,
+        optimizer: PhaseOptimizer,
         phase: Phase,
         key: Key[Array, ""],
         data: Arrays,
@@ -199,7 +199,7 @@ class Trainer:
 
     def _pass(
         self,
-        optimizer: Optimizer,
+        optimizer: PhaseOptimizer,
         phase: Phase,
         state: TrainState,
         data: Arrays,

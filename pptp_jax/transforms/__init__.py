@@ -1,30 +1,31 @@
-"""Optax transforms that act on regions; they need jax, optax and `pptp_jax.regions` alone."""
+"""Optax transforms on regions; they need jax, optax, jaxtyping and `pptp_jax.regions` alone."""
 
-from pptp_jax.transforms.applying import apply_to_region
+from pptp_jax.transforms.add_noise import AddRegionNoiseState, add_region_noise
+from pptp_jax.transforms.apply import apply_to_region
+from pptp_jax.transforms.chain import chain
+from pptp_jax.transforms.clip import clip_region_norm
 from pptp_jax.transforms.clipped_grad import clipped_grad
-from pptp_jax.transforms.clipping import clip_region_norm
-from pptp_jax.transforms.freezing import freeze_region
-from pptp_jax.transforms.masking import mask_region, mask_region_blocks
-from pptp_jax.transforms.masking_top import mask_region_top
-from pptp_jax.transforms.noise import AddRegionNoiseState, add_region_noise
+from pptp_jax.transforms.drop import drop_region_blocks, drop_region_updates
+from pptp_jax.transforms.drop_top import drop_region_top
+from pptp_jax.transforms.freeze import freeze_region
 from pptp_jax.transforms.private_aggregation import private_region_aggregation, private_region_noise
-from pptp_jax.transforms.protecting import pptp
+from pptp_jax.transforms.protect import pptp
 from pptp_jax.transforms.region_clip import RegionClip
-from pptp_jax.transforms.rewinding import rewind_region, rewind_region_state
-from pptp_jax.transforms.scaling import ScaleRegionState, scale_region
+from pptp_jax.transforms.rewind import rewind_region, rewind_region_state
+from pptp_jax.transforms.scale import scale_region
 
 __all__ = [
     "AddRegionNoiseState",
     "RegionClip",
-    "ScaleRegionState",
     "add_region_noise",
     "apply_to_region",
+    "chain",
     "clip_region_norm",
     "clipped_grad",
+    "drop_region_blocks",
+    "drop_region_top",
+    "drop_region_updates",
     "freeze_region",
-    "mask_region",
-    "mask_region_blocks",
-    "mask_region_top",
     "pptp",
     "private_region_aggregation",
     "private_region_noise",

@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import jax
+from jaxtyping import PyTree
 
 from pptp_jax.regions import Block, paths
 from pptp_jax.validation import Refused
 
 
-def block_masks(mask: Any, tree: Any, blocks: Sequence[Block]) -> list[Any]:
+def block_masks(mask: PyTree, tree: PyTree, blocks: Sequence[Block]) -> list[PyTree]:
     """Divides a region's mask among blocks; the first block that matches a path has it.
 
     Args:

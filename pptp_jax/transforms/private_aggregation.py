@@ -8,9 +8,9 @@ import optax
 
 from pptp_jax.regions import paths
 from pptp_jax.regions.precision import at_least_float32
-from pptp_jax.transforms.randomness import leaf_keys
+from pptp_jax.transforms.keys import leaf_keys
 from pptp_jax.transforms.region_clip import RegionClip, count_examples
-from pptp_jax.transforms.selection import check_trees
+from pptp_jax.transforms.select import check_trees
 from pptp_jax.validation import Refused, not_negative, positive, python_number
 
 STREAM = "private_region_noise"

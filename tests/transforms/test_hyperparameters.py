@@ -16,8 +16,8 @@ KEY = jax.random.key(0)
 NUMBERS: dict[str, tuple[Callable[..., Any], str, float]] = {
     "clip_region_norm": (t.clip_region_norm, "max_norm", 0.5),
     "add_region_noise": (t.add_region_noise, "stddev", 0.3),
-    "mask_region": (t.mask_region, "rate", 0.4),
-    "mask_region_top": (t.mask_region_top, "share", 0.5),
+    "drop_region_updates": (t.drop_region_updates, "rate", 0.4),
+    "drop_region_top": (t.drop_region_top, "share", 0.5),
     "scale_region": (t.scale_region, "scale", 0.3),
 }
 each_number = pytest.mark.parametrize(("make", "name", "value"), NUMBERS.values(), ids=NUMBERS)
@@ -70,9 +70,9 @@ def test_an_unknown_region_is_refused(make: Callable, name: str, value: float) -
         (lambda: t.apply_to_region(optax.identity(), REGIONS, "x"), "label 'x' is unknown"),
         (lambda: t.freeze_region(REGIONS, "x"), "label 'x' is unknown"),
         (lambda: t.pptp(optax.sgd(0.1), REGIONS, "x", freeze=True), "label 'x' is unknown"),
-        (lambda: t.mask_region_blocks(REGIONS, "protect", BLOCKS, 0), "at least 1, got 0"),
-        (lambda: t.mask_region_blocks(REGIONS, "protect", BLOCKS, 4), "of blocks, 3, got 4"),
-        (lambda: t.mask_region_top(REGIONS, "protect", 0.5, by="size"), "by 'size' is unknown"),
+        (lambda: t.drop_region_blocks(REGIONS, "protect", BLOCKS, 0), "at least 1, got 0"),
+        (lambda: t.drop_region_blocks(REGIONS, "protect", BLOCKS, 4), "of blocks, 3, got 4"),
+        (lambda: t.drop_region_top(REGIONS, "protect", 0.5, by="size"), "by 'size' is unknown"),
     ],
 )
 def test_bad_choices_are_refused(make: Callable[[], Any], message: str) -> None:
@@ -83,7 +83,7 @@ def test_bad_choices_are_refused(make: Callable[[], Any], message: str) -> None:
 def test_blocks_must_hold_the_region() -> None:
     for tx in (
         t.clip_region_norm(REGIONS, "protect", 1.0, blocks=BLOCKS[1:]),
-        t.mask_region_blocks(REGIONS, "protect", BLOCKS[1:]),
+        t.drop_region_blocks(REGIONS, "protect", BLOCKS[1:]),
     ):
         with pytest.raises(ValueError, match=r"stem/b, stem/w .* no block; .* stage, head"):
             first_update(tx)
@@ -92,7 +92,7 @@ def test_blocks_must_hold_the_region() -> None:
 
 
 def test_scores_must_be_given_and_fit() -> None:
-    tx = t.mask_region_top(REGIONS, "protect", 0.5, by="scores")
+    tx = t.drop_region_top(REGIONS, "protect", 0.5, by="scores")
     with pytest.raises(ValueError, match=r"scores=\.\.\.\), a tree like the parameters; got none"):
         tx.update(tree(), tx.init(tree()))
     with pytest.raises(ValueError, match=r"scores has no leaf at .*stage/w; its leaves are"):

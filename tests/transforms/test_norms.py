@@ -43,7 +43,8 @@ def flat(tree: Any) -> np.ndarray:
 
 @jax.jit
 def clip(grads: Any, limit: Any) -> Any:
-    return clip_region_norm(ALL, "protect", limit).update(grads, None)[0]
+    tx = clip_region_norm(ALL, "protect", limit)
+    return tx.update(grads, tx.init(grads))[0]
 
 
 @jax.jit
@@ -51,7 +52,8 @@ def clip_weights(grads: Any, limit: Any) -> Any:
     every = WeightMap.from_masks(
         {"protect": jax.tree.map(lambda g: jnp.ones(g.shape, bool), grads)}
     )
-    return clip_region_norm(every, "protect", limit).update(grads, None)[0]
+    tx = clip_region_norm(every, "protect", limit)
+    return tx.update(grads, tx.init(grads))[0]
 
 
 @jax.jit

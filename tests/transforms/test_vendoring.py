@@ -10,9 +10,17 @@ import pptp_jax
 
 ROOT = Path(pptp_jax.__file__).parent
 ALLOWED = {
-    "regions": ("jax", "numpy", "optax", "pptp_jax.regions", "pptp_jax.validation"),
+    "regions": (
+        "jax",
+        "jaxtyping",
+        "numpy",
+        "optax",
+        "pptp_jax.regions",
+        "pptp_jax.validation",
+    ),
     "transforms": (
         "jax",
+        "jaxtyping",
         "optax",
         "pptp_jax.regions",
         "pptp_jax.transforms",

@@ -40,10 +40,14 @@ class Case(NamedTuple):
     weights: bool = True  # whether it takes a WeightMap as well
 
 
-def leaf_key(leaf: Leaf, key: jax.Array, stream: str) -> jax.Array:
-    digest = hashlib.blake2b(f"{stream}:{leaf.place}".encode(), digest_size=8).digest()
+def named_key(key: jax.Array, name: str) -> jax.Array:
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     key = jax.random.fold_in(key, int.from_bytes(digest[:4], "big"))
     return jax.random.fold_in(key, int.from_bytes(digest[4:], "big"))
+
+
+def leaf_key(leaf: Leaf, key: jax.Array, stream: str) -> jax.Array:
+    return named_key(key, f"{stream}:{leaf.place}")
 
 
 def norm(leaves: list[Leaf]) -> float:
@@ -61,7 +65,9 @@ def clip_blocks(leaves: list[Leaf], *_: Any) -> None:
         clip([leaf for leaf in leaves if re.fullmatch(block.pattern, leaf.path)])
 
 
-def noise(deviation: Callable[[list[Leaf], int], float], stream: str = "add_region_noise") -> Twin:
+def noise(
+    deviation: Callable[[list[Leaf], int], float], stream: str = "add_region_noise:protect"
+) -> Twin:
     def twin(leaves: list[Leaf], key: jax.Array, step: int) -> None:
         scale = deviation(leaves, step)
         for leaf in leaves:
@@ -75,26 +81,26 @@ def per_weight(leaves: list[Leaf], step: int) -> float:
     return 0.3 * norm(leaves) / np.sqrt(max(1, sum(leaf.inside.sum() for leaf in leaves)))
 
 
-def mask(leaves: list[Leaf], key: jax.Array, step: int) -> None:
+def drop(leaves: list[Leaf], key: jax.Array, step: int) -> None:
     for leaf in leaves:
         drawn = np.asarray(
-            jax.random.bernoulli(leaf_key(leaf, key, "mask_region"), 0.4, leaf.grad.shape)
+            jax.random.bernoulli(
+                leaf_key(leaf, key, "drop_region_updates:protect"), 0.4, leaf.grad.shape
+            )
         )
         leaf.grad[leaf.inside & drawn] = 0
 
 
-def mask_blocks(leaves: list[Leaf], key: jax.Array, step: int) -> None:
-    digest = hashlib.blake2b(b"mask_region_blocks", digest_size=8).digest()
-    for half in (digest[:4], digest[4:]):
-        key = jax.random.fold_in(key, int.from_bytes(half, "big"))
-    active = np.asarray(jax.random.permutation(key, len(BLOCKS))) < 2
+def drop_blocks(leaves: list[Leaf], key: jax.Array, step: int) -> None:
+    own = named_key(key, "drop_region_blocks:protect")
+    active = np.asarray(jax.random.permutation(own, len(BLOCKS))) < 2
     for leaf in leaves:
         (owner,) = [i for i, b in enumerate(BLOCKS) if re.fullmatch(b.pattern, leaf.path)]
         if not active[owner]:
             leaf.grad[leaf.inside] = 0
 
 
-def mask_top(score: Callable[[Leaf], np.ndarray], per_leaf: bool = False) -> Twin:
+def drop_top(score: Callable[[Leaf], np.ndarray], per_leaf: bool = False) -> Twin:
     def twin(leaves: list[Leaf], *_: Any) -> None:
         if per_leaf and len(leaves) > 1:
             for leaf in leaves:
@@ -133,10 +139,15 @@ def private(leaves: list[Leaf], key: jax.Array, step: int) -> None:
 
 def clipped_noisy_slow(leaves: list[Leaf], key: jax.Array, step: int) -> None:
     clip(leaves)
-    noise(lambda *_: 0.2)(leaves, key, step)
-    mask(leaves, key, step)
+    noise(lambda *_: 0.2)(leaves, named_key(key, "chain:1"), step)
+    drop(leaves, named_key(key, "chain:2"), step)
     for leaf in leaves:
         leaf.grad *= np.where(leaf.inside, -0.05, -0.1)
+
+
+def two_noises(leaves: list[Leaf], key: jax.Array, step: int) -> None:
+    for place in (0, 1):
+        noise(lambda *_: 0.3)(leaves, named_key(key, f"chain:{place}"), step)
 
 
 def halving(step: Any) -> Any:
@@ -161,26 +172,27 @@ TABLE: dict[str, Case] = {
     "add_region_noise": Case(lambda r: t.add_region_noise(r, P, 0.3), noise(lambda *_: 0.3), True),
     "add_region_noise, annealed": Case(
         lambda r: t.add_region_noise(r, P, decaying, stream="other"),
-        noise(lambda leaves, step: decaying(step), "other"),
+        noise(lambda leaves, step: decaying(step), "other:protect"),
         True,
     ),
     "add_region_noise, relative": Case(
         lambda r: t.add_region_noise(r, P, 0.3, relative=True), noise(per_weight), True
     ),
-    "mask_region": Case(lambda r: t.mask_region(r, P, 0.4), mask, True),
-    "mask_region_blocks": Case(
-        lambda r: t.mask_region_blocks(r, P, BLOCKS, keep=2), mask_blocks, True
+    "drop_region_updates": Case(lambda r: t.drop_region_updates(r, P, 0.4), drop, True),
+    "drop_region_blocks": Case(
+        lambda r: t.drop_region_blocks(r, P, BLOCKS, keep=2), drop_blocks, True
     ),
-    "mask_region_top": Case(
-        lambda r: t.mask_region_top(r, P, 0.5), mask_top(lambda leaf: np.abs(leaf.grad))
+    "drop_region_top": Case(
+        lambda r: t.drop_region_top(r, P, 0.5), drop_top(lambda leaf: np.abs(leaf.grad))
     ),
-    "mask_region_top, scores": Case(
-        lambda r: t.mask_region_top(r, P, 0.5, by="scores"), mask_top(lambda leaf: -leaf.grad)
+    "drop_region_top, scores": Case(
+        lambda r: t.drop_region_top(r, P, 0.5, by="scores"), drop_top(lambda leaf: -leaf.grad)
     ),
-    "mask_region_top, per leaf": Case(
-        lambda r: t.mask_region_top(r, P, 0.5, per_leaf=True),
-        mask_top(lambda leaf: np.abs(leaf.grad), per_leaf=True),
+    "drop_region_top, per leaf": Case(
+        lambda r: t.drop_region_top(r, P, 0.5, per_leaf=True),
+        drop_top(lambda leaf: np.abs(leaf.grad), per_leaf=True),
     ),
+    "chain": Case(lambda r: t.chain(*2 * [t.add_region_noise(r, P, 0.3)]), two_noises, random=True),
     "private_region_noise": Case(
         lambda r: t.private_region_noise(t.RegionClip(r, P, 0.5), 2.0, batch_size=4),
         private,

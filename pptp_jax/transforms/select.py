@@ -5,6 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
+from jaxtyping import PyTree
 
 from pptp_jax.regions import Regions, paths
 from pptp_jax.transforms.norms import ScaledNorm, scaled_norm
@@ -16,17 +18,19 @@ def check_label(regions: Regions, label: str) -> None:
     one_of(regions.names, label=label)
 
 
-def checked_init(make: Callable[[], Any], regions: Regions, label: str) -> Callable[[Any], Any]:
+def checked_init(
+    make: Callable[[], optax.OptState], regions: Regions, label: str
+) -> Callable[[optax.Params], optax.OptState]:
     """An `init` that makes the same state for all parameters, but refuses those not covered."""
 
-    def init(params: Any) -> Any:
+    def init(params: optax.Params) -> optax.OptState:
         regions.mask(params, label)
         return make()
 
     return init
 
 
-def check_trees(updates: Any, params: Any) -> None:
+def check_trees(updates: optax.Updates, params: optax.Params | None) -> None:
     """Refuses parameters with other leaves than the updates.
 
     Raises:
@@ -43,7 +47,9 @@ def check_trees(updates: Any, params: Any) -> None:
         )
 
 
-def map_region(function: Callable[..., Any], mask: Any, updates: Any, *others: Any) -> Any:
+def map_region(
+    function: Callable[..., Any], mask: PyTree, updates: PyTree, *others: PyTree
+) -> PyTree:
     """Maps a function over the leaves of a region and leaves the other weights as they are.
 
     Args:
@@ -61,7 +67,7 @@ def map_region(function: Callable[..., Any], mask: Any, updates: Any, *others: A
     return jax.tree.map(leaf, mask, updates, *others)
 
 
-def region_norm(mask: Any, updates: Any) -> ScaledNorm:
+def region_norm(mask: PyTree, updates: optax.Updates) -> ScaledNorm:
     """The Euclidean norm of a region, in float32 at least; 0 for an empty region."""
     chosen = [
         jnp.asarray(update) if inside is True else jnp.where(inside, update, 0)
@@ -71,7 +77,7 @@ def region_norm(mask: Any, updates: Any) -> ScaledNorm:
     return scaled_norm(chosen)
 
 
-def region_size(mask: Any, updates: Any) -> jax.Array:
+def region_size(mask: PyTree, updates: optax.Updates) -> jax.Array:
     """The number of weights in a region."""
     sizes = [
         jnp.size(update) * chosen if isinstance(chosen, bool) else chosen.sum()

@@ -2,15 +2,15 @@
 
 import hashlib
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import PyTree
 
 from pptp_jax.validation import Refused
 
 
-def leaf_keys(key: jax.Array | None, tree: Any, stream: str) -> Any:
+def leaf_keys(key: jax.Array | None, tree: PyTree, stream: str) -> PyTree:
     """A tree of keys, one a leaf, that depend on the step's key, the stream and the leaf's path.
 
     A leaf's key does not depend on the other leaves: masking some of them changes nothing for the

@@ -1,21 +1,15 @@
 """Bounding the norm of a region's gradient."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from pptp_jax.regions import Block, Regions
+from pptp_jax.transforms.apply import apply_to_region
 from pptp_jax.transforms.blocks import block_masks
-from pptp_jax.transforms.selection import (
-    check_label,
-    check_trees,
-    checked_init,
-    map_region,
-    region_norm,
-)
+from pptp_jax.transforms.select import map_region, region_norm
 from pptp_jax.validation import positive
 
 
@@ -46,7 +40,7 @@ def clip_region_norm(
         blocks: the blocks to clip one by one; each parameter of the region must be in one.
 
     Returns:
-        A transform without state.
+        A transform without state of its own.
 
     Raises:
         ValueError: if the map has no region of this label, or C is not above 0; in `update`, if
@@ -66,19 +60,23 @@ def clip_region_norm(
         >>> print(updates["stem"], updates["head"])
         [0.6 0.8] [3. 4.]
     """
-    check_label(region_map, label)
     positive(max_norm=max_norm)
+    return apply_to_region(_clip_norm(max_norm, blocks), region_map, label)
+
+
+def _clip_norm(
+    max_norm: float | jax.Array, blocks: Sequence[Block] | None
+) -> optax.GradientTransformation:
+    """`optax.clip_by_global_norm`, with a norm that neither overflows nor saturates."""
 
     def update(
-        updates: Any, state: optax.EmptyState, params: Any = None, **extra_args: Any
-    ) -> tuple[Any, optax.EmptyState]:
-        check_trees(updates, params)
-        mask = region_map.mask(updates, label)
-        parts = [mask] if blocks is None else block_masks(mask, updates, blocks)
+        updates: optax.Updates, state: optax.EmptyState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.EmptyState]:
+        whole = jax.tree.map(lambda _: True, updates)
+        parts = [whole] if blocks is None else block_masks(whole, updates, blocks)
         for part in parts:
             clipping = region_norm(part, updates).clipping(max_norm)
             updates = map_region(lambda u, c=clipping: c(jnp.asarray(u)), part, updates)
         return updates, state
 
-    init = checked_init(optax.EmptyState, region_map, label)
-    return optax.GradientTransformationExtraArgs(init, update)
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)

@@ -3,13 +3,14 @@
 import optax
 
 from pptp_jax.regions import Regions
-from pptp_jax.transforms.applying import apply_to_region
+from pptp_jax.transforms.apply import apply_to_region
 
 
 def freeze_region(region_map: Regions, label: str) -> optax.GradientTransformationExtraArgs:
     """Sets the updates of one region to zero; those of the others pass unchanged.
 
-    Put it last in a chain, so that nothing before it (weight decay, momentum) moves the region.
+    This is `optax.freeze(region_map.mask_fn(label))` for regions of single weights too. Put it last
+    in a chain, so that nothing before it (weight decay, momentum) moves the region.
     Under `jax.jit` the region's gradients are then dead code, which the compiler removes. The
     optimiser before it still keeps a state for the region; `pptp(..., freeze=True)` does not.
 

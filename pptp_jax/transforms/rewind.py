@@ -5,13 +5,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import PyTree
 
 from pptp_jax.regions import Regions, align, paths
-from pptp_jax.transforms.selection import check_label, map_region
+from pptp_jax.transforms.select import check_label, map_region
 from pptp_jax.validation import Refused
 
 
-def rewind_region(params: Any, earlier: Any, region_map: Regions, label: str) -> Any:
+def rewind_region(
+    params: optax.Params, earlier: optax.Params, region_map: Regions, label: str
+) -> optax.Params:
     """The parameters with one region taken back to earlier values.
 
     An optimiser with a memory goes on pushing a rewound region where it went before; take its
@@ -47,12 +50,12 @@ def rewind_region(params: Any, earlier: Any, region_map: Regions, label: str) ->
 
 
 def rewind_region_state(
-    opt_state: Any,
+    opt_state: optax.OptState,
     tx: optax.GradientTransformation | optax.MultiSteps,
-    params: Any,
+    params: optax.Params,
     region_map: Regions,
     label: str,
-) -> Any:
+) -> optax.OptState:
     """The state of an optimiser with its memory of one region as `tx.init` makes it.
 
     Whatever the state keeps for each parameter is taken back in the region: momentum, second
@@ -97,7 +100,7 @@ def rewind_region_state(
     return map_region(lambda now, then: then, marks, opt_state, fresh)
 
 
-def _marks(tx: Any, opt_state: Any, mask: Any) -> Any:
+def _marks(tx: Any, opt_state: optax.OptState, mask: PyTree) -> PyTree:
     """The structure of a state: at what belongs to one parameter, its mask; False elsewhere."""
     by_path = dict(jax.tree_util.tree_leaves_with_path(mask))
 
@@ -121,7 +124,7 @@ def _marks(tx: Any, opt_state: Any, mask: Any) -> Any:
     )
 
 
-def _undivided(opt_state: Any) -> Refused:
+def _undivided(opt_state: optax.OptState) -> Refused:
     return Refused(
         "the memory of this optimiser cannot be divided by region: optax's tree_map_params does "
         f"not find the parameters in {', '.join(paths(opt_state))}; begin with a state that "
@@ -129,7 +132,7 @@ def _undivided(opt_state: Any) -> Refused:
     )
 
 
-def _check_shapes(marks: Any, opt_state: Any, fresh: Any) -> None:
+def _check_shapes(marks: PyTree, opt_state: optax.OptState, fresh: optax.OptState) -> None:
     leaves = zip(
         paths(opt_state),
         *(jax.tree.leaves(tree) for tree in (marks, opt_state, fresh)),

@@ -5,13 +5,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import PyTree
 
 from pptp_jax.regions import Regions, align, top_weights
-from pptp_jax.transforms.selection import check_label, check_trees, checked_init, map_region
+from pptp_jax.transforms.select import check_label, check_trees, checked_init, map_region
 from pptp_jax.validation import Refused, fraction, one_of
 
 
-def mask_region_top(
+def drop_region_top(
     region_map: Regions,
     label: str,
     share: float | jax.Array,
@@ -44,7 +45,7 @@ def mask_region_top(
         >>> from pptp_jax.regions import RegionMap
         >>> regions = RegionMap.from_rules([("stem", "protect"), ("head", "general")])
         >>> grads = {"stem": jnp.array([1.0, -3.0, 2.0, 0.5]), "head": jnp.array([9.0])}
-        >>> tx = mask_region_top(regions, "protect", share=0.5)
+        >>> tx = drop_region_top(regions, "protect", share=0.5)
         >>> updates, _ = tx.update(grads, tx.init(grads))
         >>> print(updates["stem"], updates["head"])
         [1.  0.  0.  0.5] [9.]
@@ -54,17 +55,17 @@ def mask_region_top(
     one_of(("magnitude", "scores"), by=by)
 
     def update(
-        updates: Any,
+        updates: optax.Updates,
         state: optax.EmptyState,
-        params: Any = None,
+        params: optax.Params | None = None,
         *,
-        scores: Any = None,
+        scores: PyTree = None,
         **extra_args: Any,
-    ) -> tuple[Any, optax.EmptyState]:
+    ) -> tuple[optax.Updates, optax.EmptyState]:
         check_trees(updates, params)
         if by == "scores" and scores is None:
             raise Refused(
-                "mask_region_top(by='scores') needs tx.update(..., scores=...), a tree like the "
+                "drop_region_top(by='scores') needs tx.update(..., scores=...), a tree like the "
                 "parameters; got none"
             )
         magnitude = by == "magnitude"

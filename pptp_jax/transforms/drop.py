@@ -9,19 +9,19 @@ import optax
 
 from pptp_jax.regions import Block, Regions
 from pptp_jax.transforms.blocks import block_masks
-from pptp_jax.transforms.randomness import fold_in_name, leaf_keys, step_key
-from pptp_jax.transforms.selection import check_label, check_trees, checked_init, map_region
+from pptp_jax.transforms.keys import fold_in_name, leaf_keys, step_key
+from pptp_jax.transforms.select import check_label, check_trees, checked_init, map_region
 from pptp_jax.validation import Refused, at_least, fraction
 
 
-def mask_region(
+def drop_region_updates(
     region_map: Regions,
     label: str,
     rate: float | jax.Array,
     *,
-    stream: str = "mask_region",
+    stream: str = "drop_region_updates",
 ) -> optax.GradientTransformationExtraArgs:
-    """Sets each coordinate of a region's gradient to zero with probability p, anew in every step.
+    """Sets each coordinate of a region's gradient to zero with probability p, drawn in every step.
 
     g ← m · g with independent m ~ Bernoulli(1 - p). The expectation shrinks by 1 - p; chain a
     `scale_region` of 1/(1 - p) behind it to keep it.
@@ -30,7 +30,8 @@ def mask_region(
         region_map: which parameter, or weight, belongs to which region.
         label: the region.
         rate: p, between 0 and 1.
-        stream: the name that the mask is drawn under; give two masks of one chain two names.
+        stream: the name that is drawn under, with the label. In `optax.chain`, two of one label
+            need two names; `pptp_jax.transforms.chain` needs none.
 
     Returns:
         A transform without state, whose `update` needs `key=`, one a step.
@@ -43,7 +44,7 @@ def mask_region(
         >>> from pptp_jax.regions import RegionMap
         >>> regions = RegionMap.from_rules([("stem", "protect"), ("head", "general")])
         >>> grads = {"stem": jnp.ones(10_000), "head": jnp.ones(2)}
-        >>> tx = mask_region(regions, "protect", rate=0.9)
+        >>> tx = drop_region_updates(regions, "protect", rate=0.9)
         >>> updates, _ = tx.update(grads, tx.init(grads), key=jax.random.key(0))
         >>> print(updates["stem"].mean().round(1), updates["head"])
         0.1 [1. 1.]
@@ -52,32 +53,32 @@ def mask_region(
     fraction(rate=rate)
 
     def update(
-        updates: Any,
+        updates: optax.Updates,
         state: optax.EmptyState,
-        params: Any = None,
+        params: optax.Params | None = None,
         *,
         key: jax.Array | None = None,
         **extra_args: Any,
-    ) -> tuple[Any, optax.EmptyState]:
+    ) -> tuple[optax.Updates, optax.EmptyState]:
         check_trees(updates, params)
-        keys = leaf_keys(key, updates, stream)
+        keys = leaf_keys(key, updates, f"{stream}:{label}")
 
-        def thinned(u: Any, key: jax.Array) -> jax.Array:
+        def dropped(u: Any, key: jax.Array) -> jax.Array:
             return jnp.where(jax.random.bernoulli(key, rate, jnp.shape(u)), 0, u)
 
-        return map_region(thinned, region_map.mask(updates, label), updates, keys), state
+        return map_region(dropped, region_map.mask(updates, label), updates, keys), state
 
     init = checked_init(optax.EmptyState, region_map, label)
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def mask_region_blocks(
+def drop_region_blocks(
     region_map: Regions,
     label: str,
     blocks: Sequence[Block],
     keep: int = 1,
     *,
-    stream: str = "mask_region_blocks",
+    stream: str = "drop_region_blocks",
 ) -> optax.GradientTransformationExtraArgs:
     """Lets only a few blocks of a region learn in each step: random block-coordinate descent.
 
@@ -89,7 +90,7 @@ def mask_region_blocks(
         label: the region.
         blocks: the blocks to draw from; each parameter of the region must be in one.
         keep: how many blocks learn in a step, from 1 to B.
-        stream: the name that the blocks are drawn under; give two masks of one chain two names.
+        stream: the name that is drawn under, with the label; see `drop_region_updates`.
 
     Returns:
         A transform without state, whose `update` needs `key=`, one a step.
@@ -108,7 +109,7 @@ def mask_region_blocks(
         >>> regions = RegionMap.from_rules([(".*", "protect")])
         >>> blocks = [Block("stem", "stem"), Block("head", "head")]
         >>> grads = {"stem": jnp.ones(()), "head": jnp.ones(())}
-        >>> tx = mask_region_blocks(regions, "protect", blocks)
+        >>> tx = drop_region_blocks(regions, "protect", blocks)
         >>> updates, _ = tx.update(grads, tx.init(grads), key=jax.random.key(0))
         >>> print(updates["stem"] + updates["head"])
         1.0
@@ -119,15 +120,15 @@ def mask_region_blocks(
         raise Refused(f"keep must be at most the number of blocks, {len(blocks)}, got {keep}")
 
     def update(
-        updates: Any,
+        updates: optax.Updates,
         state: optax.EmptyState,
-        params: Any = None,
+        params: optax.Params | None = None,
         *,
         key: jax.Array | None = None,
         **extra_args: Any,
-    ) -> tuple[Any, optax.EmptyState]:
+    ) -> tuple[optax.Updates, optax.EmptyState]:
         check_trees(updates, params)
-        own = fold_in_name(step_key(key, stream), stream)
+        own = fold_in_name(step_key(key, stream), f"{stream}:{label}")
         active = jax.random.permutation(own, len(blocks)) < keep
         parts = block_masks(region_map.mask(updates, label), updates, blocks)
         for i, part in enumerate(parts):

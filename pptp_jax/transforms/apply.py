@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from pptp_jax.regions import RegionMap, Regions
-from pptp_jax.transforms.selection import check_label, check_trees, map_region
+from pptp_jax.transforms.select import check_label, check_trees, map_region
 
 
 def apply_to_region(
@@ -50,11 +50,16 @@ def apply_to_regions(
 ) -> optax.GradientTransformationExtraArgs:
     """Applies `inner` to several regions as if they were one; they may be none."""
     if isinstance(region_map, RegionMap):
-        tx = optax.masked(inner, lambda tree: region_map.mask(tree, *labels))
+        tx = optax.masked(inner, region_map.mask_fn(*labels))
     else:
         tx = _masked_weights(inner, region_map, labels)
 
-    def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> Any:
+    def update(
+        updates: optax.Updates,
+        state: optax.OptState,
+        params: optax.Params | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, optax.OptState]:
         check_trees(updates, params)
         return tx.update(updates, state, params, **extra_args)
 
@@ -66,12 +71,15 @@ def _masked_weights(
 ) -> optax.GradientTransformationExtraArgs:
     inner = optax.with_extra_args_support(inner)
 
-    def init(params: Any) -> optax.MaskedState:
+    def init(params: optax.Params) -> optax.MaskedState:
         return optax.MaskedState(inner.init(params))
 
     def update(
-        updates: Any, state: optax.MaskedState, params: Any = None, **extra_args: Any
-    ) -> tuple[Any, optax.MaskedState]:
+        updates: optax.Updates,
+        state: optax.MaskedState,
+        params: optax.Params | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, optax.MaskedState]:
         mask = region_map.mask(updates, *labels)
         own = jax.tree.map(lambda chosen, u: jnp.where(chosen, u, 0), mask, updates)
         own, inner_state = inner.update(own, state.inner_state, params, **extra_args)

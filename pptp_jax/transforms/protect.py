@@ -6,13 +6,14 @@ import jax
 import optax
 
 from pptp_jax.regions import PROTECT, Regions
-from pptp_jax.transforms.applying import apply_to_regions
-from pptp_jax.transforms.clipping import clip_region_norm
-from pptp_jax.transforms.freezing import freeze_region
-from pptp_jax.transforms.masking import mask_region
-from pptp_jax.transforms.noise import add_region_noise
-from pptp_jax.transforms.scaling import scale_region
-from pptp_jax.transforms.selection import check_label
+from pptp_jax.transforms.add_noise import add_region_noise
+from pptp_jax.transforms.apply import apply_to_regions
+from pptp_jax.transforms.chain import chain
+from pptp_jax.transforms.clip import clip_region_norm
+from pptp_jax.transforms.drop import drop_region_updates
+from pptp_jax.transforms.freeze import freeze_region
+from pptp_jax.transforms.scale import scale_region
+from pptp_jax.transforms.select import check_label
 from pptp_jax.validation import Refused
 
 Strength = float | jax.Array
@@ -33,8 +34,9 @@ def pptp(
 
     Either the region is frozen: `inner` then never sees it, keeps no state for it (where the map
     is one of whole leaves) and decays none of its weights. Or its updates go through those of
-    these steps that are asked for, in this order: clip the gradient's norm, add noise, mask,
-    `inner`, scale. Other orders, regions and transforms: `optax.chain`.
+    these steps that are asked for, in this order: clip the gradient's norm, add noise, drop,
+    `inner`, scale. Other orders, regions and transforms: `chain`. Whatever `inner` draws is
+    independent of it.
 
     None of this gives an ε for the model; see `clip_region_norm` and `add_region_noise`.
 
@@ -45,11 +47,11 @@ def pptp(
         freeze: whether the region is frozen.
         max_norm: the norm to clip the region's gradient to; see `clip_region_norm`.
         stddev: the noise on the region's gradient; see `add_region_noise`.
-        rate: the share of the region's gradient to mask; see `mask_region`.
+        rate: the share of the region's gradient to drop; see `drop_region_updates`.
         scale: the region's own learning rate, relative to that of `inner`; see `scale_region`.
 
     Returns:
-        A transform whose `update` needs `key=` if there is noise or a mask.
+        A transform whose `update` needs `key=` if there is noise or a rate.
 
     Raises:
         ValueError: if nothing is asked for, or a frozen region is to learn with some step; or as
@@ -91,8 +93,8 @@ def pptp(
     makers: dict[str, Any] = {
         "max_norm": clip_region_norm,
         "stddev": add_region_noise,
-        "rate": mask_region,
+        "rate": drop_region_updates,
     }
     before = [makers[name](region_map, label, asked[name]) for name in makers if name in asked]
     after = [] if scale is None else [scale_region(region_map, label, scale)]
-    return optax.chain(*before, inner, *after)
+    return chain(*before, inner, *after)

@@ -8,8 +8,8 @@ import optax
 
 from pptp_jax.regions import Regions
 from pptp_jax.regions.precision import at_least_float32
-from pptp_jax.transforms.randomness import leaf_keys
-from pptp_jax.transforms.selection import (
+from pptp_jax.transforms.keys import leaf_keys
+from pptp_jax.transforms.select import (
     check_label,
     check_trees,
     checked_init,
@@ -51,8 +51,8 @@ def add_region_noise(
         label: the region.
         stddev: s, at least 0, or a schedule that gives s_t for the number of steps so far.
         relative: whether s is in units of the gradient's own size.
-        stream: the name that the noise is drawn under. Give two noises of one chain two names, or
-            they draw the same noise from the same key.
+        stream: the name that the noise is drawn under, with the label. In `optax.chain`, two noises
+            with one label need two names; `pptp_jax.transforms.chain` needs none.
 
     Returns:
         A transform with an `AddRegionNoiseState`, whose `update` needs `key=`, one a step.
@@ -81,15 +81,15 @@ def add_region_noise(
         return AddRegionNoiseState(jnp.zeros((), jnp.int32))
 
     def update(
-        updates: Any,
+        updates: optax.Updates,
         state: AddRegionNoiseState,
-        params: Any = None,
+        params: optax.Params | None = None,
         *,
         key: jax.Array | None = None,
         **extra_args: Any,
-    ) -> tuple[Any, AddRegionNoiseState]:
+    ) -> tuple[optax.Updates, AddRegionNoiseState]:
         check_trees(updates, params)
-        keys = leaf_keys(key, updates, stream)
+        keys = leaf_keys(key, updates, f"{stream}:{label}")
         mask = region_map.mask(updates, label)
         sigma = jnp.asarray(stddev(state.step) if callable(stddev) else stddev)
         if relative:
