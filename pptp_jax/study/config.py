@@ -36,6 +36,7 @@ from pptp_jax.training import (
     Optimizer,
     Recipe,
     check_members,
+    check_optimizer,
     check_private,
     check_reference,
 )
@@ -49,6 +50,7 @@ from pptp_jax.validation import (
     several,
 )
 from pptp_jax.validation.field_types import check_fields
+from pptp_jax.validation.names import file_name
 
 # The strongest attacks by confidences alone, with and without IN shadows, and the plain loss.
 ATTACKED_BY = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline")
@@ -133,6 +135,8 @@ class Study:
     def __post_init__(self) -> None:
         keep_python_numbers(self)
         check_fields(self)
+        file_name(name=self.name)
+        check_optimizer(self.optimizer)
         several(
             recipes=self.recipes,
             queries=self.queries,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Literal, get_args
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from pptp_jax.validation import fraction, given, not_negative, one_of, positive
+from pptp_jax.validation import Refused, fraction, given, not_negative, one_of, positive
 
 Schedule = Literal["cosine", "constant", "steps", "lira"]
 
@@ -85,3 +86,26 @@ Optimizer = SGD | Callable[[int | Int[Array, ""]], optax.GradientTransformation]
 
 # That of studies and audits: every network of ours learns by it (tests/study).
 DEFAULT_OPTIMIZER = SGD(max_norm=1.0)
+
+
+def check_optimizer(optimizer: Optimizer) -> None:
+    """Refuses what makes no transform of optax from a number of steps.
+
+    Raises:
+        ValueError: saying what it makes instead.
+
+    Examples:
+        >>> check_optimizer(lambda steps: 0.1)
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: optimizer must make an optax transform from a number of ...
+    """
+    what = "optimizer must make an optax transform from a number of steps, as in SGD()"
+    try:
+        signature(optimizer).bind(1)
+    except TypeError as error:
+        raise Refused(f"{what}: {error}") from error
+    # So many that no warm-up is longer.
+    made = optimizer(10**6)
+    if not all(callable(getattr(made, part, None)) for part in ("init", "update")):
+        raise Refused(f"{what}, and not {type(made).__name__}")

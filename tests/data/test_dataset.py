@@ -45,7 +45,7 @@ def test_an_npz_of_bfloat16_is_read(tmp_path: Path) -> None:
 def test_inputs_that_the_scale_makes_infinite_are_refused(tmp_path: Path) -> None:
     stored(tmp_path, x=X, y=Y)
     assert np.isfinite(Npz(str(tmp_path / "d.npz"), scale=1e37).load().inputs()).all()
-    with pytest.raises(ValueError, match=r"x times the scale 1e\+38, .* the largest is 11"):
+    with pytest.raises(ValueError, match=r"x times the scale 1e\+38: .* the largest is 11"):
         Npz(str(tmp_path / "d.npz"), scale=1e38).load()
 
 
