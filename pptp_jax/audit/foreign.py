@@ -45,13 +45,11 @@ def plain(name: str, array: Any) -> Shaped[np.ndarray, "..."]:
 
 
 def as_float32(name: str, array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """The array in the precision of the attacks; booleans stay.
+    """The array in the precision of the attacks.
 
     Raises:
         ValueError: if it holds finite numbers that float32 does not.
     """
-    if array.dtype == bool:
-        return array
     with np.errstate(over="ignore"):
         found = array.astype(np.float32)
     lost = np.isinf(found) & np.isfinite(array)

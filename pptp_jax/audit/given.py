@@ -91,7 +91,10 @@ def evidence_given(
     if chosen["targets"] == []:
         raise Refused("targets must be at least one model, got none")
     evidence = Evidence(
-        signals={name: as_float32(name, array) for name, array in given.items()},
+        signals={
+            name: array if name == "correct" else as_float32(name, array)
+            for name, array in given.items()
+        },
         membership=membership.reshape(sizes),
         labels=labels,
         inputs=None if inputs is None else check_inputs(inputs),

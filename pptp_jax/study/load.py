@@ -98,7 +98,7 @@ def _said(error: BaseException) -> str:
     if isinstance(error, Refused):
         return str(error)
     if isinstance(error, SyntaxError):
-        code = f": {error.text.strip()}" if error.text else ""
+        code = f": {error.text.strip():.80}" if error.text else ""
         return f"{type(error).__name__}: {error.msg}{code}"
     return "".join(traceback.format_exception_only(error)).strip()
 

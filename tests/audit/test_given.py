@@ -346,3 +346,9 @@ def test_right_and_wrong_may_be_ones_and_zeros(form):
 def test_an_array_with_a_mask_that_hides_nothing_is_taken():
     losses = np.ma.masked_array(np.ones(MEMBERSHIP.shape))
     assert evidence_given({"losses": losses}, MEMBERSHIP).has("confidence")
+
+
+def test_numbers_that_are_all_true_or_false_are_numbers():
+    evidence = evidence_given({"confidence": MEMBERSHIP}, MEMBERSHIP)
+    for name in ("loss", "attack_p"):
+        assert ATTACKS[name](evidence).dtype == np.float32, name
