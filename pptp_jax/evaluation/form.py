@@ -11,7 +11,6 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     NUMBER: (int, float),
     WHOLE: (int,),
     TEXT: (str,),
-    ANY: (object,),
 }
 # One of the four above; a list of a form, or of several, one a place; a record, whose keys may be
 # left out where they end in `?`, and of which `*` stands for all others.
@@ -114,7 +113,7 @@ def check_form(value: Any, form: Form, place: str = "it") -> None:
             check_form(part, form[i % len(form)], f"{place}[{i}]")
     elif isinstance(form, Mapping):
         _check_record(value, form, place)
-    elif not isinstance(value, _KINDS[form]) or (isinstance(value, bool) and form != ANY):
+    elif form != ANY and (not isinstance(value, _KINDS[form]) or not _is_plain(value)):
         raise Damaged(f"{place} must be {form}, got {value!r:.80}")
 
 
@@ -127,6 +126,11 @@ def _check_record(value: Any, form: Mapping[str, Form], place: str) -> None:
     for key, part in value.items():
         own = form.get(key, form.get(f"{key}?", form.get("*", ANY)))
         check_form(part, own, key if place == "it" else f"{place}.{key}")
+
+
+def _is_plain(value: str | int | float) -> bool:
+    """Whether it is no Boolean, which Python counts as a number, and a float can hold it."""
+    return isinstance(value, str) or (not isinstance(value, bool) and abs(value) < 1e300)
 
 
 def _lengths(value: Any) -> set[int]:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 SHARES = {
     "audit_files": 20,
     "audit_arrays": 24,
+    "records": 8,
     "studies": 20,
     "study_files": 10,
     "overrides": 10,
