@@ -159,6 +159,14 @@ def test_what_a_recipe_releases_makes_it_another_one() -> None:
         ({"data": "digits"}, "data must be Source, got 'digits'"),
         ({"split": Balanced}, "split must be Balanced or Quarters, got Balanced"),
         ({"seed": "3"}, "seed must be a whole number, got '3'"),
+        ({"model": 3}, "model must be Model, got 3"),
+        ({"name": 3}, "name must be a word, got 3"),
+        *(
+            ({"name": name}, "name must be a name for a file")
+            for name in ("a/../../b", "..", "", "\0")
+        ),
+        ({"optimizer": lambda steps: None}, "make an optax transform .*, and not NoneType"),
+        ({"optimizer": lambda: None}, "make an optax transform .*: too many positional"),
     ],
 )
 def test_a_bad_study(change, message: str) -> None:
