@@ -117,6 +117,12 @@ def test_settings_without_such_numbers_are_the_same_object() -> None:
     assert validation.with_python_numbers(settings) is settings
 
 
+def test_a_name_is_a_word() -> None:
+    for value in (np.array(["stem", "head"]), None, ["stem"]):
+        with pytest.raises(Refused, match=r"region .* is unknown"):
+            validation.one_of(["stem"], region=value)
+
+
 def test_whole_numbers() -> None:
     validation.at_least(2, models=2)
     for value in (1, 2.0, -3):

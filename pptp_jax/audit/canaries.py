@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from pptp_jax.audit.bound import check_level
 from pptp_jax.data import Arrays, Dataset, Source, absent_rows, sample
 from pptp_jax.models import Model
 from pptp_jax.objectives import Objective
@@ -19,7 +20,9 @@ from pptp_jax.training import (
     check_private,
     phase_optimizer,
 )
-from pptp_jax.validation import Refused, at_least, keep_python_numbers, several
+from pptp_jax.validation import Refused, at_least, given, keep_python_numbers
+from pptp_jax.validation.field_types import check_fields
+from pptp_jax.validation.names import file_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +87,13 @@ class CanaryAudit:
 
     def __post_init__(self) -> None:
         keep_python_numbers(self)
+        check_fields(self)
+        file_name(name=self.name)
         phase_optimizer(self.optimizer)
-        several(recipes=self.recipes)
-        at_least(1, recipes=len(self.recipes), canaries=self.canaries, held_out=self.held_out)
+        counts = {"canaries": self.canaries, "held_out": self.held_out}
+        at_least(1, recipes=len(self.recipes), batch_size=self.batch_size, **counts)
+        at_least(1, **given(examples=self.examples))
+        check_level(0.0 if self.delta is None else self.delta, self.confidence)
         at_least(8, runs=self.runs)
         at_least(0, seed=self.seed)
         for recipe in self.recipes:

@@ -19,7 +19,7 @@ def plain(name: str, array: Any) -> Shaped[np.ndarray, "..."]:
         array: the array; a tensor of PyTorch may be on any device, and need a gradient.
 
     Raises:
-        ValueError: if it is no array.
+        ValueError: if it is no array, or part of it is masked.
 
     Examples:
         >>> plain("logits", jax.numpy.ones(2, "bfloat16")).dtype
@@ -29,6 +29,8 @@ def plain(name: str, array: Any) -> Shaped[np.ndarray, "..."]:
         array = array.detach().cpu()
         if "bfloat16" in str(array.dtype):
             array = array.float()
+    elif np.ma.is_masked(array):  # NumPy would hand over what lies below the mask
+        raise Refused(f"{name} is masked at some places: hand over what is there alone")
     elif isinstance(array, list | tuple):
         array = [plain(name, part) for part in array]
     try:
@@ -43,13 +45,11 @@ def plain(name: str, array: Any) -> Shaped[np.ndarray, "..."]:
 
 
 def as_float32(name: str, array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """The array in the precision of the attacks; booleans stay.
+    """The array in the precision of the attacks.
 
     Raises:
         ValueError: if it holds finite numbers that float32 does not.
     """
-    if array.dtype == bool:
-        return array
     with np.errstate(over="ignore"):
         found = array.astype(np.float32)
     lost = np.isinf(found) & np.isfinite(array)

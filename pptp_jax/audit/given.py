@@ -10,7 +10,15 @@ from pptp_jax.attacks import Evidence
 from pptp_jax.attacks.evidence import AXES
 from pptp_jax.audit.foreign import as_float32, plain
 from pptp_jax.audit.odds import of_logits, of_losses
-from pptp_jax.validation import Refused, one_of
+from pptp_jax.validation import Refused, at_least, one_of
+
+# Between what bounds a signal lies, by what it is.
+_BOUNDS = {
+    "noisy_correct": (0, 1),
+    "boundary_distance": (0, np.inf),
+    "gradient_norms": (0, np.inf),
+    "input_gradient_norm": (0, np.inf),
+}
 
 
 class _Sizes(NamedTuple):
@@ -79,18 +87,21 @@ def evidence_given(
     elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
         # Float32 may not hold what tells the classes apart; of the log-odds, it does.
         given.setdefault("confidence", of_logits(logits, labels))
-    for name, numbers in (("targets", targets), ("shadows", shadows)):
-        if numbers is not None and len(set(numbers)) != len(numbers):
-            raise Refused(f"{name} must be different models, got {list(numbers)}")
-    if targets is not None and not len(targets):
+    chosen: dict[str, Any] = {
+        "targets": _models("targets", targets),
+        "shadows": _models("shadows", shadows),
+    }
+    if chosen["targets"] == []:
         raise Refused("targets must be at least one model, got none")
     evidence = Evidence(
-        signals={name: as_float32(name, array) for name, array in given.items()},
+        signals={
+            name: array if name == "correct" else as_float32(name, array)
+            for name, array in given.items()
+        },
         membership=membership.reshape(sizes),
         labels=labels,
         inputs=None if inputs is None else check_inputs(inputs),
-        targets=targets,
-        shadows=shadows,
+        **chosen,
     )
     for target in evidence.target_rows:
         own = evidence.membership[target]
@@ -101,6 +112,22 @@ def evidence_given(
                 "models to attack as targets"
             )
     return evidence
+
+
+def _models(name: str, numbers: Any) -> list[int] | None:
+    """The numbers of different models as Python's; None for all."""
+    if numbers is None:
+        return None
+    found = plain(name, numbers)
+    if found.ndim != 1:
+        raise Refused(f"{name} must be numbers of models, as in {name}=[0, 1], got {numbers!r:.80}")
+    # As they were given: in an array with others, a Boolean has become a number.
+    given = numbers if isinstance(numbers, list | tuple) else found.tolist()
+    at_least(0, **{f"{name}[{i}]": number for i, number in enumerate(given)})
+    models = [int(number) for number in found.tolist()]
+    if len(set(models)) != len(models):
+        raise Refused(f"{name} must be different models, got {models}")
+    return models
 
 
 def _check_membership(membership: np.ndarray) -> _Sizes:
@@ -150,6 +177,17 @@ def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
             f"{name} must be finite; {bad.sum()} of {array.size} values are NaN or infinite{where}"
             ": leave out models that diverged"
         )
+    if name in _BOUNDS and array.size:
+        low, high = _BOUNDS[name]
+        if array.min() < low or array.max() > high:
+            bounds = f"be at least {low}" if high == np.inf else f"lie between {low} and {high}"
+            raise Refused(
+                f"{name} must {bounds}; its values go from {array.min():.4g} to {array.max():.4g}"
+            )
+    if name == "correct" and array.dtype != bool:
+        if not np.isin(array, (0, 1)).all():
+            raise Refused("correct must be True or False, or 1 or 0, for each model and example")
+        array = array.astype(bool)
     return array.reshape(tuple(found.get(axis, 1) for axis in axes))
 
 

@@ -38,15 +38,6 @@ def read_given(*paths: Path) -> dict[str, Any]:
     if "membership" not in arrays:
         raise Refused(f"there is no array `membership` in {' or '.join(map(str, paths))}")
     beside = {name: arrays.pop(name, None) for name in BESIDE}
-    for name in ("targets", "shadows"):
-        numbers = beside[name]
-        if numbers is not None:
-            if numbers.dtype.kind not in "iu" or numbers.ndim != 1:
-                raise Refused(
-                    f"{name} must be numbers of models, got {numbers.dtype} of shape "
-                    f"{numbers.shape}"
-                )
-            beside[name] = numbers.tolist()
     return {"signals": arrays, **beside}
 
 

@@ -24,7 +24,16 @@ from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.training.single_precision import in_single_precision
-from pptp_jax.validation import AttackUnavailable, Refused, at_least, one_of
+from pptp_jax.validation import (
+    AttackUnavailable,
+    Refused,
+    at_least,
+    given,
+    one_of,
+    python_number,
+    several,
+)
+from pptp_jax.validation.names import path, word
 
 PACKAGES = ("numpy", "scipy")
 # The attack that stands for all others where one must: the first of these that was possible.
@@ -42,7 +51,7 @@ def audit_signals(
     shadows: Sequence[int] | None = None,
     attacks: Sequence[str] = tuple(ATTACKS),
     name: str = "audit",
-    out: Path | None = None,
+    out: Path | str | None = None,
     command: str | None = None,
     resamples: int = 500,
     seed: int = 0,
@@ -85,9 +94,15 @@ def audit_signals(
         ['entropy: it reads logits and labels, which were not given']
     """
     began = time.monotonic()
-    at_least(1, attacks=len(attacks))
+    several(attacks=attacks)
+    at_least(1, attacks=len(attacks), resamples=resamples)
+    at_least(0, seed=seed)
+    resamples, seed = python_number(resamples), python_number(seed)
     for attack in attacks:
         one_of(ATTACKS, attack=attack)
+    word(name=name, **given(command=command))
+    path(**given(out=out))
+    out = None if out is None else Path(out)
     if out is not None:
         check_kind(out, "signals")
     evidence = evidence_given(

@@ -10,6 +10,7 @@ from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.source import Select
 from pptp_jax.storage.files import read_arrays
 from pptp_jax.validation import Refused, given, positive
+from pptp_jax.validation.field_types import check_fields
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,15 @@ class Npz:
         ('mine.npz', 4, 2)
     """
 
-    path: str | None = None
+    path: str | Path | None = None
     num_classes: int | None = None
     scale: float | None = None
     classes: bool = True
 
     def __post_init__(self) -> None:
+        if isinstance(self.path, Path):
+            object.__setattr__(self, "path", str(self.path))
+        check_fields(self)
         positive(**given(scale=self.scale))
         if self.num_classes is not None and not self.classes:
             raise Refused(f"numbers have no classes, got num_classes={self.num_classes}")

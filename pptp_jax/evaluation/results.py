@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from pptp_jax.evaluation.form import RESULTS, WHITE_BOX, check_form
 from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.schema import Damaged, plain, read_estimate, typed, upgraded
 from pptp_jax.metrics import UNRESOLVED, Estimate
@@ -216,7 +217,10 @@ class RunResults:
         """
         if not _are_rows(record.get("rows")):
             raise Damaged("it holds no rows, so it is not the record of a run")
+        check_form(record, RESULTS)
         record = upgraded(record, SCHEMA)
+        for row in record["rows"]:
+            check_form(row.get("white_box", {}), WHITE_BOX, "white_box")
         known = {own.name: typed(record[own.name]) for own in fields(cls) if own.name in record}
         # What is not known may be missing or None.
         given = {key: value for key, value in known.items() if value is not None}

@@ -89,9 +89,10 @@ def read_riskiest(directory: Path) -> dict[str, np.ndarray] | None:
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text())
+        json.dumps(found, allow_nan=False)  # Python reads NaN and infinity, which JSON has not
     except FileNotFoundError:
         return None
-    except ValueError as error:  # no text, or no JSON
+    except (ValueError, RecursionError) as error:  # no text, or no JSON
         raise Refused(f"{path} is damaged ({error}); {AGAIN}") from error
     if not isinstance(found, dict):
         raise Refused(f"{path} is damaged (it holds no record); {AGAIN}")

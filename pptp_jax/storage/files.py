@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -16,8 +15,6 @@ import numpy as np
 from pptp_jax.validation import Refused, with_python_numbers
 
 _ASIDE = ".part"
-# What numpy.load raises for a file that is damaged or none of its own.
-_UNREADABLE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
@@ -80,6 +77,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise Refused(f"{path}: there is no such file")
     try:
+        # NumPy, zipfile and each way of packing raise errors of their own for a file that is
+        # damaged, locked or none of theirs, MemoryError and SyntaxError among them.
         with path.open("rb") as file:
             if file.read(6) == b"\x93NUMPY":
                 raise Refused("it is a single array: store arrays by name with numpy.savez")
@@ -91,8 +90,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             for key, array in arrays.items():
                 if not isinstance(array, np.ndarray):
                     raise Refused(f"what it holds as {key} is no array")
-    except _UNREADABLE as error:
-        raise Refused(f"{path}: this is no .npz file of plain arrays: {error}") from error
+    except Exception as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise Refused(f"{path}: this is no .npz file of plain arrays: {why:.300}") from error
     return {key: _widened(array) for key, array in arrays.items()}
 
 

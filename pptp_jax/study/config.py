@@ -50,6 +50,7 @@ from pptp_jax.validation import (
     several,
 )
 from pptp_jax.validation.field_types import check_fields
+from pptp_jax.validation.names import file_name
 
 # The strongest attacks by confidences alone, with and without IN shadows, and the plain loss.
 ATTACKED_BY = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline")
@@ -135,6 +136,7 @@ class Study:
     def __post_init__(self) -> None:
         keep_python_numbers(self)
         check_fields(self)
+        file_name(name=self.name)
         phase_optimizer(self.optimizer)
         several(
             recipes=self.recipes,

@@ -33,12 +33,14 @@ def load_defined(path: Path, name: str, kind: type[T]) -> T:
     try:
         with importable_beside(path):
             defined = runpy.run_path(str(path)).get(name)
+    except KeyboardInterrupt:
+        raise
     except SystemExit as error:
         raise Refused(
             f"{path}: the file ends the program, with sys.exit({error.code!r})"
             + _places(path, error)
         ) from error
-    except Exception as error:  # whatever a user's file may raise
+    except BaseException as error:  # whatever a user's file may raise
         raise Refused(f"{path}: {_said(error)}{_places(path, error)}") from error
     if not isinstance(defined, kind):
         package = ".".join(kind.__module__.split(".")[:2])
@@ -91,12 +93,12 @@ def _upwards(file: Path) -> list[Path]:
     return [file, file.with_suffix(""), *file.parents]
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     """What an error says, with its type where it is not ours."""
     if isinstance(error, Refused):
         return str(error)
     if isinstance(error, SyntaxError):
-        code = f": {error.text.strip()}" if error.text else ""
+        code = f": {error.text.strip():.80}" if error.text else ""
         return f"{type(error).__name__}: {error.msg}{code}"
     return "".join(traceback.format_exception_only(error)).strip()
 

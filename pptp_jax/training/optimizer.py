@@ -151,9 +151,9 @@ def _check_function(optimizer: Callable[..., Any]) -> None:
     try:
         first = next(iter(signature(optimizer).parameters), None)
         if first != "learning_rate":
-            made = optimizer(1)
+            made = optimizer(10**6)  # so many that no warm-up is longer
     except Exception as error:  # whatever a user's function raises
-        raise Refused(f"the optimizer {name} fails for a schedule of 1 step: {error}") from error
+        raise Refused(f"the optimizer {name} fails for a number of steps: {error}") from error
     if first == "learning_rate":  # it would take the number of steps for its rate
         raise Refused(
             f"optimizer must be a transform, such as optax.adam(1e-3), not {name} itself, which "

@@ -9,6 +9,7 @@ from pptp_jax.release import Release
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.validation import Refused, at_least, keep_python_numbers, one_of
 from pptp_jax.validation.field_types import check_fields
+from pptp_jax.validation.names import file_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class Recipe:
     def __post_init__(self) -> None:
         keep_python_numbers(self)
         check_fields(self)
+        file_name(name=self.name, defence=self.defence)
         at_least(1, **{f"the number of phases of {self.name}": len(self.phases)})
         for before, phase in zip((None, *self.phases), self.phases, strict=False):
             if self.region is None and any(phase.named):

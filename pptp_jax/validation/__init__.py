@@ -155,7 +155,7 @@ def keep_python_numbers(settings: Any) -> None:
         object.__setattr__(settings, name, value)
 
 
-def one_of(options: Iterable[str], **values: str) -> None:
+def one_of(options: Iterable[str], **values: object) -> None:
     """Refuses a name that is not among `options`, and shows the nearest that is.
 
     Examples:
@@ -166,11 +166,11 @@ def one_of(options: Iterable[str], **values: str) -> None:
     """
     known = list(options)
     for name, value in values.items():
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             near = difflib.get_close_matches(str(value), known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             listed = ", ".join(map(repr, known))
-            raise Refused(f"{name} {value!r} is unknown{hint} Known: {listed}")
+            raise Refused(f"{name} {_shown(value)} is unknown{hint} Known: {listed}")
 
 
 def several(**values: object) -> None:
@@ -184,7 +184,7 @@ def several(**values: object) -> None:
     """
     for name, value in values.items():
         if not isinstance(value, tuple | list):
-            raise Refused(f"{name} must be a tuple, as in {name}=(..., ...), got {value!r}")
+            raise Refused(f"{name} must be a tuple, as in {name}=(..., ...), got {_shown(value)}")
 
 
 def _demand(
@@ -198,7 +198,7 @@ def _demand(
     for name, value in values.items():
         numbers = _entries(value)
         if numbers is not None and not (numbers and all(_real(n) and holds(n) for n in numbers)):
-            raise Refused(f"{name} must {verb} {what}, got {python_number(value)!r}{why}")
+            raise Refused(f"{name} must {verb} {what}, got {_shown(value)}{why}")
 
 
 def _changed(parts: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -228,6 +228,15 @@ def _is_array(value: Any) -> bool:
         and value.is_fully_addressable
         and not jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
     )
+
+
+def _shown(value: object) -> str:
+    """A value on one line, and not too long."""
+    try:
+        text = " ".join(repr(python_number(value)).split())
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a number of more than 4,300 digits"
+    return text if len(text) <= 200 else f"{text[:200]} ..."
 
 
 def _real(number: object) -> bool:

@@ -7,12 +7,9 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import numpy as np
-
-from pptp_jax.validation import Refused
+from pptp_jax.validation import Refused, python_number
 
 _CALLED = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
-# NumPy's numbers are registered as such, too.
 _NUMBERS = {int: Integral, float: Real}
 
 
@@ -76,14 +73,10 @@ def _is(value: Any, kind: Any) -> bool:
     if origin is Callable:
         return callable(value)
     if kind in _NUMBERS:
-        return isinstance(_number(value), _NUMBERS[kind]) and not isinstance(value, bool)
+        number = python_number(value)
+        return isinstance(number, _NUMBERS[kind]) and not isinstance(number, bool)
     checkable = isinstance(kind, type) and getattr(kind, "_is_runtime_protocol", True)
     return not checkable or isinstance(value, kind)
-
-
-def _number(value: Any) -> Any:
-    """The number of an array that holds one; anything else as it is."""
-    return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
 def _called(kind: Any) -> str:

@@ -223,6 +223,44 @@ ONE_SIDED[4] = True
             "logits must be finite; 1 of 720 values are NaN or infinite, in model 2: leave out",
         ),
         (changed(signals={"logits": PROBABILITIES}), "logits are probabilities here"),
+        (
+            changed(signals={"losses": np.ma.masked_less(np.ones((6, 30)), 2)}),
+            "losses is masked at some places: hand over what is there alone",
+        ),
+        (
+            changed(signals={"correct": np.full((6, 1, 30), 7)}),
+            "correct must be True or False, or 1 or 0, for each model and example",
+        ),
+        (
+            changed(signals={"noisy_correct": np.full((6, 30), 1.5)}),
+            "noisy_correct must lie between 0 and 1; its values go from 1.5 to 1.5",
+        ),
+        (
+            changed(signals={"gradient_norms": np.full((6, 2, 30), -1.0)}),
+            "gradient_norms must be at least 0; its values go from -1 to -1",
+        ),
+        *(
+            (
+                changed(**{name: [numbers]}),
+                rf"{name}\[0\] must be a whole number of at least 0, got",
+            )
+            for name in ("targets", "shadows")
+            for numbers in ("0", 0.5, None, True, -1, math.nan)
+        ),
+        (
+            changed(targets=[1, True]),
+            r"targets\[1\] must be a whole number of at least 0, got True",
+        ),
+        *(
+            (
+                changed(**{name: numbers}),
+                rf"{name} must be numbers of models, as in {name}=\[0, 1\]",
+            )
+            for name in ("targets", "shadows")
+            for numbers in (0, "0", [[0]], {1, 2}, np.array(1))
+        ),
+        (changed(targets=np.array([0.0])), r"targets\[0\] must be a whole number"),
+        (changed(targets=[]), "targets must be at least one model, got none"),
         (changed(signals={"logits": LOGITS[..., :1]}), "logits need at least 2 classes"),
         (changed(signals={"logits": LOGITS.astype(str)}), "logits must hold numbers, got"),
         (
@@ -257,7 +295,7 @@ def test_arrays_may_lie_in_either_file(tmp_path):
     np.savez(b, membership=MEMBERSHIP, labels=LABELS)
     given = read_given(a, b)
     assert list(given["signals"]) == ["logits"]
-    assert given["targets"] == [0, 1] and given["shadows"] is None
+    assert given["targets"].tolist() == [0, 1] and given["shadows"] is None
     np.testing.assert_array_equal(given["labels"], LABELS)
 
 
@@ -267,7 +305,6 @@ def test_arrays_may_lie_in_either_file(tmp_path):
         ({"logits": LOGITS}, "there is no array `membership` in .*s.npz"),
         ({"memberships": MEMBERSHIP}, "array 'memberships' is unknown; did you mean 'membership'"),
         ({"arr_0": MEMBERSHIP}, "an array has no name"),
-        ({"membership": MEMBERSHIP, "targets": np.ones(2)}, "targets must be numbers of models"),
         ({"membership": np.array([None])}, "no .npz file of plain arrays: Object"),
     ],
 )
@@ -288,3 +325,30 @@ def test_files_that_are_none(tmp_path):
     np.savez(tmp_path / "t.npz", membership=MEMBERSHIP)
     with pytest.raises(ValueError, match=r"t.npz: membership is in another of the files as well"):
         read_given(tmp_path / "s.npz", tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [[1, 2], (1, 2), range(1, 3), np.array([1, 2], ">i2"), jnp.array([1, 2]), [np.uint8(1), 2]],
+)
+def test_numbers_of_models_are_taken_in_any_form(numbers):
+    found = evidence_given(**changed(targets=numbers, shadows=numbers))
+    assert (found.targets, found.shadows) == ([1, 2], [1, 2])
+
+
+@pytest.mark.parametrize("form", [float, np.uint8, bool])
+def test_right_and_wrong_may_be_ones_and_zeros(form):
+    correct = LABELS % 2 == np.zeros((6, 1), int)
+    found = evidence_given({"correct": correct.astype(form)}, MEMBERSHIP).signals["correct"]
+    np.testing.assert_array_equal(found[:, 0], correct, strict=True)
+
+
+def test_an_array_with_a_mask_that_hides_nothing_is_taken():
+    losses = np.ma.masked_array(np.ones(MEMBERSHIP.shape))
+    assert evidence_given({"losses": losses}, MEMBERSHIP).has("confidence")
+
+
+def test_numbers_that_are_all_true_or_false_are_numbers():
+    evidence = evidence_given({"confidence": MEMBERSHIP}, MEMBERSHIP)
+    for name in ("loss", "attack_p"):
+        assert ATTACKS[name](evidence).dtype == np.float32, name

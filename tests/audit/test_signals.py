@@ -13,6 +13,7 @@ from pptp_jax.audit import audit_model, audit_signals
 from pptp_jax.evaluation import RunResults
 from pptp_jax.metrics import attack_metrics, auc, roc
 from pptp_jax.report import render_attacks, render_table
+from pptp_jax.validation import Refused
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 
@@ -226,3 +227,35 @@ def test_what_no_model_can_be(change, message):
     }
     with pytest.raises(ValueError, match=message):
         audit_model(**(given | change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        *(
+            ({"seed": seed}, "seed must be a whole number of at least 0")
+            for seed in (None, -1, "x")
+        ),
+        *(({"seed": seed}, "seed must be a whole number of at least 0") for seed in ([1], np.nan)),
+        ({"resamples": None}, "resamples must be a whole number of at least 1, got None"),
+        ({"attacks": None}, r"attacks must be a tuple, as in attacks=\(..., ...\), got None"),
+        ({"attacks": (["loss"],)}, r"attack \['loss'\] is unknown"),
+        ({"name": b"x"}, "name must be a word, got b'x'"),
+        ({"out": b"x"}, "out must be a path, got b'x'"),
+    ],
+)
+def test_arguments_of_other_types_are_refused(change, message):
+    losses = np.ones((2, 4))
+    with pytest.raises(Refused, match=message):
+        audit_signals({"losses": losses}, losses == [[1, 1, 0, 0], [0, 0, 1, 1]], **change)
+
+
+def test_numbers_of_numpy_and_a_path_in_letters_are_taken(tmp_path):
+    losses = np.random.default_rng(0).exponential(size=(2, 20))
+    membership = np.arange(20) % 2 == [[0], [1]]
+    options = {"attacks": ["loss"], "out": str(tmp_path / "out")}
+    audit_signals(
+        {"losses": losses}, membership, seed=np.int64(3), resamples=np.int32(5), **options
+    )
+    stored = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert (stored["seed"], stored["config"]["resamples"]) == (3, 5)

@@ -91,9 +91,9 @@ def test_what_is_damaged_is_named(runs: Path, tmp_path: Path) -> None:
     for change, named in (
         ({"config": None}, "its configuration lacks resamples"),
         ({"data": {"name": "digits"}}, "what it says of data lacks examples"),
-        ({"rows": [{"slug": "undefended_1"}]}, "a row lacks attacks"),
+        ({"rows": [{"slug": "undefended_1"}]}, "lacks attacks"),
         ({"rows": None}, "holds no rows"),
-        ({"rows": [row | {"utility": {"value": 0.5}}]}, "an estimate lacks high"),
+        ({"rows": [row | {"utility": {"value": 0.5}}]}, "utility lacks low"),
         ({"rows": [row | {"attacks": {"loss": {}}}]}, "an attack lacks auc"),
     ):
         (tmp_path / "b" / "results.json").write_text(json.dumps(results | change))

@@ -37,6 +37,12 @@ def test_an_npz_is_read_as_it_is(tmp_path: Path) -> None:
     assert (data.num_classes, data.name, data.ids.tolist()) == (3, "d.npz", list("012345"))
 
 
+def test_an_npz_is_named_by_a_path_as_by_its_letters(tmp_path: Path) -> None:
+    assert Npz(tmp_path) == Npz(str(tmp_path))
+    with pytest.raises(ValueError, match="path must be a word or Path or None, got 3"):
+        Npz(3)
+
+
 def test_an_npz_of_bfloat16_is_read(tmp_path: Path) -> None:
     data = stored(tmp_path, x=X.astype(ml_dtypes.bfloat16), y=Y).load()
     np.testing.assert_array_equal(data.x, X.astype(np.float32), strict=True)
@@ -45,7 +51,7 @@ def test_an_npz_of_bfloat16_is_read(tmp_path: Path) -> None:
 def test_inputs_that_the_scale_makes_infinite_are_refused(tmp_path: Path) -> None:
     stored(tmp_path, x=X, y=Y)
     assert np.isfinite(Npz(str(tmp_path / "d.npz"), scale=1e37).load().inputs()).all()
-    with pytest.raises(ValueError, match=r"x times the scale 1e\+38, .* the largest is 11"):
+    with pytest.raises(ValueError, match=r"x times the scale 1e\+38: .* the largest is 11"):
         Npz(str(tmp_path / "d.npz"), scale=1e38).load()
 
 

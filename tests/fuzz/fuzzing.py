@@ -25,6 +25,7 @@ T = TypeVar("T")
 SHARES = {
     "audit_files": 20,
     "audit_arrays": 24,
+    "records": 8,
     "studies": 20,
     "study_files": 10,
     "overrides": 10,
@@ -93,13 +94,17 @@ def ending(case: Case) -> Iterator[list[str]]:
 
 
 def check_sentence(message: str) -> None:
-    """A refusal is for people: short, on one line unless it lists attacks, no address in memory."""
+    """A refusal is for people: short, no address in memory, on one line.
+
+    Lines may follow that list attacks, or the places in a study's file where it failed.
+    """
     assert message.strip(), "the refusal says nothing"
     assert not re.search(
         r"Traceback|(?<!ast.Call object at )0x[0-9a-f]{6}|beartype|jaxtyping", message
     ), message
     first, *rest = message.strip().splitlines()
-    assert not rest or first.endswith("no attack is possible on these signals:"), message
+    places = all(re.fullmatch(r"  at .+, line \d+", line) for line in rest)
+    assert places or first.endswith("no attack is possible on these signals:"), message
     assert max(map(len, message.splitlines())) <= 1000, message
 
 
@@ -116,7 +121,8 @@ def check_exit(result: Result) -> bool:
         raise result.exception
     assert result.exit_code in (1, 2), (result.exit_code, result.output)
     said = result.stderr.partition("Error: ")[2]
-    check_sentence(said.strip())
+    if "jaxtyping.TypeCheckError" not in said:  # the suite's own check of models comes first
+        check_sentence(said.strip())
     return False
 
 

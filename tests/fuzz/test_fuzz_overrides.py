@@ -8,8 +8,8 @@ from fuzzing import Case, cases, check_exit, contents, ending, pptp
 from small_data import STUDY, arrays
 from test_fuzz_study_files import STUDY as TEXT
 
+from pptp_jax.storage.record import describe
 from pptp_jax.study import Study, forecast, overridden
-from pptp_jax.study.config import describe
 from pptp_jax.training import Probe, Strategy
 
 KEYS = (

@@ -56,6 +56,9 @@ TEXTS: dict[str, Callable[[Case], str | bytes]] = {
     "an exit": lambda case: STUDY + "import sys\nsys.exit(3)\n",
     "an exit without a word": lambda case: STUDY + "raise SystemExit\n",
     "an empty error": lambda case: STUDY + "assert False\n",
+    "an error of another kind": lambda case: (
+        STUDY + "class Odd(BaseException): pass\nraise Odd('no study')\n"
+    ),
     "an endless call": lambda case: STUDY + "f = lambda: f()\nf()\n",
     "a missing package": lambda case: "import nothing_of_that_name\n" + STUDY,
     "a missing name": lambda case: STUDY.replace("freeze,", "freez,"),

@@ -93,3 +93,18 @@ def test_modules_stay_while_somebody_else_may_need_them(tmp_path: Path) -> None:
 
         assert later_helper is first
     assert "later_helper" not in sys.modules
+
+
+def test_an_error_of_any_class_is_named(tmp_path: Path) -> None:
+    text = "class Odd(BaseException): pass\nraise Odd('no study')"
+    with pytest.raises(Refused, match="Odd: no study"):
+        load_defined(written(tmp_path, study=text), "x", int)
+    with pytest.raises(KeyboardInterrupt):
+        load_defined(written(tmp_path, study="raise KeyboardInterrupt"), "x", int)
+
+
+def test_a_long_line_is_shown_in_part(tmp_path: Path) -> None:
+    path = written(tmp_path, study="x = " + "(" * 500 + ")" * 500)
+    with pytest.raises(Refused, match="SyntaxError: too many nested") as refused:
+        load_defined(path, "x", int)
+    assert len(str(refused.value)) < 500

@@ -45,7 +45,11 @@ def test_a_study_file(tmp_path: Path) -> None:
         ("none.py", None, "there is no such file"),
         ("s.txt", "", "its name ends in .py"),
         ("empty.py", "", "must define `study`, a pptp_jax.study.Study, got NoneType"),
-        ("ends.py", "raise SystemExit", "ends.py: the file must not end Python"),
+        (
+            "ends.py",
+            "raise SystemExit",
+            r"ends.py: the file ends the program, with sys.exit\(None\)",
+        ),
         ("silent.py", "assert False", "silent.py: AssertionError"),
     ]:
         if text is not None:
@@ -92,8 +96,7 @@ def test_a_study_in_numbers_of_numpy_is_that_of_python(number: Callable) -> None
 
     def records(study: Study) -> list[object]:
         data = study.load()
-        parts = study.division(len(data)), study.membership(len(data))
-        prints = [fingerprint(study, recipe, data, *parts) for recipe in study.recipes]
+        prints = [fingerprint(study.fleet_spec(recipe, data)) for recipe in study.recipes]
         return [json.dumps(describe(study)), [r.slug for r in study.recipes], prints]
 
     assert records(study(number)) == records(study(int))
@@ -156,6 +159,14 @@ def test_what_a_recipe_releases_makes_it_another_one() -> None:
         ({"data": "digits"}, "data must be Source, got 'digits'"),
         ({"split": Balanced}, "split must be Balanced or Quarters, got Balanced"),
         ({"seed": "3"}, "seed must be a whole number, got '3'"),
+        ({"model": 3}, "model must be Model, got 3"),
+        ({"name": 3}, "name must be a word, got 3"),
+        *(
+            ({"name": name}, "name must be a name for a file")
+            for name in ("a/../../b", "..", "", "\0")
+        ),
+        ({"optimizer": lambda steps: None}, "make an optax transform .*, and not NoneType"),
+        ({"optimizer": lambda: None}, "make an optax transform .*: too many positional"),
     ],
 )
 def test_a_bad_study(change, message: str) -> None:
@@ -171,7 +182,7 @@ def test_a_bad_study(change, message: str) -> None:
         ({"queries": (IDENTITY, shift(8, 0))}, r"'shift\(8, 0\)' needs images"),
         ({"queries": (FLIP,)}, "query 0 must be 'identity'"),
         ({"examples": 20}, "10 members, too few for one batch of 50"),
-        ({"model": mlp([8], num_classes=9)}, r"logits of shape \(50, 10\); it returns \(50, 9\)"),
+        ({"model": mlp([8], num_classes=9)}, r"shape \(batch, 10\); it returns shape \(1, 9\)"),
         (
             {
                 "model": Model(

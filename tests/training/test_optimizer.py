@@ -96,7 +96,7 @@ WRONG: list[tuple[Any, str]] = [
     (optax.MultiSteps(optax.sgd(0.1), 2), "optimizer must be .*got (a )?MultiSteps"),
     (optax.adam, r"such as optax.adam\(1e-3\), not adam itself"),
     (lambda steps: None, "must make an optax transform of a number of steps, got a NoneType"),
-    (lambda: optax.sgd(0.1), "fails for a schedule of 1 step: .* 0 positional arguments"),
+    (lambda: optax.sgd(0.1), "fails for a number of steps: .* 0 positional arguments"),
     (optax.cosine_decay_schedule(0.1, 10), "got a .*Array"),
 ]
 
