@@ -1,7 +1,7 @@
 """Optax transforms that act on regions; they need jax, optax and `pptp_jax.regions` alone."""
 
 from pptp_jax.transforms.applying import apply_to_region
-from pptp_jax.transforms.clipped_grad import clipped_grad
+from pptp_jax.transforms.clipped_grad import AuxiliaryOutput, clipped_grad
 from pptp_jax.transforms.clipping import clip_region_norm
 from pptp_jax.transforms.freezing import freeze_region
 from pptp_jax.transforms.masking import mask_region, mask_region_blocks
@@ -14,6 +14,7 @@ from pptp_jax.transforms.rewinding import rewind_region, rewind_region_state
 from pptp_jax.transforms.scaling import ScaleRegionState, scale_region
 
 __all__ = [
+    "AuxiliaryOutput",
     "AddRegionNoiseState",
     "RegionClip",
     "ScaleRegionState",

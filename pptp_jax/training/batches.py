@@ -1,0 +1,166 @@
+"""How the batches of a phase are drawn: what the trainer draws by and the accountant reads."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from pptp_jax.data import absent_rows
+from pptp_jax.validation import Refused, fraction, given, python_number
+
+
+class Drawing(NamedTuple):
+    """The numbers of a phase's batches, which the trainer and the accountant share.
+
+    Attributes:
+        steps: how many batches an epoch has.
+        size: how many places a batch has.
+        expected: how many examples a batch has on average: what a private sum is divided by.
+        rate: the highest probability with which an example joins a batch.
+    """
+
+    steps: int
+    size: int
+    expected: float
+    rate: float
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Shuffled:
+    """The examples are dealt out into batches of fixed size, in a new order each epoch.
+
+    What does not fill a batch is left out of the epoch.
+
+    Examples:
+        >>> Shuffled().drawing(examples=100, batch_size=32)
+        Drawing(steps=3, size=32, expected=32, rate=1.0)
+    """
+
+    def drawing(self, examples: int, batch_size: int) -> Drawing:
+        """Its numbers, for so many examples and batches of so many."""
+        return Drawing(examples // batch_size, batch_size, batch_size, 1.0)
+
+    def draw(
+        self, key: Key[Array, ""], examples: int, drawing: Drawing
+    ) -> Int[Array, "steps places"]:
+        """The places of an epoch's examples, a row for each step."""
+        order = jax.random.permutation(key, examples)
+        return order[: drawing.steps * drawing.size].reshape(drawing.steps, drawing.size)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Poisson:
+    """Each example joins each batch by a coin flip of its own, for a private gradient alone.
+
+    Batches vary in size. They have one number of places, so many that more examples than places are
+    drawn with probability `overflow` a step at most; empty places give no gradient. Where it
+    happens after all, the last examples are left out: the accountant adds the probability that it
+    happens at all to δ. The number of places is the least for which a Chernoff bound is below
+    `overflow`; it holds for rates that differ as well, and every example has a place if there are
+    no more examples than places. An epoch has as many steps as with shuffled batches.
+
+    The rates are no leaves: the number of places, hence the compiled program, depends on them.
+
+    Attributes:
+        rate: the probability that an example joins a batch, or one for each member, by its place
+            among the members, such as an array (members,); None is batch_size / examples. The sum
+            over the examples is the expected size of a batch, which noise and gradients are divided
+            by. **Rates that were chosen by looking at an example's values are not private.**
+        overflow: the probability of more examples than places in one step, at most.
+
+    Raises:
+        ValueError: if a rate lies outside [0, 1], none is above 0, or `overflow` is not between 0
+            and 1e-6.
+
+    References:
+        Chua et al., "Scalable DP-SGD: Shuffling vs. Poisson Subsampling", NeurIPS 2024,
+        https://arxiv.org/abs/2411.04205, on padding and truncation.
+
+    Examples:
+        >>> Poisson().drawing(examples=1000, batch_size=100)
+        Drawing(steps=10, size=193, expected=100, rate=0.1)
+        >>> Poisson(rate=np.array([0.5, 0.25])).rate
+        (0.5, 0.25)
+    """
+
+    rate: float | tuple[float, ...] | None = jax.tree.static(default=None)
+    overflow: float = jax.tree.static(default=1e-16)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", _plain(self.rate))
+        object.__setattr__(self, "overflow", python_number(self.overflow))
+        fraction(**given(rate=self.rate))
+        if self.rate is not None and not np.sum(self.rate) > 0:
+            raise Refused("a rate must be above 0 for some example, or every batch is empty")
+        fraction(overflow=self.overflow)
+        if not 0 < self.overflow <= 1e-6:
+            raise Refused(f"overflow must lie above 0 and be at most 1e-6, got {self.overflow}")
+
+    def drawing(self, examples: int, batch_size: int) -> Drawing:
+        """Its numbers, for so many examples and batches of so many.
+
+        Raises:
+            ValueError: if there is not one rate for each example.
+        """
+        steps = examples // batch_size
+        if self.rate is None:
+            mean, rate = float(batch_size), batch_size / examples
+        elif isinstance(self.rate, tuple):
+            if len(self.rate) != examples:
+                raise Refused(
+                    f"Poisson batches have {len(self.rate)} rates for {examples} examples: give "
+                    "one for each, by its place among the members"
+                )
+            mean, rate = math.fsum(self.rate), max(self.rate)
+        else:
+            mean, rate = self.rate * examples, self.rate
+        return Drawing(steps, _places(examples, mean, self.overflow), mean, rate)
+
+    def draw(
+        self, key: Key[Array, ""], examples: int, drawing: Drawing
+    ) -> Int[Array, "steps places"]:
+        """The places of the examples of each step of an epoch; empty places are `absent_rows`."""
+        rates: Float[Array, "..."]
+        rates = jnp.float32(drawing.rate if self.rate is None else np.array(self.rate))
+
+        def one(key: Key[Array, ""]) -> Int[Array, " places"]:
+            joins = jax.random.uniform(key, (examples,)) < rates
+            [drawn] = jnp.nonzero(joins, size=drawing.size, fill_value=absent_rows(0))
+            return drawn.astype(jnp.int32)
+
+        return jax.lax.map(one, jax.random.split(key, drawing.steps))
+
+
+Batches = Shuffled | Poisson
+
+
+def _plain(rate: Any) -> float | tuple[float, ...] | None:
+    """Rates as Python's numbers, which are hashable and compare by value."""
+    rate = python_number(rate)
+    if isinstance(rate, Sequence) or getattr(rate, "ndim", 0) == 1:
+        return tuple(float(one) for one in np.asarray(rate))
+    return rate
+
+
+def _places(examples: int, mean: float, overflow: float) -> int:
+    """The least number of places that so many examples fill with that probability at most.
+
+    P(S >= k) <= exp(-n KL(k/n || m/n)) for a sum S of n independent coins of mean m, and k > m.
+    """
+    least = min(examples, math.floor(mean) + 1)
+    for places in range(least, examples):
+        if examples * _divergence(places / examples, mean / examples) >= -math.log(overflow):
+            return places
+    return examples
+
+
+def _divergence(a: float, b: float) -> float:
+    """The Kullback-Leibler divergence of two coins, for b <= a < 1."""
+    return a * math.log(a / b) + (1 - a) * math.log((1 - a) / (1 - b))
