@@ -158,7 +158,7 @@ def _check_phase(recipe: Recipe, phase: Phase) -> None:
         "reference examples": phase.needs_reference or phase.examples == "reference",
         "mixed inputs": phase.mixes,
         "an objective that learns from members itself": learns,
-        "vulnerable weights": phase.vulnerable is not None,
+        "vulnerable weights": phase.rewound_weights is not None,
     }
     found = [name for name, there in more.items() if there]
     if found:

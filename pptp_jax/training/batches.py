@@ -1,7 +1,6 @@
 """How the batches of a phase are drawn: what the trainer draws by and the accountant reads."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,12 +21,14 @@ class Drawing(NamedTuple):
         size: how many places a batch has.
         expected: how many examples a batch has on average: what a private sum is divided by.
         rate: the highest probability with which an example joins a batch.
+        overflow: the highest probability that a batch has too few places for its examples.
     """
 
     steps: int
     size: int
     expected: float
-    rate: float
+    rate: float = 1.0
+    overflow: float = 0.0
 
 
 @jax.tree_util.register_dataclass
@@ -39,12 +40,13 @@ class Shuffled:
 
     Examples:
         >>> Shuffled().drawing(examples=100, batch_size=32)
-        Drawing(steps=3, size=32, expected=32, rate=1.0)
+        Drawing(steps=3, size=32, expected=32, rate=1.0, overflow=0.0)
     """
 
-    def drawing(self, examples: int, batch_size: int) -> Drawing:
+    def drawing(self, examples: int, batch_size: int, multiple: int = 1) -> Drawing:
         """Its numbers, for so many examples and batches of so many."""
-        return Drawing(examples // batch_size, batch_size, batch_size, 1.0)
+        del multiple  # the batch size is one, or is refused
+        return Drawing(examples // batch_size, batch_size, batch_size)
 
     def draw(
         self, key: Key[Array, ""], examples: int, drawing: Drawing
@@ -84,8 +86,8 @@ class Poisson:
         https://arxiv.org/abs/2411.04205, on padding and truncation.
 
     Examples:
-        >>> Poisson().drawing(examples=1000, batch_size=100)
-        Drawing(steps=10, size=193, expected=100, rate=0.1)
+        >>> Poisson().drawing(examples=1024, batch_size=128)
+        Drawing(steps=8, size=227, expected=128.0, rate=0.125, overflow=1e-16)
         >>> Poisson(rate=np.array([0.5, 0.25])).rate
         (0.5, 0.25)
     """
@@ -96,6 +98,8 @@ class Poisson:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", _plain(self.rate))
         object.__setattr__(self, "overflow", python_number(self.overflow))
+        if getattr(self.rate, "ndim", 0):
+            raise Refused("rate must be one number, or one for each member in an array (members,)")
         fraction(**given(rate=self.rate))
         if self.rate is not None and not np.sum(self.rate) > 0:
             raise Refused("a rate must be above 0 for some example, or every batch is empty")
@@ -103,50 +107,76 @@ class Poisson:
         if not 0 < self.overflow <= 1e-6:
             raise Refused(f"overflow must lie above 0 and be at most 1e-6, got {self.overflow}")
 
-    def drawing(self, examples: int, batch_size: int) -> Drawing:
+    def drawing(self, examples: int, batch_size: int, multiple: int = 1) -> Drawing:
         """Its numbers, for so many examples and batches of so many.
+
+        Args:
+            examples: how many there are.
+            batch_size: with the examples, how many steps an epoch has, and the rate if it is None.
+            multiple: of what the number of places must be one.
 
         Raises:
             ValueError: if there is not one rate for each example.
         """
-        steps = examples // batch_size
-        if self.rate is None:
-            mean, rate = float(batch_size), batch_size / examples
-        elif isinstance(self.rate, tuple):
-            if len(self.rate) != examples:
-                raise Refused(
-                    f"Poisson batches have {len(self.rate)} rates for {examples} examples: give "
-                    "one for each, by its place among the members"
-                )
-            mean, rate = math.fsum(self.rate), max(self.rate)
-        else:
-            mean, rate = self.rate * examples, self.rate
-        return Drawing(steps, _places(examples, mean, self.overflow), mean, rate)
+        rates = self._rates(examples, batch_size)
+        places = _places(examples, float(rates.sum()), self.overflow)
+        size = -(-places // multiple) * multiple
+        expected = float(batch_size) if self.rate is None else float(rates.sum())
+        overflow = self.overflow if size < examples else 0.0
+        return Drawing(examples // batch_size, size, expected, float(rates.max()), overflow)
 
     def draw(
         self, key: Key[Array, ""], examples: int, drawing: Drawing
     ) -> Int[Array, "steps places"]:
-        """The places of the examples of each step of an epoch; empty places are `absent_rows`."""
-        rates: Float[Array, "..."]
-        rates = jnp.float32(drawing.rate if self.rate is None else np.array(self.rate))
+        """The places of the examples of each step of an epoch; empty places are `absent_rows(0)`."""
+        each = self._rates(examples, 1) if isinstance(self.rate, tuple) else drawing.rate
+        rates = jnp.asarray(each, jnp.float32)
 
         def one(key: Key[Array, ""]) -> Int[Array, " places"]:
-            joins = jax.random.uniform(key, (examples,)) < rates
+            joins = jax.random.uniform(key, (examples,), jnp.float32) < rates
             [drawn] = jnp.nonzero(joins, size=drawing.size, fill_value=absent_rows(0))
             return drawn.astype(jnp.int32)
 
         return jax.lax.map(one, jax.random.split(key, drawing.steps))
 
+    def _rates(self, examples: int, batch_size: int) -> Float[np.ndarray, " examples"]:
+        if isinstance(self.rate, tuple) and len(self.rate) != examples:
+            raise Refused(
+                f"Poisson batches have {len(self.rate)} rates for {examples} examples: give one "
+                "for each, by its place among the members"
+            )
+        given = batch_size / examples if self.rate is None else self.rate
+        # A uniform number of float32 is a multiple of its resolution: rounded up to one, a rate is
+        # exactly the probability that the number lies below it.
+        return np.ceil(np.broadcast_to(np.float64(given), examples) / _RESOLUTION) * _RESOLUTION
+
+
+def placed(rows: Int[Array, " examples"], places: Int[Array, " batch"]) -> Int[Array, " batch"]:
+    """The rows at some places; an empty place keeps the first row's, as one that is absent.
+
+    Args:
+        rows: where the examples stand in the data; of `absent_rows` each keeps its place alone.
+        places: which of them are meant; empty ones are negative.
+
+    Examples:
+        >>> print(placed(jnp.array([7, absent_rows(5)]), jnp.array([0, 1, absent_rows(0)])))
+        [ 7 -6 -8]
+    """
+    found = rows[jnp.maximum(places, 0)]
+    empty = (places < 0) & (found >= 0)
+    return jnp.where(empty, absent_rows(found), found)
+
 
 Batches = Shuffled | Poisson
+
+_RESOLUTION = 2.0**-23
 
 
 def _plain(rate: Any) -> float | tuple[float, ...] | None:
     """Rates as Python's numbers, which are hashable and compare by value."""
-    rate = python_number(rate)
-    if isinstance(rate, Sequence) or getattr(rate, "ndim", 0) == 1:
-        return tuple(float(one) for one in np.asarray(rate))
-    return rate
+    if isinstance(rate, tuple | list) or getattr(rate, "ndim", 0) == 1:
+        return tuple(python_number(one) for one in rate)
+    return python_number(rate)
 
 
 def _places(examples: int, mean: float, overflow: float) -> int:

@@ -14,8 +14,8 @@ from pptp_jax.transforms.rewinding import rewind_region, rewind_region_state
 from pptp_jax.transforms.scaling import ScaleRegionState, scale_region
 
 __all__ = [
-    "AuxiliaryOutput",
     "AddRegionNoiseState",
+    "AuxiliaryOutput",
     "RegionClip",
     "ScaleRegionState",
     "add_region_noise",

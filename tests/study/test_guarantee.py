@@ -40,7 +40,7 @@ def test_epochs_and_phases_compose_to_one_gaussian_mechanism() -> None:
     found = guarantee(dp_sgd(PRIVATE, epochs=4), MODEL, members=500, batch_size=50)
     assert found is not None and found.delta == 1 / 5000
     assert known <= found.epsilon < 1.01 * known
-    phase = Phase(epochs=1, objectives=TaskLoss(), private=PRIVATE)
+    phase = Phase(epochs=1, objectives=TaskLoss(), gradient=PRIVATE)
     frozen = replace(phase, epochs=3, frozen=("protect",))
     both = Recipe(name="both", phases=(phase, frozen), region="stem")
     again = guarantee(both, MODEL, 500, 50)
@@ -49,7 +49,7 @@ def test_epochs_and_phases_compose_to_one_gaussian_mechanism() -> None:
 
 def test_a_phase_in_the_clear_leaves_no_epsilon() -> None:
     plain = Phase(epochs=1, objectives=TaskLoss())
-    private = replace(plain, private=PRIVATE)
+    private = replace(plain, gradient=PRIVATE)
     for recipe in (
         undefended(1),
         selena(1, 1, Ensemble(models=3, left_out=1)),

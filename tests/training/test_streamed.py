@@ -22,10 +22,10 @@ from pptp_jax.training import (
     Phase,
     Private,
     Recipe,
+    RewindWeights,
     Strategy,
     StreamProgress,
     Trainer,
-    Vulnerable,
     cwrf,
     dmp,
     dp_sgd,
@@ -260,7 +260,7 @@ def test_divergence_is_told(stream: Stream) -> None:
     [
         (selena(1, 1), {}, "selena cannot be streamed: it needs an ensemble, whose parts"),
         (
-            cwrf(Vulnerable(share=0.1), TaskLoss(), 1, 1),
+            cwrf(RewindWeights(share=0.1), TaskLoss(), 1, 1),
             {},
             "cwrf 0.1 cannot be streamed: it needs vulnerable weights",
         ),
