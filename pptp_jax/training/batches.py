@@ -87,7 +87,7 @@ class Poisson:
 
     Examples:
         >>> Poisson().drawing(examples=1024, batch_size=128)
-        Drawing(steps=8, size=227, expected=128.0, rate=0.125, overflow=1e-16)
+        Drawing(steps=8, size=228, expected=128.0, rate=0.125, overflow=1e-16)
         >>> Poisson(rate=np.array([0.5, 0.25])).rate
         (0.5, 0.25)
     """
@@ -100,7 +100,7 @@ class Poisson:
         object.__setattr__(self, "overflow", python_number(self.overflow))
         if getattr(self.rate, "ndim", 0):
             raise Refused("rate must be one number, or one for each member in an array (members,)")
-        fraction(**given(rate=self.rate))
+        fraction(**given(rate=np.array(self.rate) if isinstance(self.rate, tuple) else self.rate))
         if self.rate is not None and not np.sum(self.rate) > 0:
             raise Refused("a rate must be above 0 for some example, or every batch is empty")
         fraction(overflow=self.overflow)
@@ -128,7 +128,7 @@ class Poisson:
     def draw(
         self, key: Key[Array, ""], examples: int, drawing: Drawing
     ) -> Int[Array, "steps places"]:
-        """The places of the examples of each step of an epoch; empty places are `absent_rows(0)`."""
+        """The places of each step's examples; the empty places hold `absent_rows(0)`."""
         each = self._rates(examples, 1) if isinstance(self.rate, tuple) else drawing.rate
         rates = jnp.asarray(each, jnp.float32)
 

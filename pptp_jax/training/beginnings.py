@@ -1,4 +1,4 @@
-"""How a phase starts from the network that it gets: rewound by region or weight, or from scratch."""
+"""How a phase starts: regions, weights or all of the network at their initial values."""
 
 from dataclasses import dataclass
 

@@ -54,7 +54,8 @@ class Recipe:
             behind = before is not None and before.ensemble is not None
             if behind and not (phase.from_scratch and phase.examples == "members"):
                 raise Refused(
-                    f"{self.name} must train from scratch, on the members, after the phase of an ensemble"
+                    f"{self.name} must train from scratch, on the members, after the phase of an "
+                    "ensemble"
                 )
         if self.phases[-1].ensemble is not None:
             raise Refused(f"{self.name} ends with an ensemble: distil it into one network")

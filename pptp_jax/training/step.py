@@ -195,4 +195,5 @@ def _mean(
     """The mean over the examples that are present; 0 where none is."""
     if present is None:
         return losses.mean()
-    return jnp.where(present, losses, 0.0).sum() / jnp.maximum(present.sum(), 1)
+    count = present.sum(dtype=losses.dtype)
+    return jnp.where(present, losses, 0.0).sum() / jnp.maximum(count, 1.0)
