@@ -145,10 +145,10 @@ class Poisson:
                 f"Poisson batches have {len(self.rate)} rates for {examples} examples: give one "
                 "for each, by its place among the members"
             )
-        given = batch_size / examples if self.rate is None else self.rate
+        rate = np.asarray(batch_size / examples if self.rate is None else self.rate, np.float64)
         # A uniform number of float32 is a multiple of its resolution: rounded up to one, a rate is
         # exactly the probability that the number lies below it.
-        return np.ceil(np.broadcast_to(np.float64(given), examples) / _RESOLUTION) * _RESOLUTION
+        return np.broadcast_to(np.ceil(rate / _RESOLUTION) * _RESOLUTION, examples)
 
 
 def placed(rows: Int[Array, " examples"], places: Int[Array, " batch"]) -> Int[Array, " batch"]:
