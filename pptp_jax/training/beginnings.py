@@ -31,6 +31,10 @@ class FromScratch:
 
     What it had learned before can then be its own teacher: an objective that needs a teacher gets
     the answers of the network, or of the ensemble, that the phase before has left.
+
+    Examples:
+        >>> FromScratch()
+        FromScratch()
     """
 
 

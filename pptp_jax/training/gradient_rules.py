@@ -14,7 +14,12 @@ Number = float | Float[Array, ""]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class Plain:
-    """The gradients as they are."""
+    """The gradients as they are.
+
+    Examples:
+        >>> Plain()
+        Plain()
+    """
 
 
 @jax.tree_util.register_dataclass

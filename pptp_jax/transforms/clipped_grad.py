@@ -20,6 +20,10 @@ class AuxiliaryOutput(NamedTuple):
         grad_norms: the norms before clipping (examples,); None unless `return_grad_norms`.
         aux: what the loss returns besides its value, with a leading axis of examples; None unless
             `has_aux`.
+
+    Examples:
+        >>> AuxiliaryOutput(values=jnp.ones(2)).grad_norms is None
+        True
     """
 
     values: jax.Array | None = None
