@@ -16,8 +16,8 @@ from pptp_jax.objectives import RelaxLoss, TaskLoss
 from pptp_jax.report import render_forecast
 from pptp_jax.robustness import Robustness
 from pptp_jax.signals import FLIP, IDENTITY, Query, shift
+from pptp_jax.storage.record import describe
 from pptp_jax.study import Probes, Study, forecast
-from pptp_jax.study.config import describe
 from pptp_jax.training import (
     SGD,
     Ensemble,

@@ -171,8 +171,8 @@ def test_a_row_has_it_and_the_table_prints_it(monkeypatch: pytest.MonkeyPatch) -
     assert f"note: dp_sgd_1_noise_2: {known}" in table([plain, private])
     loose = dp_sgd(PRIVATE, epochs=1, batches=Poisson(rate=0.1, overflow=1e-6))
     many = row(study, loose, shown, seen, members=60_000)
-    assert many["epsilon"] is None
-    assert "no ε: a batch outgrows its padding with" in many["notes"][-1]
+    assert many.epsilon is None
+    assert "no ε: a batch outgrows its padding with" in many.notes[-1]
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
     assert [found.epsilon for found in rows()] == [None, None]
     assert "note: dp_sgd_1_noise_2: install pptp-jax[dp] for ε" in table(rows())

@@ -198,8 +198,7 @@ def test_rates_must_fit_the_members() -> None:
     ("change", "same"),
     [
         ({}, True),
-        ({"epochs": np.int64(2)}, True),
-        ({"gradient": replace(NOISY, noise_multiplier=jnp.float32(1.0))}, True),
+        ({"gradient": replace(NOISY, noise_multiplier=jnp.float32(1.0))}, False),  # no weak type
         ({"batches": Poisson(rate=np.full(4, 0.5))}, True),
         ({"batches": Poisson(rate=(0.5, 0.5, 0.5, 0.25))}, False),
         ({"batches": Poisson()}, False),
@@ -213,6 +212,13 @@ def test_rates_must_fit_the_members() -> None:
 def test_phases_are_the_same_training_by_their_numbers(change: dict, same: bool) -> None:
     phase = Phase(epochs=2, objectives=CE, gradient=NOISY, batches=Poisson(rate=(0.5,) * 4))
     assert same_training(phase, replace(phase, **change)) == same
+
+
+def test_phases_whose_strengths_are_arrays_can_be_compared() -> None:
+    def phase(noise: float) -> Phase:
+        return Phase(epochs=2, objectives=CE, gradient=Private(noise_multiplier=jnp.float32(noise)))
+
+    assert same_training(phase(1.0), phase(1.0)) and not same_training(phase(1.0), phase(2.0))
 
 
 def test_the_loss_costs_no_pass_of_its_own() -> None:
