@@ -15,7 +15,7 @@ from pptp_jax.study import Study
 from pptp_jax.training import (
     SGD,
     Perturbation,
-    Vulnerable,
+    RewindWeights,
     cwrf,
     early_stopped,
     finish,
@@ -66,6 +66,6 @@ study = Study(
         finish("shallow", RELAX, EPOCHS, more=4),
         perturb("shallow", Perturbation(scale=0.1), epochs=8),
         # The share of all weights that the first layer has.
-        cwrf(Vulnerable(share=0.58, reference_weight=0.0), RELAX, EPOCHS, more=8),
+        cwrf(RewindWeights(share=0.58, reference_weight=0.0), RELAX, EPOCHS, more=8),
     ),
 )

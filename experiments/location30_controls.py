@@ -21,7 +21,9 @@ from pptp_jax.study import Study
 from pptp_jax.training import (
     SGD,
     Ensemble,
+    FromScratch,
     Perturbation,
+    Perturbed,
     Phase,
     Recipe,
     dmp,
@@ -42,7 +44,7 @@ MIXED = MixupMMD(weight=3.0)
 def taught(name: str, teacher: Phase, region: Region) -> Recipe:
     """The region learns a teacher's answers, the rest the labels, in one run."""
     split = {PROTECT: Distillation(), GENERAL: TaskLoss()}
-    student = Phase(epochs=10, objectives=split, anew=True)
+    student = Phase(epochs=10, objectives=split, start=(FromScratch(),))
     return Recipe(name=name, phases=(teacher, student), region=region, defence="distillation")
 
 
@@ -51,7 +53,7 @@ def noisy(stddev: float) -> Recipe:
     perturbed = {GENERAL: Perturbation(max_norm=1.0, stddev=stddev)}
     phases = (
         Phase(epochs=2, objectives=TaskLoss()),
-        Phase(epochs=8, objectives=TaskLoss(), frozen=(PROTECT,), perturbed=perturbed),
+        Phase(epochs=8, objectives=TaskLoss(), frozen=(PROTECT,), gradient=Perturbed(perturbed)),
     )
     return Recipe(name="freeze and noise", phases=phases, region=BODY, strength=stddev)
 

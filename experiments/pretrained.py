@@ -15,6 +15,7 @@ from pptp_jax.study import Study
 from pptp_jax.training import (
     SGD,
     Perturbation,
+    Perturbed,
     Phase,
     Recipe,
     early_stopped,
@@ -31,7 +32,7 @@ def gently(more: int, scale: float) -> Recipe:
     shorter = {label: Perturbation(scale=scale) for label in (PROTECT, GENERAL)}
     phases = (
         Phase(epochs=BEFORE, objectives=TaskLoss(), examples="reference"),
-        Phase(epochs=more, objectives=TaskLoss(), perturbed=shorter),
+        Phase(epochs=more, objectives=TaskLoss(), gradient=Perturbed(shorter)),
     )
     return Recipe(name="pretrained gently", phases=phases, region=BODY, strength=scale)
 

@@ -31,8 +31,8 @@ class CanaryAudit:
 
     Some examples get wrong labels. In each run each of these canaries is present or absent by a
     fair coin. An absent canary keeps its place in its batch, but its gradient is zero: this is the
-    relation between data sets for which the ε of shuffled batches is claimed, and every run has as
-    many steps.
+    relation between data sets for which the ε of shuffled batches is claimed, and that of Poisson
+    batches holds for it as well; every run has as many steps.
 
     Attributes:
         name: what the run directory is called by default.
@@ -168,7 +168,7 @@ def _check_phase(recipe: Recipe, phase: Phase) -> None:
         "reference examples": phase.needs_reference or phase.examples == "reference",
         "mixed inputs": phase.mixes,
         "an objective that learns from members itself": learns,
-        "vulnerable weights": phase.vulnerable is not None,
+        "vulnerable weights": phase.rewound_weights is not None,
     }
     found = [name for name, there in more.items() if there]
     if found:

@@ -132,7 +132,7 @@ def _row(
     try:
         found = guarantee(recipe, audit.model, planted.places, audit.batch_size)
         accounted = None if found is None else asdict(found)
-    except ImportError:
+    except (ImportError, Refused):
         accounted = None
     return {
         "recipe": recipe.name,

@@ -8,13 +8,13 @@ bit, and the later fleet goes on from those of the earlier one.
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from pptp_jax.fleets.spec import FleetSpec
-from pptp_jax.training import Branch, Checkpoint, Phase
+from pptp_jax.training import Branch, Checkpoint, same_training
 
 
 def shared_phases(one: FleetSpec, other: FleetSpec) -> int:
@@ -36,33 +36,10 @@ def shared_phases(one: FleetSpec, other: FleetSpec) -> int:
     count = 0
     for mine, its in zip(one.recipe.phases, other.recipe.phases, strict=False):
         named = any(True for _ in (*mine.named, *its.named))
-        if not same_rules(mine, its) or (named and not _same_regions(one, other)):
+        if not same_training(mine, its) or (named and not _same_regions(one, other)):
             break
         count += 1
     return count
-
-
-def same_rules(one: Phase, other: Phase) -> bool:
-    """Whether two phases train alike, as far as can be known: parts of unknown types are not.
-
-    Examples:
-        >>> from pptp_jax.objectives import RelaxLoss
-        >>> phases = [Phase(epochs=2, objectives=RelaxLoss(alpha=a)) for a in (0.5, 0.5, 1.0)]
-        >>> same_rules(phases[0], phases[1]), same_rules(phases[0], phases[2])
-        (True, False)
-    """
-    structures: list[Any] = [jax.tree.structure(phase) for phase in (one, other)]
-    same = structures[0] == structures[1]
-    return same and all(map(_same, jax.tree.leaves(one), jax.tree.leaves(other)))
-
-
-def _same(one: Any, other: Any) -> bool:
-    # A number of another type can make a program of another precision.
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, jax.Array | np.ndarray | np.generic):
-        return one.dtype == other.dtype and np.array_equal(one, other)
-    return bool(one == other)
 
 
 def _same_setting(one: FleetSpec, other: FleetSpec) -> bool:

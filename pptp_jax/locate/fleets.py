@@ -23,6 +23,7 @@ from pptp_jax.training import (
     Execution,
     Optimizer,
     Perturbation,
+    Perturbed,
     Phase,
     Progress,
     Recipe,
@@ -111,7 +112,7 @@ class Workshop:
         }
         phases = (
             Phase(epochs=self.epochs, objectives=TaskLoss()),
-            Phase(epochs=self.retrain, objectives=self.defence, perturbed=moving),
+            Phase(epochs=self.retrain, objectives=self.defence, gradient=Perturbed(moving)),
         )
         recipe = Recipe(name="retrain", phases=phases, region=block_regions(self.model))
         params, state = fleets.trained

@@ -22,6 +22,7 @@ class Guarantee:
         delta: δ.
         neighbours: in what two data sets may differ.
         accountant: what computed it.
+        overflow: the part of δ that covers Poisson batches that outgrow their padding.
 
     Examples:
         >>> print(Guarantee(1.8282, 1e-5, ADD_OR_REMOVE, "pld"))
@@ -32,11 +33,13 @@ class Guarantee:
     delta: float
     neighbours: str
     accountant: str
+    overflow: float = 0.0
 
     def __str__(self) -> str:
-        return (
-            f"ε = {self.epsilon:.3g} at δ = {self.delta:g} ({self.neighbours}; {self.accountant})"
-        )
+        basis = f"{self.neighbours}; {self.accountant}"
+        if self.overflow:
+            basis += f"; δ includes {self.overflow:.0e} for batches that outgrow their padding"
+        return f"ε = {self.epsilon:.3g} at δ = {self.delta:g} ({basis})"
 
 
 def epsilon(
@@ -50,6 +53,11 @@ def epsilon(
     With Poisson sampling a step is the Gaussian mechanism subsampled at `rate`, composed over the
     steps. Data sets are neighbours if one example is added or removed; the bound also holds if an
     example's gradients are set to zero.
+
+    Padded batches that are cut where they outgrow the padding add to δ, and not to ε, the
+    probability τ that in any step the *other* examples alone fill the batch. That has the same
+    probability with the example and without it, and where it does not happen no batch is cut in
+    either case; so ε is that of whole batches at δ - τ.
 
     With shuffled batches an epoch is *one* Gaussian mechanism: an example is in at most one of its
     batches, and given that batch's noisy sum, the later steps are post-processing. E epochs compose
@@ -78,7 +86,8 @@ def epsilon(
 
     Raises:
         ValueError: if the whole update is not private, or is not known to be, with each reason; if
-            there is no phase, δ does not lie between 0 and 1, or the accountant is unknown.
+            there is no phase, δ does not lie between 0 and 1 or is not above the probability that
+            a batch outgrows its padding, or the accountant is unknown.
         ImportError: if dp-accounting is not installed.
 
     References:
@@ -117,15 +126,23 @@ def epsilon(
     dp = _dp_accounting()
     noised = [phase for phase in phases if phase.noised]
     events = [_event(dp, phase) for phase in noised]
+    poisson = [p.sampling for p in noised if isinstance(p.sampling, PoissonSampling)]
+    overflow = min(1.0, sum(sampling.steps * sampling.overflow for sampling in poisson))
+    if overflow >= delta:
+        raise Refused(
+            f"a batch outgrows its padding with a probability of up to {overflow:g}, which delta "
+            f"must exceed, got {delta:g}: draw Poisson batches with a smaller overflow"
+        )
+    rest = delta - overflow
     rdp = dp.rdp.RdpAccountant()
     if accountant == "rdp":
-        bound = _compose(rdp, events, delta)
+        bound = _compose(rdp, events, rest)
     else:
-        interval = _interval(noised, _compose(rdp, events, delta))
+        interval = _interval(noised, _compose(rdp, events, rest))
         pld = dp.pld.PLDAccountant(value_discretization_interval=interval)
-        bound = _compose(pld, events, delta)
-    poisson = all(isinstance(phase.sampling, PoissonSampling) for phase in noised)
-    return Guarantee(bound, delta, ADD_OR_REMOVE if poisson else ZERO_OUT, accountant)
+        bound = _compose(pld, events, rest)
+    neighbours = ADD_OR_REMOVE if len(poisson) == len(noised) else ZERO_OUT
+    return Guarantee(bound, delta, neighbours, accountant, overflow)
 
 
 def _dp_accounting() -> ModuleType:

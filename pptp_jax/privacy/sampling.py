@@ -11,27 +11,30 @@ class PoissonSampling:
     """Each example joins each batch by its own coin flip.
 
     The batches vary in size. The aggregation divides by the expected size, and padding brings them
-    to one shape; a batch that outgrows the padding may not be cut, since cutting ties the examples
-    to one another.
+    to one shape. To cut a batch that outgrows the padding ties the examples to one another: the
+    probability that any batch is cut is part of δ; see `epsilon`.
 
     Attributes:
-        rate: the probability that an example joins a batch.
+        rate: the probability that an example joins a batch; where it differs between examples, the
+            highest.
         steps: the number of batches.
+        overflow: the probability that a batch is cut; 0 if none ever is.
 
     Raises:
-        ValueError: if the rate lies outside [0, 1] or there are no steps.
+        ValueError: if a probability lies outside [0, 1] or there are no steps.
 
     Examples:
         >>> PoissonSampling.of(batch_size=64, dataset_size=6400, steps=1000)
-        PoissonSampling(rate=0.01, steps=1000)
+        PoissonSampling(rate=0.01, steps=1000, overflow=0.0)
     """
 
     rate: float
     steps: int
+    overflow: float = 0.0
 
     def __post_init__(self) -> None:
         keep_python_numbers(self)
-        fraction(rate=self.rate)
+        fraction(rate=self.rate, overflow=self.overflow)
         at_least(1, steps=self.steps)
 
     @classmethod

@@ -6,7 +6,7 @@ from pptp_jax.data import Arrays
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.standardize import prepared
-from pptp_jax.training import Probe, Recipe, Strategy, chunks, fitting_chunk, needed_memory
+from pptp_jax.training import Private, Probe, Recipe, Strategy, chunks, fitting_chunk, needed_memory
 
 
 def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
@@ -100,6 +100,6 @@ def _phase(recipe: Recipe, i: int) -> dict[str, Any]:
         "epochs": int(phase.epochs),
         "objectives": {region: part.name for region, part in phase.by_region.items()},
         **{what: list(regions) for what, regions in named.items() if regions},
-        **({"private": True} if phase.private is not None else {}),
+        **({"private": True} if isinstance(phase.gradient, Private) else {}),
         **({"networks": phase.ensemble.models} if phase.ensemble is not None else {}),
     }

@@ -1,16 +1,17 @@
 """The ε of a recipe in a study, where it has one: printed beside every private result."""
 
 from pptp_jax.models import Model
-from pptp_jax.privacy import Guarantee, Ledger, ShuffledBatches, epsilon
-from pptp_jax.training import Phase, Recipe
+from pptp_jax.privacy import Guarantee, Ledger, PoissonSampling, ShuffledBatches, epsilon
+from pptp_jax.training import Phase, Poisson, Private, Recipe
 from pptp_jax.training.rules import private_clip
 
 
 def guarantee(recipe: Recipe, model: Model, members: int, batch_size: int) -> Guarantee | None:
-    """The ε of each model that a recipe trains in shuffled batches, at δ = 1 / (10 · members).
+    """The ε of each model that a recipe trains, at δ = 1 / (10 · members).
 
     It is that of the released network alone. The study releases the losses of the training as
-    well, and its attacks know who may be a member, which no ε covers.
+    well, and its attacks know who may be a member, which no ε covers. It covers the members;
+    reference examples count as public.
 
     Args:
         recipe: how a model is trained.
@@ -19,37 +20,61 @@ def guarantee(recipe: Recipe, model: Model, members: int, batch_size: int) -> Gu
         batch_size: the members in a step.
 
     Returns:
-        The guarantee; None where a phase is not private, or adds no noise, so that there is none.
+        The guarantee; None where a phase that sees members is not private, or adds no noise, so
+        that there is none.
 
     Raises:
+        ValueError: if batches outgrow their padding with a probability of δ.
         ImportError: if dp-accounting is not installed.
 
     Examples:
         >>> from pptp_jax.models import mlp
-        >>> from pptp_jax.training import Private, dp_sgd
-        >>> recipe = dp_sgd(Private(noise_multiplier=4.0), epochs=2)
-        >>> print(guarantee(recipe, mlp([8], num_classes=2), members=1000, batch_size=100))
+        >>> from pptp_jax.training import dp_sgd
+        >>> model, sizes = mlp([8], num_classes=2), {"members": 1000, "batch_size": 100}
+        >>> print(guarantee(dp_sgd(Private(noise_multiplier=4.0), epochs=2), model, **sizes))
         ε = 1.14 at δ = 0.0001 (one example's gradients set to zero; pld)
+        >>> sampled = dp_sgd(Private(noise_multiplier=4.0), epochs=2, batches=Poisson())
+        >>> found = guarantee(sampled, model, **sizes)
+        >>> found.neighbours, round(found.epsilon, 2)
+        ('one example added or removed', 0.34)
     """
-    rules = [phase.private for phase in recipe.phases]
-    if any(private is None or float(private.noise_multiplier) == 0 for private in rules):
+    seeing = [phase for phase in recipe.phases if phase.sees_members]
+    if not seeing or any(_noise(phase) == 0 for phase in seeing):
         return None
-    ledgers = [_ledger(recipe, phase, model, members, batch_size) for phase in recipe.phases]
+    ledgers = [ledger(phase, recipe, model, members, batch_size) for phase in seeing]
     return epsilon(ledgers, delta=1 / (10 * members))
 
 
-def _ledger(recipe: Recipe, phase: Phase, model: Model, members: int, batch_size: int) -> Ledger:
-    assert phase.private is not None
+def ledger(phase: Phase, recipe: Recipe, model: Model, members: int, batch_size: int) -> Ledger:
+    """What a private phase did, read off the very object that it was trained by.
+
+    Args:
+        phase: the phase; its gradient is private.
+        recipe: the recipe that it belongs to.
+        model: the network.
+        members: how many examples it trains on.
+        batch_size: the members in a step.
+    """
+    assert isinstance(phase.gradient, Private)
     clip = private_clip(phase, recipe.regions(model))
     return Ledger.of(
         clip,
-        noise_multiplier=float(phase.private.noise_multiplier),
-        sampling=ShuffledBatches(
-            batch_size=batch_size,
-            dataset_size=members,
-            steps=int(phase.epochs) * (members // batch_size),
-        ),
-        # At initial values, or at what an earlier phase, private as well, has released.
+        noise_multiplier=_noise(phase),
+        sampling=_sampling(phase, members, batch_size),
+        # At initial values, or at what an earlier phase has released, which was private or saw
+        # reference examples alone.
         frozen=tuple(label for label in clip.region_map.names if label not in clip.labels),
         statistics="none",  # a model that keeps any is refused before training
     )
+
+
+def _noise(phase: Phase) -> float:
+    return float(phase.gradient.noise_multiplier) if isinstance(phase.gradient, Private) else 0.0
+
+
+def _sampling(phase: Phase, members: int, batch_size: int) -> PoissonSampling | ShuffledBatches:
+    drawing = phase.batches.drawing(members, batch_size)
+    steps = int(phase.epochs) * drawing.steps
+    if isinstance(phase.batches, Poisson):
+        return PoissonSampling(rate=drawing.rate, steps=steps, overflow=drawing.overflow)
+    return ShuffledBatches(batch_size=drawing.size, dataset_size=members, steps=steps)

@@ -13,6 +13,7 @@ from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.guarantee import guarantee
 from pptp_jax.training import Recipe
+from pptp_jax.validation import Refused
 
 
 def row(
@@ -53,6 +54,8 @@ def _epsilon(study: Study, recipe: Recipe, members: int) -> tuple[dict[str, Any]
         found = guarantee(recipe, study.model, members, study.batch_size)
     except ImportError:
         return None, [f"{recipe.slug}: install pptp-jax[dp] for ε"]
+    except Refused as refusal:
+        return None, [f"{recipe.slug}: no ε: {refusal}"]
     if found is None:
         return None, []
     said = f"{recipe.slug}: {found}"

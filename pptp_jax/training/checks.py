@@ -6,6 +6,8 @@ from typing import Any
 import jax
 
 from pptp_jax.models import Model
+from pptp_jax.training.batches import Poisson
+from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.validation import Refused, at_least
 
@@ -14,7 +16,7 @@ def check_members(recipe: Recipe, members: int, batch_size: int) -> None:
     """Refuses a batch that the members of a model, or of an ensemble's sub-model, cannot fill.
 
     Raises:
-        ValueError: naming both numbers.
+        ValueError: naming both numbers; or if Poisson batches have not one rate for each member.
 
     Examples:
         >>> from pptp_jax.training import Ensemble, selena, undefended
@@ -38,6 +40,9 @@ def check_members(recipe: Recipe, members: int, batch_size: int) -> None:
                 f"{whose} has {number} members, too few for one batch of {batch_size}: "
                 "give more examples or a smaller batch_size"
             )
+    for phase in recipe.phases:
+        if phase.ensemble is None and phase.examples == "members":
+            phase.batches.drawing(members, batch_size)
 
 
 def check_reference(recipe: Recipe, reference: int, batch_size: int) -> None:
@@ -70,8 +75,8 @@ def check_streamed(recipe: Recipe) -> None:
 
     Examples:
         >>> from pptp_jax.objectives import TaskLoss
-        >>> from pptp_jax.training import Vulnerable, cwrf
-        >>> check_streamed(cwrf(Vulnerable(share=0.1), TaskLoss(), epochs=1, more=1))
+        >>> from pptp_jax.training import RewindWeights, cwrf
+        >>> check_streamed(cwrf(RewindWeights(share=0.1), TaskLoss(), epochs=1, more=1))
         Traceback (most recent call last):
             ...
         pptp_jax.validation.Refused: cwrf 0.1 cannot be streamed: it needs vulnerable weights, ...
@@ -80,7 +85,9 @@ def check_streamed(recipe: Recipe) -> None:
         found = {
             "an ensemble, whose parts are trained side by side": phase.ensemble is not None,
             "a teacher's answers for all examples": phase.needs_teacher,
-            "vulnerable weights, which are found before any of its steps": bool(phase.vulnerable),
+            "vulnerable weights, which are found before any of its steps": phase.rewound_weights
+            is not None,
+            "Poisson batches, which vary in size": isinstance(phase.batches, Poisson),
         }
         needed = [name for name, there in found.items() if there]
         if needed:
@@ -112,7 +119,7 @@ def check_private(recipe: Recipe, model: Model, x: Any) -> None:
             ...
         pptp_jax.validation.Refused: dp_sgd clips the gradient of each example alone, but the ...
     """
-    if all(phase.private is None for phase in recipe.phases):
+    if not any(isinstance(phase.gradient, Private) for phase in recipe.phases):
         return
     key = jax.eval_shape(partial(jax.random.key, 0))
     if jax.tree.leaves(jax.eval_shape(model.init, key, x).state):

@@ -62,5 +62,15 @@ def check_shares(devices: int, *batches: int) -> None:
             )
 
 
+def data_devices() -> int:
+    """How many devices share a batch: those of the mesh's axis `data`, or 1 without one.
+
+    Examples:
+        >>> data_devices()
+        1
+    """
+    return jax.sharding.get_abstract_mesh().shape[DATA] if _shares() else 1
+
+
 def _shares() -> bool:
     return DATA in jax.sharding.get_abstract_mesh().auto_axes

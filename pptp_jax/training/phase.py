@@ -1,124 +1,22 @@
 """A phase: some epochs of training under one set of rules, as plain frozen data."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import jax
-from jaxtyping import Array, Float, Int
+import numpy as np
+from jaxtyping import Array, Int
 
 from pptp_jax.objectives import Objective
-from pptp_jax.validation import (
-    Refused,
-    at_least,
-    fraction,
-    given,
-    not_negative,
-    one_of,
-    positive,
-    several,
-)
+from pptp_jax.training.batches import Batches, Poisson, Shuffled
+from pptp_jax.training.beginnings import Beginning, FromScratch, Rewind, RewindWeights
+from pptp_jax.training.gradient_rules import Perturbation, Perturbed, Plain, Private
+from pptp_jax.validation import Refused, at_least, one_of, several
 from pptp_jax.validation.field_types import check_fields
-
-Number = float | Float[Array, ""]
 
 # The label of the one objective that all parameters share.
 WHOLE = "whole"
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Perturbation:
-    """What is done to the gradient of one region before the optimiser sees it, in this order.
-
-    Noise on a region alone gives **no ε for the model**.
-
-    Attributes:
-        max_norm: the norm that the region's gradient is clipped to; None clips nothing.
-        stddev: the standard deviation of Gaussian noise; None adds none.
-        rate: the share of weights whose gradient is dropped in a step; None drops none.
-        scale: what the region's updates are multiplied by, behind the optimiser; None leaves them.
-
-    Raises:
-        ValueError: if nothing is asked for, or a number is out of range.
-
-    Examples:
-        >>> Perturbation(max_norm=1.0, stddev=0.1).rate is None
-        True
-    """
-
-    max_norm: Number | None = None
-    stddev: Number | None = None
-    rate: Number | None = None
-    scale: Number | None = None
-
-    def __post_init__(self) -> None:
-        if all(value is None for value in vars(self).values()):
-            raise Refused("a perturbation needs at least one of max_norm, stddev, rate and scale")
-        positive(**given(max_norm=self.max_norm))
-        not_negative(**given(stddev=self.stddev, scale=self.scale))
-        fraction(**given(rate=self.rate))
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Private:
-    """DP-SGD: each example's gradient clipped, Gaussian noise on their sum.
-
-    Attributes:
-        noise_multiplier: σ, the noise's standard deviation over `max_norm`.
-        max_norm: C, the norm that each example's gradient is clipped to.
-        microbatch_size: the examples whose gradients are in memory at a time; None takes the batch.
-
-    References:
-        Abadi et al., "Deep Learning with Differential Privacy", CCS 2016,
-        https://arxiv.org/abs/1607.00133
-
-    Examples:
-        >>> Private(noise_multiplier=1.0).max_norm
-        1.0
-    """
-
-    noise_multiplier: Number
-    max_norm: Number = 1.0
-    microbatch_size: int | None = jax.tree.static(default=None)
-
-    def __post_init__(self) -> None:
-        not_negative(noise_multiplier=self.noise_multiplier)
-        positive(max_norm=self.max_norm)
-        at_least(1, **given(microbatch_size=self.microbatch_size))
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Vulnerable:
-    """The weights that CWRF rewinds to their initial values and freezes, found model by model.
-
-    A weight's vulnerability is |g · w| summed over batches, with g the gradient of
-    (1 − λ) · CE(members) + λ · KL(f(x_ref; θ) ‖ f(x_ref; θ_0)); the highest of the whole network
-    are chosen.
-
-    Attributes:
-        share: the share r of all weights that is chosen.
-        reference_weight: λ; 0 needs no reference examples.
-        batches: over how many batches the vulnerability is summed.
-
-    References:
-        The ICLR 2026 paper "CWRF", https://arxiv.org/abs/2603.13186. λ and the number of batches
-        are ours.
-
-    Examples:
-        >>> Vulnerable(share=0.1).batches
-        10
-    """
-
-    share: Number
-    reference_weight: Number = 0.5
-    batches: int = jax.tree.static(default=10)
-
-    def __post_init__(self) -> None:
-        fraction(share=self.share, reference_weight=self.reference_weight)
-        at_least(1, batches=self.batches)
 
 
 @jax.tree_util.register_dataclass
@@ -168,14 +66,13 @@ class Phase:
     Attributes:
         epochs: how many passes over the examples, which the learning-rate schedule spans.
         objectives: one objective for all parameters, or one a region.
-        anew: whether the network starts from its initial values again. What it had learned before
-            can then be its own teacher: an objective that needs soft labels gets the answers of the
-            network, or of the ensemble, that the phase before it has left.
-        rewound: the regions that are taken back to their initial values as the phase begins.
+        start: what is taken back to its initial values as the phase begins: regions, the most
+            vulnerable weights, or all of the network.
         frozen: the regions that do not move; their batch norm is in eval mode.
-        vulnerable: the weights that are rewound and do not move; None if there are none.
-        perturbed: what is done to the gradients of regions.
-        private: DP-SGD on all that is trained, which is clipped as one; None without.
+        gradient: what is done to the gradients. DP-SGD is on all that is trained, which is clipped
+            as one.
+        batches: how they are drawn; `Poisson` for a private gradient alone. The accountant reads
+            this very object.
         examples: what is trained on: the model's `members`, or the `reference` examples, which no
             model has as members.
         ensemble: trains sub-models on parts of the members, each from initial values of its own, in
@@ -192,53 +89,88 @@ class Phase:
 
     epochs: int | Int[Array, ""]
     objectives: Objective | Mapping[str, Objective]
-    anew: bool = jax.tree.static(default=False)
-    rewound: tuple[str, ...] = jax.tree.static(default=())
+    start: tuple[Beginning, ...] = ()
     frozen: tuple[str, ...] = jax.tree.static(default=())
-    vulnerable: Vulnerable | None = None
-    perturbed: Mapping[str, Perturbation] = field(default_factory=dict)
-    private: Private | None = None
+    gradient: Plain | Perturbed | Private = Plain()  # noqa: RUF009 - frozen
+    batches: Batches = Shuffled()  # noqa: RUF009 - frozen
     examples: Literal["members", "reference"] = jax.tree.static(default="members")
     ensemble: Ensemble | None = None
 
     def __post_init__(self) -> None:
         at_least(1, epochs=self.epochs)
         one_of(("members", "reference"), examples=self.examples)
-        several(rewound=self.rewound, frozen=self.frozen)
+        several(start=self.start, frozen=self.frozen)
+        _one_of_types(
+            start=(self.start, (Rewind, FromScratch, RewindWeights)),
+            gradient=((self.gradient,), (Plain, Perturbed, Private)),
+            batches=((self.batches,), (Shuffled, Poisson)),
+        )
         for part in self.by_region.values():
             if not isinstance(part, Objective):
                 found = type(part).__name__
                 raise Refused(f"an objective must be one of pptp_jax.objectives, got {found}")
-        by_region = isinstance(self.objectives, Mapping)
-        if by_region and self.mixes:
+        if isinstance(self.objectives, Mapping) and self.mixes:
             raise Refused("an objective that mixes inputs must be the only one of its phase")
+        if sum(isinstance(part, RewindWeights) for part in self.start) > 1:
+            raise Refused("a phase rewinds the most vulnerable weights once: give one share")
         for label in self.perturbed:
             if label in self.frozen:
                 raise Refused(f"the region {label} cannot be both perturbed and frozen")
-        learns = any(type(part).learn is not Objective.learn for part in self.by_region.values())
-        if self.private is not None:
-            _refuse(
-                "a private phase sees members through their clipped gradients alone",
-                {
-                    "an objective a region": by_region,
-                    "an objective that needs reference examples": self.needs_reference,
-                    "an objective that mixes inputs": self.mixes,
-                    "an objective that learns from the members itself": learns,
-                    "a perturbation": bool(self.perturbed),
-                    "vulnerable weights": self.vulnerable is not None,
-                    "an ensemble": self.ensemble is not None,
-                },
+        if isinstance(self.gradient, Private):
+            self._check_private()
+        elif isinstance(self.batches, Poisson):
+            raise Refused(
+                "Poisson batches vary in size, and only a private gradient is divided by the size "
+                "that is expected: take gradient=Private(...) or batches=Shuffled()"
             )
         if self.ensemble is not None:
             _refuse(
-                "an ensemble's sub-models start anew, on members, without a teacher",
+                "an ensemble's sub-models start from scratch, on members, without a teacher",
                 {
                     "an objective that needs one": self.needs_teacher,
                     "reference examples to train on": self.examples == "reference",
-                    "rewound regions": bool(self.rewound),
-                    "vulnerable weights": self.vulnerable is not None,
+                    "something to rewind": any(not isinstance(b, FromScratch) for b in self.start),
                 },
             )
+
+    def _check_private(self) -> None:
+        learns = any(type(part).learn is not Objective.learn for part in self.by_region.values())
+        _refuse(
+            "a private phase sees members through their clipped gradients alone",
+            {
+                "an objective a region": isinstance(self.objectives, Mapping),
+                "an objective that needs reference examples": self.needs_reference,
+                "an objective that mixes inputs": self.mixes,
+                "an objective that learns from the members itself": learns,
+                "vulnerable weights": self.rewound_weights is not None,
+                "an ensemble": self.ensemble is not None,
+            },
+        )
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether all of the network starts from its initial values."""
+        return any(isinstance(part, FromScratch) for part in self.start)
+
+    @property
+    def rewound(self) -> tuple[str, ...]:
+        """The regions that start from their initial values."""
+        return tuple(part.region for part in self.start if isinstance(part, Rewind))
+
+    @property
+    def rewound_weights(self) -> RewindWeights | None:
+        """The rule for the weights that start from their initial values; None if there are none."""
+        return next((part for part in self.start if isinstance(part, RewindWeights)), None)
+
+    @property
+    def perturbed(self) -> Mapping[str, Perturbation]:
+        """What is done to the gradient of which region."""
+        return self.gradient.regions if isinstance(self.gradient, Perturbed) else {}
+
+    @property
+    def sees_members(self) -> bool:
+        """Whether anything in it looks at the members of a model."""
+        return self.examples == "members" or self.rewound_weights is not None
 
     @property
     def by_region(self) -> dict[str, Objective]:
@@ -274,3 +206,36 @@ def _refuse(rule: str, against: Mapping[str, bool]) -> None:
     found = [name for name, there in against.items() if there]
     if found:
         raise Refused(f"{rule}; this one has {' and '.join(found)}")
+
+
+def _one_of_types(**parts: tuple[tuple[Any, ...], tuple[type, ...]]) -> None:
+    for name, (found, allowed) in parts.items():
+        for part in found:
+            if not isinstance(part, allowed):
+                known = ", ".join(kind.__name__ for kind in allowed)
+                raise Refused(f"{name} must be made of {known}, got a {type(part).__name__}")
+
+
+def same_training(one: Phase, other: Phase) -> bool:
+    """Whether two phases train alike, as far as can be known: parts of unknown types are not.
+
+    Equal phases make the same of equal networks, members, keys and optimisers.
+
+    Examples:
+        >>> from pptp_jax.objectives import RelaxLoss
+        >>> phases = [Phase(epochs=2, objectives=RelaxLoss(alpha=a)) for a in (0.5, 0.5, 1.0)]
+        >>> same_training(phases[0], phases[1]), same_training(phases[0], phases[2])
+        (True, False)
+    """
+    structures: list[Any] = [jax.tree.structure(phase) for phase in (one, other)]
+    same = structures[0] == structures[1]
+    return same and all(map(_same, jax.tree.leaves(one), jax.tree.leaves(other)))
+
+
+def _same(one: Any, other: Any) -> bool:
+    # A number of another type can make a program of another precision.
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, jax.Array | np.ndarray | np.generic):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    return bool(one == other)

@@ -54,9 +54,10 @@ class Recipe:
             if before is None and phase.needs_teacher:
                 raise Refused(f"{self.name} needs a teacher: train one in a phase before")
             behind = before is not None and before.ensemble is not None
-            if behind and not (phase.anew and phase.examples == "members"):
+            if behind and not (phase.from_scratch and phase.examples == "members"):
                 raise Refused(
-                    f"{self.name} must train anew, on the members, after the phase of an ensemble"
+                    f"{self.name} must train from scratch, on the members, after the phase of an "
+                    "ensemble"
                 )
         if self.phases[-1].ensemble is not None:
             raise Refused(f"{self.name} ends with an ensemble: distil it into one network")
@@ -67,7 +68,7 @@ class Recipe:
         return any(
             phase.needs_reference
             or phase.examples == "reference"
-            or (phase.vulnerable is not None and phase.vulnerable.reference_weight > 0)
+            or (phase.rewound_weights is not None and phase.rewound_weights.reference_weight > 0)
             for phase in self.phases
         )
 

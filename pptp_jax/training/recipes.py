@@ -8,7 +8,10 @@ from dataclasses import replace
 
 from pptp_jax.objectives import Distillation, Objective, TaskLoss
 from pptp_jax.release import Release
-from pptp_jax.training.phase import Ensemble, Phase, Private
+from pptp_jax.training.batches import Batches, Poisson, Shuffled
+from pptp_jax.training.beginnings import FromScratch
+from pptp_jax.training.gradient_rules import Private
+from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.recipe import Recipe
 
 
@@ -83,15 +86,16 @@ def switch(defence: Objective, after: int, more: int) -> Recipe:
     )
 
 
-def dp_sgd(private: Private, epochs: int) -> Recipe:
+def dp_sgd(private: Private, epochs: int, batches: Batches | None = None) -> Recipe:
     """DP-SGD on the whole network.
 
-    The batches are shuffled, so the ε of Poisson sampling is not valid for it; see
-    `pptp_jax.privacy.epsilon`. A study prints the ε that is.
+    A study prints the ε that is valid for how its batches are drawn: that of Poisson sampling is
+    not valid for shuffled ones, whose ε is larger at equal noise; see `pptp_jax.privacy.epsilon`.
 
     Args:
         private: the clipping norm and the noise.
         epochs: how long.
+        batches: how they are drawn; None is `Shuffled()`.
 
     References:
         Abadi et al., "Deep Learning with Differential Privacy", CCS 2016,
@@ -100,10 +104,14 @@ def dp_sgd(private: Private, epochs: int) -> Recipe:
     Examples:
         >>> dp_sgd(Private(noise_multiplier=0.5), epochs=10).slug
         'dp_sgd_10_noise_0.5'
+        >>> dp_sgd(Private(noise_multiplier=0.5), epochs=10, batches=Poisson()).slug
+        'dp_sgd_poisson_10_noise_0.5'
     """
+    own = Shuffled() if batches is None else batches
+    phase = Phase(epochs=epochs, objectives=TaskLoss(), gradient=private, batches=own)
     return Recipe(
-        name="dp_sgd",
-        phases=(Phase(epochs=epochs, objectives=TaskLoss(), private=private),),
+        name="dp_sgd_poisson" if isinstance(own, Poisson) else "dp_sgd",
+        phases=(phase,),
         defence="noise",
         strength=float(private.noise_multiplier),
     )
@@ -134,7 +142,7 @@ def dmp(epochs: int, distil: int, temperature: float = 1.0) -> Recipe:
         Phase(
             epochs=distil,
             objectives=Distillation(temperature=temperature),
-            anew=True,
+            start=(FromScratch(),),
             examples="reference",
         ),
     )
@@ -160,7 +168,7 @@ def selena(epochs: int, distil: int, ensemble: Ensemble | None = None) -> Recipe
     return _distilled(
         "selena",
         Phase(epochs=epochs, objectives=TaskLoss(), ensemble=own),
-        Phase(epochs=distil, objectives=Distillation(), anew=True),
+        Phase(epochs=distil, objectives=Distillation(), start=(FromScratch(),)),
     )
 
 

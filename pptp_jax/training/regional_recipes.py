@@ -7,7 +7,9 @@ from itertools import pairwise
 from pptp_jax.objectives import Objective, TaskLoss
 from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.release import Release
-from pptp_jax.training.phase import Perturbation, Phase, Vulnerable
+from pptp_jax.training.beginnings import Rewind, RewindWeights
+from pptp_jax.training.gradient_rules import Perturbation, Perturbed
+from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.validation import Refused
 
@@ -135,7 +137,7 @@ def rewind(
     second = Phase(
         epochs=retrain,
         objectives=defence,
-        rewound=(PROTECT,) if rewinding else (),
+        start=(Rewind(PROTECT),) if rewinding else (),
         frozen=(GENERAL,),
     )
     return _recipe("rewind" if rewinding else "retrain", (first, second), region, defence)
@@ -175,7 +177,7 @@ def perturb(region: Region, perturbation: Perturbation, epochs: int) -> Recipe:
         >>> perturb("shallow", Perturbation(scale=0.1), epochs=8).slug
         'perturb_8_shallow_scale_0.1'
     """
-    phase = Phase(epochs=epochs, objectives=TaskLoss(), perturbed={PROTECT: perturbation})
+    phase = Phase(epochs=epochs, objectives=TaskLoss(), gradient=Perturbed({PROTECT: perturbation}))
     given = {name: value for name, value in vars(perturbation).items() if value is not None}
     recipe = _recipe("perturb", (phase,), region)
     if len(given) == 1:  # one number, which a sweep may move
@@ -184,13 +186,13 @@ def perturb(region: Region, perturbation: Perturbation, epochs: int) -> Recipe:
     return replace(recipe, defence=" ".join(f"{name} {value:g}" for name, value in given.items()))
 
 
-def cwrf(vulnerable: Vulnerable, defence: Objective, epochs: int, more: int) -> Recipe:
+def cwrf(weights: RewindWeights, defence: Objective, epochs: int, more: int) -> Recipe:
     """CWRF: the most vulnerable single weights are rewound and frozen, the rest is fine-tuned.
 
     Not PPTP but its sibling, on single weights in place of regions.
 
     Args:
-        vulnerable: how weights are scored, and which share is chosen.
+        weights: how weights are scored, and which share is chosen.
         defence: the objective of the second phase.
         epochs: the epochs of the first phase, with cross-entropy.
         more: the epochs of the second phase.
@@ -200,12 +202,12 @@ def cwrf(vulnerable: Vulnerable, defence: Objective, epochs: int, more: int) -> 
 
     Examples:
         >>> from pptp_jax.objectives import RelaxLoss
-        >>> cwrf(Vulnerable(share=0.1), RelaxLoss(alpha=1.0), epochs=30, more=10).slug
+        >>> cwrf(RewindWeights(share=0.1), RelaxLoss(alpha=1.0), epochs=30, more=10).slug
         'cwrf-0.1_30+10_relaxloss_1'
     """
     first = Phase(epochs=epochs, objectives=TaskLoss())
-    second = Phase(epochs=more, objectives=defence, vulnerable=vulnerable)
-    return _recipe(f"cwrf {float(vulnerable.share):g}", (first, second), None, defence)
+    second = Phase(epochs=more, objectives=defence, start=(weights,))
+    return _recipe(f"cwrf {float(weights.share):g}", (first, second), None, defence)
 
 
 def _recipe(

@@ -8,6 +8,7 @@ from jaxtyping import Array, Int
 
 from pptp_jax.models import Model
 from pptp_jax.regions import GENERAL, PROTECT, RegionMap
+from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.vulnerability import VULNERABLE, as_region
@@ -23,7 +24,7 @@ def transform(
     steps: int | Int[Array, ""],
     regions: RegionMap | None,
     vulnerable: Any,
-    batch_size: int,
+    batch_size: float,
 ) -> optax.GradientTransformationExtraArgs:
     """What a phase makes of gradients.
 
@@ -34,13 +35,12 @@ def transform(
         regions: the recipe's regions.
         vulnerable: the mask of the weights that stay at their initial values; None if there are
             none.
-        batch_size: what the noisy sum of a private phase is divided by.
+        batch_size: what the noisy sum of a private phase is divided by: the expected size.
     """
     tx = optimizer(steps)
-    if phase.private is not None:
-        noise = private_region_noise(
-            private_clip(phase, regions), phase.private.noise_multiplier, batch_size=batch_size
-        )
+    if isinstance(phase.gradient, Private):
+        clip = private_clip(phase, regions)
+        noise = private_region_noise(clip, phase.gradient.noise_multiplier, batch_size=batch_size)
         tx = optax.chain(noise, tx)
     if regions is not None:
         for label, rule in phase.perturbed.items():
@@ -63,10 +63,10 @@ def private_clip(phase: Phase, regions: RegionMap | None) -> RegionClip:
         phase: the rules.
         regions: the recipe's regions; without any, all of the network is trained.
     """
-    assert phase.private is not None
+    assert isinstance(phase.gradient, Private)
     known = _EVERYTHING if regions is None else regions
     rules = [(rule, GENERAL if label in phase.frozen else PROTECT) for rule, label in known.rules]
-    return RegionClip(RegionMap(tuple(rules)), PROTECT, phase.private.max_norm)
+    return RegionClip(RegionMap(tuple(rules)), PROTECT, phase.gradient.max_norm)
 
 
 def learning(model: Model, phase: Phase, labels: object) -> bool | tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays, absent_rows
 from pptp_jax.models import Model, Variables
@@ -16,6 +16,7 @@ from pptp_jax.regions import RegionMap
 from pptp_jax.tasks import Batch
 from pptp_jax.tasks.batch import without_absent
 from pptp_jax.training.forward import outputs_shape
+from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.gradients import Loss, gradients
 from pptp_jax.training.mesh import on_every_device, over_data
 from pptp_jax.training.phase import WHOLE, Phase
@@ -84,7 +85,8 @@ class Step:
         noise, drawing, dropout = jax.random.split(key, 3)
         variables, opt_state, memory = state
         examples = self._examples(variables, rows, teacher, drawing)
-        take = self._plain if self.phase.private is None else self._private
+        private = isinstance(self.phase.gradient, Private)
+        take = self._private if private else self._plain
         grads, outputs, model_state = take(variables, memory, examples, dropout)
         updates, opt_state = self.tx.update(grads, opt_state, variables.params, key=noise)
         params = optax.apply_updates(variables.params, updates)
@@ -94,7 +96,7 @@ class Step:
             for label, objective in self.phase.by_region.items()
         }
         own = jax.tree.map(lambda leaf: leaf[: examples.members], outputs)
-        loss = self.model.task.losses(own, examples.batch).mean()
+        loss = _mean(self.model.task.losses(own, examples.batch), examples.batch.present)
         state = TrainState(
             Variables(params, model_state), opt_state, memory._replace(objectives=learned)
         )
@@ -152,24 +154,26 @@ class Step:
         self, variables: Variables, memory: Memory, examples: _Examples, key: Key[Array, ""]
     ) -> tuple[Any, Any, Any]:
         """The sum of the examples' clipped gradients, the outputs, and the model's state."""
-        assert self.phase.private is not None
+        assert isinstance(self.phase.gradient, Private)
         task, batch = self.model.task, examples.batch
 
-        def loss(params: Any, example: tuple[Any, ...]) -> Array:
+        def loss(params: Any, example: tuple[Any, ...]) -> tuple[Array, Any]:
             one: Batch = jax.tree.map(lambda leaf: leaf[None], Batch(*example[:-1]))
             own = variables._replace(params=params)
             outputs, _ = task.outputs(self.model, own, one, train=True, key=example[-1])
             alone = _Examples(one, None)
-            return self.phase.by_region[WHOLE](*self._seen(outputs, memory, alone, WHOLE))
+            value = self.phase.by_region[WHOLE](*self._seen(outputs, memory, alone, WHOLE))
+            return value, jax.tree.map(lambda leaf: leaf[0], outputs)
 
         keys = jax.random.split(key, batch.size)
         total = clipped_grad(
             loss,
             private_clip(self.phase, self.regions),
-            microbatch_size=self.phase.private.microbatch_size,
+            has_aux=True,
+            microbatch_size=self.phase.gradient.microbatch_size,
         )
-        outputs, _ = task.outputs(self.model, variables, batch, train=False, key=None)
-        return total(variables.params, (*batch, keys)), outputs, variables.state
+        grads, auxiliary = total(variables.params, (*batch, keys), batch.present)
+        return grads, auxiliary.aux, variables.state
 
     def _seen(
         self, outputs: Any, memory: Memory, examples: _Examples, label: str
@@ -183,3 +187,13 @@ class Step:
         learned = memory.objectives[label]
         context = Context(self.epoch, batch.teacher, reference, learned, self.model.task)
         return without_absent(own, batch.present), batch.targets, context
+
+
+def _mean(
+    losses: Float[Array, " batch"], present: Bool[Array, " batch"] | None
+) -> Float[Array, ""]:
+    """The mean over the examples that are present; 0 where none is."""
+    if present is None:
+        return losses.mean()
+    count = present.sum(dtype=losses.dtype)
+    return jnp.where(present, losses, 0.0).sum() / jnp.maximum(count, 1.0)

@@ -246,8 +246,8 @@ class _Training(NamedTuple):
             parts = sharding.addressable_devices_indices_map((size,)).values()
             share = np.concatenate([share[part] for part in parts])
             share, put = np.unique(share), partial(jax.make_array_from_process_local_data, sharding)
-        rows = jnp.asarray(self.course.rows[place.phase])
-        order = np.asarray(streamed_order(self.trainer, rows, self.key, place.number))
+        rows, phase = jnp.asarray(self.course.rows[place.phase]), self.recipe.phases[place.phase]
+        order = np.asarray(streamed_order(self.trainer, phase, rows, self.key, place.number))
         with closing(self.stream.batches(order[place.step :, share])) as batches:
             for x, y in batches:
                 yield put(x), put(y)

@@ -34,10 +34,14 @@ def start_streamed(
 
 @partial(jax.jit, static_argnums=0)
 def streamed_order(
-    trainer: Trainer, rows: Int[Array, " examples"], key: Key[Array, ""], number: Int[Array, ""]
+    trainer: Trainer,
+    phase: Phase,
+    rows: Int[Array, " examples"],
+    key: Key[Array, ""],
+    number: Int[Array, ""],
 ) -> Int[Array, "steps batch"]:
     """The rows of an epoch's batches, in the order in which they come in memory, too."""
-    return rows[trainer.order(key, number, len(rows))]
+    return rows[trainer.order(phase, key, number, len(rows))]
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=3)

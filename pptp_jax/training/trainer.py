@@ -1,5 +1,6 @@
 """The two pure functions that training is made of: how a phase starts, and one epoch of it."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,8 +12,10 @@ from jaxtyping import Array, Float, Int, Key
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.regions import RegionMap
+from pptp_jax.training.batches import Drawing, Poisson, Shuffled, placed
 from pptp_jax.training.ensemble import answers, ensemble_answers, members_of
 from pptp_jax.training.forward import outputs_shape
+from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.keys import (
     beginning_key,
     ensemble_keys,
@@ -20,7 +23,7 @@ from pptp_jax.training.keys import (
     noise_key,
     order_key,
 )
-from pptp_jax.training.mesh import on_every_device
+from pptp_jax.training.mesh import data_devices, on_every_device
 from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.rules import transform
@@ -84,7 +87,7 @@ class Trainer:
                 teacher = answers(self.model, before, data, rows)
             else:
                 teacher = ensemble_answers(taught, self.model, before, data, rows)
-        kept = None if phase.anew else before
+        kept = None if phase.from_scratch else before
         return self._begin(optimizer, phase, key, data, members, kept, teacher)
 
     def epoch(
@@ -125,18 +128,29 @@ class Trainer:
         return self._pass(optimizer, phase, state, data, rows, key, number, within)
 
     def order(
-        self, key: Key[Array, ""], number: Int[Array, ""], examples: int
+        self, phase: Phase, key: Key[Array, ""], number: Int[Array, ""], examples: int
     ) -> Int[Array, "steps batch"]:
-        """The places of an epoch's examples, a row for each step; a smaller rest is left out.
+        """The places of an epoch's examples, a row for each step; `absent_rows` for empty places.
 
         Args:
+            phase: the rules.
             key: the model's own key.
             number: the number of the epoch in the whole recipe.
             examples: how many there are.
         """
-        steps = examples // self.batch_size
-        order = jax.random.permutation(order_key(key, number), examples)
-        return order[: steps * self.batch_size].reshape(steps, self.batch_size)
+        drawing = self.drawing(phase, examples)
+        return phase.batches.draw(order_key(key, number), examples, drawing)
+
+    def drawing(self, phase: Phase, examples: int) -> Drawing:
+        """The numbers of a phase's batches, whose places microbatches and devices can share.
+
+        Args:
+            phase: the rules.
+            examples: how many there are.
+        """
+        rule = phase.gradient
+        part = rule.microbatch_size if isinstance(rule, Private) else None
+        return phase.batches.drawing(examples, self.batch_size, math.lcm(part or 1, data_devices()))
 
     def step(
         self,
@@ -147,6 +161,7 @@ class Trainer:
         others: Arrays,
         steps: int | Int[Array, ""],
         within: Int[Array, ""],
+        expected: float | None = None,
     ) -> Step:
         """The step of an epoch.
 
@@ -158,10 +173,13 @@ class Trainer:
             others: where reference examples stand.
             steps: how many steps the epoch has.
             within: the number of the epoch in its phase.
+            expected: how many examples a batch has on average; None is `batch_size`.
         """
         span, masks = phase.epochs * steps, state.memory.vulnerable
-        tx = transform(optimizer, phase, span, self.regions, masks, self.batch_size)
-        return Step(self.model, self.regions, phase, tx, data, others, within, self.places)
+        size = self.batch_size if expected is None else expected
+        tx = transform(optimizer, phase, span, self.regions, masks, size)
+        places = self.places or isinstance(phase.batches, Poisson)
+        return Step(self.model, self.regions, phase, tx, data, others, within, places)
 
     def _begin(
         self,
@@ -181,8 +199,8 @@ class Trainer:
             params = rewind_region(now.params, initial.params, self.regions, label)
             now = now._replace(params=params)
         vulnerable = None
-        if phase.vulnerable is not None:
-            rule, size = phase.vulnerable, self.batch_size
+        if phase.rewound_weights is not None:
+            rule, size = phase.rewound_weights, self.batch_size
             vulnerable = vulnerable_weights(
                 rule, self.model, now, initial, data, members, scoring, size
             )
@@ -208,16 +226,19 @@ class Trainer:
         number: Int[Array, ""],
         within: Int[Array, ""],
     ) -> tuple[TrainState, Float[Array, ""]]:
-        places, noise = self.order(key, number, len(rows)), noise_key(key, number)
-        memory = state.memory
-        step = self.step(optimizer, phase, state, data, data, len(places), within)
+        places, noise = self.order(phase, key, number, len(rows)), noise_key(key, number)
+        memory, expected = state.memory, self.drawing(phase, len(rows)).expected
+        step = self.step(optimizer, phase, state, data, data, len(places), within, expected)
+
+        shuffled = isinstance(phase.batches, Shuffled)
 
         def one(
             state: TrainState, drawn: tuple[Int[Array, " batch"], Int[Array, ""]]
         ) -> tuple[TrainState, Float[Array, ""]]:
             own, count = drawn
+            chosen = rows[own] if shuffled else placed(rows, own)
             teacher = None if memory.teacher is None else memory.teacher[own]
-            return step(state, rows[own], teacher, jax.random.fold_in(noise, count))
+            return step(state, chosen, teacher, jax.random.fold_in(noise, count))
 
         # What no step changes stays outside of the loop.
         moving = state._replace(memory=memory._replace(teacher=None, vulnerable=None))

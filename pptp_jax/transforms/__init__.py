@@ -4,7 +4,7 @@ from pptp_jax.transforms.add_noise import AddRegionNoiseState, add_region_noise
 from pptp_jax.transforms.apply import apply_to_region
 from pptp_jax.transforms.chain import chain
 from pptp_jax.transforms.clip import clip_region_norm
-from pptp_jax.transforms.clipped_grad import clipped_grad
+from pptp_jax.transforms.clipped_grad import AuxiliaryOutput, clipped_grad
 from pptp_jax.transforms.drop import drop_region_blocks, drop_region_updates
 from pptp_jax.transforms.drop_top import drop_region_top
 from pptp_jax.transforms.freeze import freeze_region
@@ -16,6 +16,7 @@ from pptp_jax.transforms.scale import scale_region
 
 __all__ = [
     "AddRegionNoiseState",
+    "AuxiliaryOutput",
     "RegionClip",
     "add_region_noise",
     "apply_to_region",

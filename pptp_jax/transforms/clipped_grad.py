@@ -1,7 +1,7 @@
 """The clipped sum of per-example gradients in memory that does not grow with the batch."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,35 @@ from pptp_jax.transforms.region_clip import RegionClip, count_examples
 from pptp_jax.validation import Refused, at_least
 
 
+class AuxiliaryOutput(NamedTuple):
+    """What `clipped_grad` returns besides the gradients: one entry an example, of padding as well.
+
+    None of it is clipped or noised: it is as private as the examples are.
+
+    Attributes:
+        values: the losses (examples,); None unless `return_values`.
+        grad_norms: the norms before clipping (examples,); None unless `return_grad_norms`.
+        aux: what the loss returns besides its value, with a leading axis of examples; None unless
+            `has_aux`.
+
+    Examples:
+        >>> AuxiliaryOutput(values=jnp.ones(2)).grad_norms is None
+        True
+    """
+
+    values: jax.Array | None = None
+    grad_norms: jax.Array | None = None
+    aux: Any = None
+
+
 def clipped_grad(
-    loss: Callable[[Any, Any], jax.Array], clip: RegionClip, *, microbatch_size: int | None = None
+    loss: Callable[[Any, Any], Any],
+    clip: RegionClip,
+    *,
+    has_aux: bool = False,
+    return_values: bool = False,
+    return_grad_norms: bool = False,
+    microbatch_size: int | None = None,
 ) -> Callable[..., Any]:
     """The function that sums the clipped per-example gradients of a loss over a batch.
 
@@ -29,13 +56,17 @@ def clipped_grad(
     Args:
         loss: `loss(params, example) -> scalar`, for one example: `batch` without its leading axis.
         clip: the regions and the norm.
+        has_aux: whether the loss returns `(scalar, aux)`.
+        return_values: whether to return each example's loss as well.
+        return_grad_norms: whether to return each example's `clip.norms` as well.
         microbatch_size: the examples whose gradients are in memory at a time; None takes all.
 
     Returns:
         `total(params, batch, present=None) -> gradients`. `batch` is a pytree with a leading axis
         of examples on every leaf (a leaf may hold one typed key an example); `present` are booleans
         (examples,), False for padding. The sum has the structure of `params` and at least single
-        precision; `private_region_noise` makes an update of it.
+        precision; `private_region_noise` makes an update of it. Where anything else is asked for,
+        it returns `(gradients, AuxiliaryOutput)`, all from the same pass.
 
     Raises:
         ValueError: if the microbatch size is not a positive whole number; from `total`, if the
@@ -54,10 +85,15 @@ def clipped_grad(
         >>> total = clipped_grad(loss, clip, microbatch_size=2)
         >>> total({"w": 1.0}, jnp.array([1.0, 5.0, -1.0, 0.5]))
         {'w': Array(2.5, dtype=float32)}
+        >>> total = clipped_grad(loss, clip, return_values=True, return_grad_norms=True)
+        >>> _, more = total({"w": 2.0}, jnp.array([1.0, 5.0]))
+        >>> print(more.values, more.grad_norms)
+        [ 2. 10.] [1. 5.]
     """
     if microbatch_size is not None:
         at_least(1, microbatch_size=microbatch_size)
-    per_example = jax.vmap(jax.grad(loss), in_axes=(None, 0))
+    per_example = jax.vmap(jax.value_and_grad(loss, has_aux=has_aux), in_axes=(None, 0))
+    more = has_aux or return_values or return_grad_norms
 
     def total(params: Any, batch: Any, present: jax.Array | None = None) -> Any:
         examples = count_examples(batch)
@@ -75,22 +111,31 @@ def clipped_grad(
         zero = _empty_sum(batch)
         params = jax.tree.map(lambda p: p + zero.astype(jnp.result_type(p)), params)
 
-        def one(microbatch: tuple[Any, jax.Array]) -> Any:
+        def one(microbatch: tuple[Any, jax.Array]) -> tuple[Any, AuxiliaryOutput]:
             inputs, real = microbatch
-            return clip.sum(per_example(params, inputs), real)
+            returned, gradients = per_example(params, inputs)
+            values, aux = returned if has_aux else (returned, None)
+            norms = clip.norms(gradients) if return_grad_norms else None
+            return clip.sum(gradients, real), AuxiliaryOutput(
+                values if return_values else None, norms, aux
+            )
 
         if size == examples:
-            return one((batch, present))
+            gradients, auxiliary = one((batch, present))
+            return (gradients, auxiliary) if more else gradients
         microbatches = jax.tree.map(
             lambda x: x.reshape(examples // size, size, *x.shape[1:]), (batch, present)
         )
-        shapes = jax.eval_shape(one, jax.tree.map(lambda x: x[0], microbatches))
+        shapes, _ = jax.eval_shape(one, jax.tree.map(lambda x: x[0], microbatches))
         start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype) + zero.astype(s.dtype), shapes)
 
-        def add(running: Any, microbatch: Any) -> tuple[Any, None]:
-            return jax.tree.map(jnp.add, running, one(microbatch)), None
+        def add(running: Any, microbatch: Any) -> tuple[Any, AuxiliaryOutput]:
+            gradients, auxiliary = one(microbatch)
+            return jax.tree.map(jnp.add, running, gradients), auxiliary
 
-        return jax.lax.scan(add, start, microbatches)[0]
+        gradients, parts = jax.lax.scan(add, start, microbatches)
+        auxiliary = jax.tree.map(lambda x: x.reshape(examples, *x.shape[2:]), parts)
+        return (gradients, auxiliary) if more else gradients
 
     return total
 

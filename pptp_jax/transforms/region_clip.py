@@ -98,6 +98,20 @@ class RegionClip:
         """
         return self.max_norm if self.jointly else self.max_norm * math.sqrt(len(self.labels))
 
+    def norms(self, gradients: Any) -> jax.Array:
+        """Each example's norm before clipping (examples,): over the private regions together.
+
+        Args:
+            gradients: as for `sum`. If `jointly`, the norm runs over all regions.
+        """
+        labels = jax.tree.leaves(self.region_map.labels(gradients))
+        counted = [
+            leaf
+            for leaf, own in zip(jax.tree.leaves(gradients), labels, strict=True)
+            if self.jointly or own in self.labels
+        ]
+        return scaled_norm(counted, axes=1).value
+
     def sum(self, gradients: Any, present: jax.Array | None = None) -> Any:
         """The sum over the examples, with each example clipped.
 

@@ -16,7 +16,16 @@ from pptp_jax.metrics import Resampling, auc, roc
 from pptp_jax.models import Variables, from_linen
 from pptp_jax.objectives import RelaxLoss, TaskLoss
 from pptp_jax.signals import gradient_norms
-from pptp_jax.training import SGD, Execution, Phase, Recipe, make_train, train_fleet, undefended
+from pptp_jax.training import (
+    SGD,
+    Execution,
+    Phase,
+    Recipe,
+    Rewind,
+    make_train,
+    train_fleet,
+    undefended,
+)
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 
@@ -125,7 +134,9 @@ def test_all_fleets_start_at_the_same_values(fleets: Fleets) -> None:
 def test_retraining_is_the_recipe_taken_up_at_its_second_phase(fleets: Fleets) -> None:
     phases = (
         Phase(epochs=3, objectives=TaskLoss()),
-        Phase(epochs=2, objectives=WORKSHOP.defence, rewound=("protect",), frozen=("general",)),
+        Phase(
+            epochs=2, objectives=WORKSHOP.defence, start=(Rewind("protect"),), frozen=("general",)
+        ),
     )
     recipe = Recipe(name="mine", phases=phases, region="linear")
     train = make_train(MODEL, recipe, WORKSHOP.optimizer, batch_size=10)

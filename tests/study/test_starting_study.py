@@ -14,7 +14,7 @@ from pptp_jax.models import Variables, mlp, starting_from
 from pptp_jax.objectives import TaskLoss
 from pptp_jax.regions import PROTECT
 from pptp_jax.study import overridden
-from pptp_jax.training import Phase, Recipe, make_train, undefended
+from pptp_jax.training import Phase, Recipe, Rewind, make_train, undefended
 
 START = STUDY.model.init(jax.random.key(9), jnp.ones((1, 8, 8, 1)))
 
@@ -28,7 +28,7 @@ def test_frozen_and_rewound_regions_have_the_given_values() -> None:
     data = Arrays.of(STUDY.load())
     phases = (
         Phase(epochs=1, objectives=TaskLoss()),
-        Phase(epochs=1, objectives=TaskLoss(), rewound=(PROTECT,), frozen=(PROTECT,)),
+        Phase(epochs=1, objectives=TaskLoss(), start=(Rewind(PROTECT),), frozen=(PROTECT,)),
     )
     recipe = Recipe(name="back", phases=phases, region="stem")
     train = jax.jit(make_train(starting_from(STUDY.model, START), recipe, batch_size=50))

@@ -18,8 +18,8 @@ from pptp_jax.training import (
     Execution,
     Progress,
     Recipe,
+    RewindWeights,
     Trainer,
-    Vulnerable,
     cwrf,
     make_train,
     selena,
@@ -45,7 +45,7 @@ LEARNING = {
     "centres, split": split("stem", CRL(alpha=1.0), 2),
     "mixed": whole_network(MixupMMD(weight=2.0), 2),
     "selena": selena(1, 2, Ensemble(models=3, left_out=1)),
-    "cwrf": cwrf(Vulnerable(share=0.1, batches=2), RELAX, epochs=1, more=2),
+    "cwrf": cwrf(RewindWeights(share=0.1, batches=2), RELAX, epochs=1, more=2),
 }
 
 

@@ -15,6 +15,7 @@ from pptp_jax.objectives import AdversarialRegularisation, MixupMMD
 from pptp_jax.training import (
     SGD,
     Execution,
+    Poisson,
     Private,
     Recipe,
     Strategy,
@@ -61,6 +62,10 @@ CASES = {
     "batch norm": (NORMED, undefended(2)),
     "mixed and compared": (MLP, whole_network(MixupMMD(weight=2.0), 2)),
     "adversary": (MLP, whole_network(AdversarialRegularisation(weight=2.0, hidden=(4,)), 2)),
+    "poisson": (
+        MLP,
+        dp_sgd(Private(noise_multiplier=1.0, microbatch_size=7), epochs=1, batches=Poisson()),
+    ),
     "private": (MLP, dp_sgd(Private(noise_multiplier=1.0, microbatch_size=10), epochs=1)),
 }
 

@@ -29,11 +29,15 @@ from pptp_jax.training import (
     SGD,
     Ensemble,
     Execution,
+    FromScratch,
     Perturbation,
+    Perturbed,
     Phase,
+    Poisson,
     Private,
     Recipe,
-    Vulnerable,
+    Rewind,
+    RewindWeights,
     cwrf,
     finish,
     freeze,
@@ -177,7 +181,7 @@ def test_what_is_seen_on_the_way_is_a_shorter_run() -> None:
 
 
 PLAIN = Phase(epochs=1, objectives=CE)
-STUDENT = Phase(epochs=1, objectives=Distillation(), anew=True)
+STUDENT = Phase(epochs=1, objectives=Distillation(), start=(FromScratch(),))
 TEACHERS = replace(PLAIN, ensemble=Ensemble(models=3, left_out=1))
 PRIVATE = Private(noise_multiplier=1.0)
 
@@ -196,8 +200,8 @@ def fleet(recipe: Recipe, data=DATA, batch_size: int = BATCH):
         (lambda: Perturbation(rate=1.5), "rate must lie between 0 and 1"),
         (lambda: Private(noise_multiplier=-1.0), "noise_multiplier must be .* at least 0"),
         (lambda: Private(noise_multiplier=1.0, microbatch_size=0), "microbatch_size must be"),
-        (lambda: Vulnerable(share=2.0), "share must lie between 0 and 1"),
-        (lambda: Vulnerable(share=0.1, batches=0), "batches must be a whole number"),
+        (lambda: RewindWeights(share=2.0), "share must lie between 0 and 1"),
+        (lambda: RewindWeights(share=0.1, batches=0), "batches must be a whole number"),
         (lambda: Ensemble(models=3, left_out=3), "left_out must be below that; got 3"),
         (lambda: Ensemble(models=None), "models must be a whole number, got None"),
         (lambda: replace(PLAIN, objectives=3), "one of pptp_jax.objectives, got int"),
@@ -208,17 +212,40 @@ def fleet(recipe: Recipe, data=DATA, batch_size: int = BATCH):
             "mixes inputs must be the only one",
         ),
         (
-            lambda: replace(PLAIN, perturbed={PROTECT: Perturbation(scale=0.1)}, frozen=(PROTECT,)),
+            lambda: replace(
+                PLAIN, gradient=Perturbed({PROTECT: Perturbation(scale=0.1)}), frozen=(PROTECT,)
+            ),
             "region protect cannot be both perturbed and frozen",
         ),
         (
             lambda: replace(
-                PLAIN, private=PRIVATE, vulnerable=Vulnerable(share=0.1), ensemble=Ensemble()
+                PLAIN, gradient=PRIVATE, start=(RewindWeights(share=0.1),), ensemble=Ensemble()
             ),
             "clipped gradients alone; this one has vulnerable weights and an ensemble",
         ),
+        (lambda: Perturbed({}), "a perturbation for at least one region"),
         (
-            lambda: replace(PLAIN, private=PRIVATE, objectives=MixupMMD(weight=1.0)),
+            lambda: replace(PLAIN, start=(PROTECT,)),
+            "start must be made of Rewind, FromScratch, RewindWeights, got a str",
+        ),
+        (
+            lambda: replace(PLAIN, start=(RewindWeights(share=0.1), RewindWeights(share=0.2))),
+            "once: give one share",
+        ),
+        (lambda: replace(PLAIN, gradient=None), "gradient must be made of Plain, Perturbed"),
+        (lambda: replace(PLAIN, batches=Poisson()), "only a private gradient is divided by"),
+        (lambda: Poisson(rate=1.5), "rate must lie between 0 and 1"),
+        (lambda: Poisson(rate=np.zeros(3)), "above 0 for some example"),
+        (lambda: Poisson(rate=np.full((2, 2), 0.5)), "one for each member in an array"),
+        (lambda: Poisson(rate=["a"]), "rate must lie between 0 and 1"),
+        (lambda: Poisson(overflow=0.0), "overflow must lie above 0 and be at most 1e-6, got 0.0"),
+        (lambda: Poisson(overflow=1e-3), "overflow must lie above 0 and be at most 1e-6"),
+        (
+            lambda: replace(TEACHERS, start=(Rewind(PROTECT),)),
+            "from scratch, on members, without a teacher; this one has something to rewind",
+        ),
+        (
+            lambda: replace(PLAIN, gradient=PRIVATE, objectives=MixupMMD(weight=1.0)),
             "needs reference examples and an objective that mixes inputs",
         ),
         (
@@ -233,16 +260,16 @@ def fleet(recipe: Recipe, data=DATA, batch_size: int = BATCH):
         (lambda: Recipe(name="r", phases=(PLAIN, TEACHERS)), "r ends with an ensemble"),
         (
             lambda: Recipe(name="r", phases=(TEACHERS, PLAIN)),
-            "r must train anew, on the members, after the phase of an ensemble",
+            "r must train from scratch, on the members, after the phase of an ensemble",
         ),
         (
             lambda: Recipe(name="r", phases=(TEACHERS, replace(STUDENT, examples="reference"))),
-            "r must train anew, on the members",
+            "r must train from scratch, on the members",
         ),
         (lambda: freeze_in_turn({"stem": 3}, epochs=3), "blocks stop after 1 to 2 of the 3 epochs"),
         (lambda: freeze_in_turn({}, epochs=3), "blocks stop after 1 to 2"),
         (
-            lambda: fleet(Recipe(name="r", phases=(PLAIN, replace(PLAIN, private=PRIVATE)))),
+            lambda: fleet(Recipe(name="r", phases=(PLAIN, replace(PLAIN, gradient=PRIVATE)))),
             "r clips the gradient of each example alone, but the model keeps running statistics",
         ),
         (
@@ -251,7 +278,8 @@ def fleet(recipe: Recipe, data=DATA, batch_size: int = BATCH):
         ),
         (
             lambda: fleet(
-                cwrf(Vulnerable(share=0.1), CE, 1, 1), DATA._replace(reference=DATA.reference[:9])
+                cwrf(RewindWeights(share=0.1), CE, 1, 1),
+                DATA._replace(reference=DATA.reference[:9]),
             ),
             "needs at least 20 reference examples, a batch, and there are 9",
         ),

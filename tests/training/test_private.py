@@ -59,7 +59,7 @@ def test_a_step_is_a_loop_over_examples_with_the_same_noise() -> None:
 
 def test_regions_are_clipped_as_one_and_frozen_ones_do_not_count() -> None:
     quiet = Private(noise_multiplier=0.0, max_norm=0.5)
-    phase = Phase(epochs=1, objectives=CE, private=quiet, frozen=("still",))
+    phase = Phase(epochs=1, objectives=CE, gradient=quiet, frozen=("still",))
     region = {"still": ["stem"], "first": ["stage1"]}
     ours = watched(Recipe(name="r", region=region, phases=(phase,)), **ONE_STEP)[1]
     total = clipped_sum(1, frozen=("stem",))
@@ -77,7 +77,7 @@ def test_an_objective_that_learns_from_the_outputs_would_tell_what_no_noise_cove
     with pytest.raises(
         ValueError, match="one has an objective that learns from the members itself"
     ):
-        Phase(epochs=1, objectives=CRL(alpha=1.0), private=NOISY)
+        Phase(epochs=1, objectives=CRL(alpha=1.0), gradient=NOISY)
 
 
 def test_group_norm_is_welcome_and_batch_norm_is_not() -> None:

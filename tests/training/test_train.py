@@ -17,6 +17,7 @@ from pptp_jax.training import (
     SGD,
     Phase,
     Recipe,
+    Rewind,
     Trainer,
     early_stopped,
     freeze,
@@ -120,7 +121,7 @@ def test_rewind_starts_the_region_anew_and_freezes_the_rest() -> None:
         region="stem",
         phases=(
             Phase(epochs=3, objectives=TaskLoss()),
-            Phase(epochs=1, objectives=RELAX, rewound=(PROTECT,), frozen=(PROTECT, GENERAL)),
+            Phase(epochs=1, objectives=RELAX, start=(Rewind(PROTECT),), frozen=(PROTECT, GENERAL)),
         ),
     )
     after = trained(still)[0].params

@@ -100,6 +100,29 @@ def test_equals_jax_privacy(microbatch):
     assert clip.sensitivity == theirs.sensitivity()
 
 
+# jax_privacy 2.0 calls an optax function that optax 0.2.8 deprecates.
+@pytest.mark.filterwarnings("ignore:optax.global_norm is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("microbatch", [None, 4])
+def test_values_norms_and_aux_are_those_of_jax_privacy(microbatch):
+    def with_aux(params, example):
+        return loss(params, example), {"twice": 2 * example["y"]}
+
+    batch, clip = batch_of(12), RegionClip(REGIONS, ALL, 0.7, jointly=True)
+    options = {"has_aux": True, "return_values": True, "return_grad_norms": True}
+    options["microbatch_size"] = microbatch
+    ours, more = jax.jit(clipped_grad(with_aux, clip, **options))(PARAMS, batch)
+    assert_close(ours, clipped_grad(loss, clip, microbatch_size=microbatch)(PARAMS, batch))
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        theirs = reference(with_aux, l2_clip_norm=0.7, keep_batch_dim=False, **options)
+        _, known = jax.jit(theirs)(PARAMS, batch)
+    assert_close(more._asdict(), {name: getattr(known, name) for name in more._fields})
+    single = RegionClip(REGIONS, "protect", 0.7)
+    _, own = clipped_grad(loss, single, return_grad_norms=True)(PARAMS, batch)
+    first = gradient_of(PARAMS, jax.tree.map(lambda leaf: leaf[0], batch))["stem"]
+    np.testing.assert_allclose(own.grad_norms[0], optax.tree.norm(first), rtol=1e-5)
+    assert own.values is None and own.aux is None
+
+
 def test_each_example_may_bring_its_own_key():
     def noisy(params, example):
         x, key = example

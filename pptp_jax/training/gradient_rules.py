@@ -1,0 +1,108 @@
+"""What is done to the gradients of a phase: nothing, something by region, or DP-SGD."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+from jaxtyping import Array, Float
+
+from pptp_jax.validation import Refused, at_least, fraction, given, not_negative, positive
+
+Number = float | Float[Array, ""]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    """The gradients as they are.
+
+    Examples:
+        >>> Plain()
+        Plain()
+    """
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Perturbation:
+    """What is done to the gradient of one region before the optimiser sees it, in this order.
+
+    Noise on a region alone gives **no ε for the model**.
+
+    Attributes:
+        max_norm: the norm that the region's gradient is clipped to; None clips nothing.
+        stddev: the standard deviation of Gaussian noise; None adds none.
+        rate: the share of weights whose gradient is dropped in a step; None drops none.
+        scale: what the region's updates are multiplied by, behind the optimiser; None leaves them.
+
+    Raises:
+        ValueError: if nothing is asked for, or a number is out of range.
+
+    Examples:
+        >>> Perturbation(max_norm=1.0, stddev=0.1).rate is None
+        True
+    """
+
+    max_norm: Number | None = None
+    stddev: Number | None = None
+    rate: Number | None = None
+    scale: Number | None = None
+
+    def __post_init__(self) -> None:
+        if all(value is None for value in vars(self).values()):
+            raise Refused("a perturbation needs at least one of max_norm, stddev, rate and scale")
+        positive(**given(max_norm=self.max_norm))
+        not_negative(**given(stddev=self.stddev, scale=self.scale))
+        fraction(**given(rate=self.rate))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Perturbed:
+    """The gradients of some regions, perturbed.
+
+    Attributes:
+        regions: what is done to which region.
+
+    Raises:
+        ValueError: if there is no region.
+
+    Examples:
+        >>> list(Perturbed({"protect": Perturbation(scale=0.1)}).regions)
+        ['protect']
+    """
+
+    regions: Mapping[str, Perturbation]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.regions, Mapping) and not self.regions:
+            raise Refused("Perturbed needs a perturbation for at least one region, got none")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Private:
+    """DP-SGD: each example's gradient clipped, Gaussian noise on their sum.
+
+    Attributes:
+        noise_multiplier: σ, the noise's standard deviation over `max_norm`.
+        max_norm: C, the norm that each example's gradient is clipped to.
+        microbatch_size: the examples whose gradients are in memory at a time; None takes the batch.
+
+    References:
+        Abadi et al., "Deep Learning with Differential Privacy", CCS 2016,
+        https://arxiv.org/abs/1607.00133
+
+    Examples:
+        >>> Private(noise_multiplier=1.0).max_norm
+        1.0
+    """
+
+    noise_multiplier: Number
+    max_norm: Number = 1.0
+    microbatch_size: int | None = jax.tree.static(default=None)
+
+    def __post_init__(self) -> None:
+        not_negative(noise_multiplier=self.noise_multiplier)
+        positive(max_norm=self.max_norm)
+        at_least(1, **given(microbatch_size=self.microbatch_size))
