@@ -4,7 +4,6 @@ Which blocks are exchanged is an argument of the compiled program, not a part of
 a network share one.
 """
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -38,7 +37,7 @@ def exchanged(params: Any, donor: Any, numbers: Any, chosen: Bool[Array, " block
     )
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def signals_after_exchange(
     model: Model,
     fleet: Variables,

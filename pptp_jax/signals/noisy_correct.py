@@ -62,7 +62,7 @@ def noisy_correct(
     return _shares(model, draws, fleet, data, rows, key, flips, stddev)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=1)
 def _shares(
     model: Model,
     draws: int,
