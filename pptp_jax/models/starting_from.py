@@ -99,7 +99,7 @@ def starting_from(
 
 def _check_numbers(given: Mapping[str, np.ndarray]) -> None:
     for name, array in given.items():
-        if not jnp.issubdtype(array.dtype, jnp.number):
+        if not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
             raise Refused(f"the given values must be numbers; {name} holds {array.dtype}")
         if not np.isfinite(array).all():
             raise Refused(f"the given values must be finite; {name} holds NaN or infinity")
