@@ -60,9 +60,9 @@ def lowered_program(spec: FleetSpec) -> str:
         )
         variables, _ = train(key, data, members)
         return collect(
-            model,
-            variables,
+            model.answering(variables),
             asked,
+            task=model.task,
             signals=spec.kept,
             queries=spec.queries,
             release=spec.recipe.release,

@@ -58,9 +58,9 @@ def _answers(
     spec: FleetSpec, model: Model, own: Variables, data: Arrays, key: Any
 ) -> dict[str, Shaped[Array, "..."]]:
     return collect(
-        model,
-        own,
+        model.answering(own),
         data,
+        task=model.task,
         signals=spec.kept,
         queries=spec.queries,
         release=spec.recipe.release,

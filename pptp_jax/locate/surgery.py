@@ -66,9 +66,9 @@ def signals_after_exchange(
     ) -> tuple[Float[Array, "queries examples"], Bool[Array, " examples"]]:
         params = exchanged(own.params, donor, numbers, chosen)
         variables = recompute_statistics(model, Variables(params, own.state), rows, data.inputs)
-        seen = collect(
-            model, variables, data, signals=(model.task.signal("confidence"), utility(model.task))
-        )
+        task = model.task
+        wanted = task.signal("confidence"), utility(task)
+        seen = collect(model.answering(variables), data, task=task, signals=wanted)
         return seen["confidence"], seen["utility"]
 
     return jax.vmap(one)(fleet, donors, batches)

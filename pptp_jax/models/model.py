@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 
 from pptp_jax.regions import Block
-from pptp_jax.tasks import Classification, Task
+from pptp_jax.tasks import Batch, Classification, Task
 
 # Whether a network is in training mode, or the names of the blocks that are.
 Mode = bool | tuple[str, ...]
@@ -141,6 +141,19 @@ class Model:
         """The model with other shared weights: the traced ones of a program, say."""
         named = dict(zip((*_FUNCTIONS, *_STATIC), static.parts, strict=True))
         return cls(**named, config=static.config, shared=shared[0])
+
+    def answering(self, variables: Variables) -> Callable[[Any], Any]:
+        """The function from a batch of inputs to outputs that trained variables make, in eval mode.
+
+        Args:
+            variables: the parameters and the state.
+        """
+
+        def answers(x: Any) -> Any:
+            outputs, _ = self.task.outputs(self, variables, Batch(x), train=False, key=None)
+            return outputs
+
+        return answers
 
     def shapes(self, x: Any) -> Variables:
         """The shapes of the parameters and the state; nothing is computed.

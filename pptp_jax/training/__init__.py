@@ -10,6 +10,7 @@ from pptp_jax.training.checks import (
 from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.fleet import Trained, train_fleet
 from pptp_jax.training.grouping import chunks, fitting_chunk, needed_memory
+from pptp_jax.training.loop_phases import LoopPhase
 from pptp_jax.training.optimizer import DEFAULT_OPTIMIZER, SGD, Optimizer
 from pptp_jax.training.phase import Ensemble, Perturbation, Phase, Private, Vulnerable
 from pptp_jax.training.probe import Probe, fastest_strategy
@@ -46,6 +47,7 @@ __all__ = [
     "Checkpoint",
     "Ensemble",
     "Execution",
+    "LoopPhase",
     "Metrics",
     "Optimizer",
     "Perturbation",

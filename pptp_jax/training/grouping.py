@@ -66,7 +66,7 @@ def fitting_chunk(
     """
     strategy = usual_strategy() if strategy is None else strategy
     kept, passing = _of_one(model, data, batch_size, networks, strategy.data_devices)
-    memory, teams = _memory() * _MEMORY_SHARE - _total(model.shared), 1
+    memory, teams = memory_for_models() - _total(model.shared), 1
     if jax.default_backend() != "cpu":  # whose devices share one memory
         memory, teams = memory * strategy.data_devices, strategy.devices
     if strategy.order == "vmap":
@@ -136,6 +136,11 @@ def _total(tree: Any) -> int:
 
 def _bytes(array: Any) -> int:
     return math.prod(array.shape) * getattr(array.dtype, "itemsize", 4)
+
+
+def memory_for_models() -> float:
+    """The bytes of a device's memory that models trained side by side may take."""
+    return _memory() * _MEMORY_SHARE
 
 
 def _memory() -> int:
