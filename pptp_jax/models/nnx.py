@@ -10,8 +10,6 @@ from flax import nnx
 from pptp_jax.models.foreign import as_blocks, part, parts_learning, record
 from pptp_jax.models.model import Mode, Model, Variables
 
-_KINDS = (nnx.Param, nnx.RngState, ...)
-
 
 def from_nnx(
     make: Callable[[nnx.Rngs], nnx.Module],
@@ -47,10 +45,11 @@ def from_nnx(
         >>> model.apply(params, state, x, train=False, key=None)[0].shape
         (5, 2)
     """
-    graph, _, streams, _ = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))), *_KINDS)
+    like = nnx.eval_shape(lambda: make(nnx.Rngs(0)))
+    graph, _, streams, _ = nnx.split(like, nnx.Param, nnx.RngState, ...)
 
     def kept(module: nnx.Module) -> Variables:
-        _, params, _, rest = nnx.split(module, *_KINDS)
+        _, params, _, rest = nnx.split(module, nnx.Param, nnx.RngState, ...)
         state = nnx.to_pure_dict(rest)
         return Variables(nnx.to_pure_dict(params), {"state": state} if state else {})
 

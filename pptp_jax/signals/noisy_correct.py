@@ -70,8 +70,8 @@ def _shares(
     data: Arrays,
     rows: Int[Array, " rows"],
     key: Key[Array, ""],
-    flips: float | None,
-    stddev: float,
+    flips: float | Float[Array, ""] | None,
+    stddev: float | Float[Array, ""],
 ) -> Float[Array, "models rows"]:
     def of_example(own: Variables, row: Int[Array, ""]) -> Float[Array, ""]:
         x = data.inputs(row)

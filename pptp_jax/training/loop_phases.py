@@ -47,13 +47,16 @@ def loop_phases(
         _check(phase, regions)
     found = []
     for phase in phases:
-        tx = _optimizer(optimizer, int(phase.epochs), steps_per_epoch)
-        own = transform(lambda steps, tx=tx: tx, phase, 0, regions, None, 1)
-        found.append(LoopPhase(int(phase.epochs), own, partial(_start, phase, regions)))
+        epochs = int(phase.epochs)
+        make = partial(_optimizer, optimizer, epochs, steps_per_epoch)
+        own = transform(make, phase, 0, regions, None, 1)
+        found.append(LoopPhase(epochs, own, partial(_start, phase, regions)))
     return found
 
 
-def _optimizer(optimizer: Any, epochs: int, steps: int | None) -> optax.GradientTransformation:
+def _optimizer(
+    optimizer: Any, epochs: int, steps: int | None, _: Any
+) -> optax.GradientTransformation:
     if isinstance(optimizer, optax.GradientTransformation):
         return optimizer
     if steps is None:
