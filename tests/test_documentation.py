@@ -49,6 +49,7 @@ NAMED_ALONE = {
     "Division",
     "Guarantee",
     "Interval",
+    "LoopPhase",
     "Matched",
     "Membership",
     "Metrics",

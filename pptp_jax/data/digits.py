@@ -24,12 +24,17 @@ class Digits:
         (1797, 8, 8, 1)
     """
 
-    def load(self, select: Select = np.arange) -> Dataset:
-        """Reads the images; identities are their positions in scikit-learn's order."""
+    def load(self, select: Select = np.arange, *, examples: int | None = None) -> Dataset:
+        """Reads the images; identities are their positions in scikit-learn's order.
+
+        Args:
+            select: the rows to read, given how many there are.
+            examples: how many of these rows, the first ones; None for all.
+        """
         from sklearn.datasets import load_digits
 
         x, y = load_digits(return_X_y=True)
-        rows = select(len(y))
+        rows = select(len(y))[:examples]
         return Dataset(
             name="digits",
             x=x[rows].astype(np.uint8).reshape(-1, 8, 8, 1),

@@ -28,6 +28,11 @@ class Membership(NamedTuple):
     shadows: tuple[int, ...]
     evaluated: Int[np.ndarray, " evaluated"]
 
+    @property
+    def members(self) -> Int[np.ndarray, "models members"]:
+        """Each model's members, in ascending order; all have as many."""
+        return member_indices(self.matrix)
+
     def spread(self, rows: Int[np.ndarray, " rows"], examples: int) -> "Membership":
         """The same membership for some rows of a larger data set, of whose others nobody learns.
 

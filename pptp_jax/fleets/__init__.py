@@ -1,6 +1,7 @@
 """Fleets on disk: trained once, their signals kept, and taken up where they stopped."""
 
 from pptp_jax.fleets.fingerprint import fingerprint
+from pptp_jax.fleets.own_loop import fleet
 from pptp_jax.fleets.run import run_fleet, run_fleets
 from pptp_jax.fleets.spec import FleetSpec, Runtime
 from pptp_jax.fleets.stored import FleetSignals, StoredFleet
@@ -11,6 +12,7 @@ __all__ = [
     "Runtime",
     "StoredFleet",
     "fingerprint",
+    "fleet",
     "run_fleet",
     "run_fleets",
 ]

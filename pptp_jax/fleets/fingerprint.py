@@ -11,7 +11,9 @@ from jaxtyping import Array, Int, Key, Shaped
 from pptp_jax import __version__
 from pptp_jax.data import Arrays
 from pptp_jax.fleets.spec import FleetSpec
+from pptp_jax.models import Model
 from pptp_jax.models.model import configs
+from pptp_jax.models.weights import checksum
 from pptp_jax.signals import collect
 from pptp_jax.storage.record import describe
 from pptp_jax.training import make_train
@@ -35,6 +37,8 @@ def fingerprint(spec: FleetSpec) -> str:
         [__version__, jax.__version__],
         lowered_program(spec),
     ]
+    if jax.tree.leaves(spec.model.shared):
+        parts.append(checksum(spec.model.shared))
     # In the program as well, as long as JAX writes constants out.
     for config in configs(spec.model):
         parts += [config[name] for name in ("start", "mean", "deviation") if name in config]
@@ -43,18 +47,22 @@ def fingerprint(spec: FleetSpec) -> str:
 
 def lowered_program(spec: FleetSpec) -> str:
     """The text of the computation from a key to signals, with every number of the recipe in it."""
-    train = make_train(
-        spec.model, spec.recipe, spec.optimizer, batch_size=spec.batch_size, places=spec.places
-    )
 
     def program(
-        key: Key[Array, ""], data: Arrays, asked: Arrays, members: Int[Array, " members"]
+        model: Model,
+        key: Key[Array, ""],
+        data: Arrays,
+        asked: Arrays,
+        members: Int[Array, " members"],
     ) -> dict[str, Shaped[Array, "..."]]:
+        train = make_train(
+            model, spec.recipe, spec.optimizer, batch_size=spec.batch_size, places=spec.places
+        )
         variables, _ = train(key, data, members)
         return collect(
-            spec.model,
-            variables,
+            model.answering(variables),
             asked,
+            task=model.task,
             signals=spec.kept,
             queries=spec.queries,
             release=spec.recipe.release,
@@ -64,6 +72,7 @@ def lowered_program(spec: FleetSpec) -> str:
     return (
         jax.jit(program)
         .lower(
+            spec.model,
             jax.eval_shape(lambda: jax.random.key(0)),
             spec.arrays,
             spec.asked_arrays,

@@ -8,7 +8,7 @@ from jaxtyping import Array, Int, Shaped
 
 from pptp_jax.data import Arrays
 from pptp_jax.fleets.spec import FleetSpec
-from pptp_jax.models import Variables
+from pptp_jax.models import Model, Variables
 from pptp_jax.signals import Asked, Layout, Part, collect
 from pptp_jax.tasks import Signal
 
@@ -23,7 +23,8 @@ def layout(spec: FleetSpec, key: str, epochs: int) -> Layout:
     """
     signals = spec.signals_at(epochs)
     shapes = spec.model.shapes(spec.arrays.batch_shape())
-    one = jax.eval_shape(partial(_answers, spec), shapes, spec.asked_arrays, jax.random.key(0))
+    answers = partial(_answers, spec, spec.model)
+    one = jax.eval_shape(answers, shapes, spec.asked_arrays, jax.random.key(0))
     stacked = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape), a.dtype), shapes)
     parts = {}
     for signal in signals:
@@ -54,12 +55,12 @@ def _take(spec: FleetSpec, signal: Signal, fleet: Variables) -> Shaped[Array, "m
 
 
 def _answers(
-    spec: FleetSpec, own: Variables, data: Arrays, key: Any
+    spec: FleetSpec, model: Model, own: Variables, data: Arrays, key: Any
 ) -> dict[str, Shaped[Array, "..."]]:
     return collect(
-        spec.model,
-        own,
+        model.answering(own),
         data,
+        task=model.task,
         signals=spec.kept,
         queries=spec.queries,
         release=spec.recipe.release,
@@ -68,8 +69,14 @@ def _answers(
 
 
 def reduced(
-    spec: FleetSpec, group: Variables, place: Int[Array, ""], model: Int[Array, ""], data: Arrays
+    spec: FleetSpec,
+    model: Model,
+    group: Variables,
+    place: Int[Array, ""],
+    number: Int[Array, ""],
+    data: Arrays,
 ) -> dict[str, Shaped[Array, "..."]]:
     """The signals that follow from the answers of a model that stands somewhere in a group."""
     own = jax.tree.map(lambda leaf: leaf[place], group)
-    return _answers(spec, own, data, jax.random.fold_in(jax.random.key(spec.seed), model))
+    key = jax.random.fold_in(jax.random.key(spec.seed), number)
+    return _answers(spec, model, own, data, key)

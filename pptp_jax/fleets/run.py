@@ -262,7 +262,7 @@ class _Run:
         parts, asked = self.stores[epochs].layout.parts, self.spec.asked_arrays
 
         def row(place: int, model: int) -> tuple[int, dict[str, np.ndarray]]:
-            seen = self._take(variables, place, model, asked)
+            seen = self._take(self.spec.model, variables, place, model, asked)
             found = {"finite": jnp.isfinite(seen["confidence"]).all(), **seen}
             found |= {name: of_group[place] for name, of_group in known.items()}
             return model, {name: np.asarray(found[name]) for name in parts}

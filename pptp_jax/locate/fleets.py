@@ -5,7 +5,6 @@ A group of models at a time, so that memory holds a group of each fleet and no m
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -138,7 +137,7 @@ class Workshop:
         return fleet.variables
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _initial(model: Model, data: Arrays, seed: int, group: Int[Array, " models"]) -> Variables:
     """The values that `train_fleet` starts these models at."""
 

@@ -4,7 +4,6 @@ Which blocks are exchanged is an argument of the compiled program, not a part of
 a network share one.
 """
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -38,7 +37,7 @@ def exchanged(params: Any, donor: Any, numbers: Any, chosen: Bool[Array, " block
     )
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def signals_after_exchange(
     model: Model,
     fleet: Variables,
@@ -67,9 +66,9 @@ def signals_after_exchange(
     ) -> tuple[Float[Array, "queries examples"], Bool[Array, " examples"]]:
         params = exchanged(own.params, donor, numbers, chosen)
         variables = recompute_statistics(model, Variables(params, own.state), rows, data.inputs)
-        seen = collect(
-            model, variables, data, signals=(model.task.signal("confidence"), utility(model.task))
-        )
+        task = model.task
+        wanted = task.signal("confidence"), utility(task)
+        seen = collect(model.answering(variables), data, task=task, signals=wanted)
         return seen["confidence"], seen["utility"]
 
     return jax.vmap(one)(fleet, donors, batches)

@@ -1,9 +1,11 @@
 """Models behind `Model(init, apply)`; the only floor that knows flax."""
 
 from pptp_jax.models.cnn import cnn
+from pptp_jax.models.equinox import from_equinox
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.mlp import mlp
 from pptp_jax.models.model import Model, Variables, learns
+from pptp_jax.models.nnx import from_nnx
 from pptp_jax.models.precision import in_bfloat16
 from pptp_jax.models.rebuilt import BUILDERS, rebuilt
 from pptp_jax.models.resnet import resnet18
@@ -20,7 +22,9 @@ __all__ = [
     "Model",
     "Variables",
     "cnn",
+    "from_equinox",
     "from_linen",
+    "from_nnx",
     "in_bfloat16",
     "learns",
     "mlp",

@@ -7,10 +7,15 @@ from typing import Any, NamedTuple
 import jax
 
 from pptp_jax.regions import Block
-from pptp_jax.tasks import Classification, Task
+from pptp_jax.tasks import Batch, Classification, Task
 
 # Whether a network is in training mode, or the names of the blocks that are.
 Mode = bool | tuple[str, ...]
+
+# The fields of a model that are given its shared weights, and those that two models of one compiled
+# program have in common besides.
+_FUNCTIONS = ("init", "apply", "statistics", "features")
+_STATIC = ("blocks", "task")
 
 
 class Variables(NamedTuple):
@@ -26,8 +31,34 @@ class Variables(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class _Bound:
+    """A function of a model, called with the weights that all models of a fleet share.
+
+    A caller's own `shared` comes first, so that a function that wraps this one can pass it on.
+    """
+
+    function: Callable[..., Any]
+    shared: Any
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self.function(*args, **{"shared": self.shared, **named})
+
+
+@dataclass(frozen=True)
+class _Static:
+    """What of a model is no array. Two are equal if they give the same compiled programs."""
+
+    parts: tuple[Any, ...]
+    config: Mapping[str, Any] = field(compare=False)
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclass(frozen=True, eq=False)
 class Model:
     """Two pure functions, and the names of the parts that regions are made of.
+
+    A pytree whose leaves are its shared weights, so that a compiled program takes them as an
+    argument, once for a whole fleet.
 
     Attributes:
         init: `init(key, x) -> Variables`, for a batch `x` of shape (batch, *example).
@@ -48,6 +79,10 @@ class Model:
         features: `features(params, state, x) -> tuple`, what each block makes of the batch `x` in
             eval mode, in the order of the blocks; None where nobody can look inside.
         task: what the model is for: its loss, what it answers, and what attacks read of it.
+        shared: weights that all models of a fleet have in common and no training changes, such as
+            the base of LoRA adapters. Where there are any, the functions above take them as the
+            keyword `shared`, which `Model` itself passes: callers leave it out. They are in no
+            `Variables` and in no checkpoint; a fleet's fingerprint depends on their content.
 
     Examples:
         A linear model from nothing but two functions:
@@ -61,6 +96,21 @@ class Model:
         >>> logits, _ = model.apply(params, state, jnp.ones((5, 2)), train=False, key=None)
         >>> logits.shape
         (5, 3)
+
+        An adapter of rank 1 on a base that all models share:
+
+        >>> adapted = Model(
+        ...     init=lambda key, x, *, shared: Variables({"a": jnp.ones((2, 1))}, {}),
+        ...     apply=lambda params, state, x, *, train, key, shared: (
+        ...         x @ (shared["w"] + params["a"]), state
+        ...     ),
+        ...     shared={"w": jnp.zeros((2, 3))},
+        ... )
+        >>> params, state = adapted.init(None, jnp.ones((1, 2)))
+        >>> adapted.apply(params, state, jnp.ones((5, 2)), train=False, key=None)[0].shape
+        (5, 3)
+        >>> [leaf.shape for leaf in jax.tree.leaves(adapted)]
+        [(2, 3)]
     """
 
     init: Callable[..., Variables]
@@ -70,6 +120,40 @@ class Model:
     statistics: Callable[[Any, Any, Any], Any] | None = None
     features: Callable[[Any, Any, Any], tuple[Any, ...]] | None = None
     task: Task = Classification()  # noqa: RUF009 - frozen
+    shared: Any = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.shared, tuple) and not self.shared:
+            return
+        for name in _FUNCTIONS:
+            function = _bare(getattr(self, name))
+            if function is not None:
+                object.__setattr__(self, name, _Bound(function, self.shared))
+
+    def tree_flatten(self) -> tuple[tuple[Any], _Static]:
+        """The shared weights, and the rest."""
+        functions = tuple(_bare(getattr(self, name)) for name in _FUNCTIONS)
+        others = tuple(getattr(self, name) for name in _STATIC)
+        return (self.shared,), _Static((*functions, *others), self.config)
+
+    @classmethod
+    def tree_unflatten(cls, static: _Static, shared: tuple[Any]) -> "Model":
+        """The model with other shared weights: the traced ones of a program, say."""
+        named = dict(zip((*_FUNCTIONS, *_STATIC), static.parts, strict=True))
+        return cls(**named, config=static.config, shared=shared[0])
+
+    def answering(self, variables: Variables) -> Callable[[Any], Any]:
+        """The function from a batch of inputs to outputs that trained variables make, in eval mode.
+
+        Args:
+            variables: the parameters and the state.
+        """
+
+        def answers(x: Any) -> Any:
+            outputs, _ = self.task.outputs(self, variables, Batch(x), train=False, key=None)
+            return outputs
+
+        return answers
 
     def shapes(self, x: Any) -> Variables:
         """The shapes of the parameters and the state; nothing is computed.
@@ -78,6 +162,11 @@ class Model:
             x: a batch of inputs, or its shape.
         """
         return jax.eval_shape(self.init, jax.eval_shape(lambda: jax.random.key(0)), x)
+
+
+def _bare(function: Any) -> Any:
+    """A function of a model as it was given."""
+    return function.function if isinstance(function, _Bound) else function
 
 
 def learns(train: Mode, block: str) -> bool:

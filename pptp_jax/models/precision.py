@@ -37,11 +37,13 @@ def in_bfloat16(model: Model) -> Model:
         ('float32', 'float32')
     """
 
-    def apply(params: Any, state: Any, x: Any, *, train: Mode, key: Any) -> tuple[Any, Any]:
+    def apply(
+        params: Any, state: Any, x: Any, *, train: Mode, key: Any, **shared: Any
+    ) -> tuple[Any, Any]:
         if not train:
-            return model.apply(params, state, x, train=train, key=key)
-        rounded, x = _cast((params, x), jnp.bfloat16)
-        logits, after = model.apply(rounded, state, x, train=train, key=key)
+            return model.apply(params, state, x, train=train, key=key, **shared)
+        rounded, x, base = _cast((params, x, shared), jnp.bfloat16)
+        logits, after = model.apply(rounded, state, x, train=train, key=key, **base)
         kept = jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), after, state)
         return _cast(logits, jnp.float32), kept
 

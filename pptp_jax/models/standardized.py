@@ -61,14 +61,18 @@ def standardized(model: Model, mean: Sequence[float], deviation: Sequence[float]
         centre, unit = (jnp.asarray(each, x.dtype).reshape(shape) for each in (mean, deviation))
         return (x - centre) / unit
 
-    def init(key: Any, x: Any) -> Variables:
-        return model.init(key, seen(x))
+    def init(key: Any, x: Any, **shared: Any) -> Variables:
+        return model.init(key, seen(x), **shared)
 
-    def apply(params: Any, state: Any, x: Any, *, train: Mode, key: Any) -> tuple[Any, Any]:
-        return model.apply(params, state, seen(x), train=train, key=key)
+    def apply(
+        params: Any, state: Any, x: Any, *, train: Mode, key: Any, **shared: Any
+    ) -> tuple[Any, Any]:
+        return model.apply(params, state, seen(x), train=train, key=key, **shared)
 
-    def looking(inside: Callable[[Any, Any, Any], Any] | None) -> Any:
-        return None if inside is None else lambda params, state, x: inside(params, state, seen(x))
+    def looking(inside: Callable[..., Any] | None) -> Any:
+        if inside is None:
+            return None
+        return lambda params, state, x, **shared: inside(params, state, seen(x), **shared)
 
     return replace(
         model,

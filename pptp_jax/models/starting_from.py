@@ -1,8 +1,8 @@
 """A model whose training starts from given values: pre-trained ones, say."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pptp_jax.models.model import Model, Variables
-from pptp_jax.models.weights import belongs, named, read_variables
+from pptp_jax.models.weights import belongs, checksum, named, read_variables
 from pptp_jax.validation import Refused, one_of, several
 
 # So many names of a kind are told in an error.
@@ -76,11 +76,12 @@ def starting_from(
     given = {name: array for name, array in known.items() if not belongs(name, fresh)}
     _check_numbers(given)
 
-    def init(key: Any, x: Any) -> Variables:
-        shapes = jax.eval_shape(model.init, key, x)
+    def init(key: Any, x: Any, **shared: Any) -> Variables:
+        begin = partial(model.init, **shared)
+        shapes = jax.eval_shape(begin, key, x)
         wanted = {name: leaf for name, leaf in named(shapes).items() if not belongs(name, fresh)}
         _check_fit(given, wanted)
-        random = named(model.init(key, x)) if fresh else {}
+        random = named(begin(key, x)) if fresh else {}
         leaves = [
             jnp.asarray(given[name], leaf.dtype) if name in wanted else random[name]
             for name, leaf in named(shapes).items()
@@ -90,7 +91,7 @@ def starting_from(
     config = {
         "name": "starting_from",
         "model": dict(model.config),
-        "start": _checksum(given),
+        "start": checksum(given),
         "anew": list(anew),
     }
     return replace(model, init=init, config=config)
@@ -98,7 +99,7 @@ def starting_from(
 
 def _check_numbers(given: Mapping[str, np.ndarray]) -> None:
     for name, array in given.items():
-        if not jnp.issubdtype(array.dtype, jnp.number):
+        if not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
             raise Refused(f"the given values must be numbers; {name} holds {array.dtype}")
         if not np.isfinite(array).all():
             raise Refused(f"the given values must be finite; {name} holds NaN or infinity")
@@ -130,12 +131,3 @@ def _floating(leaf: Any) -> bool:
 def _told(names: Sequence[str], between: str = ", ") -> str:
     more = len(names) - _TOLD
     return between.join(names[:_TOLD]) + (f" and {more} more" if more > 0 else "")
-
-
-def _checksum(given: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(given):
-        array = given[name]
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

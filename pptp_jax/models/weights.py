@@ -1,5 +1,6 @@
 """Trained values by name, in memory and in files."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -41,6 +42,23 @@ def belongs(name: str, blocks: Sequence[Block]) -> bool:
     """
     _, _, path = name.partition("/")
     return any(re.fullmatch(block.pattern, path) for block in blocks)
+
+
+def checksum(tree: Any) -> str:
+    """SHA-256 of the names, types, shapes and values of a tree's leaves, in hexadecimal.
+
+    Args:
+        tree: any pytree of arrays.
+
+    Examples:
+        >>> checksum({"w": np.zeros(2)}) == checksum({"w": np.ones(2)})
+        False
+    """
+    digest = hashlib.sha256()
+    for name, leaf in zip(paths(tree), map(np.asarray, jax.tree.leaves(tree)), strict=True):
+        digest.update(f"{name} {leaf.dtype.str} {leaf.shape}".encode())
+        digest.update(np.ascontiguousarray(leaf).data)
+    return digest.hexdigest()
 
 
 def save_variables(path: str | PathLike[str], variables: Variables) -> None:

@@ -71,7 +71,7 @@ def right_when_disturbed(
     return jnp.stack(found, axis=1)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=1)
 def _right(
     model: Model,
     what: tuple[Kind, Norm | None, int],

@@ -121,7 +121,7 @@ def boundary_distance(
     return _distances(model, budget, fleet, data, rows, key)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=1)
 def _distances(
     model: Model,
     budget: Budget,

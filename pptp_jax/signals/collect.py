@@ -1,16 +1,16 @@
 """Taking the signals that follow from a model's answers, where the answers are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, Shaped
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, Variables
 from pptp_jax.release import Release
 from pptp_jax.signals.queries import IDENTITY, Query, check_queries
-from pptp_jax.tasks import Batch, Signal, Task
+from pptp_jax.tasks import Signal, Task
 
 
 def utility(task: Task) -> Signal:
@@ -29,24 +29,25 @@ def utility(task: Task) -> Signal:
 
 
 def collect(
-    model: Model,
-    variables: Variables,
+    answers: Callable[[Float[Array, "batch ..."]], Any],
     data: Arrays,
     *,
+    task: Task,
     signals: Sequence[Signal] | None = None,
     queries: tuple[Query, ...] = (IDENTITY,),
     release: Release | None = None,
     key: Key[Array, ""] | None = None,
     batch_size: int = 500,
 ) -> dict[str, Shaped[Array, "..."]]:
-    """The signals of one model on every example, taken in eval mode: no dropout, no batch's norm.
+    """The signals of one model on every example, whatever library it is of.
 
     Args:
-        model: the model.
-        variables: what was trained.
+        answers: makes the model's outputs of a batch of inputs, in eval mode: no dropout, no
+            batch's norm. Of a `Model` it is `model.answering(variables)`.
         data: the examples.
+        task: what the model is for, such as `Classification()`.
         signals: which; those that are not reduced from answers are left out. None takes those of
-            the model's task, and its utility.
+            the task, and its utility.
         queries: the forms in which it is asked about each of them.
         release: what the model answers in place of its outputs; None releases them.
         key: what the release draws from; needed with one.
@@ -65,28 +66,25 @@ def collect(
         >>> from pptp_jax.signals import FLIP
         >>> digits, model = Arrays.of(Digits().load()), mlp([8], num_classes=10)
         >>> variables = model.init(jax.random.key(0), digits.inputs(slice(0, 1)))
-        >>> signals = collect(model, variables, digits, queries=(IDENTITY, FLIP))
+        >>> signals = collect(
+        ...     model.answering(variables), digits, task=model.task, queries=(IDENTITY, FLIP)
+        ... )
         >>> {name: array.shape for name, array in signals.items()}
         {'confidence': (2, 1797), 'correct': ..., 'logits': (2, 1797, 10), 'utility': (1797,)}
     """
     check_queries(queries, data.x.shape[1:])
-    task = model.task
     chosen = (*task.signals, utility(task)) if signals is None else signals
     reduced = {signal.name: signal for signal in chosen if signal.reduce is not None}
-
-    def predict(x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
-        outputs, _ = task.outputs(model, variables, Batch(x), train=False, key=None)
-        return outputs
 
     def one(row: Int[Array, ""]) -> dict[str, Shaped[Array, "..."]]:
         x = data.inputs(row)[None]
         x = jnp.concatenate([query(x) for query in queries])
-        answers = predict(x)
+        outputs = answers(x)
         if release is not None:
             assert key is not None
-            answers = release(predict, x, answers, jax.random.fold_in(key, row))
-        answers, targets = task.answers(answers), data.targets(row)
-        return {name: own.reduce(answers, targets) for name, own in reduced.items() if own.reduce}
+            outputs = release(answers, x, outputs, jax.random.fold_in(key, row))
+        given, targets = task.answers(outputs), data.targets(row)
+        return {name: own.reduce(given, targets) for name, own in reduced.items() if own.reduce}
 
     at_once = max(1, batch_size // len(queries))
     found = jax.lax.map(one, jnp.arange(data.examples), batch_size=at_once)

@@ -1,7 +1,5 @@
 """What a block's features tell of a label, to an attacker who has the weights."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -55,7 +53,7 @@ def feature_margins(
     return _margins(model, fleet, data, rows, ridge)
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _margins(
     model: Model,
     fleet: Variables,

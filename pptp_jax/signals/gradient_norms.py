@@ -1,6 +1,5 @@
 """A cheap first look: how much the size of a block's gradient tells of membership."""
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -18,7 +17,7 @@ from pptp_jax.transforms.norms import scaled_norm
 _WEIGHTS_AT_ONCE = 2**25
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def gradient_norms(
     model: Model, fleet: Variables, data: Arrays, rows: Int[Array, " rows"]
 ) -> Float[Array, "blocks models rows"]:

@@ -1,7 +1,5 @@
 """How much the loss of an example changes with its inputs."""
 
-from functools import partial
-
 import jax
 from jaxtyping import Array, Float, Int
 
@@ -12,7 +10,7 @@ from pptp_jax.tasks import Signal
 from pptp_jax.transforms.norms import scaled_norm
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def input_gradient_norm(
     model: Model, fleet: Variables, data: Arrays, rows: Int[Array, " rows"]
 ) -> Float[Array, "models rows"]:

@@ -62,7 +62,7 @@ def noisy_correct(
     return _shares(model, draws, fleet, data, rows, key, flips, stddev)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=1)
 def _shares(
     model: Model,
     draws: int,
@@ -70,8 +70,8 @@ def _shares(
     data: Arrays,
     rows: Int[Array, " rows"],
     key: Key[Array, ""],
-    flips: float | None,
-    stddev: float,
+    flips: float | Float[Array, ""] | None,
+    stddev: float | Float[Array, ""],
 ) -> Float[Array, "models rows"]:
     def of_example(own: Variables, row: Int[Array, ""]) -> Float[Array, ""]:
         x = data.inputs(row)

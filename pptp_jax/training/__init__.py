@@ -13,6 +13,7 @@ from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.fleet import Trained, train_fleet
 from pptp_jax.training.gradient_rules import Perturbation, Perturbed, Plain, Private
 from pptp_jax.training.grouping import chunks, fitting_chunk, needed_memory
+from pptp_jax.training.loop_phases import LoopPhase
 from pptp_jax.training.optimizer import DEFAULT_OPTIMIZER, SGD, Optimizer, phase_optimizer
 from pptp_jax.training.phase import Ensemble, Phase, same_training
 from pptp_jax.training.probe import Probe, fastest_strategy
@@ -50,6 +51,7 @@ __all__ = [
     "Ensemble",
     "Execution",
     "FromScratch",
+    "LoopPhase",
     "Metrics",
     "Optimizer",
     "Perturbation",

@@ -102,7 +102,8 @@ def train_fleet(
         size = fitting_chunk(model, data, batch_size, len(indices), recipe.networks, strategy)
         groups = chunks(len(indices), size)
     width = strategy.filled(max([execution.width or 0, *map(len, groups)]))
-    fleet = _Fleet(trainer, strategy, rule, recipe, strategy.place(data, None), width, execution)
+    trainer, data = strategy.place((trainer, data), None)
+    fleet = _Fleet(trainer, strategy, rule, recipe, data, width, execution)
     keys_of = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))
     ended = 0
     for group in groups:

@@ -14,7 +14,7 @@ from pptp_jax.training.strategy import Strategy
 from pptp_jax.training.trainer import Trainer
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=1)
 def start_group(
     trainer: Trainer,
     strategy: Strategy,
@@ -28,12 +28,12 @@ def start_group(
 ) -> TrainState:
     """`Trainer.start` for each model of a group."""
     axis = None if before is None else 0
-    return strategy.over_models(trainer.start, (None, None, None, 0, None, 0, axis))(
-        optimizer, phase, taught, keys, data, members, before
+    return strategy.over_models(Trainer.start, (None, None, None, None, 0, None, 0, axis))(
+        trainer, optimizer, phase, taught, keys, data, members, before
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
+@partial(jax.jit, static_argnums=1, donate_argnums=4)
 def epoch_of_group(
     trainer: Trainer,
     strategy: Strategy,
@@ -47,6 +47,6 @@ def epoch_of_group(
     within: Int[Array, ""],
 ) -> tuple[TrainState, Float[Array, " models"]]:
     """`Trainer.epoch` for each model of a group; the memory of the state given is used again."""
-    return strategy.over_models(trainer.epoch, (None, None, 0, None, 0, 0, None, None))(
-        optimizer, phase, state, data, members, keys, number, within
+    return strategy.over_models(Trainer.epoch, (None, None, None, 0, None, 0, 0, None, None))(
+        trainer, optimizer, phase, state, data, members, keys, number, within
     )

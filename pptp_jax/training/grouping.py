@@ -66,7 +66,7 @@ def fitting_chunk(
     """
     strategy = usual_strategy() if strategy is None else strategy
     kept, passing = _of_one(model, data, batch_size, networks, strategy.data_devices)
-    memory, teams = _memory() * _MEMORY_SHARE, 1
+    memory, teams = memory_for_models() - _total(model.shared), 1
     if jax.default_backend() != "cpu":  # whose devices share one memory
         memory, teams = memory * strategy.data_devices, strategy.devices
     if strategy.order == "vmap":
@@ -89,7 +89,7 @@ def needed_memory(
     A network is taken to need its parameters four times over (themselves, gradients, momentum and
     updates) and, while it is worked on, everything that its forward pass computes for a batch twice
     over. Each of the devices that share a batch has its own copy of the network and its part of the
-    batch.
+    batch; and each device has the weights that all models share.
 
     Args:
         model: what is trained.
@@ -108,7 +108,9 @@ def needed_memory(
     """
     strategy = usual_strategy() if strategy is None else strategy
     kept, passing = _of_one(model, data, batch_size, networks, strategy.data_devices)
-    return models * kept + passing * (models if strategy.order == "vmap" else strategy.devices)
+    at_once = models if strategy.order == "vmap" else strategy.devices
+    copies = strategy.devices * strategy.data_devices
+    return models * kept + passing * at_once + copies * _total(model.shared)
 
 
 def _of_one(
@@ -125,12 +127,20 @@ def _of_one(
     forward = partial(model.apply, train=True)
     program = jax.make_jaxpr(lambda v, x, k: forward(*v, x, key=k))(variables, x, key)
     activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)
-    parameters = sum(map(_bytes, jax.tree.leaves(variables)))
-    return shares * networks * 4 * parameters, shares * networks * 2 * activations
+    return shares * networks * 4 * _total(variables), shares * networks * 2 * activations
+
+
+def _total(tree: Any) -> int:
+    return sum(map(_bytes, jax.tree.leaves(tree)))
 
 
 def _bytes(array: Any) -> int:
     return math.prod(array.shape) * getattr(array.dtype, "itemsize", 4)
+
+
+def memory_for_models() -> float:
+    """The bytes of a device's memory that models trained side by side may take."""
+    return _memory() * _MEMORY_SHARE
 
 
 def _memory() -> int:

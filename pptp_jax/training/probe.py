@@ -1,7 +1,6 @@
 """Which strategy suits a model: found by a few steps in each order."""
 
 import time
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -104,8 +103,8 @@ def _work(model: Model, data: Arrays, batch_size: int) -> float:
     """
     x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((batch_size,), jnp.int32))
     key = jax.eval_shape(lambda: jax.random.key(0))
-    forward = jax.jit(partial(model.apply, train=False, key=None))
-    told = forward.lower(*jax.eval_shape(model.init, key, x), x).cost_analysis() or {}
+    forward = jax.jit(lambda own, *rest: own.apply(*rest, train=False, key=None))
+    told = forward.lower(model, *jax.eval_shape(model.init, key, x), x).cost_analysis() or {}
     return 3 * float(told.get("flops", 0.0))
 
 
@@ -116,8 +115,8 @@ def _seconds(
     rows = jnp.arange(steps * batch_size) % data.examples
     members = strategy.place(jnp.broadcast_to(rows, (size, len(rows))), 0)
     keys = strategy.place(jax.random.split(jax.random.key(0), size), 0)
-    data = strategy.place(data, None)
-    trainer, [phase] = Trainer(model, None, batch_size), undefended(1).phases
+    trainer, data = strategy.place((Trainer(model, None, batch_size), data), None)
+    [phase] = undefended(1).phases
     state = start_group(trainer, strategy, SGD(), phase, None, keys, data, members, None)
     times = []
     for _ in range(1 + _REPEATS):

@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import optax
+
 from pptp_jax.models import Model
 from pptp_jax.regions import Region, RegionMap, protect, region_name
 from pptp_jax.release import Release
+from pptp_jax.training.loop_phases import LoopPhase, loop_phases
+from pptp_jax.training.optimizer import Optimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.validation import Refused, at_least, keep_python_numbers, one_of
 from pptp_jax.validation.field_types import check_fields
@@ -99,6 +103,37 @@ class Recipe:
         if self.release is not None:
             parts = [*parts, self.release.name]
         return "_".join(map(str, parts)).replace(" ", "-")
+
+    def transforms(
+        self,
+        optimizer: Optimizer | optax.GradientTransformation,
+        regions: RegionMap | None = None,
+        *,
+        steps_per_epoch: int | None = None,
+    ) -> list[LoopPhase]:
+        """The phases for a training loop of your own: NNX, Equinox, or any pytree.
+
+        Args:
+            optimizer: an optax transform, whose state begins again in every phase; or what makes
+                one from the number of steps of a phase's schedule, as `SGD()` does.
+            regions: the parameters by region, with the labels that the recipe names, such as
+                `protect`; the recipe's own region is not looked at.
+            steps_per_epoch: the updates in an epoch, for an optimiser that has a schedule.
+
+        Returns:
+            For each phase its epochs, the transform, and how its parameters start.
+
+        Raises:
+            ValueError: if a phase asks for more than transforms can do, such as another loss.
+
+        Examples:
+            >>> from pptp_jax.training import freeze
+            >>> regions = RegionMap.from_rules([("stem", "protect"), ("head", "general")])
+            >>> phases = freeze("stem", after=2, more=8).transforms(optax.sgd(0.1), regions)
+            >>> [(epochs, start({"w": 1.0}, {"w": 0.0})) for epochs, tx, start in phases]
+            [(2, {'w': 1.0}), (8, {'w': 1.0})]
+        """
+        return loop_phases(self.phases, optimizer, regions, steps_per_epoch)
 
     def regions(self, model: Model) -> RegionMap | None:
         """The region map for a model; None if the recipe knows no regions.

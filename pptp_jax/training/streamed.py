@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays, Augmentation, Dataset, Stream
 from pptp_jax.models import Model, Variables
+from pptp_jax.models.weights import checksum
 from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import (
     check_members,
@@ -137,6 +138,7 @@ def train_streamed(
     rule = phase_optimizer(optimizer)
     if checkpoint is not None:
         given: list[Any] = [stream.name, len(stream), members, reference]
+        given.append(checksum(model.shared))
         checkpoint = checkpoint.within(
             name_of_training(trainer, rule, recipe.phases, key, others, given)
         )
@@ -211,8 +213,9 @@ class _Training(NamedTuple):
             losses: the mean loss of each epoch, which is kept up to date.
             every: after how many steps, besides at the end of an epoch, it yields.
         """
-        rules = self.trainer, self.optimizer
-        key, others = self.strategy.place((self.key, self.others), None)
+        whole = self.trainer, self.key, self.others
+        trainer, key, others = self.strategy.place(whole, None)
+        rules = trainer, self.optimizer
         mesh = None if self.strategy.data_devices == 1 else self.strategy.mesh()
         while done < self.course.ends[-1]:
             place = self.course.at(done)

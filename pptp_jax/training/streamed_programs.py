@@ -19,7 +19,7 @@ from pptp_jax.training.state import TrainState
 from pptp_jax.training.trainer import Trainer
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def start_streamed(
     trainer: Trainer,
     optimizer: PhaseOptimizer,
@@ -32,7 +32,7 @@ def start_streamed(
     return trainer.start(optimizer, phase, None, key, others, jnp.arange(0), before)
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def streamed_order(
     trainer: Trainer,
     phase: Phase,
@@ -44,7 +44,7 @@ def streamed_order(
     return rows[trainer.order(phase, key, number, len(rows))]
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=3)
+@partial(jax.jit, donate_argnums=3)
 def streamed_step(
     trainer: Trainer,
     optimizer: PhaseOptimizer,
@@ -108,10 +108,16 @@ def name_of_training(
     x = jax.eval_shape(lambda rows: others.x[rows], examples)
     state = None
     for phase in phases:
-        start = partial(start_streamed, trainer, optimizer, phase)
-        before = None if state is None else state.variables
-        digest.update(jax.jit(start).lower(key, others, before).as_text().encode())
-        state = jax.eval_shape(start, key, others, before)
-        step = jax.jit(partial(streamed_step, trainer, optimizer, phase))
-        digest.update(step.lower(state, others, x, examples, key, 0, 0, 0, 1).as_text().encode())
+
+        def start(trainer: Trainer, *rest: Any, phase: Phase = phase) -> TrainState:
+            return start_streamed(trainer, optimizer, phase, *rest)
+
+        def step(trainer: Trainer, *rest: Any, phase: Phase = phase) -> Any:
+            return streamed_step(trainer, optimizer, phase, *rest)
+
+        begun = trainer, key, others, None if state is None else state.variables
+        digest.update(jax.jit(start).lower(*begun).as_text().encode())
+        state = jax.eval_shape(start, *begun)
+        given_step = trainer, state, others, x, examples, key, 0, 0, 0, 1
+        digest.update(jax.jit(step).lower(*given_step).as_text().encode())
     return digest.hexdigest()[:16]

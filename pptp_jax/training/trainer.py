@@ -33,12 +33,18 @@ from pptp_jax.training.vulnerability import VULNERABLE, as_region, vulnerable_we
 from pptp_jax.transforms import rewind_region
 
 
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["model"],
+    meta_fields=["regions", "batch_size", "places"],
+)
 @dataclass(frozen=True)
 class Trainer:
     """How one model is trained under one optimiser.
 
-    Hashable, and equal for recipes that share a model and a region map: a fleet compiles `start`
-    and `epoch` once for all phases of the same structure, whatever their lengths and strengths.
+    A pytree of the model's shared weights, of one structure for recipes that share a model and a
+    region map: a fleet compiles `start` and `epoch` once for all phases of the same structure,
+    whatever their lengths and strengths.
 
     Attributes:
         model: the network.

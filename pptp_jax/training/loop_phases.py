@@ -1,0 +1,92 @@
+"""The phases of a recipe as optax transforms, for a training loop of one's own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import optax
+
+from pptp_jax.objectives import TaskLoss
+from pptp_jax.regions import RegionMap
+from pptp_jax.training.gradient_rules import Private
+from pptp_jax.training.optimizer import Optimizer, phase_optimizer
+from pptp_jax.training.phase import WHOLE, Phase
+from pptp_jax.training.rules import transform
+from pptp_jax.transforms import rewind_region
+from pptp_jax.validation import Refused, one_of
+
+
+class LoopPhase(NamedTuple):
+    """A phase of a recipe, for any loop and any pytree of parameters.
+
+    Attributes:
+        epochs: the passes over the members.
+        transform: what the phase makes of the gradients; its state begins with the phase. Noise
+            draws from a `key`, a keyword of `update`.
+        start: `start(params, initial) -> params`, the parameters with which the phase begins, given
+            those that the phase before has left and the initial ones.
+    """
+
+    epochs: int
+    transform: optax.GradientTransformationExtraArgs
+    start: Callable[[Any, Any], Any]
+
+
+def loop_phases(
+    phases: Sequence[Phase],
+    optimizer: Optimizer,
+    regions: RegionMap | None,
+    steps_per_epoch: int | None,
+) -> list[LoopPhase]:
+    """The phases of a recipe, as `Recipe.transforms` gives them.
+
+    Raises:
+        ValueError: if a phase asks for more than transforms can do, names a region that the map
+            does not have, or the optimiser needs the number of steps.
+    """
+    for phase in phases:
+        _check(phase, regions)
+    rule = phase_optimizer(optimizer)
+    if steps_per_epoch is None and not isinstance(optimizer, optax.GradientTransformation):
+        raise Refused(
+            "this optimizer makes its schedule from the number of steps: give steps_per_epoch, or "
+            "an optax transform such as optax.adam(1e-3)"
+        )
+    found = []
+    for phase in phases:
+        epochs = int(phase.epochs)
+        own = transform(rule, phase, epochs * (steps_per_epoch or 1), regions, None, 1)
+        found.append(LoopPhase(epochs, own, partial(_start, phase, regions)))
+    return found
+
+
+def _start(phase: Phase, regions: RegionMap | None, params: Any, initial: Any) -> Any:
+    if phase.from_scratch:
+        return initial
+    for label in phase.rewound:
+        assert regions is not None  # checked
+        params = rewind_region(params, initial, regions, label)
+    return params
+
+
+def _check(phase: Phase, regions: RegionMap | None) -> None:
+    for label in phase.named:
+        if regions is None:
+            raise Refused(f"a phase names the region {label!r}: give a region map")
+        one_of(regions.names, region=label)
+    by_region = isinstance(phase.objectives, Mapping)
+    beyond = {
+        "an objective a region": by_region,
+        "an objective other than the loss of the loop": not by_region
+        and not isinstance(phase.by_region[WHOLE], TaskLoss),
+        "DP-SGD": isinstance(phase.gradient, Private),
+        "vulnerable weights": phase.rewound_weights is not None,
+        "an ensemble": phase.ensemble is not None,
+        "reference examples": phase.examples == "reference",
+    }
+    found = [name for name, there in beyond.items() if there]
+    if found:
+        raise Refused(
+            f"transforms change the gradients of a loop of your own and no more; a phase has "
+            f"{' and '.join(found)}: train it by train_fleet"
+        )
