@@ -44,16 +44,14 @@ def loop_phases(
         ValueError: if a phase asks for more than transforms can do, names a region that the map
             does not have, or the optimiser needs the number of steps.
     """
-    for phase in phases:
-        _check(phase, regions)
-    rule = phase_optimizer(optimizer)
     if steps_per_epoch is None and not isinstance(optimizer, optax.GradientTransformation):
         raise Refused(
             "this optimizer makes its schedule from the number of steps: give steps_per_epoch, or "
             "an optax transform such as optax.adam(1e-3)"
         )
-    found = []
+    found, rule = [], phase_optimizer(optimizer)
     for phase in phases:
+        _check(phase, regions)
         epochs = int(phase.epochs)
         own = transform(rule, phase, epochs * (steps_per_epoch or 1), regions, None, 1)
         found.append(LoopPhase(epochs, own, partial(_start, phase, regions)))

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import optax
-
 from pptp_jax.models import Model
 from pptp_jax.regions import Region, RegionMap, protect, region_name
 from pptp_jax.release import Release
@@ -106,7 +104,7 @@ class Recipe:
 
     def transforms(
         self,
-        optimizer: Optimizer | optax.GradientTransformation,
+        optimizer: Optimizer,
         regions: RegionMap | None = None,
         *,
         steps_per_epoch: int | None = None,
@@ -127,6 +125,7 @@ class Recipe:
             ValueError: if a phase asks for more than transforms can do, such as another loss.
 
         Examples:
+            >>> import optax
             >>> from pptp_jax.training import freeze
             >>> regions = RegionMap.from_rules([("stem", "protect"), ("head", "general")])
             >>> phases = freeze("stem", after=2, more=8).transforms(optax.sgd(0.1), regions)
