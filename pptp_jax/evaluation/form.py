@@ -33,7 +33,7 @@ class Even:
 
 _MAYBE_NUMBER = Maybe(NUMBER)
 ESTIMATE = {**dict.fromkeys(("value", "low", "high"), _MAYBE_NUMBER), "*": ANY}
-_METRICS = {"*": ESTIMATE}
+_METRICS = {"auc": ESTIMATE, "*": ESTIMATE}
 WHITE_BOX = {"*": {"*": _METRICS}}
 _SLICES = Maybe([{"slice": WHOLE, "members": WHOLE, "nonmembers": WHOLE, "metrics": _METRICS}])
 _SQUARE = [[_MAYBE_NUMBER]]
@@ -53,12 +53,12 @@ _TRIAL = {
     "*": ANY,
 }
 _ROW = {
-    **{"slug": TEXT, "attacks": {"*": _METRICS}, "*": ANY},
+    **{"slug": TEXT, "attacks": {"*": {"*": ESTIMATE}}, "*": ANY},
     **dict.fromkeys(("recipe?", "region?", "defence?", "epochs?"), TEXT),
     **{"strength?": _MAYBE_NUMBER, "release?": Maybe(TEXT), "diverged?": [WHOLE]},
     **{"notes?": [TEXT], "warnings?": [TEXT], "train_loss?": [_MAYBE_NUMBER]},
     **dict.fromkeys(("train_accuracy?", "test_accuracy?", "train_utility?", "utility?"), ESTIMATE),
-    **{"roc?": Maybe(_ROC), "calibrated?": Maybe({"*": _METRICS}), "per_class?": _SLICES},
+    **{"roc?": Maybe(_ROC), "calibrated?": Maybe({"*": {"*": ESTIMATE}}), "per_class?": _SLICES},
     **{"per_decile?": _SLICES, "agreement?": Maybe(_AGREEMENT)},
     "stability?": Maybe({"*": {"jaccard": ESTIMATE, "chance": _MAYBE_NUMBER}}),
     **{"white_box?": {"*": {"*": ANY}}, "predicted_bytes?": Maybe(WHOLE)},

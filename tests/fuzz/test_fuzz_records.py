@@ -31,8 +31,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audit_signals({"logits": arrays["logits"]}, *parts, attacks=attacks, resamples=3, out=home)
     (home / "manifest.json").write_text('{"kind": "study"}')
     write_array(home / "signals" / "membership.npy", arrays["membership"])
-    write_array(home / "signals" / "labels.npy", arrays["labels"])
-    write_array(home / "signals" / "logits" / "given.npy", arrays["logits"][:, None])
+    right = arrays["logits"].argmax(axis=-1) == arrays["labels"]
+    write_array(home / "signals" / "utility" / "given.npy", right)
     shutil.copytree(home, home.with_name("other"))
     return home
 
@@ -84,5 +84,6 @@ def _change(case: Case, results: dict[str, Any]) -> None:
 def test_the_run_itself_can_be_read(run: Path) -> None:
     shutil.copy(run.with_name("other") / "results.json", run)
     for args in (("report", run), ("compare", run, run.with_name("other"))):
-        assert pptp(*args).exit_code == 0
+        result = pptp(*args)
+        assert result.exit_code == 0, result.output
     assert np.load(run / "signals" / "membership.npy").dtype == bool
