@@ -16,8 +16,8 @@ from jax.scipy.stats import norm
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.learning import fitted, folds_of, outputs, scored
-from pptp_jax.models import mlp
+from pptp_jax.attacks.learning import fitted, folds_of, scored
+from pptp_jax.attacks.perceptron import outputs
 from pptp_jax.validation import at_least, one_of, positive
 
 _BATCH = 256
@@ -204,7 +204,7 @@ def _run(
     learning_rate: float,
     seed: int,
 ) -> Float[Array, "targets attacked"]:
-    model = mlp(hidden, num_classes=2 if head == "gaussian" else len(LEVELS), activation="relu")
+    widths = (*hidden, 2 if head == "gaussian" else len(LEVELS))
     loss, score_of = (_gaussian_loss, _deviation) if head == "gaussian" else (_pinball, _place)
 
     def draw(
@@ -217,11 +217,11 @@ def _run(
         return inputs[columns], (known[rows, columns], there.any(axis=1).astype(known.dtype))
 
     params = fitted(
-        model, loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
+        widths, loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
     )
 
     def score(params: Array, phi: Float[Array, " attacked"]) -> Float[Array, " attacked"]:
-        return score_of(outputs(model, params, attacked), phi)
+        return score_of(outputs(params, attacked), phi)
 
     return scored(score, params, of_target, own)
 

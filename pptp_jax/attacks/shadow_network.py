@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.learning import fitted, folds_of, outputs, scored
-from pptp_jax.models import mlp
+from pptp_jax.attacks.learning import fitted, folds_of, scored
+from pptp_jax.attacks.perceptron import outputs
 from pptp_jax.validation import AttackUnavailable, at_least, one_of, positive
 
 _BATCH = 256
@@ -201,8 +201,6 @@ def _run(
     seed: int,
     classes: int,
 ) -> Float[Array, "targets attacked"]:
-    model = mlp(hidden, num_classes=2, activation="relu")
-
     def draw(
         key: Key[Array, ""], own: Bool[Array, " shadows"]
     ) -> tuple[Array, tuple[Array, Array]]:
@@ -221,11 +219,11 @@ def _run(
         return (weight * jax.nn.softplus(jnp.where(member, -odds, odds))).mean()
 
     params = fitted(
-        model, loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
+        (*hidden, 2), loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
     )
 
     def score(params: Array, signal: Array) -> Float[Array, " attacked"]:
-        found = outputs(model, params, features(jnp.moveaxis(signal, 1, 0), attacked))
+        found = outputs(params, features(jnp.moveaxis(signal, 1, 0), attacked))
         return found[:, 1] - found[:, 0]
 
     return scored(score, params, of_target, own)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import fleets
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from scipy.stats import norm
 
 from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.learning import folds_of
+from pptp_jax.attacks.perceptron import initial_layers, outputs
 from pptp_jax.attacks.quantile import LEVELS, _place
 from pptp_jax.attacks.shadow_network import _weights
 from pptp_jax.data import Balanced
 from pptp_jax.metrics import auc, roc
+from pptp_jax.models import mlp
 
 MADE = fleets.fleet(6, 600, gap=2.0, seed=2)
 
@@ -147,3 +150,17 @@ def test_a_place_among_quantiles() -> None:
 def test_bad_options(name: str, options, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ATTACKS[name](MADE.held(), **options)
+
+
+@pytest.mark.parametrize("hidden", [(5,), (6, 4, 3)])
+def test_the_small_networks_are_those_of_the_models(hidden) -> None:
+    key, x = jax.random.key(3), jax.random.normal(jax.random.key(0), (4, 7))
+    twin = mlp(hidden, num_classes=2, activation="relu")
+    variables = twin.init(key, x)
+    layers = initial_layers(key, (7, *hidden, 2))
+    blocks = [variables.params[block.name] for block in twin.blocks]
+    for layer, block in zip(layers, blocks, strict=True):
+        np.testing.assert_array_equal(layer.kernel, block["kernel"])
+        np.testing.assert_array_equal(layer.bias, block["bias"])
+    answers, _ = twin.apply(*variables, x, train=False, key=None)
+    np.testing.assert_array_equal(outputs(layers, x), answers)
