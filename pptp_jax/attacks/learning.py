@@ -45,19 +45,19 @@ def folds_of(evidence: Evidence, folds: int) -> Folds:
 
     Examples:
         >>> membership = np.array([[True, False], [False, True], [True, False]])
-        >>> evidence = Evidence(signals={}, membership=membership, targets=[0, 2])
+        >>> evidence = Evidence.leave_one_out({}, membership, targets=[0, 2])
         >>> folds_of(evidence, 4).teachers
         array([[False,  True,  True],
                [ True,  True, False]])
     """
-    itself, shadows = evidence.itself, len(evidence.shadow_rows)
+    itself, shadows = evidence.target_among_shadows, len(evidence.membership)
     inner = np.flatnonzero(itself >= 0)
     count = max(1, min(folds, len(inner)))
     of_target = np.zeros(len(itself), int)
     of_target[inner] = np.arange(len(inner)) % count
     teachers = np.ones((count, shadows), bool)
     teachers[of_target[inner], itself[inner]] = False
-    members = evidence.members(everywhere=True)
+    members = evidence.shadow_membership(all_examples=True)
     both = members.any(axis=1) & ~members.all(axis=1)
     if not (teachers & both).any(axis=1).all():
         raise AttackUnavailable(

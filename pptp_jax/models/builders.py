@@ -4,9 +4,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from pptp_jax.models.plain_cnn import cnn
-from pptp_jax.models.perceptron import mlp
 from pptp_jax.models.model import Model
+from pptp_jax.models.perceptron import mlp
+from pptp_jax.models.plain_cnn import cnn
 from pptp_jax.models.resnet import resnet18
 from pptp_jax.models.vgg import vgg11_bn
 from pptp_jax.models.vision_transformer import vit
