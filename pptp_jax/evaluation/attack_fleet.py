@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import Attack, Evidence, attack_of
-from pptp_jax.attacks.declared import axes_of, sources
+from pptp_jax.attacks.declared import KNOWN, axes_of, sources
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.fleets import FleetSignals
 from pptp_jax.tasks import Signal
@@ -87,8 +87,8 @@ def _signals(
 ) -> dict[str, Shaped[np.ndarray, "models ..."]]:
     """The signals that an attack reads, as far as they are kept, on some of the examples."""
     reads = sources(attack.reads, declared, list(fleet))
-    if attack.options:  # with which it may read the answers themselves
-        reads |= {"logits"} & set(fleet)
+    if attack.options:  # with which it may read others than by default
+        reads |= {*KNOWN, *(one.name for one in declared)} & set(fleet)
     return {
         name: fleet[name].take(columns, axes_of(name, declared).index("examples"))
         for name in sorted(reads)
