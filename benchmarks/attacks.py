@@ -72,7 +72,7 @@ def fleet(models: int, queries: int, size: Size) -> Evidence:
     mask = np.zeros(size.examples, bool)
     mask[rng.choice(size.examples, size.population, replace=False)] = True
     phi = noise + membership[:, None].astype(np.float32)
-    return Evidence(signals={"confidence": phi}, membership=membership, population=mask)
+    return Evidence.leave_one_out({"confidence": phi}, membership, population=mask)
 
 
 def plain_pairs(ratio: np.ndarray, population: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ def plain_pairs(ratio: np.ndarray, population: np.ndarray) -> np.ndarray:
 
 def plain_lira(evidence: Evidence, target: int) -> np.ndarray:
     """One target: fits to as many IN as OUT shadows of each example, then the ratio."""
-    phi, membership = evidence.signals["confidence"], evidence.membership
+    phi, membership = evidence.shadows["confidence"], evidence.membership
     kinds = [kind & (np.arange(len(phi)) != target)[:, None] for kind in (membership, ~membership)]
     number = np.minimum(*(kind.sum(axis=0) for kind in kinds))
     logs = []

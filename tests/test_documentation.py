@@ -43,6 +43,7 @@ TYPES = {"Observer", "Optimizer", "Region"}
 # What is made by other functions, or needs a whole run to show anything.
 NAMED_ALONE = {
     "Agreement",
+    "AttackResults",
     "Block",
     "Calibrated",
     "Checkpoint",

@@ -22,7 +22,7 @@ from pptp_jax.attacks.probed import (
     noise,
 )
 from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
-from pptp_jax.attacks.registry import ATTACKS
+from pptp_jax.attacks.registry import ATTACKS, attack_of
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
 
@@ -30,6 +30,7 @@ __all__ = [
     "ATTACKS",
     "Attack",
     "Evidence",
+    "attack_of",
     "attack_p",
     "attack_r",
     "attack_targets",

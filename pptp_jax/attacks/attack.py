@@ -1,43 +1,50 @@
 """What every attack is, and running one on confidences alone."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from pptp_jax.attacks.evidence import Evidence
-
-Access = Literal["labels", "scores", "white-box"]
+from pptp_jax.tasks import Signal
+from pptp_jax.tasks.signal import Access
+from pptp_jax.validation import AttackUnavailable
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attack:
     """An attack and what it asks for: a pure function from evidence to scores.
 
+    The function is called for one target at a time, with evidence in which that target's
+    membership is not contained: it cannot look at it by mistake. Only an attack that
+    `leaves_out` each target itself, from sums over all shadows say, gets all targets at once.
+
     Attributes:
-        name: its key in `ATTACKS`.
+        name: its key in `ATTACKS` and in results.
         title: what tables call it.
         access: what the attacker gets of a model: predicted `labels`, `scores` for every class, or
             all of it (`white-box`).
-        reads: the signals it looks at, `labels`, `inputs` and known `nonmembers`
-            among them.
-        inside: how many IN shadows it needs of every example.
-        outside: how many OUT shadows it needs of every example.
-        shadows: how many shadows in all it needs that have members as well as non-members.
+        reads: the signals it looks at, by name or, of its own, by declaration; `labels`, `inputs`
+            and known `nonmembers` among them.
+        min_in_shadows: how many IN shadows it needs of every example.
+        min_out_shadows: how many OUT shadows it needs of every example.
+        min_shadows: how many shadows in all it needs that have members as well as non-members.
+        leaves_out: whether it takes all targets at once and leaves each out of its shadows.
         source: the paper it is from.
         deviations: where it departs from its source.
+        options: what `using` has set.
         function: the attack.
 
     Examples:
         >>> from pptp_jax.attacks import ATTACKS
-        >>> ATTACKS["rmia_online"].access, ATTACKS["rmia_online"].inside
+        >>> ATTACKS["rmia_online"].access, ATTACKS["rmia_online"].min_in_shadows
         ('scores', 1)
         >>> membership = np.array([[True, False], [False, True], [True, False], [False, True]])
-        >>> phi = np.where(membership, 4.0, 1.0)[:, None].astype(np.float32)
-        >>> evidence = Evidence(signals={"confidence": phi}, membership=membership)
+        >>> phi = np.where(membership, 4.0, 1.0)
+        >>> evidence = Evidence.leave_one_out({"confidence": phi}, membership)
         >>> ATTACKS["rmia_online"](evidence).shape
         (4, 2)
     """
@@ -45,13 +52,25 @@ class Attack:
     name: str
     title: str
     access: Access
-    reads: tuple[str, ...]
+    reads: tuple[str | Signal, ...]
     source: str
     function: Callable[..., Float[Array | np.ndarray, "targets attacked"]]
-    inside: int = 0
-    outside: int = 0
-    shadows: int = 0
+    min_in_shadows: int = 0
+    min_out_shadows: int = 0
+    min_shadows: int = 0
+    leaves_out: bool = False
     deviations: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What identifies it in records."""
+        return {"name": self.name, "options": self.options}
+
+    @property
+    def declared(self) -> tuple[Signal, ...]:
+        """The signals it reads that it declares itself."""
+        return tuple(signal for signal in self.reads if isinstance(signal, Signal))
 
     def __call__(self, evidence: Evidence, **options: Any) -> Float[np.ndarray, "targets attacked"]:
         """The scores of every target; a larger one means "more likely a member".
@@ -63,17 +82,36 @@ class Attack:
         Raises:
             AttackUnavailable: if a signal is missing or some example has too few shadows.
         """
-        return np.asarray(self.function(evidence, **options))
+        if self.leaves_out:
+            return np.asarray(self.function(evidence, **options))
+        for kind, number in (("IN", self.min_in_shadows), ("OUT", self.min_out_shadows)):
+            if number:
+                evidence.shadows_of(kind, at_least=number)  # type: ignore[arg-type]
+        targets = list(evidence.with_derived(self.reads).alone())
+        if not targets:
+            raise AttackUnavailable("this attack needs a target, and no model is left")
+        return np.concatenate([np.asarray(self.function(one, **options)) for one in targets])
 
     def using(self, **options: Any) -> "Attack":
-        """The same attack with other options.
+        """The same attack with other options, under a name of its own.
 
         Examples:
             >>> from pptp_jax.attacks import ATTACKS
-            >>> ATTACKS["rmia_online"].using(gamma=1.0).name
-            'rmia_online'
+            >>> [ATTACKS["rmia_online"].using(gamma=gamma).name for gamma in (1.0, 2.0)]
+            ['rmia_online(gamma=1.0)', 'rmia_online(gamma=2.0)']
         """
-        return replace(self, function=partial(self.function, **options))
+        before, after = _words(self.options), _words({**self.options, **options})
+        return replace(
+            self,
+            name=self.name.removesuffix(before) + after,
+            title=self.title.removesuffix(f" {before}") + f" {after}",
+            options={**self.options, **options},
+            function=partial(self.function, **options),
+        )
+
+
+def _words(options: Mapping[str, Any]) -> str:
+    return f"({', '.join(f'{name}={value}' for name, value in options.items())})"
 
 
 def attack_targets(
@@ -82,17 +120,17 @@ def attack_targets(
     membership: Bool[np.ndarray, "models examples"],
     targets: Sequence[int],
     *,
-    unaware: Float[np.ndarray, "models queries examples"] | None = None,
+    mismatched_shadow_signals: Float[np.ndarray, "models queries examples"] | None = None,
 ) -> Float[np.ndarray, "targets examples"]:
-    """Attacks several models by their confidences: the short way to `attack(Evidence(...))`.
+    """Attacks several models by their confidences: the short way to `attack(evidence)`.
 
     Args:
         attack: the attack.
         signals: φ.
         membership: who trained on what.
         targets: the models under attack; the others help, and a target never against itself.
-        unaware: signals of other models with the same members, trained by another recipe, which
-            take the place of all shadows: an attacker who does not know the defence.
+        mismatched_shadow_signals: signals of other models with the same members, trained by another
+            recipe, which take the place of all shadows: an attacker who does not know the defence.
 
     Raises:
         AttackUnavailable: if the attack cannot be made, for example because of too few shadows.
@@ -101,15 +139,16 @@ def attack_targets(
     Examples:
         >>> from pptp_jax.attacks import ATTACKS
         >>> membership = np.array([[True, False], [False, True]])
-        >>> phi = np.array([[[4.0, 1.0]], [[0.0, 5.0]]], np.float32)
+        >>> phi = np.array([[4.0, 1.0], [0.0, 5.0]])
         >>> attack_targets(ATTACKS["loss"], phi, membership, targets=[0, 1]).argmax(axis=1)
         array([0, 1])
     """
+    others = mismatched_shadow_signals
     return attack(
-        Evidence(
-            signals={"confidence": signals},
-            membership=membership,
+        Evidence.leave_one_out(
+            {"confidence": signals},
+            membership,
             targets=targets,
-            unaware={} if unaware is None else {"confidence": unaware},
+            mismatched_shadow_signals=None if others is None else {"confidence": others},
         )
     )

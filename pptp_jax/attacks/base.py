@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.probabilities import LogProbability, own_and_known, references
+from pptp_jax.attacks.probabilities import LogProbability, references, target_and_shadows
 
 
 def base_online(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -19,7 +19,7 @@ def base_online(evidence: Evidence) -> Float[Array, "targets attacked"]:
     model by model, as `rmia_online` says.
 
     Args:
-        evidence: with φ.
+        evidence: with `log_prob` or φ.
 
     Returns:
         The scores, averaged over the queries.
@@ -31,13 +31,15 @@ def base_online(evidence: Evidence) -> Float[Array, "targets attacked"]:
         >>> import numpy as np
         >>> phi = np.float32([[[4.0]], [[4.0]], [[-4.0]]])
         >>> membership = np.array([[True], [True], [False]])
-        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> held = Evidence.leave_one_out({"confidence": phi}, membership, targets=[0])
         >>> print(base_online(held).round(3))
         [[0.675]]
     """
     kinds = [evidence.shadows_of("IN", at_least=1), evidence.shadows_of("OUT", at_least=1)]
-    own, known = own_and_known(evidence, "softmax")
-    return (own.log_p - references(known, kinds, jnp.asarray(evidence.itself))).mean(axis=1)
+    own, known = target_and_shadows(evidence, "softmax")
+    return (own.log_p - references(known, kinds, jnp.asarray(evidence.target_among_shadows))).mean(
+        axis=1
+    )
 
 
 def base_offline(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -47,7 +49,7 @@ def base_offline(evidence: Evidence) -> Float[Array, "targets attacked"]:
     This is made up for: members and non-members of a target differ in n.
 
     Args:
-        evidence: with φ.
+        evidence: with `log_prob` or φ.
 
     Returns:
         The scores, averaged over the queries.
@@ -59,14 +61,18 @@ def base_offline(evidence: Evidence) -> Float[Array, "targets attacked"]:
         >>> import numpy as np
         >>> phi = np.float32([[[4.0]], [[0.0]]])
         >>> membership = np.array([[True], [False]])
-        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> held = Evidence.leave_one_out({"confidence": phi}, membership, targets=[0])
         >>> print(base_offline(held).round(3))
         [[0.675]]
     """
-    outside, itself = evidence.shadows_of("OUT", at_least=1), jnp.asarray(evidence.itself)
-    own, known = own_and_known(evidence, "softmax")
+    outside, itself = (
+        evidence.shadows_of("OUT", at_least=1),
+        jnp.asarray(evidence.target_among_shadows),
+    )
+    own, known = target_and_shadows(evidence, "softmax")
     mean = references(known, [outside], itself)
-    squares = LogProbability(2 * known.log_p, known.log_q + jnp.log1p(jnp.exp(known.log_p)))
+    log_q = None if known.log_q is None else known.log_q + jnp.log1p(jnp.exp(known.log_p))
+    squares = LogProbability(2 * known.log_p, log_q)
     # 1 + v/m², from n values.
     ratio = jnp.exp(references(squares, [outside], itself) - 2 * mean)
     left_out = (outside[itself] & (itself >= 0)[:, None]).astype(jnp.int32)

@@ -41,7 +41,7 @@ def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
         >>> import numpy as np
         >>> membership = np.arange(8)[:, None] % 2 == np.arange(2)[None]
         >>> phi = np.where(membership, 2.0, -2.0)[:, None] + np.arange(8)[:, None, None] / 8
-        >>> held = Evidence(signals={"confidence": np.float32(phi)}, membership=membership)
+        >>> held = Evidence.leave_one_out({"confidence": np.float32(phi)}, membership)
         >>> bool(((bavaria_t(held) > 0) == membership).all())
         True
     """

@@ -12,7 +12,7 @@ def calibration_watson(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """mean_out ℓ − ℓ: by how much the target fits an example better than the OUT shadows do.
 
     Args:
-        evidence: with φ.
+        evidence: with `log_prob` or φ.
 
     Returns:
         The scores, averaged over the queries.
@@ -28,7 +28,7 @@ def calibration_watson(evidence: Evidence) -> Float[Array, "targets attacked"]:
         >>> import numpy as np
         >>> phi = np.float32([[[4.0]], [[0.0]]])
         >>> membership = np.array([[True], [False]])
-        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> held = Evidence.leave_one_out({"confidence": phi}, membership, targets=[0])
         >>> print(calibration_watson(held).round(3))
         [[0.675]]
     """
@@ -40,7 +40,7 @@ def calibration_sablayrolles(evidence: Evidence) -> Float[Array, "targets attack
     """(mean_in ℓ + mean_out ℓ)/2 − ℓ: the loss, set against a threshold of the example's own.
 
     Args:
-        evidence: with φ.
+        evidence: with `log_prob` or φ.
 
     Returns:
         The scores, averaged over the queries.
@@ -56,7 +56,7 @@ def calibration_sablayrolles(evidence: Evidence) -> Float[Array, "targets attack
         >>> import numpy as np
         >>> phi = np.float32([[[4.0]], [[4.0]], [[0.0]]])
         >>> membership = np.array([[True], [True], [False]])
-        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> held = Evidence.leave_one_out({"confidence": phi}, membership, targets=[0])
         >>> print(calibration_sablayrolles(held).round(3))
         [[0.337]]
     """
@@ -67,10 +67,8 @@ def calibration_sablayrolles(evidence: Evidence) -> Float[Array, "targets attack
 def _calibrated(
     evidence: Evidence, kinds: list[Bool[Array, "shadows attacked"]]
 ) -> Float[Array, "targets attacked"]:
-    own, known = (
-        -jax.nn.softplus(-phi) for phi in (evidence.own("confidence"), evidence.known("confidence"))
-    )
-    return _above_the_means(own, known, kinds, jnp.asarray(evidence.itself))
+    own, known = evidence.target_signal("log_prob"), evidence.shadow_signal("log_prob")
+    return _above_the_means(own, known, kinds, jnp.asarray(evidence.target_among_shadows))
 
 
 @jax.jit

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.beaten import beaten
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.joined import mean_loss
+from pptp_jax.attacks.joined import fit
 
 
 def attack_p(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -23,18 +23,17 @@ def attack_p(evidence: Evidence) -> Float[Array, "targets attacked"]:
     give it as the evidence's population. Without one, all examples under attack serve.
 
     Args:
-        evidence: with φ; several queries are joined by their mean loss.
+        evidence: with `log_prob` or φ; several queries are joined by their mean loss.
 
     Examples:
         >>> import numpy as np
         >>> phi, membership = np.float32([[[0.0, 5.0]]]), np.array([[False, True]])
-        >>> print(attack_p(Evidence(signals={"confidence": phi}, membership=membership)))
+        >>> print(attack_p(Evidence.leave_one_out({"confidence": phi}, membership)))
         [[0.5 1. ]]
     """
-    low = mean_loss(evidence.own("confidence"))
     mask = evidence.population
     population = None if mask is None else jnp.asarray(np.flatnonzero(mask))
-    return beaten(low, 1.0, population)
+    return beaten(fit(evidence), 1.0, population)
 
 
 def attack_r(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -46,7 +45,7 @@ def attack_r(evidence: Evidence) -> Float[Array, "targets attacked"]:
     which gave a balanced accuracy of .55 where the confidences told nothing.
 
     Args:
-        evidence: with φ.
+        evidence: with `log_prob` or φ.
 
     Returns:
         The scores, averaged over the queries, from 0 to 1.
@@ -58,13 +57,14 @@ def attack_r(evidence: Evidence) -> Float[Array, "targets attacked"]:
         >>> import numpy as np
         >>> phi = np.float32([2.0, 1.0, 3.0]).reshape(3, 1, 1)
         >>> membership = np.array([[True], [False], [False]])
-        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> held = Evidence.leave_one_out({"confidence": phi}, membership, targets=[0])
         >>> print(attack_r(held))
         [[0.5]]
     """
     outside = evidence.shadows_of("OUT", at_least=1)
-    own, known = evidence.own("confidence"), evidence.known("confidence")
-    return _share_below(own, known, outside, jnp.asarray(evidence.itself))
+    order = evidence.log_prob_order
+    own, known = evidence.target_signal(order), evidence.shadow_signal(order)
+    return _share_below(own, known, outside, jnp.asarray(evidence.target_among_shadows))
 
 
 @jax.jit

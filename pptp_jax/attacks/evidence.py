@@ -1,230 +1,260 @@
 """Evidence: what an attacker holds, a container of arrays."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Int, Shaped
 
-from pptp_jax.signals import (
-    GRADIENT_NORMS,
-    INPUT_GRADIENT_NORM,
-    boundary_signal,
-    noise_signal,
-)
-from pptp_jax.tasks import Classification, logit_scaled_confidence
-from pptp_jax.validation import AttackUnavailable, Refused, one_of, positive
+from pptp_jax.attacks.declared import PARTS, declaration, shaped
+from pptp_jax.attacks.derived import OnExamples, Signals, derived, follows
+from pptp_jax.attacks.rows import check_different, check_mask, numbers, rows_of
+from pptp_jax.tasks import Signal
+from pptp_jax.validation import AttackUnavailable, Refused
 
-# What can be read of classifiers; models come first and examples last, but for the logits' classes.
-AXES = {
-    signal.name: signal.axes
-    for signal in (
-        *Classification().signals,
-        GRADIENT_NORMS,
-        INPUT_GRADIENT_NORM,
-        boundary_signal(),
-        noise_signal(),
-    )
-    if signal.derive is None
-}
 _NONE_LEFT = "this attack needs a target and the shadows it asks for, and no model is left"
-Statistic = Callable[
-    [Float[Array, "models queries examples classes"], Int[Array, " examples"]],
-    Shaped[Array, "models queries examples"],
-]
 
 
-@jax.jit
-def _confidence(
-    logits: Float[Array, "models queries examples classes"], labels: Int[Array, " examples"]
-) -> Float[Array, "models queries examples"]:
-    return logit_scaled_confidence(logits, jnp.broadcast_to(labels, logits.shape[:-1]))
-
-
-@jax.jit
-def _correct(
-    logits: Float[Array, "models queries examples classes"], labels: Int[Array, " examples"]
-) -> Bool[Array, "models queries examples"]:
-    return logits.argmax(axis=-1) == labels[None, None]
-
-
-# What lies farther out counts as this: it keeps its order, and differences and sums are finite.
-_LARGEST = 1e37
-
-# What follows from the logits and the labels where it is not given.
-DERIVED: dict[str, Statistic] = {"confidence": _confidence, "correct": _correct}
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """What an attacker holds: signals of models, and who is a member of which shadow.
+    """What an attacker holds: signals of targets and shadows, and who is a member of which shadow.
+
+    It is made by `leave_one_out` or `split`. A target's own membership is not contained, unless the
+    target is a shadow as well, as in `leave_one_out`; then `target_among_shadows` names the shadow
+    that an attack on it must not use, and `alone` hands out each target without that shadow.
 
     Attributes:
-        signals: arrays by name, any of those in `AXES`; other names are refused. `confidence` and
-            `correct` follow from `logits` and `labels` where they are not given.
-        membership: who trained on what. A target's own row is never looked at by an attack on it.
+        target: the targets' signals by name, (targets, ...).
+        shadows: the shadows' signals by name, (shadows, ...).
+        membership: who is a member of which shadow.
+        target_among_shadows: which shadow each target is itself, to be left out; −1 for none.
+        declared: declarations of signals, beside or in the place of those that
+            `pptp_jax.attacks.declared.KNOWN` has.
         labels: the examples' labels.
         inputs: the examples themselves, for attacks that learn from them.
-        targets: the models under attack; None for all.
-        shadows: the models that may help; None for all. A target never helps against itself, and
-            targets that are not among the shadows do not help against each other.
         examples: the examples under attack; None for all. Of the others, attacks that learn from
             shadows learn as well, as in the split in quarters, where no shadow knows an example
             under attack.
         nonmembers: the examples of which the attacker knows that no target has trained on them, as
             a mask of all there are. They serve to learn from, and should not be under attack.
         population: the examples under attack that serve as population, as a mask; None for all.
-        unaware: signals of other models with the same members, trained by another recipe, which
-            take the place of all shadows' own. This is an attacker who does not know the defence:
-            what it fails to find is no evidence of privacy. None, as it should be, lets shadows be
-            models of the target's own recipe.
 
     Raises:
-        Refused: if shapes disagree, a signal, target, shadow or example is unknown, or one of these
-            is given several times.
+        Refused: if shapes disagree, a signal or example is unknown, or an example is given twice.
 
     Examples:
         >>> membership = np.array([[True, False], [False, True], [True, True]])
-        >>> phi = np.zeros((3, 1, 2), np.float32)
-        >>> evidence = Evidence(signals={"confidence": phi}, membership=membership, targets=[2])
-        >>> evidence.own("confidence").shape, evidence.known("confidence").shape
-        ((1, 1, 2), (3, 1, 2))
-        >>> evidence.itself
-        array([2])
-        >>> evidence.shadows_of("IN", at_least=1).shape
-        (3, 2)
+        >>> phi = np.zeros((3, 2), np.float32)
+        >>> held = Evidence.split({"confidence": phi}, membership, targets=[2], shadows=[0, 1])
+        >>> held.target_signal("confidence").shape, held.shadow_signal("confidence").shape
+        ((1, 1, 2), (2, 1, 2))
+        >>> held.membership.shape, held.target_among_shadows
+        ((2, 2), array([-1]))
+        >>> held.shadows_of("IN", at_least=1).shape
+        (2, 2)
     """
 
-    signals: Mapping[str, Shaped[np.ndarray, "models ..."]]
-    membership: Bool[np.ndarray, "models examples"]
+    target: Mapping[str, Shaped[np.ndarray, "targets ..."]]
+    shadows: Mapping[str, Shaped[np.ndarray, "shadows ..."]]
+    membership: Bool[np.ndarray, "shadows examples"]
+    target_among_shadows: Int[np.ndarray, " targets"]
+    declared: Sequence[Signal] = ()
     labels: Int[np.ndarray, " examples"] | None = None
     inputs: Shaped[np.ndarray, "examples ..."] | None = None
-    targets: Sequence[int] | None = None
-    shadows: Sequence[int] | None = None
     examples: Int[np.ndarray, " attacked"] | None = None
     nonmembers: Bool[np.ndarray, " examples"] | None = None
     population: Bool[np.ndarray, " attacked"] | None = None
-    unaware: Mapping[str, Shaped[np.ndarray, "models ..."]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.membership.ndim != 2:
-            raise Refused(
-                f"membership must have shape (models, examples), got {tuple(self.membership.shape)}"
-            )
         models, examples = self.membership.shape
-        for name, signal in self.signals.items():
-            self._check_signal(name, signal)
-        for name, signal in self.unaware.items():
-            if name in self.signals and signal.shape != self.signals[name].shape:
-                raise Refused(
-                    "an unaware attacker's signals must have the shape of the targets' own, "
-                    f"{self.signals[name].shape}, got {signal.shape}"
-                )
-            self._check_signal(name, signal)
+        for field, count in (("target", len(self.target_among_shadows)), ("shadows", models)):
+            arrays = shaped(getattr(self, field), self.declared, count, examples)
+            object.__setattr__(self, field, arrays)
         for what, array in (("labels", self.labels), ("inputs", self.inputs)):
             if array is not None and len(array) != examples:
                 raise Refused(f"there are {examples} examples, but {len(array)} {what}")
-        for what, numbers, total, of in (
-            ("target", self.targets, models, "models"),
-            ("shadow", self.shadows, models, "models"),
-            ("example", self.examples, examples, "examples"),
-        ):
-            numbers = () if numbers is None else numbers
-            for number in numbers:
-                if not 0 <= number < total:
-                    raise Refused(f"{what} must be one of the {of} 0 to {total - 1}, got {number}")
-            found, times = np.unique(np.asarray(numbers, int), return_counts=True)
-            for number in found[times > 1].tolist():
-                raise Refused(f"{what} {number} is given several times: give each of them once")
-        under_attack = examples if self.examples is None else len(self.examples)
-        for what, mask, total, of in (
-            ("nonmembers", self.nonmembers, examples, "examples"),
-            ("population", self.population, under_attack, "examples under attack"),
-        ):
-            if mask is None:
-                continue
-            if mask.shape != (total,) or mask.dtype != bool:
-                raise Refused(
-                    f"{what} must be a mask of the {total} {of}, got {mask.dtype} of shape "
-                    f"{mask.shape}"
-                )
-            positive(**{what: int(mask.sum())})
+        if self.examples is not None:
+            check_different(self.examples, "example", examples, "examples")
+        attacked = examples if self.examples is None else len(self.examples)
+        if self.nonmembers is not None:
+            check_mask(self.nonmembers, "nonmembers", examples, "examples")
+        if self.population is not None:
+            check_mask(self.population, "population", attacked, "examples under attack")
 
-    def _check_signal(self, name: str, signal: Shaped[np.ndarray, "models ..."]) -> None:
-        one_of(AXES, signal=name)
-        axes = AXES[name]
-        if signal.ndim != len(axes):
-            raise Refused(f"{name} must have shape ({', '.join(axes)}), got {signal.shape}")
-        if signal.dtype != bool and not np.can_cast(signal.dtype, np.longdouble, "same_kind"):
-            raise Refused(f"{name} must hold real numbers, got an array of {signal.dtype}")
-        found = (signal.shape[0], signal.shape[axes.index("examples")])
-        if found != self.membership.shape:
+    @classmethod
+    def leave_one_out(
+        cls,
+        signals: Signals,
+        membership: Bool[np.ndarray, "models examples"],
+        *,
+        targets: Sequence[int] | None = None,
+        **rest: Any,
+    ) -> "Evidence":
+        """Every model a shadow, and each target attacked with all models but itself.
+
+        Args:
+            signals: arrays by name, models first; without a query axis they hold one query.
+            membership: who trained on what.
+            targets: the models under attack; None for all.
+            **rest: as `split` takes it.
+
+        Raises:
+            Refused: if shapes disagree, or a signal or model is unknown or given several times.
+
+        Examples:
+            >>> membership = np.array([[True, False], [False, True]])
+            >>> held = Evidence.leave_one_out({"confidence": np.zeros((2, 2))}, membership)
+            >>> held.target_among_shadows
+            array([0, 1])
+        """
+        return cls.split(signals, membership, targets, None, **rest)
+
+    @classmethod
+    def split(
+        cls,
+        signals: Signals,
+        membership: Bool[np.ndarray, "models examples"],
+        targets: Sequence[int] | None,
+        shadows: Sequence[int] | None,
+        *,
+        mismatched_shadow_signals: Signals | None = None,
+        declared: Sequence[Signal] = (),
+        **rest: Any,
+    ) -> "Evidence":
+        """Some models under attack, and some that may help; a model may be both.
+
+        Args:
+            signals: arrays by name, models first; without a query axis they hold one query.
+            membership: who trained on what.
+            targets: the models under attack; None for all.
+            shadows: the models that may help; None for all. Targets that are not among them do not
+                help against each other.
+            mismatched_shadow_signals: signals of other models with the same members, trained by
+                another recipe, in the place of the shadows' own. This is an attacker who does not
+                know the defence: what it fails to find is no evidence of privacy. None, as it
+                should be, lets shadows be models of the target's own recipe.
+            declared: declarations of signals that attacks do not know by name.
+            **rest: `labels`, `inputs`, `examples`, `nonmembers`, `population`; see `Evidence`.
+
+        Raises:
+            Refused: if shapes disagree, or a signal or model is unknown or given several times.
+
+        Examples:
+            >>> phi, membership = np.zeros((3, 2)), np.eye(3, 2, dtype=bool)
+            >>> held = Evidence.split({"confidence": phi}, membership, [0, 1], [1, 2])
+            >>> held.target_among_shadows
+            array([-1,  0])
+        """
+        membership = np.asarray(membership)
+        if membership.ndim != 2 or membership.dtype != bool:
             raise Refused(
-                f"membership must have shape (models, examples) = {found} to fit {name} of shape "
-                f"{signal.shape}, got {tuple(self.membership.shape)}"
+                "membership must be boolean, of shape (models, examples), got "
+                f"{membership.dtype} of shape {membership.shape}"
+            )
+        models = len(membership)
+        arrays = shaped(signals, declared, *membership.shape)
+        others = shaped(mismatched_shadow_signals or {}, declared, *membership.shape)
+        for name in others.keys() & arrays.keys():
+            if others[name].shape != arrays[name].shape:
+                raise Refused(
+                    "mismatched shadow signals must have the shape of the targets' own, "
+                    f"{arrays[name].shape}, got {others[name].shape}"
+                )
+        of_target = numbers(targets, "target", models)
+        of_shadow = numbers(shadows, "shadow", models)
+        place = np.full(models, -1)
+        place[of_shadow] = np.arange(len(of_shadow))
+        return cls(
+            target={name: rows_of(array, of_target) for name, array in arrays.items()},
+            shadows={name: rows_of(array, of_shadow) for name, array in (others or arrays).items()},
+            membership=rows_of(membership, of_shadow),
+            target_among_shadows=place[of_target],
+            declared=tuple(declared),
+            **rest,
+        )
+
+    def alone(self) -> Iterator["Evidence"]:
+        """Each target by itself, with the shadows that it is not: nothing tells its membership.
+
+        Examples:
+            >>> membership = np.array([[True, False], [False, True]])
+            >>> held = Evidence.leave_one_out({"confidence": np.zeros((2, 2))}, membership)
+            >>> [one.membership.tolist() for one in held.alone()]
+            [[[False, True]], [[True, False]]]
+        """
+        for target, place in enumerate(self.target_among_shadows):
+            others = np.flatnonzero(np.arange(len(self.membership)) != place)
+            yield replace(
+                self,
+                target={name: array[target : target + 1] for name, array in self.target.items()},
+                shadows={name: rows_of(array, others) for name, array in self.shadows.items()},
+                membership=rows_of(self.membership, others),
+                target_among_shadows=np.array([-1]),
             )
 
-    def has(self, name: str) -> bool:
+    def with_derived(self, signals: Sequence[str | Signal]) -> "Evidence":
+        """The same with these signals computed, as far as they follow from those there are."""
+        target, shadows = dict(self.target), dict(self.shadows)
+        for signal in signals:
+            if signal in PARTS or not self.has(signal):
+                continue
+            name = declaration(signal, self.declared).name
+            target[name] = np.asarray(self.target_signal(signal, all_examples=True))
+            shadows[name] = np.asarray(self.shadow_signal(signal, all_examples=True))
+        extra = tuple(signal for signal in signals if isinstance(signal, Signal))
+        return replace(self, target=target, shadows=shadows, declared=(*self.declared, *extra))
+
+    def has(self, signal: str | Signal) -> bool:
         """Whether a signal, or anything else that attacks read, is there or follows from it."""
-        if name in ("labels", "inputs", "nonmembers"):
-            return getattr(self, name) is not None
-        derived = name in DERIVED and "logits" in self.signals and self.labels is not None
-        return name in self.signals or derived
+        if isinstance(signal, str) and signal in PARTS:
+            return getattr(self, signal) is not None
+        return follows(signal, self.declared, self.target, self.labels is not None)
 
     @property
-    def target_rows(self) -> Int[np.ndarray, " targets"]:
-        """The models under attack."""
-        return _numbers(self.targets, len(self.membership))
+    def log_prob_order(self) -> Literal["confidence", "log_prob"]:
+        """Which signal ranks as `log_prob` does, with the finest steps.
 
-    @property
-    def shadow_rows(self) -> Int[np.ndarray, " shadows"]:
-        """The models that may help."""
-        return _numbers(self.shadows, len(self.membership))
+        Where it is that of a label, log sigmoid(φ), φ itself keeps the order of what float32 rounds
+        to probabilities of 0 and 1.
+        """
+        given = "log_prob" in self.target
+        of_label = declaration("log_prob", self.declared).needs == ("confidence",)
+        return "confidence" if of_label and not given else "log_prob"
 
-    @property
-    def itself(self) -> Int[np.ndarray, " targets"]:
-        """Where each target stands among the shadows, to be left out; −1 where it is none."""
-        place = np.full(len(self.membership), -1)
-        place[self.shadow_rows] = np.arange(len(self.shadow_rows))
-        return place[self.target_rows]
-
-    def own(
-        self, signal: str | Statistic, *, everywhere: bool = False
+    def target_signal(
+        self, signal: str | Signal, *, all_examples: bool = False
     ) -> Shaped[Array, "targets ..."]:
         """A signal of the targets on the examples under attack, or on all there are.
 
         Args:
-            signal: its name, or what computes it from the logits and labels.
-            everywhere: on all there are.
+            signal: its name, or its declaration.
+            all_examples: on all there are.
 
         Raises:
-            AttackUnavailable: if it is not there.
+            AttackUnavailable: if it is not there, nor what it is derived from.
         """
-        chosen = None if everywhere else self.examples
-        return self._taken(self.signals, signal, self.target_rows, chosen)
+        return self._taken(self.target, signal, all_examples)
 
-    def known(
-        self, signal: str | Statistic, *, everywhere: bool = False
+    def shadow_signal(
+        self, signal: str | Signal, *, all_examples: bool = False
     ) -> Shaped[Array, "shadows ..."]:
         """A signal of the shadows on the examples under attack, or on all there are.
 
         Args:
-            signal: its name, or what computes it from the logits and labels.
-            everywhere: on all there are.
+            signal: its name, or its declaration.
+            all_examples: on all there are.
 
         Raises:
-            AttackUnavailable: if it is not there.
+            AttackUnavailable: if it is not there, nor what it is derived from.
         """
-        chosen = None if everywhere else self.examples
-        return self._taken(self.unaware or self.signals, signal, self.shadow_rows, chosen)
+        return self._taken(self.shadows, signal, all_examples)
 
-    def members(self, *, everywhere: bool = False) -> Bool[np.ndarray, "shadows examples"]:
+    def shadow_membership(self, *, all_examples: bool = False) -> Bool[np.ndarray, "shadows _"]:
         """Who is a member of which shadow, of the examples under attack or of all there are."""
-        matrix = np.asarray(self.membership)[self.shadow_rows]
-        return matrix if everywhere or self.examples is None else matrix[:, self.examples]
+        whole = all_examples or self.examples is None
+        return self.membership if whole else self.membership[:, self.examples]
 
     def shadows_of(
         self, kind: Literal["IN", "OUT"], *, at_least: int
@@ -238,9 +268,10 @@ class Evidence:
         Raises:
             AttackUnavailable: if some example has fewer.
         """
-        chosen = self.members() if kind == "IN" else ~self.members()
+        members = self.shadow_membership()
+        chosen = members if kind == "IN" else ~members
         counts = chosen.sum(axis=0, dtype=np.int32)
-        itself = self.itself
+        itself = self.target_among_shadows
         if not len(itself):
             raise AttackUnavailable(_NONE_LEFT)
         left = [(counts - chosen[place]).min() for place in itself[itself >= 0]]
@@ -252,8 +283,8 @@ class Evidence:
             )
         return jnp.asarray(chosen)
 
-    def needed(
-        self, what: Literal["labels", "inputs", "nonmembers"], *, everywhere: bool = False
+    def require(
+        self, what: Literal["labels", "inputs", "nonmembers"], *, all_examples: bool = False
     ) -> Shaped[np.ndarray, "examples ..."]:
         """The labels or inputs of the examples under attack or of all there are, or a mask of them.
 
@@ -263,50 +294,16 @@ class Evidence:
         array = getattr(self, what)
         if array is None:
             raise AttackUnavailable(f"this attack needs the examples' {what}: Evidence({what}=...)")
-        chosen = everywhere or self.examples is None
-        return np.asarray(array if chosen else array[self.examples])
+        return np.asarray(array if all_examples or self.examples is None else array[self.examples])
 
     def _taken(
-        self,
-        signals: Mapping[str, Shaped[np.ndarray, "models ..."]],
-        signal: str | Statistic,
-        rows: Int[np.ndarray, " rows"],
-        examples: Int[np.ndarray, " attacked"] | None,
-    ) -> Shaped[Array, "rows ..."]:
-        def picked(name: str, rows: Int[np.ndarray, " rows"]) -> Shaped[Array, "rows ..."]:
-            array = signals[name]
-            whole = len(rows) == len(array) and (rows == np.arange(len(rows))).all()
-            array = array if whole else array[rows]
-            if examples is not None:
-                array = array.take(examples, AXES[name].index("examples"))
-            return jnp.asarray(_in_range(array))
-
-        if not len(rows):
+        self, arrays: Signals, signal: str | Signal, all_examples: bool
+    ) -> Shaped[Array, "models ..."]:
+        if not len(self.target_among_shadows) or not all(map(len, arrays.values())):
             raise AttackUnavailable(_NONE_LEFT)
-        if isinstance(signal, str) and signal in signals:
-            return picked(signal, rows)
-        statistic = DERIVED.get(signal) if isinstance(signal, str) else signal
-        if statistic is None or "logits" not in signals:
-            there = ", ".join(map(repr, sorted(signals))) or "none"
-            missing = repr(signal) if isinstance(signal, str) else "'logits'"
-            raise AttackUnavailable(
-                f"this attack reads the signal {missing}, and there are only: {there}"
-            )
-        labels = jnp.asarray(self.needed("labels", everywhere=examples is None))
-        # Model by model: all logits at once may be more than the memory holds.
-        return jnp.concatenate(
-            [statistic(picked("logits", rows[i : i + 1]), labels) for i in range(len(rows))]
-        )
-
-
-def _in_range(signal: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """The signal as float32, in which attacks compute; booleans as they are."""
-    if signal.dtype == bool:
-        return signal
-    if signal.dtype.kind == "f" and signal.dtype.itemsize > 4:
-        signal = np.clip(signal, -_LARGEST, _LARGEST)
-    return np.asarray(signal).astype(np.float32, copy=False)
-
-
-def _numbers(chosen: Sequence[int] | None, total: int) -> Int[np.ndarray, " chosen"]:
-    return np.arange(total) if chosen is None else np.array(chosen, int)
+        labels = None
+        if self.labels is not None:
+            labels = self.require("labels", all_examples=all_examples)
+        if not all_examples and self.examples is not None:
+            arrays = OnExamples(arrays, self.examples, self.declared)
+        return derived(signal, self.declared, arrays, labels)

@@ -8,6 +8,24 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pptp_jax.attacks.evidence import Evidence
+
+
+def fit(evidence: Evidence) -> Float[Array, "targets attacked"]:
+    """How well the targets fit each example: their log-likelihood, averaged over the queries.
+
+    Args:
+        evidence: with `log_prob`; or with φ, and then as the φ of the mean loss.
+
+    Examples:
+        >>> import numpy as np
+        >>> held = Evidence.leave_one_out({"log_prob": np.array([[-3.0]])}, np.array([[True]]))
+        >>> print(fit(held))
+        [[-3.]]
+    """
+    signal = evidence.target_signal(evidence.log_prob_order)
+    return mean_loss(signal) if evidence.log_prob_order == "confidence" else signal.mean(axis=1)
+
 
 def mean_loss(phi: Float[Array, "models queries examples"]) -> Float[Array, "models examples"]:
     """The φ whose loss is the mean loss of the queries; it ranks as −ℓ does.

@@ -4,7 +4,7 @@ A network serves several targets and is trained on none of them: targets that ar
 are dealt into a few folds, and each fold has a network that is trained on all other shadows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.models import Model
+from pptp_jax.attacks.perceptron import initial_layers, outputs
 from pptp_jax.validation import AttackUnavailable
 
 # A pair of a shadow and an example, as arrays that a batch is made of.
@@ -45,19 +45,19 @@ def folds_of(evidence: Evidence, folds: int) -> Folds:
 
     Examples:
         >>> membership = np.array([[True, False], [False, True], [True, False]])
-        >>> evidence = Evidence(signals={}, membership=membership, targets=[0, 2])
+        >>> evidence = Evidence.leave_one_out({}, membership, targets=[0, 2])
         >>> folds_of(evidence, 4).teachers
         array([[False,  True,  True],
                [ True,  True, False]])
     """
-    itself, shadows = evidence.itself, len(evidence.shadow_rows)
+    itself, shadows = evidence.target_among_shadows, len(evidence.membership)
     inner = np.flatnonzero(itself >= 0)
     count = max(1, min(folds, len(inner)))
     of_target = np.zeros(len(itself), int)
     of_target[inner] = np.arange(len(inner)) % count
     teachers = np.ones((count, shadows), bool)
     teachers[of_target[inner], itself[inner]] = False
-    members = evidence.members(everywhere=True)
+    members = evidence.shadow_membership(all_examples=True)
     both = members.any(axis=1) & ~members.all(axis=1)
     if not (teachers & both).any(axis=1).all():
         raise AttackUnavailable(
@@ -68,7 +68,7 @@ def folds_of(evidence: Evidence, folds: int) -> Folds:
 
 
 def fitted(
-    model: Model,
+    widths: Sequence[int],
     loss: Callable[[Float[Array, "batch outputs"], Batch], Float[Array, ""]],
     draw: Callable[
         [Key[Array, ""], Bool[Array, " shadows"]], tuple[Float[Array, "batch _"], Batch]
@@ -82,7 +82,7 @@ def fitted(
     """Trains a network for each fold by Adam, all side by side, on batches drawn afresh.
 
     Args:
-        model: the network.
+        widths: those of the network's hidden layers and of its outputs.
         loss: of its outputs on a batch.
         draw: a batch of features, and what the loss looks at, from some shadows.
         teachers: the shadows of each fold.
@@ -101,10 +101,11 @@ def fitted(
 
     def of_fold(key: Key[Array, ""], own: Bool[Array, " shadows"]) -> PyTree:
         start, run = jax.random.split(key)
-        params = model.init(start, draw(start, own)[0]).params
+        features = draw(start, own)[0].shape[1]
+        params = initial_layers(start, (features, *widths))
 
         def value(params: PyTree, features: Float[Array, "batch _"], batch: Batch) -> Array:
-            return loss(outputs(model, params, features), batch)
+            return loss(outputs(params, features), batch)
 
         def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, None]:
             params, state = carry
@@ -120,14 +121,6 @@ def fitted(
 
     keys = jax.random.split(jax.random.key(seed), len(teachers))
     return jax.vmap(of_fold)(keys, teachers)
-
-
-def outputs(
-    model: Model, params: PyTree, features: Float[Array, "batch features"]
-) -> Float[Array, "batch outputs"]:
-    """What a network says of some features."""
-    found, _ = model.apply(params, {}, features, train=False, key=None)
-    return found
 
 
 def scored(

@@ -46,14 +46,19 @@ def log_ratio(
         ...     return -jnp.square(phi - fit.mean).sum(axis=0)
         >>> membership = np.arange(8)[:, None] % 2 == 0
         >>> phi = np.float32(np.where(membership, 2.0, -2.0)[:, None])
-        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0, 1])
+        >>> held = Evidence.leave_one_out({"confidence": phi}, membership, targets=[0, 1])
         >>> print(log_ratio(held, fits, without, nearness))
         [[ 16.]
          [-16.]]
     """
     kinds = evidence.shadows_of("IN", at_least=2), evidence.shadows_of("OUT", at_least=2)
-    own, known = near(evidence.own("confidence")), near(evidence.known("confidence"))
-    return _log_ratio(fit, without, log_density, own, known, kinds, jnp.asarray(evidence.itself))
+    own, known = (
+        near(evidence.target_signal("confidence")),
+        near(evidence.shadow_signal("confidence")),
+    )
+    return _log_ratio(
+        fit, without, log_density, own, known, kinds, jnp.asarray(evidence.target_among_shadows)
+    )
 
 
 def near(phi: Float[Array, "models queries examples"]) -> Float[Array, "models queries examples"]:

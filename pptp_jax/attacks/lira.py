@@ -54,7 +54,7 @@ def lira_online(
         >>> import numpy as np
         >>> membership = np.arange(8)[:, None] % 2 == 0
         >>> phi = np.where(membership, 2.0, -2.0)[:, None] + np.arange(8)[:, None, None] / 8
-        >>> held = Evidence(signals={"confidence": np.float32(phi)}, membership=membership)
+        >>> held = Evidence.leave_one_out({"confidence": np.float32(phi)}, membership)
         >>> print(lira_online(held)[:, 0] > 0)
         [ True False  True False  True False  True False]
     """
@@ -90,7 +90,7 @@ def lira_offline(
         >>> import numpy as np
         >>> phi = np.float32([3.0, 0.1, -0.1, 0.0]).reshape(4, 1, 1)
         >>> membership = np.array([[True], [False], [False], [False]])
-        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> held = Evidence.leave_one_out({"confidence": phi}, membership, targets=[0])
         >>> bool(lira_offline(held)[0, 0] > np.log(0.99))
         True
     """
@@ -98,15 +98,18 @@ def lira_offline(
     if reference_compat:
         return published_offline(evidence, fixed_variance=pooled)
     outside = evidence.shadows_of("OUT", at_least=2)
-    own, known = near(evidence.own("confidence")), near(evidence.known("confidence"))
-    return _offline(pooled, own, known, outside, jnp.asarray(evidence.itself))
+    own, known = (
+        near(evidence.target_signal("confidence")),
+        near(evidence.shadow_signal("confidence")),
+    )
+    return _offline(pooled, own, known, outside, jnp.asarray(evidence.target_among_shadows))
 
 
 def pools(evidence: Evidence, variance: Variance) -> bool:
     """Whether one variance serves all examples."""
     one_of(("auto", "per_example", "global"), variance=variance)
     # A target that is no shadow counts as a model as well.
-    models = len(evidence.shadow_rows) + bool((evidence.itself < 0).any())
+    models = len(evidence.membership) + bool((evidence.target_among_shadows < 0).any())
     return models < _PER_EXAMPLE_FROM if variance == "auto" else variance == "global"
 
 

@@ -3,20 +3,20 @@
 from jaxtyping import Array, Float
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.joined import mean_loss
+from pptp_jax.attacks.joined import fit
 
 
 def loss(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """The negated cross-entropy ℓ of the target, averaged over the queries.
+    """−ℓ, the negated loss of the target: its log-likelihood, averaged over the queries.
 
-    It is given as the φ of this loss, log(exp(−ℓ)/(1 − exp(−ℓ))): that ranks alike, and tells apart
-    losses that are too small for float32.
+    That of a label is given as the φ of this loss, log(exp(−ℓ)/(1 − exp(−ℓ))): it ranks alike, and
+    tells apart losses that are too small for float32.
 
     Args:
-        evidence: with φ.
+        evidence: with `log_prob`, or φ, from which it follows.
 
     Returns:
-        The φ whose loss is the mean loss: φ itself where there is one query.
+        The scores; for labels and one query φ itself.
 
     References:
         Yeom et al., "Privacy Risk in Machine Learning", 2018, https://arxiv.org/abs/1709.01604
@@ -24,7 +24,7 @@ def loss(evidence: Evidence) -> Float[Array, "targets attacked"]:
     Examples:
         >>> import numpy as np
         >>> phi, membership = np.float32([[[0.5, 150.0, 200.0]]]), np.array([[True, False, True]])
-        >>> print(loss(Evidence(signals={"confidence": phi}, membership=membership)))
+        >>> print(loss(Evidence.leave_one_out({"confidence": phi}, membership)))
         [[  0.5 150.  200. ]]
     """
-    return mean_loss(evidence.own("confidence"))
+    return fit(evidence)

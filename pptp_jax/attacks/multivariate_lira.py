@@ -50,11 +50,11 @@ def lira_multivariate(
         >>> membership = np.arange(8)[:, None] % 2 == 0
         >>> phi = np.where(membership, 2.0, -2.0)[:, None] + np.arange(8)[:, None, None] / 8
         >>> both = np.float32(np.concatenate([phi, phi + 1], axis=1))
-        >>> held = Evidence(signals={"confidence": both}, membership=membership)
+        >>> held = Evidence.leave_one_out({"confidence": both}, membership)
         >>> print(lira_multivariate(held)[:, 0] > 0)
         [ True False  True False  True False  True False]
     """
-    if evidence.own("confidence").shape[1] == 1:
+    if evidence.target_signal("confidence").shape[1] == 1:
         raise AttackUnavailable(
             "this attack takes several queries jointly, and there is only one, of which "
             "lira_online says the same"

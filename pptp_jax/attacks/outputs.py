@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from pptp_jax.attacks.evidence import Evidence, Statistic
+from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.joined import mean_probability
 from pptp_jax.attacks.thresholds import class_thresholds
+from pptp_jax.tasks import Signal
 
 # Where the published code cuts probabilities off before it takes their logarithm.
 _LEAST = 1e-30
@@ -33,13 +34,13 @@ def confidence(evidence: Evidence, *, per_class: bool = False) -> Float[Array, "
     Examples:
         >>> import numpy as np
         >>> phi, membership = np.zeros((1, 1, 1), np.float32), np.array([[True]])
-        >>> print(confidence(Evidence(signals={"confidence": phi}, membership=membership)))
+        >>> print(confidence(Evidence.leave_one_out({"confidence": phi}, membership)))
         [[0.]]
     """
-    own = mean_probability(evidence.own("confidence"))
+    own = mean_probability(evidence.target_signal("confidence"))
     if not per_class:
         return own
-    known = mean_probability(evidence.known("confidence", everywhere=True))
+    known = mean_probability(evidence.shadow_signal("confidence", all_examples=True))
     return _from_thresholds(evidence, own, known)
 
 
@@ -55,7 +56,7 @@ def entropy(evidence: Evidence, *, per_class: bool = False) -> Float[Array, "tar
 
     Examples:
         >>> import numpy as np
-        >>> evidence = Evidence(
+        >>> evidence = Evidence.leave_one_out(
         ...     signals={"logits": np.zeros((1, 1, 1, 2), np.float32)},
         ...     membership=np.array([[True]]),
         ...     labels=np.array([0]),
@@ -63,7 +64,7 @@ def entropy(evidence: Evidence, *, per_class: bool = False) -> Float[Array, "tar
         >>> print(entropy(evidence))
         [[-0.6931472]]
     """
-    return _scores(evidence, _negated_entropy, per_class)
+    return _scores(evidence, NEGATED_ENTROPY, per_class)
 
 
 def modified_entropy(
@@ -80,7 +81,7 @@ def modified_entropy(
 
     Examples:
         >>> import numpy as np
-        >>> evidence = Evidence(
+        >>> evidence = Evidence.leave_one_out(
         ...     signals={"logits": np.zeros((1, 1, 1, 2), np.float32)},
         ...     membership=np.array([[True]]),
         ...     labels=np.array([0]),
@@ -88,7 +89,7 @@ def modified_entropy(
         >>> print(modified_entropy(evidence, per_class=False))
         [[-0.6931472]]
     """
-    return _scores(evidence, _negated_modified_entropy, per_class)
+    return _scores(evidence, NEGATED_MODIFIED_ENTROPY, per_class)
 
 
 def correctness(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -103,19 +104,20 @@ def correctness(evidence: Evidence) -> Float[Array, "targets attacked"]:
     Examples:
         >>> import numpy as np
         >>> correct, membership = np.array([[[True, False]]]), np.array([[True, False]])
-        >>> print(correctness(Evidence(signals={"correct": correct}, membership=membership)))
+        >>> print(correctness(Evidence.leave_one_out({"correct": correct}, membership)))
         [[1. 0.]]
     """
-    return evidence.own("correct").astype(jnp.float32).mean(axis=1)
+    return evidence.target_signal("correct").astype(jnp.float32).mean(axis=1)
 
 
 def _scores(
-    evidence: Evidence, statistic: Statistic, per_class: bool
+    evidence: Evidence, signal: Signal, per_class: bool
 ) -> Float[Array, "targets attacked"]:
-    own = evidence.own(statistic).mean(axis=1)
+    own = evidence.target_signal(signal).mean(axis=1)
     if not per_class:
         return own
-    return _from_thresholds(evidence, own, evidence.known(statistic, everywhere=True).mean(axis=1))
+    known = evidence.shadow_signal(signal, all_examples=True).mean(axis=1)
+    return _from_thresholds(evidence, own, known)
 
 
 def _from_thresholds(
@@ -125,11 +127,11 @@ def _from_thresholds(
 ) -> Float[Array, "targets attacked"]:
     thresholds = class_thresholds(
         np.asarray(known),
-        evidence.members(everywhere=True),
-        evidence.needed("labels", everywhere=True),
-        evidence.itself,
+        evidence.shadow_membership(all_examples=True),
+        evidence.require("labels", all_examples=True),
+        evidence.target_among_shadows,
     )
-    labels = evidence.needed("labels")
+    labels = evidence.require("labels")
     return own - jnp.asarray(thresholds.astype(own.dtype)[:, labels])
 
 
@@ -154,3 +156,12 @@ def _negated_modified_entropy(
     of_label = rest * jnp.maximum(log_p, least)
     of_others = p * jnp.maximum(jnp.log1p(-jnp.where(label, 0, p)), least)
     return jnp.where(label, of_label, of_others).sum(axis=-1)
+
+
+NEGATED_ENTROPY, NEGATED_MODIFIED_ENTROPY = (
+    Signal(name=name, axes=("models", "queries", "examples"), access="scores", derive=function)
+    for name, function in (
+        ("negated_entropy", _negated_entropy),
+        ("negated_modified_entropy", _negated_modified_entropy),
+    )
+)

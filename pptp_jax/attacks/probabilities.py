@@ -13,43 +13,39 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.tasks import Signal
 from pptp_jax.validation import one_of
 
 Probability = Literal["softmax", "taylor"]
 
 
 class LogProbability(NamedTuple):
-    """The logarithms of a probability and of what it leaves to 1."""
+    """The logarithms of a probability and of what it leaves to 1; None of a likelihood."""
 
     log_p: Float[Array, "models queries examples"]
-    log_q: Float[Array, "models queries examples"]
+    log_q: Float[Array, "models queries examples"] | None
 
 
-def own_and_known(
-    evidence: Evidence, probability: Probability, *, everywhere: bool = False
+def target_and_shadows(
+    evidence: Evidence, probability: Probability, *, all_examples: bool = False
 ) -> tuple[LogProbability, LogProbability]:
-    """The probability of the label by the targets, and by the shadows.
+    """How likely the targets make each example, and how likely the shadows do.
 
     Args:
-        evidence: with φ, or with logits and labels.
-        probability: `softmax`, or `taylor` (see `taylor_margin`).
-        everywhere: whether the shadows' are taken on all examples there are.
+        evidence: with `log_prob`; or with φ, or logits and labels.
+        probability: of a label, `softmax` or `taylor` (see `taylor_margin`).
+        all_examples: whether the shadows' are taken on all examples there are.
 
     Raises:
         AttackUnavailable: if the signal is not there.
         Refused: if the probability is unknown.
     """
     one_of(("softmax", "taylor"), probability=probability)
-    if probability == "softmax":
-        own, known = (
-            evidence.own("confidence"),
-            evidence.known("confidence", everywhere=everywhere),
-        )
-    else:
-        own, known = (
-            evidence.own(taylor_margin),
-            evidence.known(taylor_margin, everywhere=everywhere),
-        )
+    signal = TAYLOR if probability == "taylor" else evidence.log_prob_order
+    own = evidence.target_signal(signal)
+    known = evidence.shadow_signal(signal, all_examples=all_examples)
+    if signal == "log_prob":
+        return LogProbability(own, None), LogProbability(known, None)
     return _of_log_odds(own), _of_log_odds(known)
 
 
@@ -84,6 +80,14 @@ def taylor_margin(
     terms = jnp.maximum(sum(z**k / math.factorial(k) for k in range(order)), 1e-6)
     of_label = jnp.where(label, terms, 0).sum(axis=-1)
     return jnp.log(of_label) - jnp.log(jnp.where(label, 0, terms).sum(axis=-1))
+
+
+TAYLOR = Signal(
+    name="taylor_margin",
+    axes=("models", "queries", "examples"),
+    access="scores",
+    derive=lambda logits, labels: taylor_margin(logits, labels),
+)
 
 
 class _Sums(NamedTuple):
@@ -133,20 +137,23 @@ def references(
         >>> print(jnp.exp(found[:, 0, 0]))
         [0.5 0.5]
     """
-    found = [(chosen, [_sums(part, chosen) for part in known]) for chosen in kinds]
+    parts = [part for part in known if part is not None]
+    found = [(chosen, [_sums(part, chosen) for part in parts]) for chosen in kinds]
 
     def of_target(place: Int[Array, ""]) -> Float[Array, "queries examples"]:
         means = []
         for chosen, sums in found:
             there = chosen[place] & (place >= 0)
             count = (chosen.sum(axis=0) - there.astype(jnp.int32)).astype(known.log_p.dtype)
-            log_p, log_q = (
+            log_p, *rest = (
                 jnp.where(there[None], _without(own, place, part[place]), own.whole)
                 - jnp.log(count)[None]
-                for own, part in zip(sums, known, strict=True)
+                for own, part in zip(sums, parts, strict=True)
             )
-            # Next to 1 the mean of 1 − p is the more precise one.
-            means.append(jnp.where(log_p < log_q, log_p, jnp.log1p(-jnp.exp(log_q))))
+            for log_q in rest:
+                # Next to 1 the mean of 1 − p is the more precise one.
+                log_p = jnp.where(log_p < log_q, log_p, jnp.log1p(-jnp.exp(log_q)))
+            means.append(log_p)
         total = means[0]
         for mean in means[1:]:
             total = jnp.logaddexp(total, mean)

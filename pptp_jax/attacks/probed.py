@@ -23,11 +23,11 @@ def boundary_distance(evidence: Evidence) -> Float[Array, "targets attacked"]:
     Examples:
         >>> import numpy as np
         >>> distance, membership = np.float32([[0.5, 0.0]]), np.array([[True, False]])
-        >>> held = Evidence(signals={"boundary_distance": distance}, membership=membership)
+        >>> held = Evidence.leave_one_out({"boundary_distance": distance}, membership)
         >>> print(boundary_distance(held))
         [[0.5 0. ]]
     """
-    return evidence.own("boundary_distance")
+    return evidence.target_signal("boundary_distance")
 
 
 def noise(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -45,10 +45,10 @@ def noise(evidence: Evidence) -> Float[Array, "targets attacked"]:
     Examples:
         >>> import numpy as np
         >>> share, membership = np.float32([[1.0, 0.25]]), np.array([[True, False]])
-        >>> print(noise(Evidence(signals={"noisy_correct": share}, membership=membership)))
+        >>> print(noise(Evidence.leave_one_out({"noisy_correct": share}, membership)))
         [[1.   0.25]]
     """
-    return evidence.own("noisy_correct")
+    return evidence.target_signal("noisy_correct")
 
 
 def gradient_norm(
@@ -70,11 +70,11 @@ def gradient_norm(
     Examples:
         >>> import numpy as np
         >>> norms, membership = np.float32([[[3.0], [4.0]]]), np.array([[True]])
-        >>> held = Evidence(signals={"gradient_norms": norms}, membership=membership)
+        >>> held = Evidence.leave_one_out({"gradient_norms": norms}, membership)
         >>> print(gradient_norm(held), gradient_norm(held, blocks=(0,)))
         [[-5.]] [[-3.]]
     """
-    norms = evidence.own("gradient_norms")
+    norms = evidence.target_signal("gradient_norms")
     if blocks is not None:
         for block in blocks:
             if not 0 <= block < norms.shape[1]:
@@ -96,8 +96,8 @@ def input_gradient_norm(evidence: Evidence) -> Float[Array, "targets attacked"]:
     Examples:
         >>> import numpy as np
         >>> norms, membership = np.float32([[3.0]]), np.array([[True]])
-        >>> held = Evidence(signals={"input_gradient_norm": norms}, membership=membership)
+        >>> held = Evidence.leave_one_out({"input_gradient_norm": norms}, membership)
         >>> print(input_gradient_norm(held))
         [[-3.]]
     """
-    return -evidence.own("input_gradient_norm")
+    return -evidence.target_signal("input_gradient_norm")

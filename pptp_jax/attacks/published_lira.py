@@ -37,7 +37,7 @@ def published_online(
     Examples:
         >>> membership = np.arange(6)[:, None] % 2 == 0
         >>> phi = np.where(membership, 2.0, -2.0)[:, None] + np.arange(6)[:, None, None] / 8
-        >>> held = Evidence(signals={"confidence": np.float32(phi)}, membership=membership)
+        >>> held = Evidence.leave_one_out({"confidence": np.float32(phi)}, membership)
         >>> print(published_online(held, fixed_variance=True)[:, 0] > 0)
         [ True False  True False  True False]
     """
@@ -74,7 +74,7 @@ def published_offline(
     Examples:
         >>> phi = np.float32([3.0, 0.1, -0.1]).reshape(3, 1, 1)
         >>> membership = np.array([[True], [False], [False]])
-        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> held = Evidence.leave_one_out({"confidence": phi}, membership, targets=[0])
         >>> print(published_offline(held, fixed_variance=False).round())
         [[449.]]
     """
@@ -96,13 +96,13 @@ def _of_each_target(
 ) -> Float[np.ndarray, "targets attacked"]:
     own, known = (
         np.asarray(phi, np.float64)
-        for phi in (evidence.own("confidence"), evidence.known("confidence"))
+        for phi in (evidence.target_signal("confidence"), evidence.shadow_signal("confidence"))
     )
-    members, shadows = evidence.members(), np.arange(len(known))
+    members, shadows = evidence.shadow_membership(), np.arange(len(known))
     return np.array(
         [
             scores(mine, known[shadows != place], members[shadows != place]).mean(axis=0)
-            for mine, place in zip(own, evidence.itself, strict=True)
+            for mine, place in zip(own, evidence.target_among_shadows, strict=True)
         ]
     )
 

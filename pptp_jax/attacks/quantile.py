@@ -16,8 +16,8 @@ from jax.scipy.stats import norm
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.learning import fitted, folds_of, outputs, scored
-from pptp_jax.models import mlp
+from pptp_jax.attacks.learning import fitted, folds_of, scored
+from pptp_jax.attacks.perceptron import Layer, outputs
 from pptp_jax.validation import at_least, one_of, positive
 
 _BATCH = 256
@@ -64,7 +64,7 @@ def quantile_regression(
         >>> membership = np.arange(4)[:, None] % 2 == np.arange(40)[None] % 2
         >>> inputs = rng.normal(size=(40, 1))
         >>> phi = 3 * inputs[:, 0] + 2 * membership + 0.1 * rng.normal(size=(4, 40))
-        >>> evidence = Evidence(
+        >>> evidence = Evidence.leave_one_out(
         ...     signals={"confidence": np.float32(phi[:, None])},
         ...     membership=membership,
         ...     inputs=inputs,
@@ -77,16 +77,16 @@ def quantile_regression(
     at_least(1, folds=folds)
     dealt = folds_of(evidence, folds)
     inputs = _features(evidence)
-    known = _without_gross(evidence.known("confidence", everywhere=True).mean(axis=1))
+    known = _without_gross(evidence.shadow_signal("confidence", all_examples=True).mean(axis=1))
     # The networks see φ on a common scale, where their first guess is not far off.
     centre, scale = known.mean(), known.std() + 1e-6
     return _run(
         head,
         tuple(hidden),
         steps,
-        (evidence.own("confidence").mean(axis=1) - centre) / scale,
+        (evidence.target_signal("confidence").mean(axis=1) - centre) / scale,
         (known - centre) / scale,
-        jnp.asarray(~evidence.members(everywhere=True)),
+        jnp.asarray(~evidence.shadow_membership(all_examples=True)),
         jnp.asarray(inputs),
         jnp.asarray(inputs if evidence.examples is None else inputs[evidence.examples]),
         jnp.asarray(dealt.teachers),
@@ -125,7 +125,7 @@ def quantile_nonmembers(
         >>> rng = np.random.default_rng(0)
         >>> inputs, member = rng.normal(size=(90, 1)), np.arange(90) % 3 == 0
         >>> phi = 3 * inputs[:, 0] + 2 * member + 0.1 * rng.normal(size=90)
-        >>> evidence = Evidence(
+        >>> evidence = Evidence.leave_one_out(
         ...     signals={"confidence": np.float32(phi[None, None])},
         ...     membership=member[None],
         ...     inputs=inputs,
@@ -137,9 +137,11 @@ def quantile_nonmembers(
         True
     """
     _check(head, steps, learning_rate)
-    inputs, learned = _features(evidence), evidence.needed("nonmembers", everywhere=True)
-    own = evidence.own("confidence").mean(axis=1)
-    known = evidence.own("confidence", everywhere=True).mean(axis=1)[:, np.flatnonzero(learned)]
+    inputs, learned = _features(evidence), evidence.require("nonmembers", all_examples=True)
+    own = evidence.target_signal("confidence").mean(axis=1)
+    known = evidence.target_signal("confidence", all_examples=True).mean(axis=1)[
+        :, np.flatnonzero(learned)
+    ]
     known = _without_gross(known)
     centre, scale = known.mean(), known.std() + 1e-6
     attacked = jnp.asarray(inputs if evidence.examples is None else inputs[evidence.examples])
@@ -172,7 +174,7 @@ def _check(head: Head, steps: int, learning_rate: float) -> None:
 
 
 def _features(evidence: Evidence) -> Float[np.ndarray, "examples features"]:
-    inputs = np.asarray(evidence.needed("inputs", everywhere=True), np.float32)
+    inputs = np.asarray(evidence.require("inputs", all_examples=True), np.float32)
     inputs = inputs.reshape(len(inputs), -1)
     return (inputs - inputs.mean(axis=0)) / (inputs.std(axis=0) + 1e-6)
 
@@ -204,7 +206,7 @@ def _run(
     learning_rate: float,
     seed: int,
 ) -> Float[Array, "targets attacked"]:
-    model = mlp(hidden, num_classes=2 if head == "gaussian" else len(LEVELS), activation="relu")
+    widths = (*hidden, 2 if head == "gaussian" else len(LEVELS))
     loss, score_of = (_gaussian_loss, _deviation) if head == "gaussian" else (_pinball, _place)
 
     def draw(
@@ -217,11 +219,11 @@ def _run(
         return inputs[columns], (known[rows, columns], there.any(axis=1).astype(known.dtype))
 
     params = fitted(
-        model, loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
+        widths, loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
     )
 
-    def score(params: Array, phi: Float[Array, " attacked"]) -> Float[Array, " attacked"]:
-        return score_of(outputs(model, params, attacked), phi)
+    def score(params: list[Layer], phi: Float[Array, " attacked"]) -> Float[Array, " attacked"]:
+        return score_of(outputs(params, attacked), phi)
 
     return scored(score, params, of_target, own)
 

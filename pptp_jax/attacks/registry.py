@@ -1,5 +1,8 @@
 """All attacks, and what each of them asks for."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from pptp_jax.attacks.attack import Attack
 from pptp_jax.attacks.base import base_offline, base_online
 from pptp_jax.attacks.bavaria import bavaria_t
@@ -18,15 +21,17 @@ from pptp_jax.attacks.probed import (
 from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
+from pptp_jax.validation import one_of
 
 _PHI = ("confidence",)
+_LOG_PROB = ("log_prob",)
 
 _EVERY = (
     Attack(
         name="loss",
         title="LOSS",
         access="scores",
-        reads=_PHI,
+        reads=_LOG_PROB,
         source="Yeom et al. 2018, arXiv 1709.01604",
         function=loss,
     ),
@@ -53,7 +58,7 @@ _EVERY = (
         title="modified entropy",
         access="scores",
         reads=("logits", "labels"),
-        shadows=1,
+        min_shadows=1,
         source="Song and Mittal 2021, arXiv 2003.10595",
         deviations="a score: the distance from the threshold of the class, chosen on all shadows",
         function=modified_entropy,
@@ -70,8 +75,8 @@ _EVERY = (
         name="calibration_watson",
         title="calibration (Watson)",
         access="scores",
-        reads=_PHI,
-        outside=1,
+        reads=_LOG_PROB,
+        min_out_shadows=1,
         source="Watson et al. 2022, arXiv 2111.08440",
         function=calibration_watson,
     ),
@@ -79,9 +84,9 @@ _EVERY = (
         name="calibration_sablayrolles",
         title="calibration (Sablayrolles)",
         access="scores",
-        reads=_PHI,
-        inside=1,
-        outside=1,
+        reads=_LOG_PROB,
+        min_in_shadows=1,
+        min_out_shadows=1,
         source="Sablayrolles et al. 2019, arXiv 1908.11229",
         deviations="the threshold is the middle of the two mean losses, not fitted otherwise",
         function=calibration_sablayrolles,
@@ -91,8 +96,8 @@ _EVERY = (
         title="LiRA",
         access="scores",
         reads=_PHI,
-        inside=2,
-        outside=2,
+        min_in_shadows=2,
+        min_out_shadows=2,
         source="Carlini et al. 2022, arXiv 2112.03570",
         deviations="as many IN as OUT shadows of each example (see below); the global variance is "
         "that within examples, pooled, without gross outliers; `reference_compat` computes as the "
@@ -104,8 +109,8 @@ _EVERY = (
         title="LiRA multivariate",
         access="scores",
         reads=_PHI,
-        inside=2,
-        outside=2,
+        min_in_shadows=2,
+        min_out_shadows=2,
         source="Carlini et al. 2022, arXiv 2112.03570",
         deviations="as LiRA; each example's covariance of the queries is drawn towards that within "
         "examples, pooled",
@@ -116,7 +121,7 @@ _EVERY = (
         title="LiRA offline",
         access="scores",
         reads=_PHI,
-        outside=2,
+        min_out_shadows=2,
         source="Carlini et al. 2022, arXiv 2112.03570",
         deviations="one-sided as in the paper; the distribution is that of the next value, which "
         "allows for the number of shadows; `reference_compat` ranks by −log density as the "
@@ -128,8 +133,8 @@ _EVERY = (
         title="BaVarIA-t",
         access="scores",
         reads=_PHI,
-        inside=2,
-        outside=2,
+        min_in_shadows=2,
+        min_out_shadows=2,
         source="Brännvall 2026, arXiv 2603.11799",
         deviations="as many IN as OUT shadows of each example (see below); the prior's numbers "
         "are fitted by moments; those of the paper were not at hand",
@@ -139,9 +144,9 @@ _EVERY = (
         name="rmia_online",
         title="RMIA",
         access="scores",
-        reads=_PHI,
-        inside=1,
-        outside=1,
+        reads=_LOG_PROB,
+        min_in_shadows=1,
+        min_out_shadows=1,
         source="Zarifzadeh et al. 2024, arXiv 2312.03262",
         deviations="IN and OUT shadows weigh alike in p(x); γ = 2; softmax unless "
         '`probability="taylor"`; the population is the examples under attack unless given',
@@ -151,8 +156,8 @@ _EVERY = (
         name="rmia_offline",
         title="RMIA offline",
         access="scores",
-        reads=_PHI,
-        outside=1,
+        reads=_LOG_PROB,
+        min_out_shadows=1,
         source="Zarifzadeh et al. 2024, arXiv 2312.03262",
         deviations='as RMIA; `a` is 0.3 unless `a="tuned"`',
         function=rmia_offline,
@@ -161,9 +166,9 @@ _EVERY = (
         name="base_online",
         title="BASE",
         access="scores",
-        reads=_PHI,
-        inside=1,
-        outside=1,
+        reads=_LOG_PROB,
+        min_in_shadows=1,
+        min_out_shadows=1,
         source="Lassila et al. 2025, arXiv 2505.24089",
         deviations="IN and OUT shadows weigh alike in the mean",
         function=base_online,
@@ -172,8 +177,8 @@ _EVERY = (
         name="base_offline",
         title="BASE offline",
         access="scores",
-        reads=_PHI,
-        outside=1,
+        reads=_LOG_PROB,
+        min_out_shadows=1,
         source="Lassila et al. 2025, arXiv 2505.24089",
         deviations="the mean over OUT shadows is not scaled; its logarithm is corrected for their "
         "number",
@@ -183,7 +188,7 @@ _EVERY = (
         name="attack_p",
         title="Attack-P",
         access="scores",
-        reads=_PHI,
+        reads=_LOG_PROB,
         source="Ye et al. 2022, arXiv 2111.09679",
         deviations="the population is the examples under attack unless given",
         function=attack_p,
@@ -192,8 +197,8 @@ _EVERY = (
         name="attack_r",
         title="Attack-R",
         access="scores",
-        reads=_PHI,
-        outside=1,
+        reads=_LOG_PROB,
+        min_out_shadows=1,
         source="Ye et al. 2022, arXiv 2111.09679",
         deviations="ties count half; as many OUT shadows of every example where few are left out",
         function=attack_r,
@@ -203,7 +208,7 @@ _EVERY = (
         title="shadow network",
         access="scores",
         reads=("logits", "labels"),
-        shadows=1,
+        min_shadows=1,
         source="Shokri et al. 2017, arXiv 1610.05820; Salem et al. 2019, arXiv 1806.01246",
         deviations="one network for all classes, which is told the label; log-probabilities, the "
         "label's first; members and non-members of each class weigh alike",
@@ -214,7 +219,7 @@ _EVERY = (
         title="quantile regression",
         access="scores",
         reads=("confidence", "inputs"),
-        shadows=1,
+        min_shadows=1,
         source="Bertran et al. 2023, arXiv 2307.03694",
         deviations="learns from OUT shadows' φ, not from the target's on known non-members",
         function=quantile_regression,
@@ -233,7 +238,7 @@ _EVERY = (
         title="augmentation",
         access="labels",
         reads=("correct",),
-        shadows=1,
+        min_shadows=1,
         source="Choquette-Choo et al. 2021, arXiv 2007.14321",
         deviations="the queries are the evidence's; members and non-members weigh alike",
         function=augmentation,
@@ -273,4 +278,27 @@ _EVERY = (
     ),
 )
 
-ATTACKS: dict[str, Attack] = {attack.name: attack for attack in _EVERY}
+# All of them leave a target out of its shadows, by sums or by folds: the tests compare their scores
+# with those of each target alone.
+ATTACKS: dict[str, Attack] = {attack.name: replace(attack, leaves_out=True) for attack in _EVERY}
+
+
+def attack_of(attack: str | Attack, others: Sequence[str | Attack] = ()) -> Attack:
+    """An attack by its name; an attack as it is.
+
+    Args:
+        attack: the attack, or the name of one of `ATTACKS` or of `others`.
+        others: attacks with names of their own.
+
+    Raises:
+        Refused: if there is no attack of this name.
+
+    Examples:
+        >>> attack_of("loss").title, attack_of(ATTACKS["loss"].using(mine=1)).name
+        ('LOSS', 'loss(mine=1)')
+    """
+    if isinstance(attack, Attack):
+        return attack
+    known = {**ATTACKS, **{one.name: one for one in others if isinstance(one, Attack)}}
+    one_of(known, attack=attack)
+    return known[attack]

@@ -16,9 +16,9 @@ from jaxtyping import Array, Float
 
 from pptp_jax.attacks.beaten import beaten, offline_reference
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.probabilities import Probability, own_and_known, references
+from pptp_jax.attacks.probabilities import Probability, references, target_and_shadows
 from pptp_jax.attacks.tuning import tuned_a
-from pptp_jax.validation import fraction, one_of, positive
+from pptp_jax.validation import AttackUnavailable, fraction, one_of, positive
 
 
 def rmia_online(
@@ -32,8 +32,8 @@ def rmia_online(
     its membership away without a look at the target.
 
     Args:
-        evidence: with φ; several queries are joined by their mean log-probability. The examples z
-            are its population.
+        evidence: with `log_prob` or φ; several queries are joined by their mean log-probability.
+            The examples z are its population.
         gamma: how far an example must be ahead of z to beat it.
         probability: how logits become the probability of the label.
 
@@ -48,14 +48,14 @@ def rmia_online(
         >>> import numpy as np
         >>> membership = np.array([[True, False]] * 2 + [[False, True]] * 2)
         >>> phi = np.where(membership, 3.0, -3.0)[:, None, :].astype(np.float32)
-        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> held = Evidence.leave_one_out({"confidence": phi}, membership, targets=[0])
         >>> print(rmia_online(held))
         [[0.5 0. ]]
     """
     positive(gamma=gamma)
     kinds = [evidence.shadows_of("IN", at_least=1), evidence.shadows_of("OUT", at_least=1)]
-    own, known = own_and_known(evidence, probability)
-    expected = references(known, kinds, jnp.asarray(evidence.itself))
+    own, known = target_and_shadows(evidence, probability)
+    expected = references(known, kinds, jnp.asarray(evidence.target_among_shadows))
     return _scores(own.log_p, expected, gamma, evidence)
 
 
@@ -69,8 +69,8 @@ def rmia_offline(
     """RMIA with p(x) = ½ ((1 + a) p_out(x) + (1 − a)); no IN shadow is used.
 
     Args:
-        evidence: with φ; several queries are joined by their mean log-probability. The examples z
-            are its population.
+        evidence: with `log_prob` or φ; several queries are joined by their mean log-probability.
+            The examples z are its population.
         gamma: how far an example must be ahead of z to beat it.
         a: how close p_in is to p_out; the paper uses 0.3 on CIFAR-10 and 0.6 on CIFAR-100. `tuned`
             chooses it for each target by attacking one of its shadows with the others.
@@ -80,27 +80,32 @@ def rmia_offline(
         The scores, from 0 to 1.
 
     Raises:
-        AttackUnavailable: with no OUT shadow for an example.
+        AttackUnavailable: with no OUT shadow for an example, or where `log_prob` is a density
+            above 1.
         Refused: if γ is not above 0 or `a` lies outside [0, 1].
 
     Examples:
         >>> import numpy as np
         >>> membership = np.array([[True, False], [False, True], [False, False]])
         >>> phi = np.where(membership, 3.0, -3.0)[:, None, :].astype(np.float32)
-        >>> held = Evidence(signals={"confidence": phi}, membership=membership, targets=[0])
+        >>> held = Evidence.leave_one_out({"confidence": phi}, membership, targets=[0])
         >>> print(rmia_offline(held))
         [[0.5 0. ]]
     """
     positive(gamma=gamma)
     outside = evidence.shadows_of("OUT", at_least=1)
-    own, known = own_and_known(evidence, probability)
+    own, known = target_and_shadows(evidence, probability)
+    if known.log_q is None and max(own.log_p.max(), known.log_p.max()) > 0:
+        raise AttackUnavailable(
+            "offline RMIA takes probabilities, which are at most 1, and this log_prob is above 0"
+        )
     if isinstance(a, str):
         one_of(("tuned",), a=a)
         each = tuned_a(evidence, gamma, probability)
     else:
         fraction(a=a)
         each = np.full(len(own.log_p), a)
-    means = references(known, [outside], jnp.asarray(evidence.itself))
+    means = references(known, [outside], jnp.asarray(evidence.target_among_shadows))
     expected = offline_reference(means, jnp.asarray(each, means.dtype)[:, None, None])
     return _scores(own.log_p, expected, gamma, evidence)
 

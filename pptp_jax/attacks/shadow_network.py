@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.learning import fitted, folds_of, outputs, scored
-from pptp_jax.models import mlp
+from pptp_jax.attacks.learning import fitted, folds_of, scored
+from pptp_jax.attacks.perceptron import Layer, outputs
 from pptp_jax.validation import AttackUnavailable, at_least, one_of, positive
 
 _BATCH = 256
@@ -64,7 +64,7 @@ def shadow_network(
         >>> membership = np.arange(4)[:, None] % 2 == np.arange(40)[None] % 2
         >>> logits = rng.normal(size=(4, 1, 40, 2))
         >>> logits[:, 0, :, 0] += 5 * membership
-        >>> evidence = Evidence(
+        >>> evidence = Evidence.leave_one_out(
         ...     signals={"logits": np.float32(logits)},
         ...     membership=membership,
         ...     labels=np.zeros(40, int),
@@ -74,8 +74,11 @@ def shadow_network(
         True
     """
     one_of(("sorted", "raw"), order=order)
-    labels = evidence.needed("labels", everywhere=True)
-    own, known = evidence.own("logits"), evidence.known("logits", everywhere=True)
+    labels = evidence.require("labels", all_examples=True)
+    own, known = (
+        evidence.target_signal("logits"),
+        evidence.shadow_signal("logits", all_examples=True),
+    )
     features = partial(_output_features, order, known.shape[-1])
     return _learned(
         evidence, own, known, labels, features, hidden, steps, learning_rate, folds, seed
@@ -115,12 +118,15 @@ def augmentation(
     Examples:
         >>> membership = np.arange(4)[:, None] % 2 == np.arange(40)[None] % 2
         >>> correct = np.stack([np.ones_like(membership), membership], axis=1)
-        >>> evidence = Evidence(signals={"correct": correct}, membership=membership)
+        >>> evidence = Evidence.leave_one_out({"correct": correct}, membership)
         >>> scores = augmentation(evidence, steps=50)
         >>> bool(scores[membership].mean() > scores[~membership].mean())
         True
     """
-    own, known = evidence.own("correct"), evidence.known("correct", everywhere=True)
+    own, known = (
+        evidence.target_signal("correct"),
+        evidence.shadow_signal("correct", all_examples=True),
+    )
     if own.shape[1] < 2:
         raise AttackUnavailable(
             "this attack reads the answers to several queries, and there is only one"
@@ -174,7 +180,7 @@ def _learned(
         steps,
         own,
         known,
-        jnp.asarray(evidence.members(everywhere=True)),
+        jnp.asarray(evidence.shadow_membership(all_examples=True)),
         jnp.asarray(labels),
         jnp.asarray(attacked),
         jnp.asarray(dealt.teachers),
@@ -201,8 +207,6 @@ def _run(
     seed: int,
     classes: int,
 ) -> Float[Array, "targets attacked"]:
-    model = mlp(hidden, num_classes=2, activation="relu")
-
     def draw(
         key: Key[Array, ""], own: Bool[Array, " shadows"]
     ) -> tuple[Array, tuple[Array, Array]]:
@@ -221,11 +225,11 @@ def _run(
         return (weight * jax.nn.softplus(jnp.where(member, -odds, odds))).mean()
 
     params = fitted(
-        model, loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
+        (*hidden, 2), loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
     )
 
-    def score(params: Array, signal: Array) -> Float[Array, " attacked"]:
-        found = outputs(model, params, features(jnp.moveaxis(signal, 1, 0), attacked))
+    def score(params: list[Layer], signal: Array) -> Float[Array, " attacked"]:
+        found = outputs(params, features(jnp.moveaxis(signal, 1, 0), attacked))
         return found[:, 1] - found[:, 0]
 
     return scored(score, params, of_target, own)

@@ -1,5 +1,6 @@
 """The `a` of offline RMIA, chosen by attacking a shadow, whose members the attacker knows."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
@@ -9,8 +10,8 @@ from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.probabilities import (
     LogProbability,
     Probability,
-    own_and_known,
     references,
+    target_and_shadows,
 )
 from pptp_jax.metrics import auc, roc
 from pptp_jax.validation import AttackUnavailable
@@ -34,16 +35,16 @@ def tuned_a(
     Raises:
         AttackUnavailable: if there is no other shadow that has OUT shadows of its own.
     """
-    _, known = own_and_known(evidence, probability, everywhere=True)
-    members = evidence.members(everywhere=True)
+    _, known = target_and_shadows(evidence, probability, all_examples=True)
+    members = evidence.shadow_membership(all_examples=True)
     shadows = len(members)
     found: dict[int, float] = {}
-    for place in evidence.itself.tolist():
+    for place in evidence.target_among_shadows.tolist():
         if place not in found:
             stand_in = (place + 1) % shadows
             others = [i for i in range(shadows) if i not in (place, stand_in)]
             found[place] = _best(known, members, stand_in, others, gamma)
-    return np.array([found[place] for place in evidence.itself.tolist()])
+    return np.array([found[place] for place in evidence.target_among_shadows.tolist()])
 
 
 def _best(
@@ -62,7 +63,7 @@ def _best(
         )
     rows = np.array(others)
     outside = jnp.asarray(~members[rows][:, seen])
-    part = LogProbability(*(array[rows][:, :, seen] for array in known))
+    part = jax.tree.map(lambda array: array[rows][:, :, seen], known)
     means = references(part, [outside], jnp.array([-1]))
     own = known.log_p[attacked][None, :, seen]
     scores = {

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import Evidence
-from pptp_jax.attacks.evidence import AXES
+from pptp_jax.attacks.declared import KNOWN, axes_of
+from pptp_jax.attacks.rows import numbers
 from pptp_jax.audit.foreign import as_float32, plain
 from pptp_jax.audit.odds import of_logits, of_losses
 from pptp_jax.validation import Refused, at_least, one_of
@@ -20,6 +21,40 @@ _BOUNDS = {
     "input_gradient_norm": (0, np.inf),
 }
 
+# What can be handed over; the losses stand for φ.
+SIGNALS = (*KNOWN, "losses")
+
+
+class Given(NamedTuple):
+    """Arrays that attacks can take, of sizes that fit.
+
+    Attributes:
+        signals: arrays by name, with all axes of their signals.
+        membership: who trained on what.
+        labels: the examples' classes.
+        inputs: the examples themselves.
+        targets: the models under attack.
+        shadows: the models that may help.
+    """
+
+    signals: dict[str, Shaped[np.ndarray, "models ..."]]
+    membership: Bool[np.ndarray, "models examples"]
+    labels: Int[np.ndarray, " examples"] | None
+    inputs: Shaped[np.ndarray, "examples ..."] | None
+    targets: Int[np.ndarray, " targets"]
+    shadows: Int[np.ndarray, " shadows"]
+
+    def evidence(self) -> Evidence:
+        """What the attacks hold."""
+        return Evidence.split(
+            self.signals,
+            self.membership,
+            self.targets.tolist(),
+            self.shadows.tolist(),
+            labels=self.labels,
+            inputs=self.inputs,
+        )
+
 
 class _Sizes(NamedTuple):
     """How many models and examples there are, by the membership."""
@@ -28,7 +63,7 @@ class _Sizes(NamedTuple):
     examples: int
 
 
-def evidence_given(
+def given_signals(
     signals: Mapping[str, Shaped[np.ndarray, "..."]],
     membership: Bool[np.ndarray, "*models examples"],
     labels: Int[np.ndarray, " examples"] | None = None,
@@ -36,14 +71,14 @@ def evidence_given(
     inputs: Shaped[np.ndarray, "examples ..."] | None = None,
     targets: Sequence[int] | None = None,
     shadows: Sequence[int] | None = None,
-) -> Evidence:
-    """What the attacks hold, from arrays of any library, with every doubt about them put in words.
+) -> Given:
+    """What the attacks take, from arrays of any library, with every doubt about them put in words.
 
     Args:
         signals: arrays by name. `logits` (models, queries, examples, classes), of which the
             queries, or the models and the queries, may be missing; `confidence`, φ, (models,
             queries, examples) likewise; `losses`, −log p of the label, in its place; or any other
-            signal of `pptp_jax.attacks.Evidence`.
+            signal that attacks know by name.
         membership: (models, examples), or (examples,) of a single model.
         labels: the examples' classes; `logits` need them.
         inputs: the examples themselves, for attacks that learn from them.
@@ -57,8 +92,8 @@ def evidence_given(
         >>> rng = np.random.default_rng(0)
         >>> logits, labels = rng.normal(size=(4, 6, 3)), np.array([0, 1, 2, 0, 1, 2])
         >>> membership = np.tile([[True, False], [False, True]], (2, 3))
-        >>> evidence = evidence_given({"logits": logits}, membership, labels)
-        >>> evidence.signals["logits"].shape
+        >>> given = given_signals({"logits": logits}, membership, labels)
+        >>> given.signals["logits"].shape
         (4, 1, 6, 3)
     """
     if not isinstance(signals, Mapping):
@@ -71,7 +106,7 @@ def evidence_given(
     if {"confidence", "losses"} <= set(signals):
         raise Refused("confidence and losses say the same of the label: give one of them")
     for name in signals:
-        one_of((*AXES, "losses"), signal=name)
+        one_of(SIGNALS, signal=name)
     membership = plain("membership", membership)
     sizes = _check_membership(membership)
     given = {name: _shaped(name, plain(name, array), sizes) for name, array in signals.items()}
@@ -87,31 +122,31 @@ def evidence_given(
     elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
         # Float32 may not hold what tells the classes apart; of the log-odds, it does.
         given.setdefault("confidence", of_logits(logits, labels))
-    chosen: dict[str, Any] = {
-        "targets": _models("targets", targets),
-        "shadows": _models("shadows", shadows),
-    }
-    if chosen["targets"] == []:
+    attacked, helping = _models("targets", targets), _models("shadows", shadows)
+    if attacked == []:
         raise Refused("targets must be at least one model, got none")
-    evidence = Evidence(
+    membership = membership.reshape(sizes)
+    found = Given(
         signals={
             name: array if name == "correct" else as_float32(name, array)
             for name, array in given.items()
         },
-        membership=membership.reshape(sizes),
+        membership=membership,
         labels=labels,
         inputs=None if inputs is None else check_inputs(inputs),
-        **chosen,
+        targets=numbers(attacked, "target", sizes.models),
+        shadows=numbers(helping, "shadow", sizes.models),
     )
-    for target in evidence.target_rows:
-        own = evidence.membership[target]
+    for target in found.targets:
+        own = membership[target]
         if own.all() or not own.any():
             raise Refused(
                 f"model {target} has {'no non-members' if own.all() else 'no members'} among the "
                 "examples, so that no attack on it can be judged: hand over both, or name the "
                 "models to attack as targets"
             )
-    return evidence
+    found.evidence()  # refuses inputs of another number
+    return found
 
 
 def _models(name: str, numbers: Any) -> list[int] | None:
@@ -147,7 +182,7 @@ def _check_membership(membership: np.ndarray) -> _Sizes:
 
 def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
     """The array with all axes that its signal has."""
-    axes = AXES["confidence" if name == "losses" else name]
+    axes = axes_of("confidence" if name == "losses" else name)
     optional = [axis for axis in axes if axis in ("models", "queries")]
     # Of what may be missing the queries are missing first.
     known = [axes]

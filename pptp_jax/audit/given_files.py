@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from pptp_jax.attacks.evidence import AXES
+from pptp_jax.audit.given import SIGNALS
 from pptp_jax.storage.files import read_arrays
 from pptp_jax.validation import Refused, one_of
 
-SIGNALS = (*AXES, "losses")
 BESIDE = ("membership", "labels", "inputs", "targets", "shadows")
 
 

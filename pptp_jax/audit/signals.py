@@ -3,36 +3,28 @@
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from pptp_jax.attacks import ATTACKS, Evidence
-from pptp_jax.attacks.evidence import AXES
-from pptp_jax.audit.given import evidence_given
+from pptp_jax.attacks import ATTACKS, Attack, attack_of
+from pptp_jax.attacks.declared import axes_of
+from pptp_jax.audit.given import Given, given_signals
 from pptp_jax.audit.readme import signals_readme
+from pptp_jax.evaluation import attack
 from pptp_jax.evaluation.learned import too_few, unlearned
-from pptp_jax.evaluation.results import AttackResult, RecipeResult, RunResults
+from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.evaluation.slices import among_whom
-from pptp_jax.metrics import attack_metrics, mean_over, out_confidence
+from pptp_jax.metrics import mean_over, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.training.single_precision import in_single_precision
-from pptp_jax.validation import (
-    AttackUnavailable,
-    Refused,
-    at_least,
-    given,
-    one_of,
-    python_number,
-    several,
-)
+from pptp_jax.validation import at_least, given, python_number, several
 from pptp_jax.validation.names import path, word
 
 PACKAGES = ("numpy", "scipy")
@@ -49,7 +41,7 @@ def audit_signals(
     inputs: Shaped[np.ndarray, "examples ..."] | None = None,
     targets: Sequence[int] | None = None,
     shadows: Sequence[int] | None = None,
-    attacks: Sequence[str] = tuple(ATTACKS),
+    attacks: Sequence[str | Attack] = tuple(ATTACKS),
     name: str = "audit",
     out: Path | str | None = None,
     command: str | None = None,
@@ -67,7 +59,7 @@ def audit_signals(
         targets: the models under attack; None for all.
         shadows: the models that may help the attacker; None for all. They must have been trained as
             the targets were.
-        attacks: which attacks are tried; by default all of them.
+        attacks: which attacks are tried, or their names; by default all of them.
         name: what the report is called.
         out: a directory for `report.html`, `results.json`, `table.txt`, `roc.png`, `scores/` and
             `README.md`; None writes nothing.
@@ -98,69 +90,75 @@ def audit_signals(
     at_least(1, attacks=len(attacks), resamples=resamples)
     at_least(0, seed=seed)
     resamples, seed = python_number(resamples), python_number(seed)
-    for attack in attacks:
-        one_of(ATTACKS, attack=attack)
+    for one in attacks:
+        attack_of(one)
     word(name=name, **given(command=command))
     path(**given(out=out))
     out = None if out is None else Path(out)
     if out is not None:
         check_kind(out, "signals")
-    evidence = evidence_given(
+    handed = given_signals(
         signals, membership, labels, inputs=inputs, targets=targets, shadows=shadows
     )
-    scores, notes = _attacked(evidence, attacks)
-    rows = evidence.target_rows
-    truth = np.asarray(evidence.membership)[rows]
     draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
+    seen = attack(
+        handed.signals,
+        handed.membership,
+        handed.labels,
+        attacks,
+        targets=handed.targets.tolist(),
+        shadows=handed.shadows.tolist(),
+        inputs=handed.inputs,
+        **draws,
+    )
+    rows, truth, scores = handed.targets, seen.membership, seen.scores
+    evidence = handed.evidence()
     accuracy: dict[str, Any] = {}
     warnings = too_few(truth)
     if evidence.has("correct"):
-        correct = np.asarray(evidence.own("correct"))[:, 0]
+        correct = np.asarray(evidence.target_signal("correct"))[:, 0]
         for key, chosen in (("train_utility", truth), ("utility", ~truth)):
             accuracy[key] = mean_over(correct, chosen, **draws)
-        if evidence.labels is not None and truth.any(axis=1).all():
+        if handed.labels is not None and truth.any(axis=1).all():
             on_members = accuracy["train_utility"]
-            warnings += unlearned(correct, truth, evidence.labels, on_members, rows.tolist())
-    compared = next(attack for attack in (*_FOREMOST, *scores) if attack in scores)
+            warnings += unlearned(correct, truth, handed.labels, on_members, rows.tolist())
+    compared = next(key for key in (*_FOREMOST, *scores) if key in scores)
     told = among_whom(
         scores,
         truth,
         compared,
-        labels=evidence.labels,
-        confidence=_out_confidence(evidence),
+        labels=handed.labels,
+        confidence=_out_confidence(handed),
         **draws,
     )
     row = RecipeResult(
         slug="given",
         recipe=name,
-        notes=tuple(notes),
+        notes=seen.notes,
         warnings=tuple(warnings),
-        attacks={
-            attack: AttackResult(attack_metrics(own, truth, **draws))
-            for attack, own in scores.items()
-        },
+        attacks=seen.results,
         **accuracy,
         **typed(told),
     )
     members = truth.sum(axis=1)
-    classes = evidence.signals["logits"].shape[-1] if "logits" in evidence.signals else None
-    queries = [array.shape[1] for key, array in evidence.signals.items() if "queries" in AXES[key]]
+    classes = handed.signals["logits"].shape[-1] if "logits" in handed.signals else None
+    queries = [array.shape[1] for key, array in handed.signals.items() if "queries" in axes_of(key)]
     found = {
         "study": name,
         "command": command,
         "config": {
-            "signals": {key: list(array.shape) for key, array in evidence.signals.items()},
+            "signals": {key: list(array.shape) for key, array in handed.signals.items()},
             "targets": rows.tolist(),
-            "shadows": evidence.shadow_rows.tolist(),
+            "shadows": handed.shadows.tolist(),
             "resamples": resamples,
         },
         "data": {
             "name": "given signals",
             "examples": truth.shape[1],
             "classes": classes,
-            "fingerprint": _fingerprint(evidence),
+            "fingerprint": _fingerprint(handed),
         },
-        "models": len(evidence.membership),
+        "models": len(handed.membership),
         "targets": len(rows),
         "members": int(members[0]) if len(set(members.tolist())) == 1 else None,
         "seed": seed,
@@ -175,38 +173,13 @@ def audit_signals(
     return results.to_json()
 
 
-def _attacked(
-    evidence: Evidence, attacks: Sequence[str]
-) -> tuple[dict[str, Float[np.ndarray, "targets examples"]], list[str]]:
-    """What each attack makes of the evidence, and why the others were not possible."""
-    scores, notes = {}, []
-    for name in attacks:
-        attack = ATTACKS[name]
-        missing = [part for part in attack.reads if not evidence.has(part)]
-        if missing:
-            notes.append(f"{name}: it reads {' and '.join(missing)}, which were not given")
-            continue
-        try:
-            found = attack(evidence)
-        except AttackUnavailable as error:
-            notes.append(f"{name}: {error}")
-            continue
-        if np.isnan(found).any():
-            notes.append(f"{name}: its scores are not all numbers on these signals")
-            continue
-        scores[name] = found
-    if not scores:
-        raise Refused("no attack is possible on these signals:\n" + "\n".join(notes))
-    return scores, notes
-
-
-def _out_confidence(evidence: Evidence) -> Float[np.ndarray, "targets examples"] | None:
+def _out_confidence(given: Given) -> Float[np.ndarray, "targets examples"] | None:
     """How confident the OUT models are of each example, by all models that are given."""
-    if not evidence.has("confidence"):
+    every = given._replace(targets=np.arange(len(given.membership))).evidence()
+    if not every.has("confidence"):
         return None
-    every = replace(evidence, targets=None)
-    phi = np.asarray(every.own("confidence"))[:, 0]
-    return out_confidence(phi, np.asarray(evidence.membership), evidence.target_rows)
+    phi = np.asarray(every.target_signal("confidence"))[:, 0]
+    return out_confidence(phi, given.membership, given.targets)
 
 
 def _write(
@@ -232,11 +205,9 @@ def _write(
     write_report(out)
 
 
-def _fingerprint(evidence: Evidence) -> str:
+def _fingerprint(given: Given) -> str:
     digest = hashlib.sha256()
-    for name, array in sorted(
-        (dict(evidence.signals) | {"membership": evidence.membership}).items()
-    ):
+    for name, array in sorted((given.signals | {"membership": given.membership}).items()):
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -61,7 +61,9 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
             {
                 "name": attack.name,
                 "access": attack.access,
-                "shadows": _shadows(attack.inside, attack.outside, attack.shadows),
+                "shadows": _shadows(
+                    attack.min_in_shadows, attack.min_out_shadows, attack.min_shadows
+                ),
                 "reads": list(attack.reads),
                 "source": attack.source,
             }

@@ -1,5 +1,6 @@
 """What attacks achieve on a fleet, and what defences keep where attacks achieve the same."""
 
+from pptp_jax.evaluation.attack import AttackResults, attack
 from pptp_jax.evaluation.curve import Curve, frontier
 from pptp_jax.evaluation.matched import Matched
 from pptp_jax.evaluation.matching import STATISTICS, matched_utility
@@ -11,12 +12,14 @@ from pptp_jax.evaluation.stored import read_results
 __all__ = [
     "STATISTICS",
     "AttackResult",
+    "AttackResults",
     "Curve",
     "Matched",
     "Measure",
     "Point",
     "RecipeResult",
     "RunResults",
+    "attack",
     "frontier",
     "matched_utility",
     "point",

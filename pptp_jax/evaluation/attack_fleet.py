@@ -1,14 +1,16 @@
 """Attacking a fleet by its signals."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from pptp_jax.attacks import ATTACKS, Evidence
-from pptp_jax.attacks.evidence import AXES
+from pptp_jax.attacks import Attack, Evidence, attack_of
+from pptp_jax.attacks.declared import KNOWN, axes_of, sources
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.fleets import FleetSignals
+from pptp_jax.tasks import Signal
 from pptp_jax.validation import AttackUnavailable
 
 
@@ -33,8 +35,9 @@ class Attacked(NamedTuple):
 def attacked(
     fleet: FleetSignals,
     membership: Membership,
-    attacks: tuple[str, ...],
+    attacks: Sequence[str | Attack],
     data: Dataset | None = None,
+    declared: Sequence[Signal] = (),
 ) -> Attacked:
     """Attacks a fleet. Models that diverged neither stand as targets nor help as shadows.
 
@@ -43,8 +46,9 @@ def attacked(
         membership: who is a member of what, and which examples are attacked. Attacks that learn
             from shadows also learn from the other examples that some model trained on; those that
             learn from non-members, from all that are not attacked and that no target trained on.
-        attacks: the names of the attacks; none is made where every target diverged.
+        attacks: the attacks, or their names; none is made where every target diverged.
         data: the examples, for attacks that need labels or inputs.
+        declared: the signals of the task, which say what its signals follow from.
     """
     targets = np.array([i for i in membership.targets if fleet.finite[i]], int)
     learned = np.union1d(np.flatnonzero(membership.matrix.any(axis=0)), membership.evaluated)
@@ -52,33 +56,40 @@ def attacked(
     nonmembers = np.logical_not(membership.matrix[list(membership.targets)].any(axis=0))
     nonmembers[membership.evaluated] = False
     scores, notes = {}, []
-    for name in attacks if len(targets) else ():
-        apart = "nonmembers" in ATTACKS[name].reads and nonmembers.any()
+    for attack in map(attack_of, attacks if len(targets) else ()):
+        apart = "nonmembers" in attack.reads and nonmembers.any()
         columns = np.union1d(learned, np.flatnonzero(nonmembers)) if apart else learned
+        known = (*declared, *attack.declared)
         try:
-            evidence = Evidence(
-                signals=_signals(fleet, ATTACKS[name].reads, columns),
-                membership=membership.matrix[:, columns],
+            evidence = Evidence.split(
+                _signals(fleet, attack, columns, known),
+                membership.matrix[:, columns],
+                targets.tolist(),
+                [i for i in membership.shadows if fleet.finite[i]],
+                declared=known,
                 labels=None if data is None or data.labels is None else data.labels[columns],
                 inputs=None if data is None else data.x[columns],
-                targets=targets.tolist(),
-                shadows=[i for i in membership.shadows if fleet.finite[i]],
                 nonmembers=nonmembers[columns] if apart else None,
                 examples=np.searchsorted(columns, membership.evaluated),
             )
-            scores[name] = ATTACKS[name](evidence)
+            scores[attack.name] = attack(evidence)
         except AttackUnavailable as error:
-            notes.append(f"{name}: {error}")
+            notes.append(f"{attack.name}: {error}")
     seen = np.ix_(targets, membership.evaluated)
     return Attacked(targets, membership.matrix[seen], fleet.utility[seen], scores, notes)
 
 
 def _signals(
-    fleet: FleetSignals, reads: tuple[str, ...], columns: Int[np.ndarray, " columns"]
+    fleet: FleetSignals,
+    attack: Attack,
+    columns: Int[np.ndarray, " columns"],
+    declared: Sequence[Signal],
 ) -> dict[str, Shaped[np.ndarray, "models ..."]]:
     """The signals that an attack reads, as far as they are kept, on some of the examples."""
+    reads = sources(attack.reads, declared, list(fleet))
+    if attack.options:  # with which it may read others than by default
+        reads |= {*KNOWN, *(one.name for one in declared)} & set(fleet)
     return {
-        name: fleet[name].take(columns, AXES[name].index("examples"))
-        for name in AXES
-        if name in reads and name in fleet
+        name: fleet[name].take(columns, axes_of(name, declared).index("examples"))
+        for name in sorted(reads)
     }

@@ -1,21 +1,30 @@
-"""Models behind `Model(init, apply)`; the only floor that knows flax."""
+"""Models behind `Model(init, apply)`; the only floor that knows flax.
 
-from pptp_jax.models.cnn import cnn
-from pptp_jax.models.equinox import from_equinox
-from pptp_jax.models.linen import from_linen
-from pptp_jax.models.mlp import mlp
+What needs Flax or Equinox is imported when it is first used, so that attacks, signals and
+transforms load without them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from pptp_jax.models.model import Model, Variables, learns
-from pptp_jax.models.nnx import from_nnx
 from pptp_jax.models.precision import in_bfloat16
-from pptp_jax.models.rebuilt import BUILDERS, rebuilt
-from pptp_jax.models.resnet import resnet18
 from pptp_jax.models.standardized import standardized
 from pptp_jax.models.starting_from import starting_from
 from pptp_jax.models.statistics import recompute_statistics
-from pptp_jax.models.vgg import vgg11_bn
-from pptp_jax.models.vit import vit
 from pptp_jax.models.weights import save_variables
-from pptp_jax.models.wide_resnet import wrn28
+
+if TYPE_CHECKING:
+    from pptp_jax.models.builders import BUILDERS, rebuilt
+    from pptp_jax.models.equinox import from_equinox
+    from pptp_jax.models.linen import from_linen
+    from pptp_jax.models.nnx import from_nnx
+    from pptp_jax.models.perceptron import mlp
+    from pptp_jax.models.plain_cnn import cnn
+    from pptp_jax.models.resnet import resnet18
+    from pptp_jax.models.vgg import vgg11_bn
+    from pptp_jax.models.vision_transformer import vit
+    from pptp_jax.models.wide_resnet import wrn28
 
 __all__ = [
     "BUILDERS",
@@ -38,3 +47,24 @@ __all__ = [
     "vit",
     "wrn28",
 ]
+
+# No module has the name of what it defines: importing it would hide the function.
+_LATER = {
+    "BUILDERS": "builders",
+    "cnn": "plain_cnn",
+    "from_equinox": "equinox",
+    "from_linen": "linen",
+    "from_nnx": "nnx",
+    "mlp": "perceptron",
+    "rebuilt": "builders",
+    "resnet18": "resnet",
+    "vgg11_bn": "vgg",
+    "vit": "vision_transformer",
+    "wrn28": "wide_resnet",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ from pptp_jax.attacks import ATTACKS
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
+from pptp_jax.report.page.words import attack_name
 from pptp_jax.report.table import EXPLAINED, cell
 
 _METRICS = {
@@ -45,12 +46,11 @@ def render_attacks(results: RunResults) -> str:
     for column in ("IN", "OUT", *shown):
         table.add_column(column, justify="right", no_wrap=True)
     for name, found in attacks.items():
-        attack = ATTACKS[name]
+        known = ATTACKS.get(name.partition("(")[0])
+        needs = (known.access, known.min_in_shadows, known.min_out_shadows) if known else "???"
         table.add_row(
-            attack.title,
-            attack.access,
-            str(attack.inside or "-"),
-            str(attack.outside or "-"),
+            attack_name(name),
+            *(str(need or "-") for need in needs),
             *(cell(found[metric]) for metric in shown.values()),
         )
     members = "" if results.members is None else f", {results.members} members each"
@@ -88,6 +88,6 @@ def draw_attack_rocs(results: RunResults, out: Path) -> Path:
     [row] = results.rows
     with np.load(out / "scores" / f"{row.slug}.npz") as scores:
         curves = {
-            ATTACKS[name].title: roc(scores[name], scores["membership"]) for name in row.attacks
+            attack_name(name): roc(scores[name], scores["membership"]) for name in row.attacks
         }
     return draw_rocs(curves, out / "roc.png", results.study)

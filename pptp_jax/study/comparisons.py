@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pptp_jax.attacks import attack_of
 from pptp_jax.data import Membership
 from pptp_jax.evaluation import STATISTICS, Curve, Measure, Point, matched_utility, point
 from pptp_jax.evaluation.attack_fleet import attacked
@@ -23,10 +24,11 @@ def curves(study: Study, trained: Sequence[Trained], membership: Membership) -> 
         membership: who is a member of what.
     """
     points: dict[str, list[Point]] = {}
+    compared = attack_of(study.compared, study.attacks)
     for recipe, by_epochs in trained:
         *_, end = by_epochs
         for epochs, fleet in by_epochs.items():
-            seen = attacked(fleet, membership, (study.compared,))
+            seen = attacked(fleet, membership, (compared,), declared=study.model.task.signals)
             if study.compared not in seen.scores or not len(seen.targets):
                 continue
             stopped = "" if epochs == end else f", stopped after {epochs}"

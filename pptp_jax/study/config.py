@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from pptp_jax.attacks import ATTACKS
+from pptp_jax.attacks import Attack, attack_of
 from pptp_jax.data import (
     Arrays,
     Augmentation,
@@ -77,7 +77,8 @@ class Study:
         queries: the forms in which a model is asked about each example; images can also be shown
             mirrored and moved.
         seed: what every draw derives from: examples, split, initial values, batches, bootstrap.
-        attacks: the names of the attacks, any of `pptp_jax.attacks.ATTACKS`. Signals that some of
+        attacks: the names of attacks, any of `pptp_jax.attacks.ATTACKS`, or attacks: with options,
+            `ATTACKS["rmia_offline"].using(a=0.6)`, or of your own. Signals that some of
             them need beyond a model's answers are taken at the end of a recipe.
         probes: how the signals of label-only attacks are taken.
         compared: the attack by which recipes are compared at equal strength.
@@ -122,7 +123,7 @@ class Study:
     augmentation: Augmentation | None = None
     queries: tuple[Query, ...] = (IDENTITY,)
     seed: int = 0
-    attacks: tuple[str, ...] = ATTACKED_BY
+    attacks: tuple[str | Attack, ...] = ATTACKED_BY
     probes: Probes = Probes()  # noqa: RUF009 - frozen
     compared: str = "lira_online"
     trajectory: tuple[int, ...] = ()
@@ -154,8 +155,11 @@ class Study:
                 "has none"
             )
         check_queries(self.queries)
-        for attack in (*self.attacks, self.compared):
-            one_of(ATTACKS, attack=attack)
+        names = [attack.name for attack in self.chosen_attacks]
+        for name in names:
+            if names.count(name) > 1:
+                raise Refused(f"the study has the attack {name} more than once")
+        attack_of(self.compared, self.attacks)
         for recipe in self.recipes:
             if asks_for_auto(recipe.region):
                 self._check_auto(recipe)
@@ -164,6 +168,11 @@ class Study:
         twice = [s for s, n in Counter(r.slug for r in self.recipes).items() if n > 1]
         if twice:
             raise Refused(f"the study has the recipe {twice[0]} more than once")
+
+    @property
+    def chosen_attacks(self) -> tuple[Attack, ...]:
+        """The attacks, those that are given by name as well."""
+        return tuple(map(attack_of, self.attacks))
 
     def _check_auto(self, recipe: Recipe) -> None:
         if self.tuning == 0:

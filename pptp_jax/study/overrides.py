@@ -174,6 +174,8 @@ def _parsed(text: str, kind: Any) -> Any:
 def _writable(kind: Any) -> bool:
     if get_origin(kind) in (tuple, list) or getattr(get_origin(kind), "__name__", "") == "Sequence":
         return _writable(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return any(map(_writable, get_args(kind)))
     return get_origin(kind) is Literal or kind in (int, float, bool, str, type(None))
 
 
@@ -187,6 +189,8 @@ def _of(kind: Any, text: str) -> Any:
         if text not in get_args(kind):
             raise ValueError
         return text
+    if get_origin(kind) in (Union, types.UnionType):
+        return _of(next(filter(_writable, get_args(kind))), text)
     if get_origin(kind) is not None:
         return tuple(_of(get_args(kind)[0], part.strip()) for part in text.split(",") if part)
     return kind(text)
@@ -195,6 +199,8 @@ def _of(kind: Any, text: str) -> Any:
 def _called(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(map(repr, get_args(kind)))
+    if get_origin(kind) in (Union, types.UnionType):
+        return _called(next(filter(_writable, get_args(kind))))
     if get_origin(kind) is not None:
         return f"{_called(get_args(kind)[0])}, or several with commas between them"
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}

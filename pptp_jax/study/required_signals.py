@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from pptp_jax.attacks import ATTACKS
 from pptp_jax.data import Membership
 from pptp_jax.signals import (
     FEATURE_MARGINS,
@@ -25,7 +24,8 @@ def required_signals(study: "Study", membership: Membership) -> tuple[Signal, ..
         study: the study.
         membership: who is a member of what.
     """
-    read = {name for attack in study.attacks for name in ATTACKS[attack].reads}
+    attacks = study.chosen_attacks
+    read = {part for attack in attacks for part in attack.reads if isinstance(part, str)}
     own = study.probes
     task = study.model.task
     probes = [INPUT_GRADIENT_NORM]
@@ -39,6 +39,7 @@ def required_signals(study: "Study", membership: Membership) -> tuple[Signal, ..
         found.append(GRADIENT_NORMS)
     if study.white_box and study.model.features is not None and task.classes:
         found.append(FEATURE_MARGINS)
+    found += [signal for attack in attacks for signal in attack.declared]
     if study.robustness is not None:
         found.append(robust_signal(study, membership))
     return tuple(found)

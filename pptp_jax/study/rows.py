@@ -25,7 +25,7 @@ def row(
     draws: dict[str, Any] = {"resamples": study.resamples, "seed": study.seed}
     private, said = _epsilon(study, recipe, members)
     attacks = {}
-    for name in study.attacks:
+    for name in (attack.name for attack in study.chosen_attacks):
         metrics = dict.fromkeys(metric_names(), UNRESOLVED)
         if name in seen.scores:
             metrics |= attack_metrics(seen.scores[name], truth, **draws)

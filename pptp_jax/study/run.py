@@ -115,7 +115,11 @@ def _run(
         processes.wait()
         return dict(json.loads((out / "results.json").read_text()))
     fleets = dict(zip((recipe.slug for recipe in study.recipes), trained, strict=True))
-    seen = {s: attacked(own.end, membership, study.attacks, data) for s, own in fleets.items()}
+    declared = study.model.task.signals
+    seen = {
+        slug: attacked(own.end, membership, study.chosen_attacks, data, declared)
+        for slug, own in fleets.items()
+    }
     draws: dict[str, Any] = {"resamples": study.resamples, "seed": study.seed}
     rows = []
     for spec, home in zip(specs, homes, strict=True):

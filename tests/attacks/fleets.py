@@ -32,10 +32,11 @@ class Made(NamedTuple):
             "noisy_correct": np.round(expit(margin) * 20) / 20,
         }
 
-    def held(self, **more) -> Evidence:
-        arrays = {"signals": self.signals(), "labels": self.labels, "inputs": self.inputs}
+    def held(self, targets=None, shadows=None, signals=None, **more) -> Evidence:
+        arrays = {"labels": self.labels, "inputs": self.inputs}
         arrays["nonmembers"] = np.arange(len(self.labels)) % 4 == 0
-        return Evidence(membership=self.membership, **arrays | more)
+        signals = self.signals() if signals is None else signals
+        return Evidence.split(signals, self.membership, targets, shadows, **arrays | more)
 
     def with_phi(self, phi: np.ndarray) -> "Made":
         """The same fleet with other confidences."""

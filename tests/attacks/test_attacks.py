@@ -70,7 +70,7 @@ def test_nothing_leaks_into_the_attack(name: str) -> None:
     assert balanced_accuracy(roc(scores, other)) < 0.52
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if not ATTACKS[n].inside])
+@pytest.mark.parametrize("name", [n for n in NAMES if not ATTACKS[n].min_in_shadows])
 def test_nothing_leaks_into_the_attack_in_quarters(name: str) -> None:
     drawn = fleets.quarters(shadows=6, examples=2000, targets=6)
     made = fleets.fleet(12, 2000, queries=2, gap=2.0, membership=drawn.matrix, seed=5)
@@ -96,9 +96,9 @@ def test_a_silent_target_is_not_given_away_by_its_shadows(name: str) -> None:
     made = fleets.fleet(16, 2000, queries=2, gap=4.0, seed=4)
     silent = {kind: np.zeros_like(signal) for kind, signal in made.signals().items()}
     scores = RUN[name](
-        Evidence(
+        Evidence.leave_one_out(
             signals=silent,
-            unaware=made.signals(),
+            mismatched_shadow_signals=made.signals(),
             membership=made.membership,
             labels=made.labels,
             inputs=made.inputs,
@@ -146,9 +146,11 @@ def test_the_targets_own_members_are_not_looked_at(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXACT)
 def test_all_targets_at_once_are_each_in_turn(name: str) -> None:
-    together = RUN[name](MADE.held())
+    """Whose evidence then holds neither the target's membership nor its signals as a shadow's."""
+    together, by_turns = RUN[name](MADE.held()), list(MADE.held().alone())
     for target in (0, 7):
-        alone = RUN[name](MADE.held(targets=[target]))
+        assert len(by_turns[target].membership) == len(MADE.membership) - 1
+        alone = RUN[name](by_turns[target])
         atol = ROUNDED.get(name, 1e-5)
         np.testing.assert_allclose(together[target], alone[0], rtol=1e-4, atol=atol)
 
@@ -190,20 +192,20 @@ def test_confidences_that_do_not_vary_are_no_division_by_zero(name: str) -> None
 def test_an_attack_takes_what_it_says_it_takes(name: str) -> None:
     """Exactly as many shadows as it asks for are enough, one fewer is refused; so with signals."""
     attack = RUN[name]
-    more = max(attack.shadows, attack.inside + attack.outside, 1)
-    inside = np.arange(more)[:, None] < attack.inside
+    more = max(attack.min_shadows, attack.min_in_shadows + attack.min_out_shadows, 1)
+    inside = np.arange(more)[:, None] < attack.min_in_shadows
     rows = np.concatenate([[[True] * 8], np.broadcast_to(inside, (more, 8))])
-    if attack.shadows:
+    if attack.min_shadows:
         rows[1:] = np.arange(8) % 2 == 0
     made = fleets.fleet(more + 1, 8, queries=2, membership=rows)
     assert np.isfinite(attack(made.held(targets=[0]))).all()
-    for kind, needed in (("IN", attack.inside), ("OUT", attack.outside)):
+    for kind, needed in (("IN", attack.min_in_shadows), ("OUT", attack.min_out_shadows)):
         if needed:
             fewer = rows.copy()
             fewer[np.flatnonzero(rows[1:, 0] == (kind == "IN"))[0] + 1, 3] = kind == "OUT"
             with pytest.raises(AttackUnavailable, match=f"needs at least {needed} {kind} shadows"):
                 attack(made._replace(membership=fewer).held(targets=[0]))
-    if attack.shadows:
+    if attack.min_shadows:
         with pytest.raises(AttackUnavailable, match="train more models"):
             attack(made._replace(membership=np.ones_like(rows)).held(targets=[0]))
     for lacking in attack.reads:
@@ -211,8 +213,12 @@ def test_an_attack_takes_what_it_says_it_takes(name: str) -> None:
         if lacking in ("labels", "inputs", "nonmembers"):
             held = replace(held, **{lacking: None})
         else:
-            there = {k: s for k, s in held.signals.items() if k not in (lacking, "logits")}
-            held = replace(held, signals=there)
+            from_which = {"log_prob": "confidence"}.get(lacking, lacking)
+            there, known = (
+                {k: s for k, s in arrays.items() if k not in (from_which, "logits")}
+                for arrays in (held.target, held.shadows)
+            )
+            held = replace(held, target=there, shadows=known)
         assert not held.has(lacking)
         with pytest.raises(
             AttackUnavailable, match=r"this attack (reads the signal|needs the examples')"
@@ -233,7 +239,7 @@ def test_targets_outside_the_shadows_do_not_help_each_other() -> None:
 def test_an_attacker_unaware_of_the_defence_has_the_shadows_of_another_recipe() -> None:
     other = fleets.fleet(8, 60, queries=2, gap=9.0).phi
     lira = ATTACKS["lira_online"]
-    ours = attack_targets(lira, MADE.phi, MADE.membership, [1, 4], unaware=other)
+    ours = attack_targets(lira, MADE.phi, MADE.membership, [1, 4], mismatched_shadow_signals=other)
     for scores, target in zip(ours, (1, 4), strict=True):
         seen = np.where(np.arange(8)[:, None, None] == target, MADE.phi, other)
         known = attack_targets(lira, seen, MADE.membership, [target])
@@ -257,7 +263,10 @@ def test_bad_options(name: str, options, message: str) -> None:
 
 
 def test_options_can_be_set_beforehand() -> None:
-    tuned: Attack = ATTACKS["rmia_online"].using(gamma=1.0)
+    tuned: Attack = ATTACKS["rmia_online"].using(gamma=3.0, probability="taylor").using(gamma=1.0)
+    assert tuned.name == "rmia_online(gamma=1.0, probability=taylor)"
+    assert tuned.title == "RMIA (gamma=1.0, probability=taylor)"
+    tuned = ATTACKS["rmia_online"].using(gamma=1.0)
     np.testing.assert_array_equal(
         tuned(MADE.held()), ATTACKS["rmia_online"](MADE.held(), gamma=1.0)
     )
@@ -271,7 +280,7 @@ def test_the_order_is_kept_where_losses_and_probabilities_are_too_small_for_floa
     """104 is where float32 takes a loss for 0, 17 where it takes a probability for 1."""
     rising = np.array([-1e39, -1e5, -104.0, -1.0, 0.0, 16.0, 17.5, 20.5, 104.0, 106.0, 1e5, 1e39])
     phi = np.stack([rising] * queries)[None]
-    held = Evidence(signals={"confidence": phi}, membership=np.arange(12)[None] % 2 == 0)
+    held = Evidence.leave_one_out({"confidence": phi}, np.arange(12)[None] % 2 == 0)
     assert (np.diff(ATTACKS[name](held)[0]) > 0).all()
 
 
@@ -280,7 +289,7 @@ def test_signals_of_any_number_type_are_signals_in_float32(dtype) -> None:
     phi = np.round(MADE.phi * 4).astype(dtype)
     for name in ("lira_online", "rmia_online", "loss"):
         found, known = (
-            ATTACKS[name](Evidence(signals={"confidence": one}, membership=MADE.membership))
+            ATTACKS[name](Evidence.leave_one_out({"confidence": one}, MADE.membership))
             for one in (phi, phi.astype(np.float32))
         )
         np.testing.assert_array_equal(found, known)
@@ -307,6 +316,6 @@ def test_an_attack_with_no_model_left_is_unavailable() -> None:
     for name in NAMES:
         with pytest.raises(AttackUnavailable, match="no model is left"):
             RUN[name](MADE.held(targets=[]))
-        if ATTACKS[name].shadows:
+        if ATTACKS[name].min_shadows:
             with pytest.raises(AttackUnavailable):
                 RUN[name](MADE.held(targets=[0], shadows=[]))

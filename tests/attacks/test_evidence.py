@@ -5,38 +5,44 @@ import numpy as np
 import pytest
 
 from pptp_jax.attacks import Evidence
+from pptp_jax.tasks import Signal
 
 MADE = fleets.fleet(6, 10, queries=2)
+AXES = ("models", "queries", "examples")
 
 
 def test_confidence_and_correctness_follow_from_logits_and_labels() -> None:
-    held = Evidence(signals={"logits": MADE.logits}, membership=MADE.membership, labels=MADE.labels)
-    np.testing.assert_allclose(held.own("confidence"), MADE.phi, rtol=1e-4, atol=1e-5)
+    held = Evidence.leave_one_out({"logits": MADE.logits}, MADE.membership, labels=MADE.labels)
+    np.testing.assert_allclose(held.target_signal("confidence"), MADE.phi, rtol=1e-4, atol=1e-5)
     right = MADE.logits.argmax(-1) == MADE.labels
-    np.testing.assert_array_equal(held.own("correct"), right)
+    np.testing.assert_array_equal(held.target_signal("correct"), right)
     assert held.has("confidence") and held.has("labels") and not held.has("inputs")
-    assert not Evidence(signals={"logits": MADE.logits}, membership=MADE.membership).has("correct")
+    assert not Evidence.leave_one_out({"logits": MADE.logits}, MADE.membership).has("correct")
 
 
 def test_rows_and_columns_are_chosen() -> None:
     held = MADE.held(targets=[4, 0], shadows=[1, 4, 5], examples=np.array([7, 2, 3]))
-    np.testing.assert_array_equal(held.itself, [1, -1])
+    np.testing.assert_array_equal(held.target_among_shadows, [1, -1])
     columns = np.array([7, 2, 3])
-    np.testing.assert_array_equal(held.own("confidence"), MADE.phi[[4, 0]][:, :, columns])
-    np.testing.assert_array_equal(held.known("confidence"), MADE.phi[[1, 4, 5]][:, :, columns])
-    np.testing.assert_array_equal(held.known("logits")[1], MADE.logits[4][:, columns])
-    np.testing.assert_array_equal(held.known("confidence", everywhere=True), MADE.phi[[1, 4, 5]])
-    np.testing.assert_array_equal(held.members(), MADE.membership[[1, 4, 5]][:, columns])
-    np.testing.assert_array_equal(held.needed("labels"), MADE.labels[columns])
+    np.testing.assert_array_equal(held.target_signal("confidence"), MADE.phi[[4, 0]][:, :, columns])
+    np.testing.assert_array_equal(
+        held.shadow_signal("confidence"), MADE.phi[[1, 4, 5]][:, :, columns]
+    )
+    np.testing.assert_array_equal(held.shadow_signal("logits")[1], MADE.logits[4][:, columns])
+    np.testing.assert_array_equal(
+        held.shadow_signal("confidence", all_examples=True), MADE.phi[[1, 4, 5]]
+    )
+    np.testing.assert_array_equal(held.shadow_membership(), MADE.membership[[1, 4, 5]][:, columns])
+    np.testing.assert_array_equal(held.require("labels"), MADE.labels[columns])
 
 
 def test_shadows_are_counted_without_the_target() -> None:
     rows = np.array([[True], [True], [False], [False]])
-    one = Evidence(signals={}, membership=rows, targets=[0])
+    one = Evidence.leave_one_out({}, rows, targets=[0])
     assert one.shadows_of("OUT", at_least=2).sum() == 2
     with pytest.raises(ValueError, match=r"at least 2 IN shadows for every example, .* has 1"):
         one.shadows_of("IN", at_least=2)
-    other = Evidence(signals={}, membership=rows, targets=[0], shadows=[1, 2, 3])
+    other = Evidence.split({}, rows, [0], [1, 2, 3])
     with pytest.raises(ValueError, match="at least 2 IN"):
         other.shadows_of("IN", at_least=2)
 
@@ -44,9 +50,18 @@ def test_shadows_are_counted_without_the_target() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"signals": {"confidence": MADE.phi[0]}}, r"\(models, queries, examples\), got \(2, 10\)"),
-        ({"membership": MADE.membership[:4]}, r"= \(6, 10\) to fit .* got \(4, 10\)"),
-        ({"membership": MADE.membership[0]}, r"membership must have shape .* got \(10,\)"),
+        (
+            {"signals": {"confidence": MADE.phi[0, 0]}},
+            r"\(models, queries, examples\), got \(10,\)",
+        ),
+        (
+            {"membership": MADE.membership[:4]},
+            "has 6 models and 10 examples, and membership has 4 and 10",
+        ),
+        (
+            {"membership": MADE.membership[0]},
+            r"membership must be boolean, .* got bool of shape \(10,\)",
+        ),
         ({"targets": [6]}, "target must be one of the models 0 to 5, got 6"),
         ({"shadows": [-1]}, "shadow must be one of the models 0 to 5, got -1"),
         ({"examples": np.array([10])}, "example must be one of the examples 0 to 9, got 10"),
@@ -62,7 +77,7 @@ def test_shadows_are_counted_without_the_target() -> None:
         ({"population": np.arange(10)}, "population must be a mask of the 10 examples"),
         ({"population": np.zeros(10, bool)}, "population must be a finite number above 0"),
         (
-            {"unaware": {"confidence": MADE.phi[:, :1]}},
+            {"mismatched_shadow_signals": {"confidence": MADE.phi[:, :1]}},
             r"targets' own, \(6, 2, 10\), got \(6, 1, 10\)",
         ),
     ],
@@ -70,4 +85,46 @@ def test_shadows_are_counted_without_the_target() -> None:
 def test_what_does_not_fit_is_refused(change, message: str) -> None:
     given = {"signals": MADE.signals(), "membership": MADE.membership, "labels": MADE.labels}
     with pytest.raises(ValueError, match=message):
-        Evidence(**given | change)
+        Evidence.split(**{"targets": None, "shadows": None} | given | change)
+
+
+def test_without_a_query_axis_there_is_one_query() -> None:
+    plain, one = (
+        Evidence.leave_one_out({"confidence": phi}, MADE.membership)
+        for phi in (MADE.phi[:, 0], MADE.phi[:, :1])
+    )
+    np.testing.assert_array_equal(plain.target_signal("confidence"), one.target["confidence"])
+
+
+def test_log_prob_is_the_sigmoids_unless_it_is_given_or_declared() -> None:
+    held = Evidence.leave_one_out({"confidence": MADE.phi}, MADE.membership)
+    assert held.log_prob_order == "confidence"
+    np.testing.assert_allclose(
+        held.target_signal("log_prob"), -np.logaddexp(0, -MADE.phi), rtol=1e-5
+    )
+    given = Evidence.leave_one_out({"log_prob": -MADE.phi, "confidence": MADE.phi}, MADE.membership)
+    np.testing.assert_array_equal(given.target_signal("log_prob"), -MADE.phi)
+    task = Signal(name="log_prob", axes=AXES, access="scores", reduce=lambda answers, y: answers)
+    other = Evidence.leave_one_out({"confidence": MADE.phi}, MADE.membership, declared=[task])
+    assert given.log_prob_order == other.log_prob_order == "log_prob"
+    assert not other.has("log_prob")
+
+
+def test_a_target_that_is_no_shadow_leaves_no_membership_in_the_evidence() -> None:
+    held = MADE.held(targets=[4, 0], shadows=[1, 2])
+    np.testing.assert_array_equal(held.membership, MADE.membership[[1, 2]])
+    assert {len(array) for array in held.shadows.values()} == {2}
+
+
+def test_each_target_alone_has_the_others_as_shadows() -> None:
+    held = MADE.held(targets=[4, 0], shadows=[1, 4, 5], examples=np.array([7, 2, 3]))
+    first, second = held.alone()
+    np.testing.assert_array_equal(first.membership, MADE.membership[[1, 5]])
+    np.testing.assert_array_equal(second.membership, MADE.membership[[1, 4, 5]])
+    np.testing.assert_array_equal(
+        first.shadow_signal("logits"), MADE.logits[[1, 5]][:, :, [7, 2, 3]]
+    )
+    assert first.target_among_shadows.tolist() == second.target_among_shadows.tolist() == [-1]
+    np.testing.assert_array_equal(
+        first.target_signal("confidence"), held.target_signal("confidence")[:1]
+    )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import fleets
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from scipy.stats import norm
 
 from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.learning import folds_of
+from pptp_jax.attacks.perceptron import initial_layers, outputs
 from pptp_jax.attacks.quantile import LEVELS, _place
 from pptp_jax.attacks.shadow_network import _weights
 from pptp_jax.data import Balanced
 from pptp_jax.metrics import auc, roc
+from pptp_jax.models import mlp
 
 MADE = fleets.fleet(6, 600, gap=2.0, seed=2)
 
@@ -27,9 +30,13 @@ def test_no_network_learns_from_a_target_that_it_serves(folds: int) -> None:
     held = MADE.held(targets=[0, 2, 5, 1], shadows=[5, 0, 3, 4])
     dealt = folds_of(held, folds)
     assert len(dealt.teachers) == min(folds, 2)
-    for fold, place in zip(dealt.of_target, held.itself, strict=True):
+    for fold, place in zip(dealt.of_target, held.target_among_shadows, strict=True):
         assert place < 0 or not dealt.teachers[fold, place]
-    served = [fold for fold, place in zip(dealt.of_target, held.itself, strict=True) if place >= 0]
+    served = [
+        fold
+        for fold, place in zip(dealt.of_target, held.target_among_shadows, strict=True)
+        if place >= 0
+    ]
     for fold in set(served):
         assert dealt.teachers[fold].sum() == 4 - served.count(fold)
 
@@ -62,13 +69,11 @@ def test_augmentation_finds_the_query_that_tells() -> None:
     membership = Balanced(6).draw(400, 0).matrix
     correct = rng.random((6, 3, 400)) < 0.5
     correct[:, 2] = rng.random((6, 400)) < np.where(membership, 0.9, 0.2)
-    held = Evidence(signals={"correct": correct}, membership=membership)
+    held = Evidence.leave_one_out({"correct": correct}, membership)
     scores = ATTACKS["augmentation"](held, steps=300)
     assert area(scores, membership) > area(correct[:, 2].astype(float), membership) - 0.02
     with pytest.raises(ValueError, match="several queries, and there is only one"):
-        ATTACKS["augmentation"](
-            Evidence(signals={"correct": correct[:, :1]}, membership=membership)
-        )
+        ATTACKS["augmentation"](Evidence.leave_one_out({"correct": correct[:, :1]}, membership))
 
 
 @pytest.mark.parametrize("head", ["gaussian", "pinball"])
@@ -79,7 +84,7 @@ def test_quantile_regression_learns_what_a_nonmember_is_like(head: str) -> None:
     inputs = rng.uniform(-1, 1, size=(800, 2))
     spread = np.exp(inputs[:, 1])
     phi = 3 * inputs[:, 0] + spread * (rng.normal(size=(6, 800)) + 1.5 * membership)
-    held = Evidence(
+    held = Evidence.leave_one_out(
         signals={"confidence": np.float32(phi[:, None])}, membership=membership, inputs=inputs
     )
     scores = ATTACKS["quantile_regression"](held, head=head, steps=600, learning_rate=1e-2)
@@ -102,7 +107,7 @@ def test_quantile_regression_on_known_nonmembers_needs_no_shadow(head: str) -> N
     spread, level = np.exp(inputs[:, 1]), np.array([[-2.0], [0.0], [2.0]])
     phi = level + 3 * inputs[:, 0] + spread * (rng.normal(size=(3, 1600)) + 1.5 * membership)
     attacked = np.arange(800, 1600)
-    held = Evidence(
+    held = Evidence.leave_one_out(
         signals={"confidence": np.float32(phi[:, None])},
         membership=membership,
         inputs=inputs,
@@ -118,7 +123,7 @@ def test_quantile_regression_on_known_nonmembers_needs_no_shadow(head: str) -> N
         assert abs(np.median(own[~member])) < 0.25
         assert abs((own[~member] <= norm.ppf(0.9)).mean() - 0.9) < 0.06
     # Neither the other models nor any membership is looked at.
-    blind = replace(held, membership=~membership, shadows=[0])
+    blind = replace(held, membership=~held.membership, shadows={})
     again = attack(blind, head=head, steps=600, learning_rate=1e-2)
     np.testing.assert_array_equal(again, scores)
 
@@ -147,3 +152,17 @@ def test_a_place_among_quantiles() -> None:
 def test_bad_options(name: str, options, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ATTACKS[name](MADE.held(), **options)
+
+
+@pytest.mark.parametrize("hidden", [(5,), (6, 4, 3)])
+def test_the_small_networks_are_those_of_the_models(hidden) -> None:
+    key, x = jax.random.key(3), jax.random.normal(jax.random.key(0), (4, 7))
+    twin = mlp(hidden, num_classes=2, activation="relu")
+    variables = twin.init(key, x)
+    layers = initial_layers(key, (7, *hidden, 2))
+    blocks = [variables.params[block.name] for block in twin.blocks]
+    for layer, block in zip(layers, blocks, strict=True):
+        np.testing.assert_array_equal(layer.kernel, block["kernel"])
+        np.testing.assert_array_equal(layer.bias, block["bias"])
+    answers, _ = twin.apply(*variables, x, train=False, key=None)
+    np.testing.assert_array_equal(outputs(layers, x), answers)

@@ -24,7 +24,7 @@ EXAMPLES = {8: 8_000, 16: 4_000, 32: 2_000}
 SHADOWED = {
     name: attack
     for name, attack in ATTACKS.items()
-    if attack.inside or attack.outside or attack.shadows
+    if attack.min_in_shadows or attack.min_out_shadows or attack.min_shadows
 }
 LEARNED = {"augmentation", "quantile_regression", "shadow_network"}
 LIRA = {"lira_online", "lira_offline", "lira_multivariate"}
@@ -128,7 +128,7 @@ def test_no_matrix_of_membership_tells_of_itself(name: str, models: int) -> None
         check_auc(RUN[name](held), np.asarray(held.membership))
 
 
-@pytest.mark.parametrize("name", [n for n in RUN if not ATTACKS[n.split(",")[0]].inside])
+@pytest.mark.parametrize("name", [n for n in RUN if not ATTACKS[n.split(",")[0]].min_in_shadows])
 def test_quarters_tell_nothing_of_themselves(name: str) -> None:
     """Shadows that know none of the examples under attack, and targets with the same members."""
     drawn = fleets.quarters(shadows=6, examples=12_000, targets=2)
@@ -137,7 +137,7 @@ def test_quarters_tell_nothing_of_themselves(name: str) -> None:
     check_auc(RUN[name](held), drawn.matrix[np.ix_(drawn.targets, drawn.evaluated)])
 
 
-@pytest.mark.parametrize("name", [n for n in SHADOWED if ATTACKS[n].inside > 1])
+@pytest.mark.parametrize("name", [n for n in SHADOWED if ATTACKS[n].min_in_shadows > 1])
 def test_too_few_shadows_are_called_so(name: str) -> None:
     """2 IN shadows of 8, of which one is left where the target is the other."""
     membership = np.arange(8)[:, None] < np.full(40, 2)[None]

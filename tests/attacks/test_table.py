@@ -10,11 +10,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "attacks.md"
 def needed(attack: Attack) -> str:
     parts = [
         f"{number} {kind}"
-        for number, kind in ((attack.inside, "IN"), (attack.outside, "OUT"))
+        for number, kind in ((attack.min_in_shadows, "IN"), (attack.min_out_shadows, "OUT"))
         if number
     ]
-    if attack.shadows:
-        parts.append(f"{attack.shadows} in all")
+    if attack.min_shadows:
+        parts.append(f"{attack.min_shadows} in all")
     return ", ".join(parts) or "none"
 
 

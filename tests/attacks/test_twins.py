@@ -189,7 +189,7 @@ def test_a_multivariate_normal_does_not_count_twice_what_queries_share() -> None
     noise = rng.multivariate_normal(np.zeros(3), covariance, size=(64, 1000)).swapaxes(1, 2)
     phi = np.float32(noise + gap[None, :, None] * membership[:, None])
     targets = list(range(0, 64, 8))
-    held = Evidence(signals={"confidence": phi}, membership=membership, targets=targets)
+    held = Evidence.leave_one_out({"confidence": phi}, membership, targets=targets)
     ideal = norm.cdf(np.sqrt(gap @ np.linalg.solve(covariance, gap) / 2))
     apart, jointly = (
         auc(roc(ATTACKS[name](held, variance="global"), membership[targets]))

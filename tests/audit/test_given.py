@@ -9,7 +9,7 @@ import pytest
 
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.audit import read_given
-from pptp_jax.audit.given import evidence_given
+from pptp_jax.audit.given import given_signals
 from pptp_jax.tasks import logit_scaled_confidence
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
@@ -22,15 +22,15 @@ MEMBERSHIP = RNG.permuted(np.tile(np.arange(MODELS) < 3, (EXAMPLES, 1)), axis=1)
 
 
 def test_forms_of_logits_are_told_apart_by_their_axes():
-    whole = evidence_given({"logits": LOGITS}, MEMBERSHIP, LABELS)
+    whole = given_signals({"logits": LOGITS}, MEMBERSHIP, LABELS)
     np.testing.assert_array_equal(whole.signals["logits"], LOGITS)
-    one_query = evidence_given({"logits": LOGITS[:, 0]}, MEMBERSHIP, LABELS)
+    one_query = given_signals({"logits": LOGITS[:, 0]}, MEMBERSHIP, LABELS)
     np.testing.assert_array_equal(one_query.signals["logits"], LOGITS[:, :1])
-    one_model = evidence_given({"logits": LOGITS[0, 0]}, MEMBERSHIP[0], LABELS)
+    one_model = given_signals({"logits": LOGITS[0, 0]}, MEMBERSHIP[0], LABELS)
     np.testing.assert_array_equal(one_model.signals["logits"], LOGITS[:1, :1])
     assert one_model.membership.shape == (1, EXAMPLES)
     # A single model's membership may also be a matrix of one row.
-    same = evidence_given({"logits": LOGITS[0, 0]}, MEMBERSHIP[:1], LABELS)
+    same = given_signals({"logits": LOGITS[0, 0]}, MEMBERSHIP[:1], LABELS)
     np.testing.assert_array_equal(same.membership, one_model.membership)
 
 
@@ -39,12 +39,12 @@ def test_losses_confidence_and_logits_say_the_same():
     phi = np.asarray(logit_scaled_confidence(jnp.asarray(LOGITS), labels))
     losses = np.logaddexp(0, -phi.astype(float))
     of = {
-        "logits": evidence_given({"logits": LOGITS}, MEMBERSHIP, LABELS),
-        "confidence": evidence_given({"confidence": phi}, MEMBERSHIP),
-        "losses": evidence_given({"losses": losses}, MEMBERSHIP),
+        "logits": given_signals({"logits": LOGITS}, MEMBERSHIP, LABELS),
+        "confidence": given_signals({"confidence": phi}, MEMBERSHIP),
+        "losses": given_signals({"losses": losses}, MEMBERSHIP),
     }
     for name in ("loss", "lira_online", "rmia_online"):
-        scores = {kind: ATTACKS[name](evidence) for kind, evidence in of.items()}
+        scores = {kind: ATTACKS[name](given.evidence()) for kind, given in of.items()}
         np.testing.assert_allclose(scores["confidence"], scores["logits"], atol=1e-4)
         np.testing.assert_allclose(scores["losses"], scores["logits"], atol=1e-3)
 
@@ -53,7 +53,7 @@ def test_a_loss_of_zero_is_a_confidence_that_rounding_allows():
     losses = np.zeros((2, 4), np.float32)
     losses[0, 1] = 1.0
     membership = np.array([[True, False] * 2] * 2)
-    phi = evidence_given({"losses": losses}, membership).signals["confidence"]
+    phi = given_signals({"losses": losses}, membership).signals["confidence"]
     assert np.isfinite(phi).all()
     assert 16 < phi[0, 0, 0] < 18
     assert phi[0, 0, 1] == pytest.approx(-np.log(np.e - 1))
@@ -64,7 +64,7 @@ def test_losses_of_any_size_become_the_log_odds_of_the_label(kind):
     """In the order of Python's own whole arithmetic: φ = −ℓ − log(1 − e^−ℓ)."""
     losses = np.array([1e-12, 1e-9, 1e-3, 0.5, 20, 88.7, 88.8, 89, 120, 1e4, 1e38], kind)
     membership = np.arange(len(losses)) % 2 == 0
-    phi = evidence_given({"losses": losses}, membership).signals["confidence"][0, 0]
+    phi = given_signals({"losses": losses}, membership).signals["confidence"][0, 0]
     known = [-math.log(math.expm1(loss)) if loss < 50 else -loss for loss in losses.tolist()]
     np.testing.assert_allclose(phi, np.float32(known), rtol=1e-6)
     assert phi.dtype == np.float32 and (np.diff(phi) < 0).all()
@@ -78,7 +78,7 @@ def test_losses_of_any_size_become_the_log_odds_of_the_label(kind):
 def test_a_loss_of_zero_is_below_all_others(least, phi):
     losses = np.array([0.0, 2.0, least])
     membership = np.array([True, False, True])
-    found = evidence_given({"losses": losses}, membership).signals["confidence"][0, 0]
+    found = given_signals({"losses": losses}, membership).signals["confidence"][0, 0]
     assert found[0] == pytest.approx(phi, abs=0.05) and found[0] >= found[2]
 
 
@@ -86,7 +86,7 @@ def test_large_losses_are_attacked_as_well_as_small_ones():
     """Sums over tokens, say: the order is that of the losses, and no attack is lost."""
     rng = np.random.default_rng(1)
     losses = np.abs(120 + 30 * rng.normal(size=MEMBERSHIP.shape) - 20 * MEMBERSHIP)
-    evidence = evidence_given({"losses": losses}, MEMBERSHIP)
+    evidence = given_signals({"losses": losses}, MEMBERSHIP).evidence()
     np.testing.assert_allclose(ATTACKS["loss"](evidence), -losses, rtol=1e-6)
     for name in ("lira_online", "lira_offline", "bavaria_t"):
         assert np.isfinite(ATTACKS[name](evidence)).all(), name
@@ -95,11 +95,15 @@ def test_large_losses_are_attacked_as_well_as_small_ones():
 def test_float64_logits_tell_what_float32_does_not():
     """An offset of all classes, which no softmax sees, is all that float32 has left of them."""
     far = LOGITS.astype(float) + 1e9
-    near = evidence_given({"logits": LOGITS}, MEMBERSHIP, LABELS)
-    found = evidence_given({"logits": far}, MEMBERSHIP, LABELS)
-    np.testing.assert_allclose(found.own("confidence"), near.own("confidence"), atol=1e-5)
+    near = given_signals({"logits": LOGITS}, MEMBERSHIP, LABELS)
+    found = given_signals({"logits": far}, MEMBERSHIP, LABELS)
+    np.testing.assert_allclose(
+        found.evidence().target_signal("confidence"),
+        near.evidence().target_signal("confidence"),
+        atol=1e-5,
+    )
     # φ that a user has taken otherwise stands.
-    own = evidence_given({"logits": far, "confidence": far[..., 0]}, MEMBERSHIP, LABELS)
+    own = given_signals({"logits": far, "confidence": far[..., 0]}, MEMBERSHIP, LABELS)
     np.testing.assert_array_equal(own.signals["confidence"], np.float32(far[..., 0]))
 
 
@@ -142,7 +146,7 @@ HALF = LOGITS[:, 0].astype(ml_dtypes.bfloat16)
 def test_arrays_of_other_libraries_are_taken(logits):
     membership = Tensor(MEMBERSHIP, "torch.bool")
     labels = Tensor(LABELS, "torch.int64")
-    found = evidence_given({"logits": logits}, membership, labels)
+    found = given_signals({"logits": logits}, membership, labels)
     np.testing.assert_array_equal(found.signals["logits"][:, 0], HALF.astype(np.float32))
     np.testing.assert_array_equal(found.membership, MEMBERSHIP)
     np.testing.assert_array_equal(found.labels, LABELS)
@@ -286,7 +290,7 @@ ONE_SIDED[4] = True
 )
 def test_what_is_wrong_is_said(given, message):
     with pytest.raises(ValueError, match=message):
-        evidence_given(**given)
+        given_signals(**given)
 
 
 def test_arrays_may_lie_in_either_file(tmp_path):

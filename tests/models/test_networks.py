@@ -13,7 +13,7 @@ from pptp_jax.models import from_linen, resnet18, vgg11_bn, vit, wrn28
 from pptp_jax.models.normalization import groups
 from pptp_jax.models.resnet import ResNet
 from pptp_jax.models.vgg import VGG
-from pptp_jax.models.vit import _PatchEmbed
+from pptp_jax.models.vision_transformer import _PatchEmbed
 from pptp_jax.models.wide_resnet import WideResNet
 from pptp_jax.regions import RegionMap, protect
 

@@ -21,7 +21,10 @@ def in_a_study(name: str) -> list[str]:
 
 def in_an_audit(name: str) -> list[str]:
     found = audit_signals(
-        {"confidence": PHI}, DRAWN.matrix, attacks=(name, "correctness", "loss"), resamples=5
+        {"confidence": PHI},
+        DRAWN.matrix,
+        attacks=[*dict.fromkeys((name, "correctness", "loss"))],
+        resamples=5,
     )
     return found["rows"][0]["notes"]
 

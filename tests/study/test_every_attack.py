@@ -51,7 +51,7 @@ def test_every_attack_runs_in_a_study(tmp_path: Path) -> None:
         np.load(tmp_path / "signals" / f"{name}.npy") for name in ("labels", "membership")
     )
     with np.load(tmp_path / "scores" / "undefended_3.npz") as scores:
-        held = Evidence(
+        held = Evidence.leave_one_out(
             signals=signals, labels=labels, membership=membership, examples=scores["examples"]
         )
         for name in ("entropy", "gradient_norm", "boundary_distance", "noise", "lira_online"):

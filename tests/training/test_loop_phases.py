@@ -21,7 +21,6 @@ from pptp_jax.training import (
     Private,
     Recipe,
     RewindWeights,
-    Vulnerable,
     cwrf,
     dmp,
     dp_sgd,

@@ -18,9 +18,14 @@ def attack_name(attack: str) -> str:
     Examples:
         >>> attack_name("lira_online"), attack_name("lira online"), attack_name("my_own")
         ('LiRA', 'LiRA', 'my own')
+        >>> attack_name("rmia_offline(a=0.6)")
+        'RMIA offline (a=0.6)'
     """
-    known = ATTACKS.get(attack.replace(" ", "_"))
-    return known.title if known else attack.replace("_", " ")
+    name, options, values = attack.partition("(")
+    known = ATTACKS.get(name.replace(" ", "_"))
+    if known is None:
+        return attack.replace("_", " ")
+    return f"{known.title} {options}{values}" if options else known.title
 
 
 def attack_needs(attack: str) -> str:
@@ -32,10 +37,14 @@ def attack_needs(attack: str) -> str:
         >>> attack_needs("loss"), attack_needs("my_own")
         ('scores', '')
     """
-    known = ATTACKS.get(attack)
+    known = ATTACKS.get(attack.partition("(")[0])
     if known is None:
         return ""
-    sides = [(known.inside, "IN"), (known.outside, "OUT"), (known.shadows, "to learn from")]
+    sides = [
+        (known.min_in_shadows, "IN"),
+        (known.min_out_shadows, "OUT"),
+        (known.min_shadows, "to learn from"),
+    ]
     shadows = ", ".join(f"{count} {side}" for count, side in sides if count)
     return f"{known.access}; shadows: {shadows}" if shadows else known.access
 

@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from pptp_jax.models.cnn import cnn
-from pptp_jax.models.mlp import mlp
 from pptp_jax.models.model import Model
+from pptp_jax.models.perceptron import mlp
+from pptp_jax.models.plain_cnn import cnn
 from pptp_jax.models.resnet import resnet18
 from pptp_jax.models.vgg import vgg11_bn
-from pptp_jax.models.vit import vit
+from pptp_jax.models.vision_transformer import vit
 from pptp_jax.models.wide_resnet import wrn28
 from pptp_jax.validation import Refused, one_of
 

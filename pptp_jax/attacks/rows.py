@@ -1,0 +1,78 @@
+"""Choosing models and examples by their numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int, Shaped
+
+from pptp_jax.validation import Refused, positive
+
+
+def numbers(chosen: Sequence[int] | None, what: str, total: int) -> Int[np.ndarray, " chosen"]:
+    """The chosen models; None for all.
+
+    Raises:
+        Refused: if one is unknown or given several times.
+
+    Examples:
+        >>> numbers(None, "target", 3), numbers([2, 0], "target", 3)
+        (array([0, 1, 2]), array([2, 0]))
+    """
+    if chosen is None:
+        return np.arange(total)
+    found = np.array(chosen, int)
+    check_different(found, what, total, "models")
+    return found
+
+
+def check_different(chosen: Int[np.ndarray, " chosen"], what: str, total: int, of: str) -> None:
+    """Refuses a number that is out of range or stands there twice.
+
+    Raises:
+        Refused: naming the number.
+
+    Examples:
+        >>> check_different(np.array([1, 1]), "example", 3, "examples")
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: example 1 is given several times: give each of them once
+    """
+    outside = (chosen < 0) | (chosen >= total)
+    if outside.any():
+        raise Refused(f"{what} must be one of the {of} 0 to {total - 1}, got {chosen[outside][0]}")
+    found, times = np.unique(chosen, return_counts=True)
+    for number in found[times > 1].tolist():
+        raise Refused(f"{what} {number} is given several times: give each of them once")
+
+
+def check_mask(mask: Bool[np.ndarray, " total"], what: str, total: int, of: str) -> None:
+    """Refuses what is no mask, or an empty one.
+
+    Raises:
+        Refused: saying what it should be.
+
+    Examples:
+        >>> check_mask(np.ones(2, bool), "nonmembers", 3, "examples")
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: nonmembers must be a mask of the 3 examples, got bool of ...
+    """
+    if mask.shape != (total,) or mask.dtype != bool:
+        raise Refused(
+            f"{what} must be a mask of the {total} {of}, got {mask.dtype} of shape {mask.shape}"
+        )
+    positive(**{what: int(mask.sum())})
+
+
+def rows_of(
+    array: Shaped[np.ndarray, "models ..."], rows: Int[np.ndarray, " rows"]
+) -> Shaped[np.ndarray, "rows ..."]:
+    """Some models' rows; without a copy where the models stand side by side.
+
+    Examples:
+        >>> rows_of(np.arange(5), np.array([1, 2, 3]))
+        array([1, 2, 3])
+    """
+    if len(rows) and (np.diff(rows) == 1).all():
+        return array[rows[0] : rows[-1] + 1]
+    return array[rows]

@@ -1,0 +1,126 @@
+"""One call from arrays to typed results."""
+
+import numpy as np
+import pytest
+
+from pptp_jax.attacks import ATTACKS, Attack, Evidence
+from pptp_jax.data import Balanced, Quarters
+from pptp_jax.evaluation import attack
+from pptp_jax.metrics import attack_metrics
+from pptp_jax.tasks import Signal
+
+RNG = np.random.default_rng(0)
+SPLIT = Balanced(8).draw(100, 0)
+PHI = np.float32(RNG.normal(size=(8, 100)) + SPLIT.matrix)
+DRAWS = {"resamples": 20, "seed": 3}
+
+# What a new attack on a new signal takes: a declaration, and one object.
+PERPLEXITY = Signal(
+    name="perplexity",
+    axes=("models", "examples"),
+    access="scores",
+    reduce=lambda answers, targets: answers[0].sum(),
+)
+FLUENCY = Attack(
+    name="fluency",
+    title="fluency",
+    access="scores",
+    reads=(PERPLEXITY,),
+    min_out_shadows=1,
+    source="mine",
+    function=lambda held: (
+        held.shadow_signal("perplexity").mean(axis=0)[None] - held.target_signal("perplexity")
+    ),
+)
+
+
+def test_results_are_those_of_the_attacks_and_their_metrics() -> None:
+    found = attack({"confidence": PHI}, SPLIT.matrix, attacks=("loss", "lira_online"), **DRAWS)
+    held = Evidence.leave_one_out({"confidence": PHI}, SPLIT.matrix)
+    for name in found:
+        scores = ATTACKS[name](held)
+        np.testing.assert_array_equal(found.scores[name], scores)
+        known = attack_metrics(scores, SPLIT.matrix, **DRAWS)
+        assert found[name].metrics == known
+    assert str(found).startswith("loss: AUC 0.")
+
+
+def test_a_sweep_is_one_line_and_each_setting_has_its_name() -> None:
+    sweep = [ATTACKS["rmia_offline"].using(a=a) for a in (0.0, 0.6)]
+    found = attack({"confidence": PHI}, SPLIT.matrix, attacks=sweep, **DRAWS)
+    assert list(found) == ["rmia_offline(a=0.0)", "rmia_offline(a=0.6)"]
+    held = Evidence.leave_one_out({"confidence": PHI}, SPLIT.matrix)
+    for a, one in zip((0.0, 0.6), found.scores.values(), strict=True):
+        np.testing.assert_array_equal(one, ATTACKS["rmia_offline"](held, a=a))
+    with pytest.raises(ValueError, match="the attack loss is given several times"):
+        attack({"confidence": PHI}, SPLIT.matrix, attacks=("loss", ATTACKS["loss"]))
+
+
+def test_a_membership_names_the_targets_and_the_examples_under_attack() -> None:
+    drawn = Quarters(targets=2, shadows=3).draw(200, 0)
+    phi = np.float32(RNG.normal(size=drawn.matrix.shape))
+    found = attack({"confidence": phi}, drawn, attacks=("rmia_offline",), **DRAWS)
+    truth = drawn.matrix[np.ix_(drawn.targets, drawn.evaluated)]
+    np.testing.assert_array_equal(found.membership, truth)
+    assert found.scores["rmia_offline"].shape == truth.shape
+
+
+def test_a_new_attack_on_a_new_signal_is_one_object() -> None:
+    found = attack({"perplexity": -PHI}, SPLIT, attacks=(FLUENCY,), **DRAWS)
+    for target in range(8):
+        others = np.delete(PHI, target, axis=0).mean(axis=0)
+        np.testing.assert_allclose(
+            found.scores["fluency"][target], PHI[target] - others, rtol=1e-4, atol=1e-5
+        )
+    with pytest.raises(ValueError, match=r"'perplexity' is unknown.*needs its declaration"):
+        attack({"perplexity": -PHI}, SPLIT, attacks=("loss",))
+
+
+def test_an_attack_of_ones_own_never_gets_the_targets_membership() -> None:
+    seen = []
+
+    def peeps(held: Evidence) -> np.ndarray:
+        seen.append((held.membership.copy(), held.target_among_shadows.tolist()))
+        return held.target_signal("confidence")[:, 0]
+
+    mine = Attack(
+        name="mine", title="mine", access="scores", reads=("confidence",), source="", function=peeps
+    )
+    attack({"confidence": PHI}, SPLIT.matrix, attacks=(mine,), **DRAWS)
+    for target, (membership, places) in enumerate(seen):
+        np.testing.assert_array_equal(membership, np.delete(SPLIT.matrix, target, axis=0))
+        assert places == [-1]
+    assert len(seen) == 8
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "loss",
+        "attack_p",
+        "attack_r",
+        "rmia_online",
+        "rmia_offline",
+        "base_online",
+        "base_offline",
+        "calibration_watson",
+    ],
+)
+def test_attacks_take_the_log_likelihood_of_any_task(name: str) -> None:
+    """For labels it gives what φ gives, as far as float32 tells probabilities apart."""
+    phi = np.clip(PHI, -6, 6)
+    found = attack({"log_prob": -np.logaddexp(0, -phi)}, SPLIT, attacks=(name,), **DRAWS)
+    known = attack({"confidence": phi}, SPLIT, attacks=(name,), **DRAWS)
+    if name == "loss":  # one is −ℓ, the other the φ of ℓ
+        known_scores = -np.logaddexp(0, -known.scores[name])
+    else:
+        known_scores = known.scores[name]
+    np.testing.assert_allclose(found.scores[name], known_scores, rtol=1e-3, atol=1e-3)
+
+
+def test_densities_are_no_probabilities() -> None:
+    found = attack(
+        {"log_prob": PHI + 5}, SPLIT, attacks=("loss", "rmia_online", "rmia_offline"), **DRAWS
+    )
+    assert list(found) == ["loss", "rmia_online"]
+    assert found.notes[0].startswith("rmia_offline: offline RMIA takes probabilities")
