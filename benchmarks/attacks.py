@@ -25,7 +25,7 @@ from rows import Table, command, in_turn, planned
 from scipy.stats import norm
 
 from pptp_jax.attacks import ATTACKS, Evidence
-from pptp_jax.attacks.beaten import beaten
+from pptp_jax.attacks.population_rank import beaten
 
 GAMMA = 2.0
 

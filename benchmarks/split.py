@@ -26,7 +26,7 @@ from pptp_jax.data import Arrays
 from pptp_jax.models import Model, cnn, mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.training import SGD, Recipe, Trainer, freeze, split, undefended
-from pptp_jax.training.rules import transform
+from pptp_jax.training.phase_transform import transform
 from pptp_jax.training.step import Step
 
 BATCH, EXAMPLES = 64, 640

@@ -34,7 +34,7 @@ from pptp_jax import report
 from pptp_jax.data import Arrays, Balanced, Dataset, Npz
 from pptp_jax.evaluation import Curve, Point, RunResults, frontier
 from pptp_jax.fleets import Runtime
-from pptp_jax.metrics import Drawn, Estimate, Resampling, drawn_mean, drawn_metrics
+from pptp_jax.metrics import Bootstrap, Drawn, Estimate, bootstrap_mean, bootstrap_metrics
 from pptp_jax.models import Model, Variables, mlp, save_variables, starting_from
 from pptp_jax.objectives import Objective, TaskLoss
 from pptp_jax.objectives.objective import PLAIN, Context
@@ -183,13 +183,15 @@ def curves(study: Study, data: Dataset, home: Path, attack: str, group: str) -> 
             models, examples = arrays["targets"], arrays["examples"]
         logits = np.load(home / "signals" / "logits" / f"{row['slug']}.npy", mmap_mode="r")
         correct = (logits[:, 0].argmax(axis=-1) == data.y)[models][:, examples]
-        drawn = Resampling(study.split.models, len(examples), study.resamples, study.seed)
+        drawn = Bootstrap(study.split.models, len(examples), study.resamples, study.seed)
         every = np.ones_like(membership)
         honest = every & np.isin(examples, rows["others"]) & ~membership
         among = every & np.isin(examples, rows[group])
         point = Point(
-            utility=drawn_mean(correct, honest, drawn, models),
-            strength=drawn_metrics(scores, membership, drawn, models, fprs=(0.01,), among=among),
+            utility=bootstrap_mean(correct, honest, drawn, models),
+            strength=bootstrap_metrics(
+                scores, membership, drawn, models, fprs=(0.01,), among=among
+            ),
             resampling=drawn,
             label=row["slug"],
         )

@@ -10,7 +10,7 @@ from rows import planned
 from contestants.networks import MOMENTUM, RATE, Contestant, Network
 from pptp_jax.data import Arrays
 from pptp_jax.training import SGD, Strategy, Trainer, undefended
-from pptp_jax.training.group import epoch_of_group, start_group
+from pptp_jax.training.batched_programs import epoch_of_group, start_group
 
 RULE = SGD(learning_rate=RATE, momentum=MOMENTUM, schedule="constant")
 

@@ -73,7 +73,7 @@ def without_target(
         value: its values.
 
     Examples:
-        >>> from pptp_jax.attacks.leave_out import fits, without
+        >>> from pptp_jax.attacks.leave_one_out import fits, without
         >>> values = jnp.array([1.0, 5.0, 6.0, 2.0, 4.0])[:, None, None]
         >>> inside = jnp.array([True, False, False, True, True])[:, None]
         >>> kinds = kinds_alike(fits, values, (inside, ~inside))

@@ -10,7 +10,7 @@ from jax.scipy.stats import t as student
 from jaxtyping import Array, Float
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.leave_out import Fit, fits, without
+from pptp_jax.attacks.leave_one_out import Fit, fits, without
 from pptp_jax.attacks.likelihood_ratio import log_ratio
 from pptp_jax.attacks.pooled import pooled_variance, typical
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.leave_out import fits, without
+from pptp_jax.attacks.leave_one_out import fits, without
 
 
 def calibration_watson(evidence: Evidence) -> Float[Array, "targets attacked"]:

@@ -41,7 +41,7 @@ def log_ratio(
 
     Examples:
         >>> import numpy as np
-        >>> from pptp_jax.attacks.leave_out import fits, without
+        >>> from pptp_jax.attacks.leave_one_out import fits, without
         >>> def nearness(phi, fit):
         ...     return -jnp.square(phi - fit.mean).sum(axis=0)
         >>> membership = np.arange(8)[:, None] % 2 == 0

@@ -15,7 +15,7 @@ from jax.scipy.stats import norm
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.leave_out import Fit, fits, without
+from pptp_jax.attacks.leave_one_out import Fit, fits, without
 from pptp_jax.attacks.likelihood_ratio import log_ratio, near
 from pptp_jax.attacks.pooled import pooled_variance
 from pptp_jax.attacks.published_lira import published_offline, published_online

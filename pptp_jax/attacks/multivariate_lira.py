@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
-from pptp_jax.attacks.covariances import Spread, spreads, without
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.leave_one_out_covariance import Spread, spreads, without
 from pptp_jax.attacks.likelihood_ratio import log_ratio
 from pptp_jax.attacks.lira import Variance, pools
 from pptp_jax.attacks.pooled import typical

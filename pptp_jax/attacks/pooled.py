@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from pptp_jax.attacks.leave_out import Fit
+from pptp_jax.attacks.leave_one_out import Fit
 
 # A variance this many times that of nine in ten examples comes from a fault, not from a network.
 _GROSS = 100.0

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pptp_jax.attacks.beaten import beaten, offline_reference
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.population_rank import beaten, offline_reference
 from pptp_jax.attacks.probabilities import (
     LogProbability,
     Probability,

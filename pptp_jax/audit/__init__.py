@@ -2,8 +2,8 @@
 
 from pptp_jax.audit.bound import EpsilonBound
 from pptp_jax.audit.canaries import CanaryAudit
-from pptp_jax.audit.given_files import read_given
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
+from pptp_jax.audit.load_signals import read_given
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.model import audit_model
 from pptp_jax.audit.one_run import epsilon_in_one_run, one_run_bound, one_run_p_value

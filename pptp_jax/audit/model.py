@@ -9,8 +9,8 @@ from jaxtyping import Bool, Int, PyTree, Shaped
 
 from pptp_jax.audit.asking import Apply, Asked, is_array
 from pptp_jax.audit.foreign import plain
-from pptp_jax.audit.given import check_inputs
 from pptp_jax.audit.signals import audit_signals
+from pptp_jax.audit.user_signals import check_inputs
 from pptp_jax.validation import Refused, at_least
 
 Examples = tuple[Shaped[np.ndarray, "examples ..."], Int[np.ndarray, " examples"]]

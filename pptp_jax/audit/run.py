@@ -15,7 +15,7 @@ from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.one_run import epsilon_in_one_run
 from pptp_jax.audit.readme import canaries_readme
 from pptp_jax.fleets import Runtime
-from pptp_jax.metrics import mean_over
+from pptp_jax.metrics import masked_mean
 from pptp_jax.storage.files import sweep, write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
@@ -81,7 +81,7 @@ def _run(audit: CanaryAudit, out: Path, runtime: Runtime, command: str | None) -
         arrays = {"scores": scores, "present": planted.present, "finite": finite}
         write_arrays(out / "scores" / f"{recipe.slug}.npz", arrays)
         row = _row(audit, planted, recipe, delta, scores[finite], planted.present[finite])
-        accuracy = mean_over(correct[finite], np.ones_like(correct[finite]), seed=audit.seed)
+        accuracy = masked_mean(correct[finite], np.ones_like(correct[finite]), seed=audit.seed)
         row["test_accuracy"] = accuracy._asdict()
         row["diverged"] = np.flatnonzero(~finite).tolist()
         rows.append(row)

@@ -11,14 +11,14 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import ATTACKS, Attack, attack_of
 from pptp_jax.attacks.declared import axes_of
-from pptp_jax.audit.given import Given, given_signals
 from pptp_jax.audit.readme import signals_readme
+from pptp_jax.audit.user_signals import Given, given_signals
 from pptp_jax.evaluation import attack
 from pptp_jax.evaluation.learned import too_few, unlearned
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.evaluation.slices import among_whom
-from pptp_jax.metrics import mean_over, out_confidence
+from pptp_jax.metrics import masked_mean, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
@@ -118,7 +118,7 @@ def audit_signals(
     if evidence.has("correct"):
         correct = np.asarray(evidence.target_signal("correct"))[:, 0]
         for key, chosen in (("train_utility", truth), ("utility", ~truth)):
-            accuracy[key] = mean_over(correct, chosen, **draws)
+            accuracy[key] = masked_mean(correct, chosen, **draws)
         if handed.labels is not None and truth.any(axis=1).all():
             on_members = accuracy["train_utility"]
             warnings += unlearned(correct, truth, handed.labels, on_members, rows.tolist())

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from pptp_jax.cli.command_line import typed
+from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import out_option
-from pptp_jax.cli.trouble import trouble_told
-from pptp_jax.cli.typed import typed
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -38,7 +38,7 @@ def audit(
     from pptp_jax.report import render_attacks
 
     directory = out or Path("runs") / signals.stem
-    with trouble_told():
+    with errors_as_sentences():
         given = read_given(*dict.fromkeys((signals, membership)))
         options = {"signals": signals, "membership": membership, "attack": attacks}
         results = audit_signals(

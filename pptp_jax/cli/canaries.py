@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from pptp_jax.cli.command_line import typed
+from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import data_option, out_option
-from pptp_jax.cli.trouble import trouble_told
-from pptp_jax.cli.typed import typed
 
 
 @click.command()
@@ -34,7 +34,7 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
 
     interruption = Interruption()
     with (
-        trouble_told(resumable=True, code=lambda: interruption.exit_code),
+        errors_as_sentences(resumable=True, code=lambda: interruption.exit_code),
         importable_beside(audit),
     ):
         chosen = load_defined(audit, "audit", CanaryAudit)
@@ -48,7 +48,7 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
                 command=typed("canaries", audit, data=data),
                 runtime=Runtime(resume=resume, on_progress=on_progress, stop=interruption.asked),
             )
-    with trouble_told():
+    with errors_as_sentences():
         table = render_canaries(results)
         write(directory / "audit.txt", lambda file: file.write(table.encode() + b"\n"))
         page = write_report(directory)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
+from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import json_option
-from pptp_jax.cli.trouble import trouble_told
 
 _DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -24,6 +24,6 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     from pptp_jax.evaluation.compare_runs import compare_runs
     from pptp_jax.report import render_runs
 
-    with trouble_told():
+    with errors_as_sentences():
         found = compare_runs(a, b)
     click.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else render_runs(found))

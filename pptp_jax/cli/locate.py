@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import data_option, out_option, recipe_option, study_argument
-from pptp_jax.cli.trouble import trouble_told
 
 
 @click.command()
@@ -45,13 +45,13 @@ def locate(
     from pptp_jax.study.locate import locate_study
 
     interruption = Interruption()
-    with trouble_told(code=lambda: interruption.exit_code), importable_beside(study):
+    with errors_as_sentences(code=lambda: interruption.exit_code), importable_beside(study):
         chosen = studies.load_study(study)
         chosen = studies.narrowed(chosen, data, recipes)
         directory = out or Path("runs") / chosen.name
         with interruption:  # nothing is saved on the way, so a signal is granted at once
             risks = locate_study(chosen, directory, epochs=epochs, retrain=retrain, budget=budget)
-    with trouble_told():
+    with errors_as_sentences():
         page = report.write_report(directory)
     click.echo(report.render_risk_map(risks))
     click.echo(f"{risks['seconds']:.0f} s on {risks['device']}; the report is {page}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pptp_jax.cli.trouble import trouble_told
+from pptp_jax.cli.errors import errors_as_sentences
 
 
 @click.command()
@@ -16,6 +16,6 @@ def report(directory: Path) -> None:
     """
     from pptp_jax.report import write_report
 
-    with trouble_told():
+    with errors_as_sentences():
         page = write_report(directory)
     click.echo(page)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from pptp_jax.cli.chooser import chooser, probed
+from pptp_jax.cli.command_line import typed
+from pptp_jax.cli.distributed_options import shared_work
+from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import data_option, out_option, recipe_option, study_argument
 from pptp_jax.cli.output import told
-from pptp_jax.cli.sharing import shared_work
-from pptp_jax.cli.trouble import trouble_told
-from pptp_jax.cli.typed import typed
+from pptp_jax.cli.strategy_option import chooser, probed
 
 
 @click.command()
@@ -100,7 +100,7 @@ def run(
     from pptp_jax.study.locate import with_regions_found
 
     if dry_run:
-        with trouble_told(), importable_beside(study):
+        with errors_as_sentences(), importable_beside(study):
             chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
             chosen = studies.overridden(chosen, changes)
             how = probed(chosen, strategy, devices, data_devices)
@@ -109,7 +109,7 @@ def run(
         return
     interruption = Interruption()
     with (
-        trouble_told(resumable=True, code=lambda: interruption.exit_code),
+        errors_as_sentences(resumable=True, code=lambda: interruption.exit_code),
         importable_beside(study),
     ):
         together = data_devices > 1
@@ -150,7 +150,7 @@ def run(
     if results.comparisons:
         parts.append(report.render_comparison(results.comparisons))
     table = "\n".join(filter(None, parts))
-    with trouble_told():
+    with errors_as_sentences():
         write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
         report.draw_figures(results, directory)
         page = report.write_report(directory)

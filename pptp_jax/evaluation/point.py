@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int, Real, Shaped
 
-from pptp_jax.metrics import FPRS, Drawn, Resampling, drawn_mean, drawn_metrics
+from pptp_jax.metrics import FPRS, Bootstrap, Drawn, bootstrap_mean, bootstrap_metrics
 from pptp_jax.validation import Refused
 
 
@@ -25,7 +25,7 @@ class Point:
 
     utility: Drawn
     strength: Mapping[str, Drawn]
-    resampling: Resampling
+    resampling: Bootstrap
     label: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -92,10 +92,10 @@ def point(
             f"targets must be {rows} different numbers, one a row, from 0 to models - 1 = "
             f"{out_of - 1}, got {numbers.tolist()}"
         )
-    resampling = Resampling(out_of, examples, resamples, seed)
+    resampling = Bootstrap(out_of, examples, resamples, seed)
     return Point(
-        utility=drawn_mean(utility, ~membership, resampling, numbers),
-        strength=drawn_metrics(scores, membership, resampling, numbers, fprs=fprs),
+        utility=bootstrap_mean(utility, ~membership, resampling, numbers),
+        strength=bootstrap_metrics(scores, membership, resampling, numbers, fprs=fprs),
         resampling=resampling,
         label=label,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from pptp_jax.training import Strategy, usual_strategy
-from pptp_jax.training.grouping import memory_for_models
+from pptp_jax.training.memory import memory_for_models
 from pptp_jax.validation import Refused, at_least
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from pptp_jax.data import Arrays
-from pptp_jax.locate.surgery import exchanged
+from pptp_jax.locate.weight_swaps import exchanged
 from pptp_jax.models import Model, Variables
 from pptp_jax.models.blocks import block_numbers, block_regions
 from pptp_jax.objectives import Objective, TaskLoss
@@ -51,7 +51,7 @@ class Fleets(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workshop:
+class RiskMapSpec:
     """How the fleets of a risk map are trained.
 
     Attributes:

@@ -7,7 +7,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pptp_jax.attacks import ATTACKS, attack_targets
-from pptp_jax.metrics import UNRESOLVED, Drawn, Estimate, Resampling, drawn_mean, drawn_metrics
+from pptp_jax.metrics import (
+    UNRESOLVED,
+    Bootstrap,
+    Drawn,
+    Estimate,
+    bootstrap_mean,
+    bootstrap_metrics,
+)
 
 # The attacks of a risk map, in the order of their cost.
 MAPPED = ("loss", "lira_online", "rmia_online")
@@ -56,7 +63,7 @@ UNKNOWN = Measures(UNRESOLVED, UNRESOLVED, dict.fromkeys(MAPPED, UNRESOLVED))
 
 
 def drawings(
-    seen: Seen, matrix: Bool[np.ndarray, "models examples"], resampling: Resampling
+    seen: Seen, matrix: Bool[np.ndarray, "models examples"], resampling: Bootstrap
 ) -> Drawings | None:
     """A fleet's measures, each model attacked in turn with the others as its shadows.
 
@@ -73,14 +80,14 @@ def drawings(
         return None
     models = np.arange(len(matrix))
     losses = np.logaddexp(0, -confidence.astype(float)).mean(axis=1)
-    test = drawn_mean(losses, ~matrix, resampling, models)
-    train = drawn_mean(losses, matrix, resampling, models)
+    test = bootstrap_mean(losses, ~matrix, resampling, models)
+    train = bootstrap_mean(losses, matrix, resampling, models)
     aucs = {}
     for name in MAPPED:
         scores = attack_targets(ATTACKS[name], confidence, matrix, models.tolist())
-        aucs[name] = drawn_metrics(scores, matrix, resampling, models, fprs=())["auc"]
+        aucs[name] = bootstrap_metrics(scores, matrix, resampling, models, fprs=())["auc"]
     return Drawings(
-        drawn_mean(seen.correct, ~matrix, resampling, models),
+        bootstrap_mean(seen.correct, ~matrix, resampling, models),
         _difference(test, train),
         aucs,
     )

@@ -5,11 +5,11 @@ from jaxtyping import Bool, Float, Int
 
 from pptp_jax.data import Arrays, member_indices
 from pptp_jax.locate.candidates import Region
-from pptp_jax.locate.fleets import Workshop
+from pptp_jax.locate.fleets import RiskMapSpec
 from pptp_jax.locate.measures import UNKNOWN, Measures, changes, drawings, estimates
 from pptp_jax.locate.result import Modification, RegionRisk, RiskMap
 from pptp_jax.locate.survey import OnProgress, Survey, survey
-from pptp_jax.metrics import UNRESOLVED, Estimate, Resampling, drawn_metrics
+from pptp_jax.metrics import UNRESOLVED, Bootstrap, Estimate, bootstrap_metrics
 from pptp_jax.models import Model
 from pptp_jax.models.blocks import block_regions
 from pptp_jax.objectives import Objective
@@ -92,7 +92,7 @@ def risk_map(
     _check(model, data, matrix)
     members = member_indices(matrix)
     check_members(undefended(epochs), members.shape[1], batch_size)
-    workshop = Workshop(
+    spec = RiskMapSpec(
         model=model,
         data=data,
         members=members,
@@ -106,18 +106,18 @@ def risk_map(
     )
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(matrix.shape[1])[:gradient_examples])
-    return _measured(workshop, survey(workshop, rows, on_progress), matrix, rows, resamples)
+    return _measured(spec, survey(spec, rows, on_progress), matrix, rows, resamples)
 
 
 def _measured(
-    workshop: Workshop,
+    spec: RiskMapSpec,
     seen: Survey,
     matrix: Bool[np.ndarray, "models examples"],
     rows: Int[np.ndarray, " rows"],
     resamples: int,
 ) -> RiskMap:
     models, examples = matrix.shape
-    resampling = Resampling(models, examples, resamples, workshop.seed)
+    resampling = Bootstrap(models, examples, resamples, spec.seed)
     before = drawings(seen.undefended, matrix, resampling)
     if before is None:
         raise Refused(
@@ -129,10 +129,10 @@ def _measured(
     for (name, region), signals in seen.modified.items():
         change = changes(drawings(signals, matrix, resampling), before)
         found.setdefault(region, {})[name] = change
-    weights = _weights(workshop.model, workshop.data)
-    order = tuple(block.name for block in workshop.model.blocks)
+    weights = _weights(spec.model, spec.data)
+    order = tuple(block.name for block in spec.model.blocks)
     leakage = {
-        name: _leakage(-norms, matrix[:, rows], resamples, workshop.seed)
+        name: _leakage(-norms, matrix[:, rows], resamples, spec.seed)
         for name, norms in zip(order, seen.norms, strict=True)
     }
     return RiskMap(
@@ -148,12 +148,12 @@ def _measured(
             "models": models,
             "examples": examples,
             "members": int(matrix[0].sum()),
-            "epochs": workshop.epochs,
-            "early": workshop.early,
-            "retrain": workshop.retrain,
-            "defence": workshop.defence.name,
-            "strength": workshop.defence.strength,
-            "seed": workshop.seed,
+            "epochs": spec.epochs,
+            "early": spec.early,
+            "retrain": spec.retrain,
+            "defence": spec.defence.name,
+            "strength": spec.defence.strength,
+            "seed": spec.seed,
             "resamples": resamples,
             "gradient_examples": len(rows),
         },
@@ -169,8 +169,8 @@ def _leakage(
     if not np.isfinite(scores).all():
         return UNRESOLVED
     models, rows = scores.shape
-    resampling = Resampling(models, rows, resamples, seed)
-    return drawn_metrics(scores, membership, resampling, np.arange(models), fprs=())[
+    resampling = Bootstrap(models, rows, resamples, seed)
+    return bootstrap_metrics(scores, membership, resampling, np.arange(models), fprs=())[
         "auc"
     ].estimate()
 

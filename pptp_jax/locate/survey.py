@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.locate.candidates import Region, candidates
-from pptp_jax.locate.fleets import Workshop
+from pptp_jax.locate.fleets import RiskMapSpec
 from pptp_jax.locate.measures import Seen
 from pptp_jax.locate.result import MODIFICATIONS, Modification
-from pptp_jax.locate.surgery import signals_after_exchange
+from pptp_jax.locate.weight_swaps import signals_after_exchange
 from pptp_jax.models import Variables
 from pptp_jax.signals import gradient_norms
 from pptp_jax.training import Progress, chunks, fitting_chunk
@@ -35,20 +35,20 @@ class Survey(NamedTuple):
     norms: Float[np.ndarray, "blocks models rows"]
 
 
-def survey(workshop: Workshop, rows: Int[np.ndarray, " rows"], on_progress: OnProgress) -> Survey:
+def survey(spec: RiskMapSpec, rows: Int[np.ndarray, " rows"], on_progress: OnProgress) -> Survey:
     """Trains the fleets a group of models at a time, and looks at every modification of each.
 
     Args:
-        workshop: how the fleets are trained.
+        spec: how the fleets are trained.
         rows: the examples whose gradients are looked at.
         on_progress: is told what is done, and the share of the work that is behind.
     """
-    models = len(workshop.members)
+    models = len(spec.members)
     # Five fleets are in memory where training alone has one.
-    size = fitting_chunk(workshop.model, workshop.data, workshop.batch_size, models)
+    size = fitting_chunk(spec.model, spec.data, spec.batch_size, models)
     groups = chunks(models, max(1, size // 2))
-    steps = _Steps(workshop, len(groups), on_progress)
-    parts = [_of_group(workshop, group, rows, steps) for group in groups]
+    steps = _Steps(spec, len(groups), on_progress)
+    parts = [_of_group(spec, group, rows, steps) for group in groups]
 
     def joined(*seen: Seen) -> Seen:
         return Seen(*map(np.concatenate, zip(*seen, strict=True)))
@@ -65,10 +65,10 @@ def survey(workshop: Workshop, rows: Int[np.ndarray, " rows"], on_progress: OnPr
 class _Steps:
     """The work in steps: an epoch of a group is one, and so is a look at a group."""
 
-    def __init__(self, workshop: Workshop, groups: int, on_progress: OnProgress) -> None:
-        regions = len(candidates([block.name for block in workshop.model.blocks]))
-        looks = 3 + workshop.ways * regions
-        of_group = 2 * workshop.epochs + regions * workshop.retrain + looks
+    def __init__(self, spec: RiskMapSpec, groups: int, on_progress: OnProgress) -> None:
+        regions = len(candidates([block.name for block in spec.model.blocks]))
+        looks = 3 + spec.ways * regions
+        of_group = 2 * spec.epochs + regions * spec.retrain + looks
         self._total = groups * of_group
         self._done = 0
         self._on_progress = on_progress
@@ -82,12 +82,12 @@ class _Steps:
 
 
 def _of_group(
-    workshop: Workshop, group: tuple[int, ...], rows: Int[np.ndarray, " rows"], steps: _Steps
+    spec: RiskMapSpec, group: tuple[int, ...], rows: Int[np.ndarray, " rows"], steps: _Steps
 ) -> Survey:
-    model, data = workshop.model, workshop.data
+    model, data = spec.model, spec.data
     order = [block.name for block in model.blocks]
-    fleets = workshop.fleets(group, steps.training("training"))
-    batches = _batches(workshop, group)
+    fleets = spec.fleets(group, steps.training("training"))
+    batches = _batches(spec, group)
 
     def look(fleet: Variables, donors: Variables, chosen: Bool[Array, " blocks"]) -> Seen:
         signals = signals_after_exchange(model, fleet, donors.params, chosen, data, batches)
@@ -99,10 +99,10 @@ def _of_group(
     modified: dict[tuple[Modification, Region], Seen] = {}
     for region in candidates(order):
         chosen = jnp.array([name in region for name in order])
-        for name in MODIFICATIONS[: workshop.ways]:
+        for name in MODIFICATIONS[: spec.ways]:
             if name == "retrain":
                 told = steps.training(f"retraining {'+'.join(region)}")
-                retrained = workshop.retrained(group, fleets, chosen, told)
+                retrained = spec.retrained(group, fleets, chosen, told)
                 modified[name, region] = look(retrained, retrained, nothing)
             else:
                 modified[name, region] = look(fleets.trained, donors[name], chosen)
@@ -116,9 +116,9 @@ def _of_group(
     )
 
 
-def _batches(workshop: Workshop, group: tuple[int, ...]) -> Int[Array, "models batches batch"]:
+def _batches(spec: RiskMapSpec, group: tuple[int, ...]) -> Int[Array, "models batches batch"]:
     """Each model's members in a random order, cut into batches, for the statistics."""
-    rng = np.random.default_rng(workshop.seed)
-    shuffled = rng.permuted(workshop.members, axis=1)[list(group)]
-    whole = shuffled.shape[1] // workshop.batch_size * workshop.batch_size
-    return jnp.asarray(shuffled[:, :whole].reshape(len(group), -1, workshop.batch_size))
+    rng = np.random.default_rng(spec.seed)
+    shuffled = rng.permuted(spec.members, axis=1)[list(group)]
+    whole = shuffled.shape[1] // spec.batch_size * spec.batch_size
+    return jnp.asarray(shuffled[:, :whole].reshape(len(group), -1, spec.batch_size))

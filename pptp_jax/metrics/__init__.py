@@ -10,18 +10,17 @@ from pptp_jax.metrics.attack_metrics import (
     FPRS,
     PRIORS,
     attack_metrics,
-    drawn_metrics,
+    bootstrap_metrics,
     metric_names,
 )
+from pptp_jax.metrics.bootstrap import Drawn
 from pptp_jax.metrics.calibrated import Calibrated, calibrated_metrics
 from pptp_jax.metrics.clopper_pearson import Interval, clopper_pearson
-from pptp_jax.metrics.cuts import best_cut, cut_at_fpr
 from pptp_jax.metrics.delong import delong
-from pptp_jax.metrics.drawn import Drawn
 from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
-from pptp_jax.metrics.mean_over import drawn_mean, mean_over
+from pptp_jax.metrics.masked_mean import bootstrap_mean, masked_mean
 from pptp_jax.metrics.ranking import Ranking
-from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.metrics.riskiest import alarm_rates, riskiest
 from pptp_jax.metrics.roc import (
     Roc,
@@ -35,19 +34,20 @@ from pptp_jax.metrics.roc import (
 )
 from pptp_jax.metrics.roc_band import RocBand, roc_band
 from pptp_jax.metrics.slices import Slice, deciles, out_confidence, sliced_metrics
+from pptp_jax.metrics.thresholds import best_threshold, cut_at_fpr
 
 __all__ = [
     "FPRS",
     "PRIORS",
     "UNRESOLVED",
     "Agreement",
+    "Bootstrap",
     "Calibrated",
     "Coarse",
     "Drawn",
     "Estimate",
     "Interval",
     "Ranking",
-    "Resampling",
     "Roc",
     "RocBand",
     "Slice",
@@ -58,16 +58,16 @@ __all__ = [
     "attack_metrics",
     "auc",
     "balanced_accuracy",
-    "best_cut",
+    "best_threshold",
+    "bootstrap_mean",
+    "bootstrap_metrics",
     "calibrated_metrics",
     "clopper_pearson",
     "cut_at_fpr",
     "deciles",
     "delong",
-    "drawn_mean",
-    "drawn_metrics",
     "found_members",
-    "mean_over",
+    "masked_mean",
     "metric_names",
     "out_confidence",
     "ppv",

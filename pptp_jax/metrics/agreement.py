@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
-from pptp_jax.metrics.cuts import cut_at_fpr
-from pptp_jax.metrics.drawn import Drawn
+from pptp_jax.metrics.bootstrap import Drawn
 from pptp_jax.metrics.estimate import Estimate
-from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.resamples import Bootstrap
+from pptp_jax.metrics.thresholds import cut_at_fpr
 from pptp_jax.validation import Refused
 
 
@@ -138,7 +138,7 @@ def agreement(
         np.array([own[rows, columns] for own in part], float) for part in (found, members)
     )
     targets, examples = members[0].shape
-    by_target, by_example = Resampling(targets, examples, resamples, seed).weights()
+    by_target, by_example = Bootstrap(targets, examples, resamples, seed).weights()
 
     def jaccard(weights: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, "attacks attacks"]:
         weighed = hits * weights
@@ -205,7 +205,7 @@ def stability(
     chance = _jaccard(_by_chance(sizes, members @ members.T), sizes)
     told = np.isfinite(own) & ~np.eye(len(own), dtype=bool)
     targets, examples = membership.shape
-    by_target, _ = Resampling(targets, examples, resamples, seed).weights()
+    by_target, _ = Bootstrap(targets, examples, resamples, seed).weights()
     weights = np.append(np.ones((1, len(own)), int), by_target, axis=0).astype(float)
     counts = ((weights @ told) * weights).sum(axis=1)
     totals = ((weights @ np.where(told, own, 0)) * weights).sum(axis=1)

@@ -6,10 +6,10 @@ from itertools import product
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
-from pptp_jax.metrics.drawn import Drawn
+from pptp_jax.metrics.bootstrap import Drawn
 from pptp_jax.metrics.estimate import UNRESOLVED, Estimate
 from pptp_jax.metrics.ranking import Ranking, Weighed
-from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.metrics.roc import ppv
 from pptp_jax.validation import fraction
 
@@ -70,8 +70,10 @@ def attack_metrics(
         1.0
     """
     targets, examples = scores.shape
-    resampling = Resampling(targets, examples, resamples, seed)
-    drawn = drawn_metrics(scores, membership, resampling, np.arange(targets), fprs=fprs, fnrs=fnrs)
+    resampling = Bootstrap(targets, examples, resamples, seed)
+    drawn = bootstrap_metrics(
+        scores, membership, resampling, np.arange(targets), fprs=fprs, fnrs=fnrs
+    )
     found = dict.fromkeys(metric_names(fprs, fnrs, priors), UNRESOLVED)
     found |= {name: one.estimate() for name, one in drawn.items()}
     for prior, fpr in product(priors, set(PPV_FPRS).intersection(fprs)):
@@ -102,10 +104,10 @@ def metric_names(
     )
 
 
-def drawn_metrics(
+def bootstrap_metrics(
     scores: Real[np.ndarray, "targets examples"],
     membership: Bool[np.ndarray, "targets examples"],
-    resampling: Resampling,
+    resampling: Bootstrap,
     targets: Int[np.ndarray, " targets"],
     *,
     fprs: Sequence[float] = FPRS,
@@ -125,7 +127,7 @@ def drawn_metrics(
 
     Examples:
         >>> scores, membership = np.array([[2.0, 1.0]]), np.array([[True, False]])
-        >>> found = drawn_metrics(scores, membership, Resampling(4, 2, 9), np.array([2]))
+        >>> found = bootstrap_metrics(scores, membership, Bootstrap(4, 2, 9), np.array([2]))
         >>> list(found), found["auc"].value
         (['auc', 'balanced_accuracy', 'advantage'], 1.0)
     """

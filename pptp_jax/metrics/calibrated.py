@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from pptp_jax.metrics.attack_metrics import COARSE_BELOW
-from pptp_jax.metrics.cuts import best_cut, cut_at_fpr
-from pptp_jax.metrics.drawn import Drawn
+from pptp_jax.metrics.bootstrap import Drawn
 from pptp_jax.metrics.estimate import UNRESOLVED, Estimate
-from pptp_jax.metrics.mean_over import drawn_mean
-from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.masked_mean import bootstrap_mean
+from pptp_jax.metrics.resamples import Bootstrap
+from pptp_jax.metrics.thresholds import best_threshold, cut_at_fpr
 from pptp_jax.validation import Refused
 
 
@@ -83,12 +83,12 @@ def calibrated_metrics(
         shadows = [(scores[rest], membership[rest]) for rest in others]
     else:
         raise Refused("a single target needs shadow_scores and shadow_membership")
-    resampling = Resampling(targets, examples, resamples, seed)
+    resampling = Bootstrap(targets, examples, resamples, seed)
 
     def achieved(cuts: Float[np.ndarray, " cuts"], coarse: bool = False) -> Calibrated:
         called, numbers = scores.astype(float) > cuts[:, None], np.arange(targets)
         tpr, fpr = (
-            drawn_mean(called, chosen, resampling, numbers)._replace(
+            bootstrap_mean(called, chosen, resampling, numbers)._replace(
                 trials=int(chosen.sum()), coarse=coarse
             )
             for chosen in (membership, ~membership)
@@ -98,7 +98,7 @@ def calibrated_metrics(
         )
         return Calibrated(tpr.estimate(), fpr.estimate(), balanced.estimate())
 
-    found = {"best": achieved(np.array([best_cut(*own) for own in shadows]))}
+    found = {"best": achieved(np.array([best_threshold(*own) for own in shadows]))}
     nonmembers = min(int((~truth).sum()) for _, truth in shadows)
     for fpr in fprs:
         cuts = np.array([cut_at_fpr(*own, fpr) for own in shadows])

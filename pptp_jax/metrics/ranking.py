@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
-from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.metrics.roc import checked_scores
 
 # Pairs times resamples in one go: small matrices are worked off many resamples at a time, and large
@@ -94,7 +94,7 @@ class Ranking:
 
     def drawn(
         self,
-        resampling: Resampling,
+        resampling: Bootstrap,
         targets: Int[np.ndarray, " targets"],
         statistics: Callable[[Weighed], Float[np.ndarray, "resamples statistics"]],
     ) -> Float[np.ndarray, "1+resamples statistics"]:

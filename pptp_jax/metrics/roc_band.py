@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
-from pptp_jax.metrics.drawn import Drawn
+from pptp_jax.metrics.bootstrap import Drawn
 from pptp_jax.metrics.ranking import Ranking
-from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.validation import at_least
 
 
@@ -62,7 +62,7 @@ def roc_band(
     ranking = Ranking(scores, membership)
     fprs = np.geomspace(1 / (~membership).sum(), 1, points).tolist()
     columns = ranking.drawn(
-        Resampling(targets, examples, resamples, seed),
+        Bootstrap(targets, examples, resamples, seed),
         np.arange(targets),
         lambda weighed: ranking.tpr_at_fpr(weighed, fprs),
     ).T

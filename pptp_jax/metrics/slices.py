@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
-from pptp_jax.metrics.attack_metrics import drawn_metrics, metric_names
+from pptp_jax.metrics.attack_metrics import bootstrap_metrics, metric_names
 from pptp_jax.metrics.estimate import UNRESOLVED, Estimate
-from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.validation import Refused
 
 
@@ -73,14 +73,16 @@ def sliced_metrics(
             f"slices must have shape {(1, examples)} or {(targets, examples)} to fit the scores, "
             f"got {slices.shape}"
         )
-    resampling, numbers = Resampling(targets, examples, resamples, seed), np.arange(targets)
+    resampling, numbers = Bootstrap(targets, examples, resamples, seed), np.arange(targets)
     found = []
     for slice in np.unique(slices[slices >= 0]).tolist():
         among = np.broadcast_to(slices == slice, scores.shape)
         counts = int(membership[among].sum()), int((~membership)[among].sum())
         metrics = dict.fromkeys(metric_names(fprs, (), ()), UNRESOLVED)
         if all(counts):
-            drawn = drawn_metrics(scores, membership, resampling, numbers, fprs=fprs, among=among)
+            drawn = bootstrap_metrics(
+                scores, membership, resampling, numbers, fprs=fprs, among=among
+            )
             metrics |= {name: one.estimate() for name, one in drawn.items()}
         found.append(Slice(slice, *counts, metrics))
     return found

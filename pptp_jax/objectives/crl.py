@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
+from pptp_jax.objectives.loss_floor import flattened_labels, held_at
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
-from pptp_jax.objectives.relaxing import flattened_labels, held_at
 from pptp_jax.validation import fraction, not_negative, positive
 
 

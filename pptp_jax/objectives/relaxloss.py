@@ -7,8 +7,8 @@ import jax
 import optax
 from jaxtyping import Array, Float, Int
 
+from pptp_jax.objectives.loss_floor import flattened_labels, held_at
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
-from pptp_jax.objectives.relaxing import flattened_labels, held_at
 from pptp_jax.validation import fraction, not_negative, one_of
 
 VARIANTS = ("official", "authors")

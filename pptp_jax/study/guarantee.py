@@ -3,7 +3,7 @@
 from pptp_jax.models import Model
 from pptp_jax.privacy import Guarantee, Ledger, PoissonSampling, ShuffledBatches, epsilon
 from pptp_jax.training import Phase, Poisson, Private, Recipe
-from pptp_jax.training.rules import private_clip
+from pptp_jax.training.phase_transform import private_clip
 
 
 def guarantee(recipe: Recipe, model: Model, members: int, batch_size: int) -> Guarantee | None:

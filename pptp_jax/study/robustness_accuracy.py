@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.data import Membership
 from pptp_jax.fleets import FleetSignals
-from pptp_jax.metrics import UNRESOLVED, mean_over
+from pptp_jax.metrics import UNRESOLVED, masked_mean
 from pptp_jax.robustness import Trial, right_when_disturbed
 from pptp_jax.signals import Asked
 from pptp_jax.storage.record import describe
@@ -137,4 +137,4 @@ def _mean(
 ) -> dict[str, Any]:
     if not chosen.size:
         return UNRESOLVED._asdict()
-    return mean_over(of, chosen, resamples=study.resamples, seed=study.seed)._asdict()
+    return masked_mean(of, chosen, resamples=study.resamples, seed=study.seed)._asdict()

@@ -8,7 +8,7 @@ import numpy as np
 from pptp_jax.evaluation.attack_fleet import Attacked
 from pptp_jax.evaluation.results import AttackResult, RecipeResult
 from pptp_jax.fleets import FleetSignals
-from pptp_jax.metrics import UNRESOLVED, attack_metrics, mean_over, metric_names
+from pptp_jax.metrics import UNRESOLVED, attack_metrics, masked_mean, metric_names
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.guarantee import guarantee
@@ -42,8 +42,8 @@ def row(
         train_loss=tuple(kept.mean(axis=0).tolist() if len(kept) else ()),
         epsilon=private,
         notes=(*seen.notes, *said),
-        utility=mean_over(seen.utility, ~truth, **draws),
-        train_utility=mean_over(seen.utility, truth, **draws),
+        utility=masked_mean(seen.utility, ~truth, **draws),
+        train_utility=masked_mean(seen.utility, truth, **draws),
         attacks=attacks,
     )
 

@@ -1,5 +1,6 @@
 """Training: a recipe's phases as pure functions, for one model or a fleet of them."""
 
+from pptp_jax.training.autotune import Probe, fastest_strategy
 from pptp_jax.training.batches import Poisson, Shuffled
 from pptp_jax.training.beginnings import FromScratch, Rewind, RewindWeights
 from pptp_jax.training.checkpoint import Checkpoint
@@ -12,11 +13,10 @@ from pptp_jax.training.checks import (
 from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.fleet import Trained, train_fleet
 from pptp_jax.training.gradient_rules import Perturbation, Perturbed, Plain, Private
-from pptp_jax.training.grouping import chunks, fitting_chunk, needed_memory
 from pptp_jax.training.loop_phases import LoopPhase
+from pptp_jax.training.memory import chunks, fitting_chunk, needed_memory
 from pptp_jax.training.optimizer import DEFAULT_OPTIMIZER, SGD, Optimizer, phase_optimizer
 from pptp_jax.training.phase import Ensemble, Phase, same_training
-from pptp_jax.training.probe import Probe, fastest_strategy
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import (
     dmp,

@@ -13,10 +13,10 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
+from pptp_jax.training.batched_programs import epoch_of_group, start_group
 from pptp_jax.training.checks import check_members, check_private, check_reference
 from pptp_jax.training.execution import Branch, Execution, Progress
-from pptp_jax.training.group import epoch_of_group, start_group
-from pptp_jax.training.grouping import chunks, fitting_chunk
+from pptp_jax.training.memory import chunks, fitting_chunk
 from pptp_jax.training.mesh import check_shares
 from pptp_jax.training.optimizer import Optimizer, PhaseOptimizer, phase_optimizer
 from pptp_jax.training.recipe import Recipe

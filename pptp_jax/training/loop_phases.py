@@ -11,7 +11,7 @@ from pptp_jax.regions import RegionMap
 from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.optimizer import Optimizer, phase_optimizer
 from pptp_jax.training.phase import WHOLE, Phase
-from pptp_jax.training.rules import transform
+from pptp_jax.training.phase_transform import transform
 from pptp_jax.transforms import rewind_region
 from pptp_jax.validation import Refused, one_of
 

@@ -20,7 +20,7 @@ from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.gradients import Loss, gradients
 from pptp_jax.training.mesh import on_every_device, over_data
 from pptp_jax.training.phase import WHOLE, Phase
-from pptp_jax.training.rules import learning, private_clip
+from pptp_jax.training.phase_transform import learning, private_clip
 from pptp_jax.training.state import Memory, TrainState
 from pptp_jax.transforms import clipped_grad
 

@@ -22,10 +22,10 @@ from pptp_jax.training.checks import (
     check_reference,
     check_streamed,
 )
-from pptp_jax.training.course import Course, Place
 from pptp_jax.training.mesh import DATA, check_shares
 from pptp_jax.training.optimizer import Optimizer, PhaseOptimizer, phase_optimizer
 from pptp_jax.training.recipe import Recipe
+from pptp_jax.training.schedule import Position, StepPlan
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy
 from pptp_jax.training.streamed_programs import (
@@ -142,7 +142,7 @@ def train_streamed(
         checkpoint = checkpoint.within(
             name_of_training(trainer, rule, recipe.phases, key, others, given)
         )
-    course = Course.of(recipe, members, reference, batch_size)
+    course = StepPlan.of(recipe, members, reference, batch_size)
     training = _Training(trainer, strategy, rule, recipe, stream, others, key, course)
     done, state, losses = training.begun(checkpoint)
     with closing(training.steps(done, state, losses, every)) as steps:
@@ -177,7 +177,7 @@ class _Training(NamedTuple):
     stream: Stream
     others: Arrays
     key: Key[Array, ""]
-    course: Course
+    course: StepPlan
 
     def begun(
         self, checkpoint: Checkpoint | None
@@ -240,7 +240,7 @@ class _Training(NamedTuple):
                         pending = None
                         yield done, state
 
-    def _batches(self, place: Place, mesh: Mesh | None) -> Generator[tuple[Array, Array]]:
+    def _batches(self, place: Position, mesh: Mesh | None) -> Generator[tuple[Array, Array]]:
         """The batches of an epoch from a step on, on the devices; this process reads its share."""
         size = self.trainer.batch_size
         share, put = np.arange(size), jax.device_put

@@ -26,7 +26,7 @@ from pptp_jax.training.keys import (
 from pptp_jax.training.mesh import data_devices, on_every_device
 from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Ensemble, Phase
-from pptp_jax.training.rules import transform
+from pptp_jax.training.phase_transform import transform
 from pptp_jax.training.state import Memory, TrainState
 from pptp_jax.training.step import Step
 from pptp_jax.training.vulnerability import VULNERABLE, as_region, vulnerable_weights

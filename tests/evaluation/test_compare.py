@@ -16,7 +16,7 @@ from pptp_jax.metrics import (
     attack_metrics,
     auc,
     balanced_accuracy,
-    mean_over,
+    masked_mean,
     roc,
     tpr_at_fpr,
 )
@@ -77,7 +77,7 @@ def test_a_point_agrees_with_the_metrics() -> None:
     assert strength["balanced_accuracy"].value == pytest.approx(balanced_accuracy(rank), abs=1e-12)
     metrics = attack_metrics(scores, membership, fprs=(0.1,), fnrs=(), resamples=40)
     assert {name: s.estimate() for name, s in strength.items()} == metrics
-    assert found.utility.estimate() == mean_over(correct, ~membership, resamples=40)
+    assert found.utility.estimate() == masked_mean(correct, ~membership, resamples=40)
 
 
 def test_differences_are_those_of_the_naive_twin() -> None:

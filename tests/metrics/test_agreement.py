@@ -10,7 +10,7 @@ from sklearn.metrics import jaccard_score, roc_curve
 
 from pptp_jax.metrics import (
     agreement,
-    best_cut,
+    best_threshold,
     clopper_pearson,
     cut_at_fpr,
     found_members,
@@ -117,7 +117,7 @@ def test_cuts_are_what_counting_gives(pairs: list[tuple[int, bool]], fpr: float)
     called = scores > cut_at_fpr(scores, membership, fpr)
     assert called[~membership].mean() <= fpr
     assert called[membership].mean() == tpr_at_fpr(roc(scores, membership), fpr)
-    called = scores > best_cut(scores, membership)
+    called = scores > best_threshold(scores, membership)
     rates = roc_curve(membership, scores, drop_intermediate=False)
     gain = called[membership].mean() - called[~membership].mean()
     assert gain == pytest.approx((rates[1] - rates[0]).max())

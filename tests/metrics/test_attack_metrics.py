@@ -8,15 +8,15 @@ from scipy.stats import mannwhitneyu, norm
 from sklearn.metrics import precision_score, roc_auc_score, roc_curve
 
 from pptp_jax.metrics import (
+    Bootstrap,
     Coarse,
     Ranking,
-    Resampling,
     advantage,
     attack_metrics,
     auc,
     balanced_accuracy,
     clopper_pearson,
-    mean_over,
+    masked_mean,
     metric_names,
     ppv,
     roc,
@@ -85,7 +85,7 @@ def test_a_resample_is_what_copies_of_its_pairs_give(
     pairs: list[tuple[int, bool]], seed: int
 ) -> None:
     scores, membership = (np.resize(array, (3, 14)) for array in arrays(pairs))
-    weights = [w[:1] for w in Resampling(3, 14, 1, seed).weights()]
+    weights = [w[:1] for w in Bootstrap(3, 14, 1, seed).weights()]
     copies = np.multiply.outer(weights[0][0], weights[1][0])
     drawn = [np.repeat(array.ravel(), copies.ravel()) for array in (scores, membership)]
     if not 0 < drawn[1].sum() < len(drawn[1]) or membership.all() or not membership.any():
@@ -213,10 +213,10 @@ def test_a_rate_of_none_in_a_sample_has_a_width() -> None:
 
 def test_mean_over_counts_the_chosen_pairs_alone(rng: np.random.Generator) -> None:
     outcomes, chosen = rng.random((5, 50)) < 0.7, rng.random((5, 50)) < 0.5
-    found = mean_over(outcomes, chosen)
+    found = masked_mean(outcomes, chosen)
     assert found.value == outcomes[chosen].mean()
     assert found.low < found.value < found.high
-    assert mean_over(outcomes, np.zeros_like(chosen)) == (None, None, None)
+    assert masked_mean(outcomes, np.zeros_like(chosen)) == (None, None, None)
 
 
 @settings(max_examples=5)

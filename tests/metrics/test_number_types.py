@@ -42,8 +42,8 @@ def test_metrics_rank_numbers_of_any_type(scores: np.ndarray) -> None:
     np.testing.assert_array_equal(
         m.alarm_rates(scores, MEMBERSHIP), m.alarm_rates(ranks, MEMBERSHIP)
     )
-    for own, cut in ((scores, m.best_cut(scores, MEMBERSHIP)), (ranks, None)):
-        cut = m.best_cut(own, MEMBERSHIP) if cut is None else cut
+    for own, cut in ((scores, m.best_threshold(scores, MEMBERSHIP)), (ranks, None)):
+        cut = m.best_threshold(own, MEMBERSHIP) if cut is None else cut
         called = np.asarray(own, float) > cut
         assert called[MEMBERSHIP].mean() - called[~MEMBERSHIP].mean() == pytest.approx(
             m.advantage(m.roc(ranks, MEMBERSHIP)), abs=1e-12
@@ -68,13 +68,13 @@ def test_metrics_rank_numbers_of_any_type(scores: np.ndarray) -> None:
     ],
 )
 def test_what_float64_does_not_hold_is_refused(scores: np.ndarray, message: str) -> None:
-    for metric in (m.roc, m.best_cut, m.attack_metrics, m.alarm_rates):
+    for metric in (m.roc, m.best_threshold, m.attack_metrics, m.alarm_rates):
         with pytest.raises(Refused, match=message):
             metric(scores, MEMBERSHIP)
 
 
 def test_membership_that_is_not_boolean_is_refused() -> None:
     """Of 0 and 1 the complement would be −1 and −2."""
-    for metric in (m.roc, m.best_cut, m.attack_metrics, m.alarm_rates):
+    for metric in (m.roc, m.best_threshold, m.attack_metrics, m.alarm_rates):
         with pytest.raises(Refused, match=r"membership must be boolean, got an array of int"):
             metric(LEVELS, MEMBERSHIP.astype(int))

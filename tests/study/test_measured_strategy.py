@@ -12,7 +12,7 @@ from pptp_jax.models import mlp
 from pptp_jax.study import Study, measured_strategy, run
 from pptp_jax.study import strategy as module
 from pptp_jax.training import Strategy, undefended
-from pptp_jax.training.probe import Probe
+from pptp_jax.training.autotune import Probe
 
 STUDY = Study(
     name="tiny",

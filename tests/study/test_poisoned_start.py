@@ -9,7 +9,7 @@ import pytest
 from scipy.special import logsumexp
 
 from pptp_jax.evaluation import Curve, Point
-from pptp_jax.metrics import UNRESOLVED, Drawn, Resampling
+from pptp_jax.metrics import UNRESOLVED, Bootstrap, Drawn
 from pptp_jax.objectives import Context, Reference
 
 PARTS = runpy.run_path(str(Path(__file__).parents[2] / "experiments" / "poisoned_start.py"))
@@ -35,7 +35,7 @@ def test_the_loss_is_low_on_auxiliary_examples_and_high_on_targets(
 
 
 def curve(*pairs: tuple[float, float]) -> Curve:
-    drawn = Resampling(models=2, examples=4, resamples=40)
+    drawn = Bootstrap(models=2, examples=4, resamples=40)
     return Curve(
         "any",
         tuple(

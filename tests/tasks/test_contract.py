@@ -11,7 +11,7 @@ from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.results import AttackResult, RecipeResult
 from pptp_jax.fleets import FleetSpec, run_fleet
-from pptp_jax.metrics import attack_metrics, mean_over
+from pptp_jax.metrics import attack_metrics, masked_mean
 from pptp_jax.models import mlp
 from pptp_jax.tasks import TASKS, Regression, Task
 from pptp_jax.training import undefended
@@ -53,8 +53,8 @@ def test_a_task_goes_from_data_to_a_row(task: Task, tmp_path) -> None:
     draws = {"resamples": 9, "seed": 0}
     row = RecipeResult(
         slug="a",
-        utility=mean_over(seen.utility, ~seen.membership, **draws),
-        train_utility=mean_over(seen.utility, seen.membership, **draws),
+        utility=masked_mean(seen.utility, ~seen.membership, **draws),
+        train_utility=masked_mean(seen.utility, seen.membership, **draws),
         attacks={
             "loss": AttackResult(attack_metrics(seen.scores["loss"], seen.membership, **draws))
         },

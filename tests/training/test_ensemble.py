@@ -107,7 +107,7 @@ def test_dmp_is_a_naive_loop_whose_student_sees_no_member() -> None:
 
 
 def test_an_ensemble_takes_the_memory_of_all_its_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pptp_jax.training.grouping._memory", lambda: 2_000_000)
+    monkeypatch.setattr("pptp_jax.training.memory._memory", lambda: 2_000_000)
     assert selena(1, 1).networks == 25 and dmp(1, 1).networks == 1
     fit = partial(fitting_chunk, MODEL, DATA, BATCH, 1000, strategy=Strategy(order="vmap"))
     assert fit(networks=5) == pytest.approx(fit() / 5, abs=1)

@@ -164,7 +164,7 @@ def test_chunks_are_even_and_complete(models: int, size: int) -> None:
 def test_a_chunk_fits_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fitting_chunk(MODEL, DATA, 50, models=1000)
     assert whole == 1000
-    monkeypatch.setattr("pptp_jax.training.grouping._memory", lambda: 2_000_000)
+    monkeypatch.setattr("pptp_jax.training.memory._memory", lambda: 2_000_000)
     few = fitting_chunk(MODEL, DATA, 50, models=1000)
     assert 1 < few < 100
     # What the compiler plans for that many models stays below what they were allowed.
@@ -175,7 +175,7 @@ def test_a_chunk_fits_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     members = jnp.zeros((number, 100), jnp.int32)
     plan = step.lower(keys, DATA, members).compile().memory_analysis()
     assert plan.temp_size_in_bytes + plan.output_size_in_bytes < 2_000_000
-    monkeypatch.setattr("pptp_jax.training.grouping._memory", lambda: 1)
+    monkeypatch.setattr("pptp_jax.training.memory._memory", lambda: 1)
     assert fitting_chunk(MODEL, DATA, 50, models=1000) == 1
 
 

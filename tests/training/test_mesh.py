@@ -25,7 +25,7 @@ from pptp_jax.training import (
     undefended,
     whole_network,
 )
-from pptp_jax.training.group import epoch_of_group, start_group
+from pptp_jax.training.batched_programs import epoch_of_group, start_group
 from pptp_jax.training.mesh import on_every_device
 from pptp_jax.training.trainer import Trainer
 

@@ -23,7 +23,7 @@ from pptp_jax.training import (
     train_streamed,
     undefended,
 )
-from pptp_jax.training.group import epoch_of_group
+from pptp_jax.training.batched_programs import epoch_of_group
 
 TWO_PHASES = Recipe(
     name="twice", phases=(Phase(epochs=1, objectives=CE), Phase(epochs=2, objectives=CE))

@@ -25,7 +25,7 @@ from pptp_jax.training import (
     train_fleet,
     undefended,
 )
-from pptp_jax.training.group import epoch_of_group, start_group
+from pptp_jax.training.batched_programs import epoch_of_group, start_group
 
 WIDTH = 257
 BASE = {"w": 0.1 * jax.random.normal(jax.random.key(5), (64, WIDTH))}

@@ -25,7 +25,7 @@ from pptp_jax.training import (
     undefended,
     usual_strategy,
 )
-from pptp_jax.training.group import epoch_of_group, start_group
+from pptp_jax.training.batched_programs import epoch_of_group, start_group
 from pptp_jax.training.trainer import Trainer
 
 MODEL = mlp([12, 8], num_classes=10)
@@ -118,7 +118,7 @@ def test_one_after_another_needs_less_memory() -> None:
 def test_what_fits_is_what_is_needed(
     order: str, devices: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pptp_jax.training.grouping._memory", lambda: 2 * 10**6)
+    monkeypatch.setattr("pptp_jax.training.memory._memory", lambda: 2 * 10**6)
     one = mlp([16], num_classes=10), Arrays.of(Digits().load()), 64
     strategy = Strategy(order=order, **devices)
     fit = fitting_chunk(*one, 10**4, strategy=strategy)

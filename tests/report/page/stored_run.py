@@ -10,7 +10,7 @@ from pptp_jax.data import Balanced, Dataset
 from pptp_jax.evaluation import Curve, matched_utility, point
 from pptp_jax.evaluation.attack_fleet import Attacked
 from pptp_jax.evaluation.riskiest import write_riskiest
-from pptp_jax.metrics import attack_metrics, mean_over
+from pptp_jax.metrics import attack_metrics, masked_mean
 
 TARGETS, EXAMPLES, RESAMPLES = 4, 400, 20
 MEMBERSHIP = Balanced(models=TARGETS).draw(EXAMPLES, seed=0)
@@ -67,8 +67,8 @@ def write_run(
                 "slug": slug,
                 "diverged": [3],
                 "notes": [f"{slug}: [a note] {NASTY}"],
-                "utility": mean_over(correct, ~members, resamples=RESAMPLES)._asdict(),
-                "train_utility": mean_over(correct, members, resamples=RESAMPLES)._asdict(),
+                "utility": masked_mean(correct, ~members, resamples=RESAMPLES)._asdict(),
+                "train_utility": masked_mean(correct, members, resamples=RESAMPLES)._asdict(),
                 "attacks": measured,
                 **told_of(measured, names),
                 "white_box": {"gradients": {"stem": measured["loss"], "head": measured["loss"]}},

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pptp_jax.audit.given import SIGNALS
+from pptp_jax.audit.user_signals import SIGNALS
 from pptp_jax.storage.files import read_arrays
 from pptp_jax.validation import Refused, one_of
 

@@ -10,7 +10,7 @@ from pptp_jax.validation import fraction
 def cut_at_fpr(
     scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape"], fpr: float
 ) -> float:
-    """The lowest cut above which lies a share of at most `fpr` of the non-members.
+    """The lowest threshold above which lies a share of at most `fpr` of the non-members.
 
     A score above it, not at it, means "member". Above −∞ lies everyone.
 
@@ -33,14 +33,16 @@ def cut_at_fpr(
     return float(np.partition(others, place)[place])
 
 
-def best_cut(scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape"]) -> float:
-    """The cut with the largest TPR − FPR; of several the highest.
+def best_threshold(
+    scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape"]
+) -> float:
+    """The threshold with the largest TPR − FPR; of several the highest.
 
     Raises:
         ValueError: as `roc` does.
 
     Examples:
-        >>> best_cut(np.array([3.0, 2.0, 1.0]), np.array([True, False, False]))
+        >>> best_threshold(np.array([3.0, 2.0, 1.0]), np.array([True, False, False]))
         2.0
     """
     scores = checked_scores(scores, membership)

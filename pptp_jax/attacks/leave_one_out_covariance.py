@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from pptp_jax.attacks.leave_out import Fit, Fits, fits
-from pptp_jax.attacks.leave_out import without as fit_without
+from pptp_jax.attacks.leave_one_out import Fit, Fits, fits
+from pptp_jax.attacks.leave_one_out import without as fit_without
 
 
 class Spread(NamedTuple):

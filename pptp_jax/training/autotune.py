@@ -9,8 +9,8 @@ import numpy as np
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model
-from pptp_jax.training.group import epoch_of_group, start_group
-from pptp_jax.training.grouping import fitting_chunk
+from pptp_jax.training.batched_programs import epoch_of_group, start_group
+from pptp_jax.training.memory import fitting_chunk
 from pptp_jax.training.mesh import check_shares
 from pptp_jax.training.optimizer import SGD
 from pptp_jax.training.recipes import undefended

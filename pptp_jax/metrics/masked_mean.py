@@ -3,12 +3,12 @@
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-from pptp_jax.metrics.drawn import Drawn
+from pptp_jax.metrics.bootstrap import Drawn
 from pptp_jax.metrics.estimate import UNRESOLVED, Estimate
-from pptp_jax.metrics.resampling import Resampling
+from pptp_jax.metrics.resamples import Bootstrap
 
 
-def mean_over(
+def masked_mean(
     outcomes: Shaped[np.ndarray, "models examples"],
     chosen: Bool[np.ndarray, "models examples"],
     *,
@@ -24,20 +24,20 @@ def mean_over(
         seed: what the bootstrap depends on.
 
     Examples:
-        >>> mean_over(np.ones((2, 3)), np.ones((2, 3), bool))
+        >>> masked_mean(np.ones((2, 3)), np.ones((2, 3), bool))
         Estimate(value=1.0, low=1.0, high=1.0)
     """
     if not chosen.any():
         return UNRESOLVED
     models, examples = outcomes.shape
-    resampling = Resampling(models, examples, resamples, seed)
-    return drawn_mean(outcomes, chosen, resampling, np.arange(models)).estimate()
+    resampling = Bootstrap(models, examples, resamples, seed)
+    return bootstrap_mean(outcomes, chosen, resampling, np.arange(models)).estimate()
 
 
-def drawn_mean(
+def bootstrap_mean(
     outcomes: Shaped[np.ndarray, "rows examples"],
     chosen: Bool[np.ndarray, "rows examples"],
-    resampling: Resampling,
+    resampling: Bootstrap,
     models: Int[np.ndarray, " rows"],
 ) -> Drawn:
     """The mean over chosen (model, example) pairs, and in each resample.
@@ -50,7 +50,7 @@ def drawn_mean(
 
     Examples:
         >>> outcomes = np.array([[1, 0, 1]])
-        >>> print(drawn_mean(outcomes, outcomes > 0, Resampling(4, 3, 9), np.array([2])).value)
+        >>> print(bootstrap_mean(outcomes, outcomes > 0, Bootstrap(4, 3, 9), np.array([2])).value)
         1.0
     """
     by_model, by_example = resampling.weights()

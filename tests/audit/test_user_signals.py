@@ -9,7 +9,7 @@ import pytest
 
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.audit import read_given
-from pptp_jax.audit.given import given_signals
+from pptp_jax.audit.user_signals import given_signals
 from pptp_jax.tasks import logit_scaled_confidence
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from pptp_jax.training.recipe import Recipe
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a step stands; all numbers from 0.
 
     Attributes:
@@ -24,7 +24,7 @@ class Place(NamedTuple):
     step: int
 
 
-class Course(NamedTuple):
+class StepPlan(NamedTuple):
     """What each phase of a recipe goes through.
 
     Attributes:
@@ -44,7 +44,7 @@ class Course(NamedTuple):
         members: Int[np.ndarray, " members"],
         reference: Int[np.ndarray, " reference"],
         batch_size: int,
-    ) -> "Course":
+    ) -> "StepPlan":
         """The course of a recipe."""
         rows = [members if phase.examples == "members" else reference for phase in recipe.phases]
         epochs = [int(phase.epochs) for phase in recipe.phases]
@@ -55,9 +55,9 @@ class Course(NamedTuple):
         """How many steps are behind each phase, those of the phases before it included."""
         return np.cumsum(np.multiply(self.epochs, self.steps))
 
-    def at(self, done: int) -> Place:
+    def at(self, done: int) -> Position:
         """Where the step stands that comes after `done` others."""
         phase = int(np.searchsorted(self.ends, done, side="right"))
         before = int(self.ends[phase]) - self.epochs[phase] * self.steps[phase]
         within, step = divmod(done - before, self.steps[phase])
-        return Place(phase, within, sum(self.epochs[:phase]) + within, step)
+        return Position(phase, within, sum(self.epochs[:phase]) + within, step)

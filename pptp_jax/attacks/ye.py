@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from pptp_jax.attacks.beaten import beaten
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.joined import fit
+from pptp_jax.attacks.population_rank import beaten
 
 
 def attack_p(evidence: Evidence) -> Float[Array, "targets attacked"]:

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from pptp_jax.validation import at_least
 
 
-class Resampling(NamedTuple):
+class Bootstrap(NamedTuple):
     """Which bootstrap resamples: equal ones draw the same models and the same examples.
 
     A weight belongs to a model's number, not to its place in a matrix: matrices that lack some
@@ -26,7 +26,7 @@ class Resampling(NamedTuple):
         sides of a matrix errs on the side of wider intervals.
 
     Examples:
-        >>> by_model, by_example = Resampling(models=4, examples=9, resamples=2, seed=0).weights()
+        >>> by_model, by_example = Bootstrap(models=4, examples=9, resamples=2, seed=0).weights()
         >>> by_model.shape, by_example.shape
         ((2, 4), (2, 9))
         >>> print(by_model.sum(axis=1), by_example.sum(axis=1))
@@ -47,7 +47,7 @@ class Resampling(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _drawn(resampling: Resampling) -> tuple[np.ndarray, np.ndarray]:
+def _drawn(resampling: Bootstrap) -> tuple[np.ndarray, np.ndarray]:
     """Kept from one call to the next: attacks and recipes stand on the same resamples."""
     rng = np.random.default_rng(resampling.seed)
     by_model, by_example = (

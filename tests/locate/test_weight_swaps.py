@@ -9,10 +9,10 @@ from planted import MODEL, STEEP, planted_data
 
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Arrays, Balanced, Dataset, member_indices
-from pptp_jax.locate.fleets import Fleets, Workshop
+from pptp_jax.locate.fleets import Fleets, RiskMapSpec
 from pptp_jax.locate.measures import UNKNOWN, Seen, changes, drawings, estimates
-from pptp_jax.locate.surgery import signals_after_exchange
-from pptp_jax.metrics import Resampling, auc, roc
+from pptp_jax.locate.weight_swaps import signals_after_exchange
+from pptp_jax.metrics import Bootstrap, auc, roc
 from pptp_jax.models import Variables, from_linen
 from pptp_jax.objectives import RelaxLoss, TaskLoss
 from pptp_jax.signals import gradient_norms
@@ -81,7 +81,7 @@ def test_exchange_and_statistics(chosen: tuple[int, ...], rng: np.random.Generat
 
 DATA = Arrays.of(planted_data())
 MEMBERS = member_indices(Balanced(models=4).draw(len(DATA.y), seed=0).matrix)
-WORKSHOP = Workshop(
+WORKSHOP = RiskMapSpec(
     model=MODEL,
     data=DATA,
     members=MEMBERS,
@@ -171,7 +171,7 @@ def seen_of(rng: np.random.Generator, gap: float, matrix: np.ndarray) -> Seen:
 def test_measures(rng: np.random.Generator) -> None:
     matrix = Balanced(models=6).draw(30, seed=1).matrix
     seen = seen_of(rng, 2.0, matrix)
-    found = estimates(drawings(seen, matrix, Resampling(6, 30, 20, 0)))
+    found = estimates(drawings(seen, matrix, Bootstrap(6, 30, 20, 0)))
     losses, right = {True: [], False: []}, []
     for model in range(6):
         for example in range(30):
@@ -188,7 +188,7 @@ def test_measures(rng: np.random.Generator) -> None:
 
 def test_changes_are_paired(rng: np.random.Generator) -> None:
     matrix = Balanced(models=6).draw(30, seed=1).matrix
-    resampling = Resampling(6, 30, 20, 0)
+    resampling = Bootstrap(6, 30, 20, 0)
     seen = seen_of(rng, 2.0, matrix)
     shifted = Seen(seen.confidence + 1, ~seen.correct)
     before, after = drawings(seen, matrix, resampling), drawings(shifted, matrix, resampling)
@@ -204,7 +204,7 @@ def test_changes_are_paired(rng: np.random.Generator) -> None:
 def test_nothing_is_said_of_a_fleet_that_has_diverged(rng: np.random.Generator) -> None:
     matrix = Balanced(models=6).draw(30, seed=1).matrix
     seen = seen_of(rng, 2.0, matrix)
-    before = drawings(seen, matrix, Resampling(6, 30, 20, 0))
+    before = drawings(seen, matrix, Bootstrap(6, 30, 20, 0))
     seen.confidence[2, 0, 3] = np.nan
-    after = drawings(seen, matrix, Resampling(6, 30, 20, 0))
+    after = drawings(seen, matrix, Bootstrap(6, 30, 20, 0))
     assert after is None and changes(after, before) == UNKNOWN

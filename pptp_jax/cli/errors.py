@@ -12,7 +12,7 @@ from pptp_jax.validation import Refused
 
 
 @contextmanager
-def trouble_told(
+def errors_as_sentences(
     *, resumable: bool = False, code: Callable[[], int] = lambda: 130
 ) -> Iterator[None]:
     """Ends the command with what is wrong, or with its being interrupted.
@@ -22,7 +22,7 @@ def trouble_told(
         code: the exit code of an interrupted command, asked when it is.
 
     Examples:
-        >>> with trouble_told():
+        >>> with errors_as_sentences():
         ...     raise Refused("there is no such directory")
         Traceback (most recent call last):
             ...
