@@ -67,7 +67,8 @@ def predicted(spec: FleetSpec, width: int, strategy: Strategy) -> int:
 
 
 def _load(spec: FleetSpec) -> tuple[Model, Arrays, int]:
-    return spec.model, spec.arrays, spec.batch_size
+    places = spec.recipe.places(spec.members.shape[1], spec.batch_size)
+    return spec.model, spec.arrays, places
 
 
 def predicted_bytes(home: Path) -> int | None:

@@ -43,7 +43,7 @@ def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
     speed = probe.speeds.get(strategy.order)
 
     def of(recipe: Recipe) -> dict[str, Any]:
-        one = study.model, arrays, study.batch_size
+        one = study.model, arrays, recipe.places(members, study.batch_size)
         models, networks = study.split.models, recipe.networks
         size = fitting_chunk(*one, models, networks, strategy)
         groups = chunks(models, size)

@@ -99,7 +99,8 @@ def train_fleet(
     check_shares(strategy.data_devices, batch_size)
     groups = execution.groups
     if groups is None:
-        size = fitting_chunk(model, data, batch_size, len(indices), recipe.networks, strategy)
+        most = recipe.places(indices.shape[1], batch_size)
+        size = fitting_chunk(model, data, most, len(indices), recipe.networks, strategy)
         groups = chunks(len(indices), size)
     width = strategy.filled(max([execution.width or 0, *map(len, groups)]))
     trainer, data = strategy.place((trainer, data), None)

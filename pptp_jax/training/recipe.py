@@ -79,6 +79,23 @@ class Recipe:
         """How many networks it trains side by side for one model: those of its largest ensemble."""
         return max(phase.ensemble.models if phase.ensemble else 1 for phase in self.phases)
 
+    def places(self, members: int, batch_size: int) -> int:
+        """How many places its largest batches have: more than `batch_size` if they are Poisson.
+
+        Args:
+            members: how many examples a model trains on.
+            batch_size: the members in a step.
+
+        Examples:
+            >>> from pptp_jax.training import Poisson, Private, dp_sgd, undefended
+            >>> sampled = dp_sgd(Private(noise_multiplier=1.0), epochs=1, batches=Poisson())
+            >>> undefended(1).places(1024, 128), sampled.places(1024, 128)
+            (128, 228)
+        """
+        own = [phase for phase in self.phases if phase.examples == "members"]
+        sizes = [phase.batches.drawing(members, batch_size).size for phase in own]
+        return max([batch_size, *sizes])
+
     def taught(self, phase: int) -> Ensemble | None:
         """The ensemble that the phase before a phase has trained; None if it was the network."""
         return self.phases[phase - 1].ensemble if phase else None
