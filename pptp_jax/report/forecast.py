@@ -28,7 +28,7 @@ def render_forecast(found: Mapping[str, Any]) -> str:
     for recipe in found["recipes"]:
         table.add_row(
             recipe["slug"],
-            "; then ".join(map(_phase, recipe["phases"])),
+            _phases(recipe),
             str(recipe["models"]),
             str(recipe["at_a_time"]),
             duration(recipe["seconds"]),
@@ -60,6 +60,14 @@ def render_forecast(found: Mapping[str, Any]) -> str:
     if any(recipe["region"] in ("auto", "not auto") for recipe in found["recipes"]):
         why += " So does the search for the region `auto`."
     return "\n".join([heading, *lines, told, why, "Nothing was trained or written."])
+
+
+def _phases(recipe: Mapping[str, Any]) -> str:
+    told = "; then ".join(map(_phase, recipe["phases"]))
+    if (shared := recipe["shared"]) is None:
+        return told
+    first = "first phase" if shared["phases"] == 1 else f"first {shared['phases']} phases"
+    return f"{told} ({first} trained with {shared['of']})"
 
 
 def _phase(phase: Mapping[str, Any]) -> str:

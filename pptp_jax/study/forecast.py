@@ -1,8 +1,10 @@
 """What a study will train, and a prediction of the time and the memory that it takes."""
 
+from pathlib import Path
 from typing import Any
 
 from pptp_jax.data import Arrays
+from pptp_jax.fleets.sharing import plan_sharing
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.standardize import prepared
@@ -21,9 +23,9 @@ def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
         probe: the speed of plain training, as measured.
 
     Returns:
-        The data, and for each recipe its phases, examples seen in training, seconds (None where the
-        strategy's order was not measured), and the bytes of the models that are trained side by
-        side.
+        The data, and for each recipe its phases, those that it shares with an earlier recipe,
+        examples seen in its own training, seconds (None where the strategy's order was not
+        measured), and the bytes of the models that are trained side by side.
 
     Examples:
         >>> from pptp_jax.data import Digits
@@ -41,13 +43,19 @@ def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
     members = int(membership.matrix[0].sum())
     arrays = Arrays.of(data, division.reference, study.augmentation)
     speed = probe.speeds.get(strategy.order)
+    specs = [study.fleet_spec(recipe, data, membership) for recipe in study.recipes]
+    slugs = [recipe.slug for recipe in study.recipes]
+    shared = dict(zip(slugs, plan_sharing(specs, [Path(slug) for slug in slugs]), strict=True))
 
     def of(recipe: Recipe) -> dict[str, Any]:
         one = study.model, arrays, recipe.places(members, study.batch_size)
         models, networks = study.split.models, recipe.networks
         size = fitting_chunk(*one, models, networks, strategy)
         groups = chunks(models, size)
-        seen = models * sum(_seen(study, recipe, i, members) for i in range(len(recipe.phases)))
+        trunk = next(iter(shared[recipe.slug].trunks), None)
+        begun = 0 if trunk is None else trunk.phases
+        own = range(begun, len(recipe.phases))
+        seen = models * sum(_seen(study, recipe, i, members) for i in own)
         return {
             "slug": recipe.slug,
             "recipe": recipe.name,
@@ -55,6 +63,7 @@ def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
             "defence": None if recipe.defence == "none" else recipe.defence,
             "strength": recipe.strength,
             "phases": [_phase(recipe, i) for i in range(len(recipe.phases))],
+            "shared": None if trunk is None else {"phases": begun, "of": trunk.spec.recipe.slug},
             "models": models,
             "at_a_time": len(groups[0]),
             "examples_seen": seen,

@@ -19,15 +19,18 @@ def test_time_is_what_is_seen_over_the_speed() -> None:
     recipes = (*STUDY.recipes, dmp(2, 3), selena(2, 1, Ensemble(models=4, left_out=2)))
     study = replace(STUDY, recipes=recipes, reference=60)
     found = forecast(study, Strategy(order="vmap"), SPEEDS)
-    # 120 members are 2 batches of 50, 60 reference examples are one, 60 of a sub-model's too.
-    seen = [2 * 100, 2 * 100, 2 * 100, 2 * 100 + 3 * 50, 4 * 2 * 50 + 1 * 100]
+    # 120 members are 2 batches of 50, 60 reference examples are one, 60 of a sub-model's too. The
+    # first phase of dmp is that of undefended, and is not trained again.
+    seen = [2 * 100, 2 * 100, 2 * 100, 3 * 50, 4 * 2 * 50 + 1 * 100]
+    shared = [None, None, None, {"phases": 1, "of": study.recipes[0].slug}, None]
+    assert [recipe["shared"] for recipe in found["recipes"]] == shared
     assert found["members"] == 120
     assert [recipe["examples_seen"] for recipe in found["recipes"]] == [6 * n for n in seen]
     assert [recipe["seconds"] for recipe in found["recipes"]] == [6 * n / 500 for n in seen]
     assert found["seconds"] == pytest.approx(6 * sum(seen) / 500)
     assert found["recipes"][-1]["phases"][0] == {
         "epochs": 2,
-        "objectives": {"whole": "cross_entropy"},
+        "objectives": {"whole": "task_loss"},
         "networks": 4,
     }
     unknown = forecast(study, Strategy(order="unrolled"), SPEEDS)
