@@ -76,7 +76,7 @@ def unlearned(
             f"always answering the most frequent class {chance.mean():.3f}. The attacks' numbers "
             f"say nothing of the recipe: {TRY}"
         ]
-    right, members = (correct & membership).sum(axis=1), membership.sum(axis=1)
+    right, members = (correct.astype(bool) & membership).sum(axis=1), membership.sum(axis=1)
     low = [clopper_pearson(int(k), int(n)).low for k, n in zip(right, members, strict=True)]
     stuck = np.flatnonzero(np.array(low) <= chance)
     if not 0 < len(stuck) < len(correct):  # each by itself may have too few members to tell

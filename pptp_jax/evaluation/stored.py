@@ -17,10 +17,20 @@ AGAIN = "run the study into this directory again: what it has trained is used ag
 
 
 def read_results(directory: Path) -> RunResults | None:
-    """The content of `results.json`; None if there is none.
+    """The content of `results.json`, in whatever form it was written; None if there is none.
 
     Raises:
         ValueError: if it is damaged, or no results of ours.
+
+    Examples:
+        >>> import tempfile
+        >>> from pptp_jax.evaluation import RecipeResult
+        >>> from pptp_jax.storage.files import write_json
+        >>> results = RunResults(rows=(RecipeResult(slug="undefended_3"),), seed=1)
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     write_json(Path(directory) / "results.json", results.to_json())
+        ...     read_results(Path(directory)) == results
+        True
     """
     path = directory / "results.json"
     record = _read_json(path)

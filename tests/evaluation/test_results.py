@@ -70,11 +70,11 @@ def test_an_old_run_gets_a_report(tmp_path: Path) -> None:
     [
         ({"schema": 3}, "its schema is 3, and this version of pptp_jax reads 1 and 2"),
         ({"rows": {}}, "it holds no rows"),
-        ({"rows": [{"slug": "a"}]}, "a row lacks attacks"),
+        ({"rows": [{"slug": "a"}]}, "rows.0. lacks attacks"),
         ({"rows": [{"slug": "a", "attacks": {"loss": {}}}]}, "an attack lacks auc"),
         (
             {"rows": [{"slug": "a", "attacks": {}, "test_accuracy": {"value": 0.5}}]},
-            "an estimate lacks high",
+            "rows.0..test_accuracy lacks low",
         ),
     ],
 )

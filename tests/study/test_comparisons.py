@@ -94,7 +94,7 @@ def test_every_recipe_is_attacked_on_its_way(done: Path, results) -> None:
     points = {p["label"]: p for curve in results["curves"] for p in curve["points"]}
     for slug, label in [("undefended_3", "undefended 3"), ("freeze_1+2_stem", "freeze 1+2")]:
         assert points[label]["auc"] == ends[slug]["attacks"]["lira_online"]["auc"]
-        assert points[label]["accuracy"] == ends[slug]["test_accuracy"]
+        assert points[label]["utility"] == ends[slug]["utility"]
 
 
 def test_the_trajectory_ends_where_a_run_without_one_does(done: Path, tmp_path: Path) -> None:
