@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pptp_jax.audit import audit_signals
 from pptp_jax.data import Balanced, Digits
+from pptp_jax.evaluation import attack
 
 data, split = Digits().load(examples=400), Balanced(models=8).draw(400, seed=0)
 
@@ -31,8 +31,7 @@ def audit(train):
     x = data.inputs()
     logits = [train(x, data.y, rows, seed) for seed, rows in enumerate(split.members)]
     given = {"logits": np.stack(logits)}  # (models, examples, classes)
-    found = audit_signals(given, split.matrix, data.y, attacks=["lira_online"], resamples=100)
-    return found["rows"][0]["attacks"]["lira_online"]["auc"]
+    return attack(given, split, data.y, attacks=["lira_online"])["lira_online"].auc
 
 
 if __name__ == "__main__":

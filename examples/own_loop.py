@@ -4,7 +4,7 @@ import jax
 import optax
 from flax import nnx
 
-from pptp_jax import audit, fleets, regions, signals, tasks, training
+from pptp_jax import evaluation, fleets, regions, signals, tasks, training
 from pptp_jax.data import Arrays, Balanced, Digits
 
 data, split = Arrays.of(Digits().load(examples=400)), Balanced(models=16).draw(400, seed=0)
@@ -30,11 +30,9 @@ def train(key, rows):  # from a model's key and its members to whatever you want
     for epochs, tx, _ in phases:
         batches = jax.random.permutation(key, jax.numpy.tile(rows, epochs)).reshape(-1, 50)
         model, _ = learn((model, nnx.Optimizer(model, tx, wrt=nnx.Param)), batches)
-    return signals.collect(model, data, task=tasks.Classification())["logits"]
+    return signals.collect(model, data, task=tasks.Classification())
 
 
 if __name__ == "__main__":
-    logits = fleets.fleet(train, split.members, keys=jax.random.split(jax.random.key(0), 16))
-    given, attacks = {"logits": logits}, ["lira_online", "rmia_online"]
-    [row] = audit.audit_signals(given, split.matrix, data.y, attacks=attacks)["rows"]
-    print({name: found["auc"] for name, found in row["attacks"].items()})
+    found = fleets.fleet(train, split.members, keys=jax.random.split(jax.random.key(0), 16))
+    print(evaluation.attack(found, split, data.y, attacks=("lira_online", "rmia_online")))

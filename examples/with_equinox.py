@@ -3,8 +3,8 @@
 import equinox as eqx
 import jax
 
-from pptp_jax.audit import audit_signals
 from pptp_jax.data import Arrays, Balanced, Digits
+from pptp_jax.evaluation import attack
 from pptp_jax.models import from_equinox
 from pptp_jax.signals import collect
 from pptp_jax.training import train_fleet, undefended
@@ -32,6 +32,4 @@ if __name__ == "__main__":
     signals = jax.lax.map(
         lambda own: collect(model.answering(own), data, task=model.task), fleet.variables
     )
-    logits = {"logits": signals["logits"]}
-    found = audit_signals(logits, split.matrix, data.y, attacks=["lira_online"], resamples=100)
-    print("LiRA:", found["rows"][0]["attacks"]["lira_online"]["auc"])
+    print(attack(signals, split, data.y, attacks=["lira_online"]))

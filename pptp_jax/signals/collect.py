@@ -47,7 +47,7 @@ def collect(
         data: the examples.
         task: what the model is for, such as `Classification()`.
         signals: which; those that are not reduced from answers are left out. None takes those of
-            the task, and its utility.
+            the task; `utility(task)` is another.
         queries: the forms in which it is asked about each of them.
         release: what the model answers in place of its outputs; None releases them.
         key: what the release draws from; needed with one.
@@ -70,10 +70,10 @@ def collect(
         ...     model.answering(variables), digits, task=model.task, queries=(IDENTITY, FLIP)
         ... )
         >>> {name: array.shape for name, array in signals.items()}
-        {'confidence': (2, 1797), 'correct': ..., 'logits': (2, 1797, 10), 'utility': (1797,)}
+        {'confidence': (2, 1797), 'correct': ..., 'logits': (2, 1797, 10)}
     """
     check_queries(queries, data.x.shape[1:])
-    chosen = (*task.signals, utility(task)) if signals is None else signals
+    chosen = task.signals if signals is None else signals
     reduced = {signal.name: signal for signal in chosen if signal.reduce is not None}
 
     def one(row: Int[Array, ""]) -> dict[str, Shaped[Array, "..."]]:

@@ -25,7 +25,7 @@ def shown(name: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def aucs(text: str) -> list[float]:
-    return [float(found) for found in re.findall(r"'value': ([\d.]+)", text)]
+    return [float(found) for found in re.findall(r"(?:'value':|AUC) ([\d.]+)", text)]
 
 
 @pytest.mark.parametrize("name, attacks", [("with_nnx", 4), ("with_equinox", 1), ("own_loop", 2)])
@@ -55,9 +55,9 @@ def test_logits_of_another_library_are_attacked() -> None:
         logits[rows, y[rows]] += 3
         return logits
 
-    assert example["audit"](remembering)["low"] > 0.7
+    assert example["audit"](remembering).low > 0.7
     forgetful = example["audit"](lambda x, y, rows, seed: remembering(x, y, rows[:0], seed))
-    assert forgetful["low"] < 0.5 < forgetful["high"]
+    assert forgetful.low < 0.5 < forgetful.high
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)

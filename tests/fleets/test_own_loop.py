@@ -110,7 +110,7 @@ def test_modules_of_nnx_give_signals_inside_of_the_fleet() -> None:
     module = nnx.Linear(64, 10, rngs=nnx.Rngs(KEYS[5]))
     logits = module(DATA.inputs(slice(None)).reshape(60, -1))
     np.testing.assert_allclose(found["logits"][5, 0], logits, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(found["utility"][5], logits.argmax(axis=1) == DATA.y)
+    np.testing.assert_array_equal(found["correct"][5, 0], logits.argmax(axis=1) == DATA.y)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_batch_norm_uses_its_running_statistics_and_nothing_is_dropped(wobbly) -
     normed = (x - stats["mean"]) / np.sqrt(stats["var"] + 1e-5)
     known = normed @ params["Dense_0"]["kernel"] + params["Dense_0"]["bias"]
     np.testing.assert_allclose(seen["logits"][0], known, rtol=1e-4, atol=1e-4)
-    np.testing.assert_array_equal(seen["utility"], known.argmax(-1) == DATA.y)
+    np.testing.assert_array_equal(seen["correct"][0], known.argmax(-1) == DATA.y)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 500])
@@ -66,8 +66,8 @@ def test_every_query_is_asked_in_its_place(wobbly) -> None:
         np.testing.assert_allclose(logits, known, rtol=1e-4, atol=1e-5)
         phi = logit_scaled_confidence(known, DATA.y)
         np.testing.assert_allclose(confidence, phi, rtol=1e-4, atol=1e-4)
-    alone = asked(model, variables, DATA)["utility"]
-    np.testing.assert_array_equal(seen["utility"], alone)
+    alone = asked(model, variables, DATA)["correct"][0]
+    np.testing.assert_array_equal(seen["correct"][0], alone)
 
 
 def test_a_release_answers_every_query(wobbly) -> None:
