@@ -31,7 +31,7 @@ import numpy as np
 import optax
 
 from pptp_jax import report
-from pptp_jax.data import Arrays, Balanced, Dataset, Npz
+from pptp_jax.data import Arrays, Balanced, Dataset, Npz, moved
 from pptp_jax.evaluation import Curve, Point, RunResults, frontier
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import Bootstrap, Drawn, Estimate, bootstrap_mean, bootstrap_metrics
@@ -311,7 +311,7 @@ def written(leaks: Mapping[str, Any], out: Path) -> None:
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="As of `pptp run`.")
 def main(data: Path, out: Path, changes: tuple[str, ...]) -> None:
     """Prepares the starts from DATA, trains and attacks from each, and compares them."""
-    base = overridden(replace(study, data=study.data.at(data)), changes)
+    base = overridden(replace(study, data=moved(study.data, data)), changes)
     loaded = base.load()
     own = started(base, loaded, out)
     for start, one in own.items():

@@ -26,6 +26,7 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
 
     from pptp_jax.audit import CanaryAudit, run_canaries
     from pptp_jax.cli.interrupt import Interruption
+    from pptp_jax.data import moved
     from pptp_jax.fleets import Runtime
     from pptp_jax.report import render_canaries, write_report
     from pptp_jax.report.progress import progress_bar
@@ -39,7 +40,7 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
     ):
         chosen = load_defined(audit, "audit", CanaryAudit)
         if data is not None:
-            chosen = replace(chosen, data=chosen.data.at(data))
+            chosen = replace(chosen, data=moved(chosen.data, data))
         directory = out or Path("runs") / chosen.name
         with interruption, progress_bar(chosen.recipes, chosen.runs) as on_progress:
             results = run_canaries(

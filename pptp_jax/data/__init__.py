@@ -9,7 +9,7 @@ from pptp_jax.data.membership import Balanced, Membership, Quarters, member_indi
 from pptp_jax.data.npz import Npz
 from pptp_jax.data.sample import sample
 from pptp_jax.data.scales import Scales, of_unit_scale
-from pptp_jax.data.source import Source
+from pptp_jax.data.source import Source, moved
 from pptp_jax.data.stream import Stream
 from pptp_jax.data.tfds import Tfds
 
@@ -30,6 +30,7 @@ __all__ = [
     "absent_rows",
     "divide",
     "member_indices",
+    "moved",
     "of_unit_scale",
     "sample",
 ]

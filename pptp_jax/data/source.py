@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
 
 from pptp_jax.data.dataset import Dataset
+from pptp_jax.validation import Refused
 
 Select = Callable[[int], Int[np.ndarray, " examples"]]
 
@@ -20,6 +21,24 @@ class Source(Protocol):
         """Reads the rows that `select` names, given how many there are."""
         ...
 
-    def at(self, path: Path) -> Self:
-        """The same source at another place on disk."""
-        ...
+
+def moved(source: Source, path: Path) -> Source:
+    """The same source at another place on disk.
+
+    Args:
+        source: one with a method `at(path)`.
+        path: where the data lie.
+
+    Raises:
+        ValueError: if the source takes no path.
+
+    Examples:
+        >>> from pptp_jax.data import Npz
+        >>> str(moved(Npz(), Path("mine.npz")).path)
+        'mine.npz'
+    """
+    at = getattr(source, "at", None)
+    if at is None:
+        raise Refused(f"this study's data, a {type(source).__name__}, take no path: {path}")
+    there: Source = at(path)
+    return there

@@ -21,6 +21,7 @@ from pptp_jax.data import (
     Source,
     divide,
     member_indices,
+    moved,
     sample,
 )
 from pptp_jax.fleets import FleetSpec
@@ -292,7 +293,7 @@ def narrowed(
     if compared is not None:
         study = replace(study, compared=compared)
     if data is not None:
-        study = replace(study, data=study.data.at(data))
+        study = replace(study, data=moved(study.data, data))
     if recipes:
         for recipe in recipes:
             one_of(recipe_names(study), recipe=recipe)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from small_study import STUDY, fleets, rows
 
+from pptp_jax.data import member_indices
 from pptp_jax.fleets import Runtime
 from pptp_jax.fleets import plan as study_plan
 from pptp_jax.models import mlp
@@ -47,9 +48,8 @@ def test_a_stopped_run_says_what_it_was_about(done: Path, tmp_path: Path) -> Non
     assert manifest == {name: results[name] for name in manifest} and "seed" in manifest
     # The first fleet was begun, and has a state to go on from.
     first = tmp_path / homes[0]
-    np.testing.assert_array_equal(
-        np.load(first / "membership.npy"), np.load(done / "signals" / "membership.npy")
-    )
+    matrix = np.load(done / "signals" / "membership.npy")
+    np.testing.assert_array_equal(np.load(first / "members.npy"), member_indices(matrix))
     assert json.loads((first / "fleet.json").read_text())["seed"] == STUDY.seed
     assert Checkpoint(first / "checkpoint-0").latest() == 1
     (first / ".fleet.json.1.part").write_text("half")  # as a kill leaves it
