@@ -58,4 +58,4 @@ def correct(
         targets: the example's label.
     """
     outputs, _ = model.apply(*own, x, train=False, key=None)
-    return model.task.utility(outputs, targets) > 0
+    return model.task.utility(outputs, targets).astype(bool)

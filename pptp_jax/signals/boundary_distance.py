@@ -9,7 +9,7 @@ References:
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -176,7 +176,7 @@ def distance_to(
     def bisected(far: Float[Array, " features"]) -> Float[Array, " features"]:
         """The last point across the boundary on the way from x to a point beyond it."""
 
-        def half(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        def half(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
             near, beyond = ends
             middle = (near + beyond) / 2
             over = crossed(middle[None])[0]
@@ -204,7 +204,7 @@ def distance_to(
         towards = normal(jax.random.fold_in(key, i), at, radius)
         length = distance / jnp.sqrt(jnp.float32(i) + 1)
 
-        def shorter(_: int, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        def shorter(_: Any, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             found, point, length = state
             tried = jnp.clip(at + length * towards, low, high)
             over = crossed(tried[None])[0]

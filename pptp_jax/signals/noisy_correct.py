@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
@@ -104,7 +105,8 @@ def noise_signal(*, flips: float = 0.05, stddev: float = 0.1, draws: int = 100) 
     """
 
     def take(asked: Asked) -> Float[Array, "models examples"]:
-        binary = bool(jnp.isin(asked.data.x, jnp.array([0, 1], asked.data.x.dtype)).all())
+        # In NumPy, so that the shape of the signal can be had without taking it.
+        binary = bool(np.isin(np.asarray(asked.data.x), [0, 1]).all())
         own = flips if binary and float(asked.data.scale) == 1 else None
         parts = asked.model, asked.fleet, asked.data, asked.rows, asked.key
         return noisy_correct(*parts, flips=own, stddev=stddev, draws=draws)
