@@ -9,6 +9,7 @@ if TYPE_CHECKING:
         audit,
         data,
         evaluation,
+        fleets,
         locate,
         metrics,
         models,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         release,
         signals,
         study,
+        tasks,
         training,
         transforms,
     )
@@ -31,6 +33,7 @@ __all__ = [
     "audit_model",
     "data",
     "evaluation",
+    "fleets",
     "locate",
     "metrics",
     "models",
@@ -40,6 +43,7 @@ __all__ = [
     "release",
     "signals",
     "study",
+    "tasks",
     "training",
     "transforms",
 ]

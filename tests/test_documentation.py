@@ -15,6 +15,7 @@ PACKAGES = [
     "audit",
     "data",
     "evaluation",
+    "fleets",
     "locate",
     "metrics",
     "models",
@@ -37,14 +38,15 @@ PAGES = [
     for page in sorted(DOCS.glob("*.md"))
     if "```python" in page.read_text() and page.stem != "location30_walkthrough"
 ]
-# What is made by other functions, only names a type, or needs a whole run to show anything.
 # Names of types, which have no docstring of their own.
-TYPES = {"Observer", "Optimizer", "Region"}
+TYPES = {"Optimizer", "Region"}
 # What is made by other functions, or needs a whole run to show anything.
 NAMED_ALONE = {
     "Agreement",
     "AttackResults",
+    "Asked",
     "Block",
+    "Branch",
     "Calibrated",
     "Checkpoint",
     "Division",
@@ -63,7 +65,6 @@ NAMED_ALONE = {
     "Release",
     "Roc",
     "RocBand",
-    "Signals",
     "Size",
     "Slice",
     "Source",
@@ -78,6 +79,7 @@ NAMED_ALONE = {
     "draw_risk_map",
     "load_study",
     "narrowed",
+    "read_results",
     "render_attacks",
     "render_canaries",
     "render_forecast",
