@@ -70,6 +70,7 @@ NAMED_ALONE = {
     "Source",
     "StreamProgress",
     "Stability",
+    "StoredFleet",
     "Trained",
     "Trainer",
     "Variables",
@@ -90,6 +91,8 @@ NAMED_ALONE = {
     "risk_map",
     "run",
     "run_canaries",
+    "run_fleet",
+    "run_fleets",
     "write_report",
 }
 

@@ -25,6 +25,17 @@ def fingerprint(spec: FleetSpec) -> str:
     The program is the lowered computation from a key to signals, with every number of the recipe in
     it, so that a change in anybody's code counts: a user's model, objective and optimiser included.
     What cannot be traced fails here, before anything is trained.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training import undefended
+        >>> members = np.arange(128).reshape(2, 64)
+        >>> model, data = mlp([8], num_classes=10), Digits().load()
+        >>> spec = FleetSpec(model=model, recipe=undefended(1), data=data, members=members)
+        >>> fingerprint(spec) == fingerprint(replace(spec, seed=1))
+        False
     """
     parts = [
         spec.data.fingerprint,

@@ -18,6 +18,11 @@ def utility(task: Task) -> Signal:
 
     Args:
         task: what the model is for.
+
+    Examples:
+        >>> from pptp_jax.tasks import Classification
+        >>> utility(Classification()).axes
+        ('models', 'examples')
     """
 
     def reduce(answers: Array, targets: Array) -> Shaped[Array, ""]:
