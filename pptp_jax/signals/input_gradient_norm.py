@@ -23,6 +23,7 @@ def input_gradient_norm(
         rows: the examples that are looked at.
 
     Examples:
+        >>> import jax.numpy as jnp
         >>> import numpy as np
         >>> from pptp_jax.data import Dataset
         >>> model = Model(

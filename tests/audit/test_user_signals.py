@@ -336,23 +336,23 @@ def test_files_that_are_none(tmp_path):
     [[1, 2], (1, 2), range(1, 3), np.array([1, 2], ">i2"), jnp.array([1, 2]), [np.uint8(1), 2]],
 )
 def test_numbers_of_models_are_taken_in_any_form(numbers):
-    found = evidence_given(**changed(targets=numbers, shadows=numbers))
-    assert (found.targets, found.shadows) == ([1, 2], [1, 2])
+    found = given_signals(**changed(targets=numbers, shadows=numbers))
+    assert (found.targets.tolist(), found.shadows.tolist()) == ([1, 2], [1, 2])
 
 
 @pytest.mark.parametrize("form", [float, np.uint8, bool])
 def test_right_and_wrong_may_be_ones_and_zeros(form):
     correct = LABELS % 2 == np.zeros((6, 1), int)
-    found = evidence_given({"correct": correct.astype(form)}, MEMBERSHIP).signals["correct"]
+    found = given_signals({"correct": correct.astype(form)}, MEMBERSHIP).signals["correct"]
     np.testing.assert_array_equal(found[:, 0], correct, strict=True)
 
 
 def test_an_array_with_a_mask_that_hides_nothing_is_taken():
     losses = np.ma.masked_array(np.ones(MEMBERSHIP.shape))
-    assert evidence_given({"losses": losses}, MEMBERSHIP).has("confidence")
+    assert given_signals({"losses": losses}, MEMBERSHIP).evidence().has("confidence")
 
 
 def test_numbers_that_are_all_true_or_false_are_numbers():
-    evidence = evidence_given({"confidence": MEMBERSHIP}, MEMBERSHIP)
+    evidence = given_signals({"confidence": MEMBERSHIP}, MEMBERSHIP).evidence()
     for name in ("loss", "attack_p"):
         assert ATTACKS[name](evidence).dtype == np.float32, name

@@ -52,7 +52,7 @@ def crl(**numbers: float) -> Case:
 CRL_NUMBERS = {"upper": 0.6, "t": 0.5, "centre_upper": 0.7, "centre_t": 0.8, "weight": 0.4}
 
 CASES = {
-    "cross_entropy": Case(TaskLoss(), lambda z, y, *_: naive.label_smoothing(z, y, smoothing=0.0)),
+    "task_loss": Case(TaskLoss(), lambda z, y, *_: naive.label_smoothing(z, y, smoothing=0.0)),
     "label_smoothing": Case(
         LabelSmoothing(smoothing=0.2), lambda z, y, *_: naive.label_smoothing(z, y, smoothing=0.2)
     ),

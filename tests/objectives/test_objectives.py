@@ -58,7 +58,7 @@ def test_the_gradient_is_that_of_the_formula(name: str, epoch: int) -> None:
     np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "cross_entropy"])
+@pytest.mark.parametrize("name", [name for name in CASES if name != "task_loss"])
 def test_a_sweep_over_strengths_is_one_mapped_call(name: str) -> None:
     objective = CASES[name].objective
     logits, labels = examples(2)
@@ -94,10 +94,10 @@ def test_reference_examples_get_no_gradient(name: str) -> None:
     context = context_for(objective, 0)
 
     def loss(reference_logits: jax.Array) -> jax.Array:
-        reference = context.reference._replace(logits=reference_logits)
+        reference = context.reference._replace(outputs=reference_logits)
         return objective(logits, labels, context._replace(reference=reference))
 
-    assert not jax.jit(jax.grad(loss))(context.reference.logits).any()
+    assert not jax.jit(jax.grad(loss))(context.reference.outputs).any()
 
 
 @every_case
@@ -160,7 +160,7 @@ def test_settings_that_nobody_published() -> None:
 @pytest.mark.parametrize(
     ("objective", "name", "strength"),
     [
-        (TaskLoss(), "cross_entropy", None),
+        (TaskLoss(), "task_loss", None),
         (LabelSmoothing(), "label_smoothing", 0.1),
         (ConfidencePenalty(), "confidence_penalty", 0.1),
         (RelaxLoss(alpha=0.5), "relaxloss", 0.5),
@@ -215,8 +215,8 @@ def test_bad_strengths(make, message: str) -> None:
 @pytest.mark.parametrize(
     ("objective", "part"),
     [
-        (Distillation(), "soft"),
-        (MixupMMD(weight=1.0), "soft"),
+        (Distillation(), "teacher"),
+        (MixupMMD(weight=1.0), "teacher"),
         (MixupMMD(weight=1.0), "reference"),
         (AdversarialRegularisation(weight=1.0), "state"),
         (CRL(alpha=1.0), "state"),
