@@ -156,7 +156,7 @@ def test_an_audit_finds_plain_training_and_stays_below_what_is_accounted(tmp_pat
         ({"model": 3}, "model must be Model, got 3"),
         ({"data": "digits"}, "data must be Source, got 'digits'"),
         ({"name": "a/../../b"}, "name must be a name for a file"),
-        ({"optimizer": lambda steps: None}, "make an optax transform .*, and not NoneType"),
+        ({"optimizer": lambda steps: None}, "make an optax transform .*, got a NoneType"),
         ({"confidence": True}, "confidence must be a number, got True"),
         ({"confidence": 1}, "confidence must lie between 0.5 and 1, 1 excluded"),
         ({"delta": -0.1}, "delta must lie between 0 and 1"),
