@@ -256,5 +256,6 @@ def test_the_store_knows_nothing_of_training() -> None:
     imported = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     assert {name for name in imported if name.startswith("pptp_jax")} == {
         "pptp_jax.storage.files",
+        "pptp_jax.validation",
         "pptp_jax.signals.layout",
     }

@@ -13,7 +13,7 @@ from small_study import STUDY, fleets, rows
 from pptp_jax.data import Digits, Quarters
 from pptp_jax.evaluation import RunResults
 from pptp_jax.evaluation.learned import majority_share, too_few, unlearned
-from pptp_jax.fleets import fingerprint
+from pptp_jax.fleets import Runtime, fingerprint
 from pptp_jax.metrics import Estimate
 from pptp_jax.models import mlp, save_variables, standardized, starting_from
 from pptp_jax.report import render_table, write_report

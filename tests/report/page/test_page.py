@@ -237,7 +237,7 @@ def test_without_scores_the_tables_are_left(tmp_path: Path) -> None:
         (lambda d: (d / "results.json").write_bytes(b"\xff\xfe"), r"results.json is damaged"),
         (lambda d: (d / "results.json").write_text("[]"), r"it holds no record"),
         (lambda d: (d / "results.json").write_text("{}"), r"it is not the record of a run"),
-        (lambda d: (d / "results.json").write_text('{"rows": [{}]}'), r"a row lacks attacks"),
+        (lambda d: (d / "results.json").write_text('{"rows": [{}]}'), r"rows.0. lacks slug"),
         (lambda d: (d / "results.json").unlink(), r"neither results.json nor risk_map.json"),
         (lambda d: (d / "risk_map.json").write_text("{}"), r"is not the record of a risk map"),
         (lambda d: (d / "scores" / "a.npz").write_bytes(b"PK"), r"a.npz is damaged"),
