@@ -15,18 +15,19 @@ PACKAGES = [
     "audit",
     "data",
     "evaluation",
+    "fleets",
     "locate",
     "metrics",
     "models",
     "objectives",
     "privacy",
-    "probes",
     "regions",
     "release",
     "report",
     "robustness",
     "signals",
     "study",
+    "tasks",
     "training",
     "transforms",
 ]
@@ -37,14 +38,15 @@ PAGES = [
     for page in sorted(DOCS.glob("*.md"))
     if "```python" in page.read_text() and page.stem != "location30_walkthrough"
 ]
-# What is made by other functions, only names a type, or needs a whole run to show anything.
 # Names of types, which have no docstring of their own.
-TYPES = {"Observer", "Optimizer", "Region"}
+TYPES = {"Optimizer", "Region"}
 # What is made by other functions, or needs a whole run to show anything.
 NAMED_ALONE = {
     "Agreement",
+    "Asked",
     "AttackResults",
     "Block",
+    "Branch",
     "Calibrated",
     "Checkpoint",
     "Division",
@@ -63,12 +65,12 @@ NAMED_ALONE = {
     "Release",
     "Roc",
     "RocBand",
-    "Signals",
     "Size",
     "Slice",
     "Source",
     "StreamProgress",
     "Stability",
+    "StoredFleet",
     "Trained",
     "Trainer",
     "Variables",
@@ -78,6 +80,7 @@ NAMED_ALONE = {
     "draw_risk_map",
     "load_study",
     "narrowed",
+    "read_results",
     "render_attacks",
     "render_canaries",
     "render_forecast",
@@ -88,6 +91,7 @@ NAMED_ALONE = {
     "risk_map",
     "run",
     "run_canaries",
+    "run_fleets",
     "write_report",
 }
 

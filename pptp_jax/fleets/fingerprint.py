@@ -25,6 +25,16 @@ def fingerprint(spec: FleetSpec) -> str:
     The program is the lowered computation from a key to signals, with every number of the recipe in
     it, so that a change in anybody's code counts: a user's model, objective and optimiser included.
     What cannot be traced fails here, before anything is trained.
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training import undefended
+        >>> def name(recipe):
+        ...     return fingerprint(FleetSpec(model=MODEL, recipe=recipe, data=DATA, members=MEMBERS))
+        >>> MODEL, DATA, MEMBERS = mlp([8], 10), Digits().load(), np.arange(64)[None]
+        >>> name(undefended(1)) == name(undefended(1)), name(undefended(1)) == name(undefended(2))
+        (True, False)
     """
     parts = [
         spec.data.fingerprint,

@@ -134,6 +134,11 @@ class Runtime:
         on_progress: is given the recipe and its progress after each epoch.
         stop: whether to stop, asked after each epoch.
         log: is given sentences: predicted memory, and what is shared or halved.
+
+    Examples:
+        >>> from pptp_jax.training import Strategy
+        >>> Runtime(strategy=Strategy(order="scan"), log=print).resume
+        True
     """
 
     strategy: Strategy = field(default_factory=usual_strategy)
