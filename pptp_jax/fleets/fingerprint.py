@@ -31,8 +31,8 @@ def fingerprint(spec: FleetSpec) -> str:
         >>> from pptp_jax.models import mlp
         >>> from pptp_jax.training import undefended
         >>> def name(recipe):
-        ...     return fingerprint(FleetSpec(model=MODEL, recipe=recipe, data=DATA, members=MEMBERS))
-        >>> MODEL, DATA, MEMBERS = mlp([8], 10), Digits().load(), np.arange(64)[None]
+        ...     return fingerprint(FleetSpec(model=MODEL, recipe=recipe, data=DATA, members=ROWS))
+        >>> MODEL, DATA, ROWS = mlp([8], 10), Digits().load(), np.arange(64)[None]
         >>> name(undefended(1)) == name(undefended(1)), name(undefended(1)) == name(undefended(2))
         (True, False)
     """

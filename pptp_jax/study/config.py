@@ -36,7 +36,7 @@ from pptp_jax.training import (
     Optimizer,
     Recipe,
     check_members,
-    check_private,
+    check_model,
     check_reference,
     phase_optimizer,
 )
@@ -256,7 +256,7 @@ class Study:
             ) from error
         self.model.task.check(outputs, data)
         for recipe in self.recipes:
-            check_private(recipe, self.model, x)
+            check_model(recipe, self.model, x)
         return data
 
 
