@@ -43,8 +43,8 @@ TYPES = {"Optimizer", "Region"}
 # What is made by other functions, or needs a whole run to show anything.
 NAMED_ALONE = {
     "Agreement",
-    "AttackResults",
     "Asked",
+    "AttackResults",
     "Block",
     "Branch",
     "Calibrated",
@@ -91,7 +91,6 @@ NAMED_ALONE = {
     "risk_map",
     "run",
     "run_canaries",
-    "run_fleet",
     "run_fleets",
     "write_report",
 }

@@ -96,9 +96,10 @@ def derived(
     if one.name in arrays:
         return jnp.asarray(_in_range(arrays[one.name]))
     if not follows(one, declared, arrays, labelled=True):
-        there = ", ".join(map(repr, sorted(arrays))) or "none"
+        there = ": " + ", ".join(map(repr, sorted(arrays))) if arrays else ""
         raise AttackUnavailable(
-            f"this attack reads the signal {one.name!r}, and there are only: {there}"
+            f"this attack reads the signal {one.name!r}, which does not follow from what there "
+            f"is{there}"
         )
     if not follows(one, declared, arrays, labels is not None):
         raise AttackUnavailable("this attack needs the examples' labels: Evidence(labels=...)")

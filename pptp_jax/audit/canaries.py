@@ -17,7 +17,7 @@ from pptp_jax.training import (
     Phase,
     Recipe,
     check_members,
-    check_private,
+    check_model,
     phase_optimizer,
 )
 from pptp_jax.validation import Refused, at_least, given, keep_python_numbers
@@ -125,7 +125,7 @@ class CanaryAudit:
         planted = Planted(data, labels, canaries, held_out, np.sort(order[needed - 1 :]), present)
         for recipe in self.recipes:
             check_members(recipe, planted.places, self.batch_size)
-            check_private(recipe, self.model, Arrays.of(data).batch_shape())
+            check_model(recipe, self.model, Arrays.of(data).batch_shape())
         return planted
 
 

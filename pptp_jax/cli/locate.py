@@ -35,8 +35,7 @@ def locate(
 ) -> None:
     """Find where in the network of STUDY membership can be read off: its risk map.
 
-    Prints a table; writes risk_map.json, risk_map.txt and risk_map.png into OUT, and report.html
-    anew.
+    Prints a table; writes risk_map.json, risk_map.txt and risk_map.png into OUT, and report.html.
     """
     from pptp_jax import report
     from pptp_jax import study as studies

@@ -134,7 +134,8 @@ def _scores(
         missing = [part for part in attack.reads if not evidence.has(part)]
         if missing:
             names = " and ".join(p if isinstance(p, str) else p.name for p in missing)
-            notes.append(f"{attack.name}: it reads {names}, which were not given")
+            were = "were" if len(missing) > 1 else "was"
+            notes.append(f"{attack.name}: it reads {names}, which {were} not given")
             continue
         try:
             found = attack(evidence)

@@ -88,6 +88,19 @@ def run_fleet(
 
     Raises:
         KeyboardInterrupt: if the runtime says stop, when what is being trained has been saved.
+
+    Examples:
+        >>> import tempfile
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training import undefended
+        >>> data, members = Digits().load(), np.arange(128).reshape(2, 64)
+        >>> model, recipe = mlp([8], num_classes=10), undefended(1)
+        >>> spec = FleetSpec(model=model, recipe=recipe, data=data, members=members)
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     fleet = run_fleet(spec, Path(home))
+        ...     list(fleet), fleet.end.utility.shape  # (models, examples)
+        ([1], (2, 1797))
     """
     runtime = Runtime() if runtime is None else runtime
     run = _Run(spec, home, runtime, fingerprint(spec) if key is None else key, sharing)

@@ -136,7 +136,8 @@ class Runtime:
         log: is given sentences: predicted memory, and what is shared or halved.
 
     Examples:
-        >>> Runtime(log=print).resume
+        >>> from pptp_jax.training import Strategy
+        >>> Runtime(strategy=Strategy(order="scan"), log=print).resume
         True
     """
 

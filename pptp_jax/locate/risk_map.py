@@ -14,6 +14,7 @@ from pptp_jax.models import Model
 from pptp_jax.models.blocks import block_regions
 from pptp_jax.objectives import Objective
 from pptp_jax.regions import sizes
+from pptp_jax.tasks import Task
 from pptp_jax.training import Optimizer, check_members, phase_optimizer, undefended
 from pptp_jax.validation import Refused, at_least
 
@@ -182,11 +183,18 @@ def _weights(model: Model, data: Arrays) -> dict[str, int]:
     return {name: size.parameters for name, size in found.items()}
 
 
+def check_task(task: Task) -> None:
+    """Refuses a task that a risk map does not know how to weigh.
+
+    Raises:
+        ValueError: if it has no classes.
+    """
+    if not task.classes:
+        raise Refused(f"a risk map weighs attacks against accuracy, and {task.name} has none")
+
+
 def _check(model: Model, data: Arrays, matrix: Bool[np.ndarray, "models examples"]) -> None:
-    if not model.task.classes:
-        raise Refused(
-            f"a risk map weighs attacks against accuracy, and the task {model.task.name} has none"
-        )
+    check_task(model.task)
     names = [block.name for block in model.blocks]
     if len(names) < 2:
         raise Refused(

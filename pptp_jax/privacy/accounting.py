@@ -1,6 +1,8 @@
 """The ε of a run, where it has one."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
@@ -166,9 +168,22 @@ def _event(dp: ModuleType, phase: Ledger) -> Any:
 
 
 def _compose(accountant: Any, events: list[Any], delta: float) -> float:
-    for event in events:
-        accountant.compose(event)
-    return float(accountant.get_epsilon(delta))
+    with _without_warnings():
+        for event in events:
+            accountant.compose(event)
+        return float(accountant.get_epsilon(delta))
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    # It warns of orders that it leaves out, which only rounds ε up.
+    logger = logging.getLogger("absl")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _interval(phases: list[Ledger], bound: float) -> float:

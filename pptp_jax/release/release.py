@@ -17,6 +17,7 @@ class Release(ABC):
 
     Attributes:
         name: what a table calls it.
+        needs_classes: whether it takes outputs for logits.
 
     Examples:
         >>> import jax, jax.numpy as jnp
@@ -33,6 +34,7 @@ class Release(ABC):
     """
 
     name: ClassVar[str]
+    needs_classes: ClassVar[bool] = True
 
     @abstractmethod
     def __call__(

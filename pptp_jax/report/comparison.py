@@ -59,5 +59,6 @@ def _cells(estimate: Estimate, scale: int) -> tuple[str, str]:
     if value is None or low is None or high is None:
         return "n/a", "n/a"
     digits = 1 if scale > 1 else 3
-    shown, *ends = (f"{scale * x:+.{digits}f}" for x in (value, low, high))
+    # Adding 0 takes the sign off a rounded zero.
+    shown, *ends = (f"{round(scale * x, digits) + 0.0:+.{digits}f}" for x in (value, low, high))
     return shown, f"[{', '.join(ends)}]"

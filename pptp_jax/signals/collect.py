@@ -20,9 +20,10 @@ def utility(task: Task) -> Signal:
         task: what the model is for.
 
     Examples:
-        >>> from pptp_jax.tasks import Classification
-        >>> utility(Classification()).axes
-        ('models', 'examples')
+        >>> from pptp_jax.tasks import Regression
+        >>> answers, target = jnp.array([[2.0], [5.0]]), jnp.array(1.0)  # a row a query
+        >>> print(utility(Regression()).reduce(answers, target))  # the squared error of the first
+        1.0
     """
 
     def reduce(answers: Array, targets: Array) -> Shaped[Array, ""]:

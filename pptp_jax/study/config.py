@@ -37,7 +37,7 @@ from pptp_jax.training import (
     Optimizer,
     Recipe,
     check_members,
-    check_private,
+    check_model,
     check_reference,
     phase_optimizer,
 )
@@ -257,7 +257,7 @@ class Study:
             ) from error
         self.model.task.check(outputs, data)
         for recipe in self.recipes:
-            check_private(recipe, self.model, x)
+            check_model(recipe, self.model, x)
         return data
 
 

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from pptp_jax.data import Arrays, Balanced, Dataset, Membership
 from pptp_jax.fleets import fingerprint
 from pptp_jax.locate import choose, explain, risk_map
+from pptp_jax.locate.risk_map import check_task
 from pptp_jax.objectives import Objective, RelaxLoss, TaskLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
@@ -73,6 +74,7 @@ def locate_study(
             f"locating attacks every model with IN and OUT shadows, so the study needs the split "
             f"Balanced(models=...); it has {type(study.split).__name__}"
         )
+    check_task(study.model.task)
     epochs = _epochs(study.recipes) if epochs is None else epochs
     study, data = prepared(study)
     membership = study.tuning_membership(len(data))

@@ -22,7 +22,7 @@ FILES = {
     "risk_map.txt": "the same as a table",
     "risk_map.png": "the same as a figure",
     "fleets/": "what an interrupted run goes on from; may be deleted once results.json is there, "
-    "at the cost of training anew",
+    "at the cost of training again",
     ".lock": "keeps a second run out while one is at work",
 }
 
@@ -71,7 +71,7 @@ def readme(title: str, what: str, again: str, *more: str, files: Mapping[str, st
         files: what each file is.
     """
     listed = "\n".join(f"- `{name}`: {what}." for name, what in files.items())
-    anew = " ".join(["`pptp report DIR` writes the report anew and trains nothing.", *more])
+    anew = " ".join(["`pptp report DIR` writes the report again and trains nothing.", *more])
     return (
         f"# {title}\n\n{what}\n\n{again}\n\n{anew}\n\n## Files\n\nSome come only when asked "
         f"for.\n\n{listed}\n"

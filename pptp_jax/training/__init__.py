@@ -6,7 +6,7 @@ from pptp_jax.training.beginnings import FromScratch, Rewind, RewindWeights
 from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import (
     check_members,
-    check_private,
+    check_model,
     check_reference,
     check_streamed,
 )
@@ -72,7 +72,7 @@ __all__ = [
     "Trained",
     "Trainer",
     "check_members",
-    "check_private",
+    "check_model",
     "check_reference",
     "check_streamed",
     "chunks",

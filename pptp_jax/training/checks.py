@@ -97,8 +97,8 @@ def check_streamed(recipe: Recipe) -> None:
             )
 
 
-def check_private(recipe: Recipe, model: Model, x: Any) -> None:
-    """Refuses private training of a model with running statistics, which mix the examples.
+def check_model(recipe: Recipe, model: Model, x: Any) -> None:
+    """Refuses a recipe that a model cannot be trained or asked by.
 
     Args:
         recipe: how it would be trained.
@@ -106,7 +106,8 @@ def check_private(recipe: Recipe, model: Model, x: Any) -> None:
         x: a batch, or its shape.
 
     Raises:
-        ValueError: if the recipe has a private phase and the model a state.
+        ValueError: if the recipe needs classes and the model's task has none; or if it has a
+            private phase and the model running statistics, which mix the examples.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -114,11 +115,18 @@ def check_private(recipe: Recipe, model: Model, x: Any) -> None:
         >>> from pptp_jax.training import Private, dp_sgd
         >>> recipe = dp_sgd(Private(noise_multiplier=1.0), epochs=1)
         >>> normed = cnn([4], dense=8, num_classes=2, norm="batch")
-        >>> check_private(recipe, normed, jnp.zeros((1, 8, 8, 1)))
+        >>> check_model(recipe, normed, jnp.zeros((1, 8, 8, 1)))
         Traceback (most recent call last):
             ...
         pptp_jax.validation.Refused: dp_sgd clips the gradient of each example alone, but the ...
     """
+    parts = [objective for phase in recipe.phases for objective in phase.by_region.values()]
+    for part in (*parts, recipe.release):
+        if part is not None and part.needs_classes and not model.task.classes:
+            raise Refused(
+                f"{recipe.slug}: {part.name} is for classification, and the model's task is "
+                f"{model.task.name}"
+            )
     if not any(isinstance(phase.gradient, Private) for phase in recipe.phases):
         return
     key = jax.eval_shape(partial(jax.random.key, 0))

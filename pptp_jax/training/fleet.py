@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.training.batched_programs import epoch_of_group, start_group
-from pptp_jax.training.checks import check_members, check_private, check_reference
+from pptp_jax.training.checks import check_members, check_model, check_reference
 from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.memory import chunks, fitting_chunk
 from pptp_jax.training.mesh import check_shares
@@ -92,7 +92,7 @@ def train_fleet(
     rule = phase_optimizer(optimizer)
     check_members(recipe, indices.shape[1], batch_size)
     check_reference(recipe, len(data.reference), batch_size)
-    check_private(recipe, model, data.inputs(slice(0, 1)))
+    check_model(recipe, model, data.inputs(slice(0, 1)))
     places = bool((indices < 0).any())
     trainer = Trainer(model, recipe.regions(model), batch_size, places)
     strategy = usual_strategy() if execution.strategy is None else execution.strategy

@@ -18,7 +18,7 @@ from pptp_jax.models.weights import checksum
 from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import (
     check_members,
-    check_private,
+    check_model,
     check_reference,
     check_streamed,
 )
@@ -134,7 +134,7 @@ def train_streamed(
     trainer = Trainer(model, recipe.regions(model), batch_size)
     strategy = Strategy(order="scan", data_devices=data_devices)
     others = _others(stream, reference, augmentation)
-    check_private(recipe, model, others.inputs(slice(0, 1)))
+    check_model(recipe, model, others.inputs(slice(0, 1)))
     rule = phase_optimizer(optimizer)
     if checkpoint is not None:
         given: list[Any] = [stream.name, len(stream), members, reference]

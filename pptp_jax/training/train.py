@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.training.checks import check_members, check_private, check_reference
+from pptp_jax.training.checks import check_members, check_model, check_reference
 from pptp_jax.training.optimizer import Optimizer, phase_optimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
@@ -79,7 +79,7 @@ def make_train(
     ) -> tuple[Variables, Metrics]:
         check_members(recipe, len(indices), batch_size)
         check_reference(recipe, len(data.reference), batch_size)
-        check_private(recipe, model, data.inputs(slice(0, 1)))
+        check_model(recipe, model, data.inputs(slice(0, 1)))
         state: TrainState | None = None
         losses, begun = [], 0
         for i, phase in enumerate(recipe.phases):

@@ -1,5 +1,6 @@
 """epsilon: against closed forms, jax_privacy and published tables; and when it refuses."""
 
+import logging
 import math
 import sys
 
@@ -165,3 +166,10 @@ def test_a_missing_dp_accounting_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
     with pytest.raises(ImportError, match=r"dp-accounting.*pip install .pptp-jax\[dp\]"):
         epsilon(poisson(1.0, 0.1, 1), delta=1e-5)
+
+
+def test_orders_that_the_accountant_leaves_out_are_not_the_users_business(caplog):
+    bound = epsilon(poisson(1.0, 0.2, 10), delta=3e-4)
+    assert bound.epsilon > 0 and not caplog.records
+    logging.getLogger("absl").warning("others are heard")
+    assert len(caplog.records) == 1

@@ -11,16 +11,26 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-from pptp_jax.data import Balanced, Npz
+from pptp_jax.data import Arrays, Balanced, Npz
 from pptp_jax.evaluation.compare_runs import compare_runs
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.evaluation.stored import read_results
 from pptp_jax.models import mlp
+from pptp_jax.objectives import HAMP, RelaxLoss
+from pptp_jax.release import OrderOnly
 from pptp_jax.report import draw_figures, render_comparison, render_runs, render_table, write_report
 from pptp_jax.robustness import Robustness
 from pptp_jax.study import Study, run
+from pptp_jax.study.locate import locate_study
 from pptp_jax.tasks import Batch, Task
-from pptp_jax.training import early_stopped, freeze, undefended
+from pptp_jax.training import (
+    Recipe,
+    early_stopped,
+    freeze,
+    train_fleet,
+    undefended,
+    whole_network,
+)
 
 
 @jax.tree_util.register_static
@@ -124,6 +134,30 @@ def test_two_runs_are_compared(study: Study, done: Path, tmp_path: Path) -> None
     found = compare_runs(done, tmp_path)
     assert found["measure"] == "squared miles" and found["unmatched"] is None
     assert "test squared miles" in render_runs(found)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "part"),
+    [
+        (whole_network(HAMP(gamma=0.5, alpha=0.1), epochs=1), "hamp"),
+        (freeze("stem", after=1, more=1, defence=RelaxLoss(alpha=1.0)), "relaxloss"),
+        (replace(undefended(1), release=OrderOnly()), "order_only"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_needs_classes_is_refused_without_them(
+    study: Study, recipe: Recipe, part: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{part} is for classification, and .* task is places"):
+        replace(study, recipes=(recipe,)).load()
+    data = study.data.load()
+    with pytest.raises(ValueError, match=f"{part} is for classification"):
+        next(train_fleet(study.model, recipe, Arrays.of(data), np.arange(128).reshape(2, 64)))
+
+
+def test_a_risk_map_is_refused_without_accuracy(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="weighs attacks against accuracy, and places has none"):
+        locate_study(study, tmp_path)
 
 
 def test_robustness_is_refused_without_labels(study: Study) -> None:

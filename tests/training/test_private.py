@@ -12,7 +12,7 @@ from small import CE, DATA, INDICES, initial, of, own_key, slope, watched
 from pptp_jax.models import cnn
 from pptp_jax.objectives import CRL
 from pptp_jax.regions import PROTECT, RegionMap
-from pptp_jax.training import Phase, Private, Recipe, check_private, dp_sgd, undefended
+from pptp_jax.training import Phase, Private, Recipe, check_model, dp_sgd, undefended
 from pptp_jax.transforms import RegionClip, private_region_noise
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
@@ -82,7 +82,7 @@ def test_an_objective_that_learns_from_the_outputs_would_tell_what_no_noise_cove
 
 def test_group_norm_is_welcome_and_batch_norm_is_not() -> None:
     recipe, x = dp_sgd(NOISY, 1), DATA.inputs(slice(0, 1))
-    check_private(recipe, cnn([2], 4, 10, norm="group"), x)
-    check_private(undefended(1), cnn([2], 4, 10, norm="batch"), x)
+    check_model(recipe, cnn([2], 4, 10, norm="group"), x)
+    check_model(undefended(1), cnn([2], 4, 10, norm="batch"), x)
     with pytest.raises(ValueError, match="keeps running statistics of whole batches"):
-        check_private(recipe, cnn([2], 4, 10, norm="batch"), x)
+        check_model(recipe, cnn([2], 4, 10, norm="batch"), x)
