@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Shaped
 
-from pptp_jax.attacks.declared import PARTS, declaration, shaped
-from pptp_jax.attacks.derived import OnExamples, Signals, derived, follows
 from pptp_jax.attacks.rows import check_different, check_mask, numbers, rows_of
+from pptp_jax.attacks.signal_derivation import OnExamples, Signals, derived, follows
+from pptp_jax.attacks.signal_registry import PARTS, declaration, shaped
 from pptp_jax.tasks import Signal
 from pptp_jax.validation import AttackUnavailable, Refused
 
@@ -31,7 +31,7 @@ class Evidence:
         membership: who is a member of which shadow.
         target_among_shadows: which shadow each target is itself, to be left out; −1 for none.
         declared: declarations of signals, beside or in the place of those that
-            `pptp_jax.attacks.declared.KNOWN` has.
+            `pptp_jax.attacks.signal_registry.KNOWN` has.
         labels: the examples' labels.
         inputs: the examples themselves, for attacks that learn from them.
         examples: the examples under attack; None for all. Of the others, attacks that learn from

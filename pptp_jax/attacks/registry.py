@@ -7,19 +7,15 @@ from pptp_jax.attacks.attack import Attack
 from pptp_jax.attacks.base import base_offline, base_online
 from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
+from pptp_jax.attacks.label_only import boundary_distance, noise
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
 from pptp_jax.attacks.metric_attacks import confidence, correctness, entropy, modified_entropy
 from pptp_jax.attacks.multivariate_lira import lira_multivariate
-from pptp_jax.attacks.probed import (
-    boundary_distance,
-    gradient_norm,
-    input_gradient_norm,
-    noise,
-)
 from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
+from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm
 from pptp_jax.attacks.ye import attack_p, attack_r
 from pptp_jax.validation import one_of
 

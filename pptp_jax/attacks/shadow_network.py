@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.learning import fitted, folds_of, scored
+from pptp_jax.attacks.folds import fitted, folds_of, scored
 from pptp_jax.attacks.perceptron import Layer, outputs
 from pptp_jax.validation import AttackUnavailable, at_least, one_of, positive
 

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Int, PyTree, Shaped
 
-from pptp_jax.audit.asking import Apply, Asked, is_array
 from pptp_jax.audit.foreign import plain
+from pptp_jax.audit.model_logits import Apply, ModelLogits, is_array
 from pptp_jax.audit.signals import audit_signals
 from pptp_jax.audit.user_signals import check_inputs
 from pptp_jax.validation import Refused, at_least
@@ -74,7 +74,7 @@ def audit_model(
     inputs = check_inputs(inputs)
     own = np.arange(len(inputs)) < len(members[0])
     models, rows = _listed(shadows, len(inputs))
-    ask = Asked(apply, inputs, batch_size)
+    ask = ModelLogits(apply, inputs, batch_size)
     ask.check_alone(params)
     logits = np.stack([ask(model) for model in (params, *models)])
     return audit_signals(

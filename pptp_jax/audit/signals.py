@@ -10,14 +10,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import ATTACKS, Attack, attack_of
-from pptp_jax.attacks.declared import axes_of
+from pptp_jax.attacks.signal_registry import axes_of
 from pptp_jax.audit.readme import signals_readme
 from pptp_jax.audit.user_signals import Given, given_signals
 from pptp_jax.evaluation import attack
-from pptp_jax.evaluation.learned import too_few, unlearned
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.evaluation.slices import among_whom
+from pptp_jax.evaluation.warnings import too_few, unlearned
 from pptp_jax.metrics import masked_mean, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json

@@ -31,7 +31,7 @@ from pptp_jax.training import (
     whole_network,
 )
 
-Told = Callable[[Progress], None]
+Report = Callable[[Progress], None]
 
 
 class Fleets(NamedTuple):
@@ -83,7 +83,7 @@ class RiskMapSpec:
         """How many of `MODIFICATIONS` are tried: all, or all but the last, which is retraining."""
         return 4 if self.retrain else 3
 
-    def fleets(self, group: tuple[int, ...], told: Told) -> Fleets:
+    def fleets(self, group: tuple[int, ...], report: Report) -> Fleets:
         """Trains some models plainly and, from the same values, with the defence."""
         early: list[Variables] = []
 
@@ -91,13 +91,13 @@ class RiskMapSpec:
             if epochs == self.early:  # training reuses the memory of what it gave
                 early.append(jax.tree.map(jnp.copy, variables))
 
-        trained = self._train(undefended(self.epochs), group, told, on_epoch=keep)
-        defended = self._train(whole_network(self.defence, self.epochs), group, told)
+        trained = self._train(undefended(self.epochs), group, report, on_epoch=keep)
+        defended = self._train(whole_network(self.defence, self.epochs), group, report)
         initial = _initial(self.model, self.data, self.seed, jnp.array(group))
         return Fleets(initial, early[0], trained, defended)
 
     def retrained(
-        self, group: tuple[int, ...], fleets: Fleets, chosen: Bool[Array, " blocks"], told: Told
+        self, group: tuple[int, ...], fleets: Fleets, chosen: Bool[Array, " blocks"], report: Report
     ) -> Variables:
         """Trains some blocks again with the defence, from their initial values.
 
@@ -119,10 +119,10 @@ class RiskMapSpec:
         rewound = exchanged(params, fleets.initial.params, numbers, chosen)
         losses = jnp.zeros((len(group), self.epochs))
         branch = Branch(1, Variables(rewound, state), losses)
-        return self._train(recipe, group, told, start=lambda _: branch)
+        return self._train(recipe, group, report, start=lambda _: branch)
 
     def _train(
-        self, recipe: Recipe, group: tuple[int, ...], told: Told, **execution: Any
+        self, recipe: Recipe, group: tuple[int, ...], report: Report, **execution: Any
     ) -> Variables:
         [fleet] = train_fleet(
             self.model,
@@ -132,7 +132,7 @@ class RiskMapSpec:
             optimizer=self.optimizer,
             batch_size=self.batch_size,
             seed=self.seed,
-            execution=Execution(groups=[group], on_progress=told, **execution),
+            execution=Execution(groups=[group], on_progress=report, **execution),
         )
         return fleet.variables
 

@@ -101,8 +101,8 @@ def _of_group(
         chosen = jnp.array([name in region for name in order])
         for name in MODIFICATIONS[: spec.ways]:
             if name == "retrain":
-                told = steps.training(f"retraining {'+'.join(region)}")
-                retrained = spec.retrained(group, fleets, chosen, told)
+                report = steps.training(f"retraining {'+'.join(region)}")
+                retrained = spec.retrained(group, fleets, chosen, report)
                 modified[name, region] = look(retrained, retrained, nothing)
             else:
                 modified[name, region] = look(fleets.trained, donors[name], chosen)

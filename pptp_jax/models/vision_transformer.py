@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
-from pptp_jax.models.rematerialized import call
+from pptp_jax.models.rematerialization import call
 from pptp_jax.validation import Refused, at_least, fraction
 
 

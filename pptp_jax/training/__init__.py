@@ -39,7 +39,7 @@ from pptp_jax.training.regional_recipes import (
 )
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
-from pptp_jax.training.streamed import StreamProgress, train_streamed
+from pptp_jax.training.stream_loop import StreamProgress, train_streamed
 from pptp_jax.training.train import Metrics, make_train
 from pptp_jax.training.trainer import Trainer
 

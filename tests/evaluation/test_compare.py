@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from naive_compare import copies, kept, statistics
 from scipy.stats import norm
 
-from pptp_jax.evaluation import Curve, Matched, Measure, Point, frontier, matched_utility, point
+from pptp_jax.evaluation import (
+    Curve,
+    MatchedComparison,
+    Measure,
+    Point,
+    frontier,
+    matched_utility,
+    point,
+)
 from pptp_jax.metrics import (
     Drawn,
     attack_metrics,
@@ -129,7 +137,7 @@ def test_paired_curves_tell_a_planted_difference_both_ways() -> None:
     assert more.common == pytest.approx(norm.cdf(STRENGTHS[[0, -1]] / np.sqrt(2)), abs=0.04)
 
 
-def numbers(found: Matched) -> np.ndarray:
+def numbers(found: MatchedComparison) -> np.ndarray:
     return np.array([*found.differences, found.mean, found.best])
 
 

@@ -28,7 +28,7 @@ from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.schedule import Position, StepPlan
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy
-from pptp_jax.training.streamed_programs import (
+from pptp_jax.training.stream_programs import (
     name_of_training,
     start_streamed,
     streamed_order,

@@ -1,4 +1,4 @@
-"""Attacks that learn: small networks, trained on shadows and never on the target.
+"""Folds of attack networks: small networks, trained on shadows and never on the target.
 
 A network serves several targets and is trained on none of them: targets that are shadows as well
 are dealt into a few folds, and each fold has a network that is trained on all other shadows.

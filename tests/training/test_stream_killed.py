@@ -45,7 +45,7 @@ import jax
 import numpy as np
 
 from pptp_jax.training import Checkpoint, train_streamed
-from test_streamed_killed import TRAINING
+from test_stream_killed import TRAINING
 
 out = Path(sys.argv[1])
 found = train_streamed(

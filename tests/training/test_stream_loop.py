@@ -37,7 +37,7 @@ from pptp_jax.training import (
     undefended,
     whole_network,
 )
-from pptp_jax.training.streamed_programs import (
+from pptp_jax.training.stream_programs import (
     name_of_training,
     start_streamed,
     streamed_step,
