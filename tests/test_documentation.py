@@ -64,6 +64,7 @@ NAMED_ALONE = {
     "Release",
     "Roc",
     "RocBand",
+    "SignalRequest",
     "Size",
     "Slice",
     "Source",

@@ -6,6 +6,7 @@ what; the targets are the models under attack, all others are their shadows; a l
 """
 
 from pptp_jax.attacks.attack import Attack, attack_targets
+from pptp_jax.attacks.attack_of import attack_of
 from pptp_jax.attacks.base import base_offline, base_online
 from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
@@ -16,7 +17,7 @@ from pptp_jax.attacks.loss import loss
 from pptp_jax.attacks.metric_attacks import confidence, correctness, entropy, modified_entropy
 from pptp_jax.attacks.multivariate_lira import lira_multivariate
 from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
-from pptp_jax.attacks.registry import ATTACKS, attack_of
+from pptp_jax.attacks.registry import ATTACKS
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
 from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm

@@ -29,8 +29,8 @@ class Folds(NamedTuple):
         teachers: which shadows each fold learns from.
     """
 
-    of_target: Int[np.ndarray, " targets"]
-    teachers: Bool[np.ndarray, "folds shadows"]
+    of_target: Int[Array | np.ndarray, " targets"]
+    teachers: Bool[Array | np.ndarray, "folds shadows"]
 
 
 def folds_of(evidence: Evidence, folds: int) -> Folds:
@@ -73,7 +73,7 @@ def fitted(
     draw: Callable[
         [Key[Array, ""], Bool[Array, " shadows"]], tuple[Float[Array, "batch _"], Batch]
     ],
-    teachers: Bool[Array, "folds shadows"],
+    teachers: Bool[Array | np.ndarray, "folds shadows"],
     *,
     steps: int,
     learning_rate: float,

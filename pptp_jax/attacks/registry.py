@@ -1,6 +1,5 @@
 """All attacks, and what each of them asks for."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from pptp_jax.attacks.attack import Attack
@@ -17,7 +16,6 @@ from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
 from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm
 from pptp_jax.attacks.ye import attack_p, attack_r
-from pptp_jax.validation import one_of
 
 _PHI = ("confidence",)
 _LOG_PROB = ("log_prob",)
@@ -277,24 +275,3 @@ _EVERY = (
 # All of them leave a target out of its shadows, by sums or by folds: the tests compare their scores
 # with those of each target alone.
 ATTACKS: dict[str, Attack] = {attack.name: replace(attack, leaves_out=True) for attack in _EVERY}
-
-
-def attack_of(attack: str | Attack, others: Sequence[str | Attack] = ()) -> Attack:
-    """An attack by its name; an attack as it is.
-
-    Args:
-        attack: the attack, or the name of one of `ATTACKS` or of `others`.
-        others: attacks with names of their own.
-
-    Raises:
-        Refused: if there is no attack of this name.
-
-    Examples:
-        >>> attack_of("loss").title, attack_of(ATTACKS["loss"].using(mine=1)).name
-        ('LOSS', 'loss(mine=1)')
-    """
-    if isinstance(attack, Attack):
-        return attack
-    known = {**ATTACKS, **{one.name: one for one in others if isinstance(one, Attack)}}
-    one_of(known, attack=attack)
-    return known[attack]

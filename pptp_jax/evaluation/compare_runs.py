@@ -13,6 +13,7 @@ from pptp_jax.evaluation.method import method_name
 from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.run_files import AGAIN, read_results, read_scores
+from pptp_jax.metrics import Bootstrap
 from pptp_jax.storage.kinds import kind_name, kind_of
 from pptp_jax.validation import Refused
 
@@ -164,8 +165,9 @@ def _curves(home: Path, results: RunResults, attack: str) -> dict[str, tuple[Poi
             utility[targets][:, stored.examples],
             label=row.slug,
             targets=targets,
-            models=results.targets,
-            resamples=results.config["resamples"],
+            resampling=Bootstrap(
+                results.targets, stored.scores.shape[1], results.config["resamples"]
+            ),
         )
         region = None if row.region == "-" else row.region
         name = method_name(row.recipe, region, row.defence)
