@@ -29,8 +29,8 @@ class Folds(NamedTuple):
         teachers: which shadows each fold learns from.
     """
 
-    of_target: Int[Array | np.ndarray, " targets"]
-    teachers: Bool[Array | np.ndarray, "folds shadows"]
+    of_target: Int[Array, " targets"]
+    teachers: Bool[Array, "folds shadows"]
 
 
 def folds_of(evidence: Evidence, folds: int) -> Folds:
@@ -46,9 +46,8 @@ def folds_of(evidence: Evidence, folds: int) -> Folds:
     Examples:
         >>> membership = np.array([[True, False], [False, True], [True, False]])
         >>> evidence = Evidence.leave_one_out({}, membership, targets=[0, 2])
-        >>> folds_of(evidence, 4).teachers
-        array([[False,  True,  True],
-               [ True,  True, False]])
+        >>> folds_of(evidence, 4).teachers.tolist()
+        [[False, True, True], [True, True, False]]
     """
     itself, shadows = evidence.target_among_shadows, len(evidence.membership)
     inner = np.flatnonzero(itself >= 0)
@@ -64,7 +63,7 @@ def folds_of(evidence: Evidence, folds: int) -> Folds:
             "this attack learns from shadows that have members and non-members among the examples, "
             "and some target has none: train more models"
         )
-    return Folds(of_target, teachers & both)
+    return Folds(jnp.asarray(of_target), jnp.asarray(teachers & both))
 
 
 def fitted(
@@ -73,7 +72,7 @@ def fitted(
     draw: Callable[
         [Key[Array, ""], Bool[Array, " shadows"]], tuple[Float[Array, "batch _"], Batch]
     ],
-    teachers: Bool[Array | np.ndarray, "folds shadows"],
+    teachers: Bool[Array, "folds shadows"],
     *,
     steps: int,
     learning_rate: float,

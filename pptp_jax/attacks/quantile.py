@@ -83,9 +83,9 @@ def quantile_regression(
     given = _Given(
         own=(evidence.target_signal("confidence").mean(axis=1) - centre) / scale,
         known=(known - centre) / scale,
-        outside=~evidence.shadow_membership(all_examples=True),
-        inputs=inputs,
-        attacked=inputs if evidence.examples is None else inputs[evidence.examples],
+        outside=jnp.asarray(~evidence.shadow_membership(all_examples=True)),
+        inputs=jnp.asarray(inputs),
+        attacked=jnp.asarray(inputs if evidence.examples is None else inputs[evidence.examples]),
     )
     return _run(head, tuple(hidden), steps, given, dealt, learning_rate, seed)
 
@@ -138,18 +138,18 @@ def quantile_nonmembers(
     ]
     known = _without_gross(known)
     centre, scale = known.mean(), known.std() + 1e-6
-    attacked = inputs if evidence.examples is None else inputs[evidence.examples]
+    attacked = jnp.asarray(inputs if evidence.examples is None else inputs[evidence.examples])
     found = []
     for i in range(0, len(own), _TOGETHER):
         part = known[i : i + _TOGETHER]
         given = _Given(
             own=(own[i : i + _TOGETHER] - centre) / scale,
             known=(part - centre) / scale,
-            outside=np.ones(part.shape, bool),
-            inputs=inputs[learned],
+            outside=jnp.ones(part.shape, bool),
+            inputs=jnp.asarray(inputs[learned]),
             attacked=attacked,
         )
-        alone = Folds(of_target=np.arange(len(part)), teachers=np.eye(len(part), dtype=bool))
+        alone = Folds(of_target=jnp.arange(len(part)), teachers=jnp.eye(len(part), dtype=bool))
         found.append(_run(head, tuple(hidden), steps, given, alone, learning_rate, seed))
     return jnp.concatenate(found)
 
@@ -167,9 +167,9 @@ class _Given(NamedTuple):
 
     own: Float[Array, "targets attacked"]
     known: Float[Array, "shadows examples"]
-    outside: Bool[Array | np.ndarray, "shadows examples"]
-    inputs: Float[Array | np.ndarray, "examples features"]
-    attacked: Float[Array | np.ndarray, "attacked features"]
+    outside: Bool[Array, "shadows examples"]
+    inputs: Float[Array, "examples features"]
+    attacked: Float[Array, "attacked features"]
 
 
 def _check(head: Head, steps: int, learning_rate: float) -> None:

@@ -179,9 +179,9 @@ class _Given(NamedTuple):
 
     own: Shaped[Array, "targets queries attacked ..."]
     known: Shaped[Array, "shadows queries examples ..."]
-    members: Bool[Array | np.ndarray, "shadows examples"]
-    labels: Int[Array | np.ndarray, " examples"]
-    attacked: Int[Array | np.ndarray, " attacked"]
+    members: Bool[Array, "shadows examples"]
+    labels: Int[Array, " examples"]
+    attacked: Int[Array, " attacked"]
 
 
 def _learned(
@@ -196,12 +196,13 @@ def _learned(
     at_least(1, steps=steps, folds=folds)
     positive(learning_rate=learning_rate)
     dealt = folds_of(evidence, folds)
+    attacked = labels if evidence.examples is None else labels[evidence.examples]
     given = _Given(
         own=own,
         known=known,
-        members=evidence.shadow_membership(all_examples=True),
-        labels=labels,
-        attacked=labels if evidence.examples is None else labels[evidence.examples],
+        members=jnp.asarray(evidence.shadow_membership(all_examples=True)),
+        labels=jnp.asarray(labels),
+        attacked=jnp.asarray(attacked),
     )
     classes = int(labels.max()) + 1
     return _run(features, hidden, steps, classes, given, dealt, learning_rate, seed)

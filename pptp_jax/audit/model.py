@@ -43,7 +43,7 @@ def audit_model(
             sequence of (params, membership), or (stacked params, membership matrix). Membership is
             over the members and then the non-members, in their order.
         batch_size: how many answers are computed at once; bounds memory alone.
-        **options: as `audit_signals` takes them: `attacks`, `name`, `out`, `resamples`, `seed`.
+        **options: as `audit_signals` takes them: `attacks`, `report`, `resamples`, `seed`.
 
     Returns:
         As `audit_signals`; `pptp_jax.report.render_attacks` makes a table of it.

@@ -159,15 +159,14 @@ def _curves(home: Path, results: RunResults, attack: str) -> dict[str, tuple[Poi
         with np.load(home / "scores" / f"{row.slug}.npz") as arrays:
             targets = arrays["targets"]
         utility = _array(home / "signals" / "utility" / f"{row.slug}.npy")
+        models = len(targets) if results.targets is None else results.targets
         found = point(
             stored.scores,
             stored.membership,
             utility[targets][:, stored.examples],
             label=row.slug,
             targets=targets,
-            resampling=Bootstrap(
-                results.targets, stored.scores.shape[1], results.config["resamples"]
-            ),
+            resampling=Bootstrap(models, stored.scores.shape[1], results.config["resamples"]),
         )
         region = None if row.region == "-" else row.region
         name = method_name(row.recipe, region, row.defence)

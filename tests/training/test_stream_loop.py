@@ -314,6 +314,7 @@ def test_divergence_is_told(stream: Stream) -> None:
     ],
 )
 def test_bad_input(stream: Stream, recipe: Recipe, options: dict, message: str) -> None:
-    rows = options.get("reference", ())
+    given = dict(options)
+    rows = given.pop("reference", ())
     with pytest.raises(ValueError, match=message):
-        streamed(NORMED, recipe, replace(stream, reference=rows), **options)
+        streamed(NORMED, recipe, replace(stream, reference=rows), **given)
