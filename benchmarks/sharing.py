@@ -19,7 +19,7 @@ from rows import Table, command, in_turn
 
 from pptp_jax.data import Dataset
 from pptp_jax.fleets import FleetSpec, Runtime, fingerprint, run_fleet, run_fleets
-from pptp_jax.fleets.sharing import plan_sharing
+from pptp_jax.fleets.shared_phases import plan_sharing
 from pptp_jax.study import load_study
 from pptp_jax.training import Strategy
 

@@ -267,7 +267,7 @@ def leaks_of(own: Mapping[str, Study], data: Dataset, out: Path) -> dict[str, An
     }
 
 
-def told(estimate: Mapping[str, float | None], digits: int = 3) -> str:
+def interval(estimate: Mapping[str, float | None], digits: int = 3) -> str:
     """A number with its interval."""
     if estimate["value"] is None:
         return "n/a"
@@ -285,12 +285,12 @@ def table(leaks: Mapping[str, Any]) -> str:
         for start in STARTS:
             by_group = [leaks["points"][f"{start} {group} {attack}"] for group in GROUPS]
             for same in zip(*by_group, strict=True):
-                cells = [start, same[0]["label"], told(same[0]["utility"])]
-                cells += [told(own[name]) for own in same for name in ("auc", "tpr@0.01")]
+                cells = [start, same[0]["label"], interval(same[0]["utility"])]
+                cells += [interval(own[name]) for own in same for name in ("auc", "tpr@0.01")]
                 lines.append("  ".join(cells))
     lines += ["", f"More AUC of {ATTACK} at equal accuracy"]
     lines += [
-        f"{row['group']}: {row['a']} than {row['b']}: {told(row['more AUC'])}"
+        f"{row['group']}: {row['a']} than {row['b']}: {interval(row['more AUC'])}"
         for row in leaks["compared"]
     ]
     return "\n".join(lines) + "\n"

@@ -10,7 +10,7 @@ from rows import planned
 from contestants.networks import MOMENTUM, RATE, Contestant, Network
 from pptp_jax.data import Arrays
 from pptp_jax.training import SGD, Strategy, Trainer, undefended
-from pptp_jax.training.batched_programs import epoch_of_group, start_group
+from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
 
 RULE = SGD(learning_rate=RATE, momentum=MOMENTUM, schedule="constant")
 
@@ -23,18 +23,17 @@ def ours(network: Network, strategy: Strategy) -> Contestant:
     data = strategy.place(shared, None)
     members = strategy.place(jnp.asarray(network.members), 0)
     keys = strategy.place(network.keys, 0)
-    state = start_group(trainer, strategy, RULE, phase, None, keys, data, members, None)
+    rules = GroupRules(trainer, RULE, strategy)
+    state = start_group(rules, phase, None, keys, data, members, None)
     begun = time.perf_counter()
-    epoch = epoch_of_group.lower(
-        trainer, strategy, RULE, phase, state, data, members, keys, 0, 0
-    ).compile()
+    epoch = epoch_of_group.lower(rules, phase, state, data, members, keys, 0, 0).compile()
     compiling = time.perf_counter() - begun
     plan = planned(epoch)
     memory = plan.argument_size_in_bytes + plan.output_size_in_bytes + plan.temp_size_in_bytes
 
     def run() -> np.ndarray:
         nonlocal state
-        state, loss = epoch(RULE, phase, state, data, members, keys, 0, 0)
+        state, loss = epoch(rules, phase, state, data, members, keys, 0, 0)
         return np.asarray(jax.block_until_ready(loss))
 
     return Contestant(run, compiling, memory - plan.alias_size_in_bytes)

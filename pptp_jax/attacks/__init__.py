@@ -6,24 +6,21 @@ what; the targets are the models under attack, all others are their shadows; a l
 """
 
 from pptp_jax.attacks.attack import Attack, attack_targets
+from pptp_jax.attacks.attack_of import attack_of
 from pptp_jax.attacks.base import base_offline, base_online
 from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.label_only import boundary_distance, noise
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
 from pptp_jax.attacks.metric_attacks import confidence, correctness, entropy, modified_entropy
 from pptp_jax.attacks.multivariate_lira import lira_multivariate
-from pptp_jax.attacks.probed import (
-    boundary_distance,
-    gradient_norm,
-    input_gradient_norm,
-    noise,
-)
 from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
-from pptp_jax.attacks.registry import ATTACKS, attack_of
+from pptp_jax.attacks.registry import ATTACKS
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
+from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm
 from pptp_jax.attacks.ye import attack_p, attack_r
 
 __all__ = [

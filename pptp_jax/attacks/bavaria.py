@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.leave_one_out import Fit, fits, without
 from pptp_jax.attacks.likelihood_ratio import log_ratio
-from pptp_jax.attacks.pooled import pooled_variance, typical
+from pptp_jax.attacks.pooled_variance import pooled_variance, typical
 
 
 def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:

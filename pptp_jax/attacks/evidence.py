@@ -8,9 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Shaped
 
-from pptp_jax.attacks.declared import PARTS, declaration, shaped
-from pptp_jax.attacks.derived import OnExamples, Signals, derived, follows
-from pptp_jax.attacks.rows import check_different, check_mask, numbers, rows_of
+from pptp_jax.attacks.rows import (
+    check_different,
+    check_mask,
+    check_membership,
+    check_same_shapes,
+    numbers,
+    rows_of,
+)
+from pptp_jax.attacks.signal_derivation import OnExamples, Signals, derived, follows
+from pptp_jax.attacks.signal_registry import PARTS, declaration, shaped
 from pptp_jax.tasks import Signal
 from pptp_jax.validation import AttackUnavailable, Refused
 
@@ -31,7 +38,7 @@ class Evidence:
         membership: who is a member of which shadow.
         target_among_shadows: which shadow each target is itself, to be left out; −1 for none.
         declared: declarations of signals, beside or in the place of those that
-            `pptp_jax.attacks.declared.KNOWN` has.
+            `pptp_jax.attacks.signal_registry.KNOWN` has.
         labels: the examples' labels.
         inputs: the examples themselves, for attacks that learn from them.
         examples: the examples under attack; None for all. Of the others, attacks that learn from
@@ -148,20 +155,11 @@ class Evidence:
             array([-1,  0])
         """
         membership = np.asarray(membership)
-        if membership.ndim != 2 or membership.dtype != bool:
-            raise Refused(
-                "membership must be boolean, of shape (models, examples), got "
-                f"{membership.dtype} of shape {membership.shape}"
-            )
+        check_membership(membership)
         models = len(membership)
         arrays = shaped(signals, declared, *membership.shape)
         others = shaped(mismatched_shadow_signals or {}, declared, *membership.shape)
-        for name in others.keys() & arrays.keys():
-            if others[name].shape != arrays[name].shape:
-                raise Refused(
-                    "mismatched shadow signals must have the shape of the targets' own, "
-                    f"{arrays[name].shape}, got {others[name].shape}"
-                )
+        check_same_shapes(others, arrays)
         of_target = numbers(targets, "target", models)
         of_shadow = numbers(shadows, "shadow", models)
         place = np.full(models, -1)
@@ -240,15 +238,7 @@ class Evidence:
     def shadow_signal(
         self, signal: str | Signal, *, all_examples: bool = False
     ) -> Shaped[Array, "shadows ..."]:
-        """A signal of the shadows on the examples under attack, or on all there are.
-
-        Args:
-            signal: its name, or its declaration.
-            all_examples: on all there are.
-
-        Raises:
-            AttackUnavailable: if it is not there, nor what it is derived from.
-        """
+        """A signal of the shadows, as `target_signal` gives one of the targets."""
         return self._taken(self.shadows, signal, all_examples)
 
     def shadow_membership(self, *, all_examples: bool = False) -> Bool[np.ndarray, "shadows _"]:

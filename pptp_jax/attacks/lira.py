@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.leave_one_out import Fit, fits, without
 from pptp_jax.attacks.likelihood_ratio import log_ratio, near
-from pptp_jax.attacks.pooled import pooled_variance
+from pptp_jax.attacks.pooled_variance import pooled_variance
 from pptp_jax.attacks.published_lira import published_offline, published_online
 from pptp_jax.validation import one_of
 
@@ -41,7 +41,7 @@ def lira_online(
         evidence: with φ.
         variance: `per_example`; `global`, the variance within examples pooled over all of them;
             or `auto`: per example from 64 models up, the target counted. Of examples with a gross
-            outlier the pooled variance takes no notice (see `pptp_jax.attacks.pooled`).
+            outlier the pooled variance takes no notice (see `pptp_jax.attacks.pooled_variance`).
         reference_compat: computes as the published code does (see `published_online`).
 
     Returns:

@@ -3,7 +3,7 @@
 from jaxtyping import Array, Float
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.joined import fit
+from pptp_jax.attacks.query_mean import fit
 
 
 def loss(evidence: Evidence) -> Float[Array, "targets attacked"]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.joined import mean_probability
+from pptp_jax.attacks.query_mean import mean_probability
 from pptp_jax.attacks.thresholds import class_thresholds
 from pptp_jax.tasks import Signal
 

@@ -15,7 +15,7 @@ from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.leave_one_out_covariance import Spread, spreads, without
 from pptp_jax.attacks.likelihood_ratio import log_ratio
 from pptp_jax.attacks.lira import Variance, pools
-from pptp_jax.attacks.pooled import typical
+from pptp_jax.attacks.pooled_variance import typical
 from pptp_jax.validation import AttackUnavailable
 
 # Correlations are made this much smaller, so that queries that always agree can be told apart.

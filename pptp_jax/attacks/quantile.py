@@ -7,16 +7,16 @@ References:
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.learning import fitted, folds_of, scored
+from pptp_jax.attacks.folds import Folds, fitted, folds_of, scored
 from pptp_jax.attacks.perceptron import Layer, outputs
 from pptp_jax.validation import at_least, one_of, positive
 
@@ -80,20 +80,14 @@ def quantile_regression(
     known = _without_gross(evidence.shadow_signal("confidence", all_examples=True).mean(axis=1))
     # The networks see φ on a common scale, where their first guess is not far off.
     centre, scale = known.mean(), known.std() + 1e-6
-    return _run(
-        head,
-        tuple(hidden),
-        steps,
-        (evidence.target_signal("confidence").mean(axis=1) - centre) / scale,
-        (known - centre) / scale,
-        jnp.asarray(~evidence.shadow_membership(all_examples=True)),
-        jnp.asarray(inputs),
-        jnp.asarray(inputs if evidence.examples is None else inputs[evidence.examples]),
-        jnp.asarray(dealt.teachers),
-        jnp.asarray(dealt.of_target),
-        learning_rate,
-        seed,
+    given = _Given(
+        own=(evidence.target_signal("confidence").mean(axis=1) - centre) / scale,
+        known=(known - centre) / scale,
+        outside=jnp.asarray(~evidence.shadow_membership(all_examples=True)),
+        inputs=jnp.asarray(inputs),
+        attacked=jnp.asarray(inputs if evidence.examples is None else inputs[evidence.examples]),
     )
+    return _run(head, tuple(hidden), steps, given, dealt, learning_rate, seed)
 
 
 def quantile_nonmembers(
@@ -148,23 +142,34 @@ def quantile_nonmembers(
     found = []
     for i in range(0, len(own), _TOGETHER):
         part = known[i : i + _TOGETHER]
-        alone = jnp.eye(len(part), dtype=bool)
-        scores = _run(
-            head,
-            tuple(hidden),
-            steps,
-            (own[i : i + _TOGETHER] - centre) / scale,
-            (part - centre) / scale,
-            jnp.ones(part.shape, bool),
-            jnp.asarray(inputs[learned]),
-            attacked,
-            alone,
-            jnp.arange(len(part)),
-            learning_rate,
-            seed,
+        given = _Given(
+            own=(own[i : i + _TOGETHER] - centre) / scale,
+            known=(part - centre) / scale,
+            outside=jnp.ones(part.shape, bool),
+            inputs=jnp.asarray(inputs[learned]),
+            attacked=attacked,
         )
-        found.append(scores)
+        alone = Folds(of_target=jnp.arange(len(part)), teachers=jnp.eye(len(part), dtype=bool))
+        found.append(_run(head, tuple(hidden), steps, given, alone, learning_rate, seed))
     return jnp.concatenate(found)
+
+
+class _Given(NamedTuple):
+    """What the networks learn from, and what they judge.
+
+    Attributes:
+        own: the targets' φ.
+        known: the φ that the networks learn from.
+        outside: which pairs are of non-members.
+        inputs: the examples of these pairs.
+        attacked: the examples under attack.
+    """
+
+    own: Float[Array, "targets attacked"]
+    known: Float[Array, "shadows examples"]
+    outside: Bool[Array, "shadows examples"]
+    inputs: Float[Array, "examples features"]
+    attacked: Float[Array, "attacked features"]
 
 
 def _check(head: Head, steps: int, learning_rate: float) -> None:
@@ -196,16 +201,12 @@ def _run(
     head: Head,
     hidden: tuple[int, ...],
     steps: int,
-    own: Float[Array, "targets attacked"],
-    known: Float[Array, "shadows examples"],
-    outside: Bool[Array, "shadows examples"],
-    inputs: Float[Array, "examples features"],
-    attacked: Float[Array, "attacked features"],
-    teachers: Bool[Array, "folds shadows"],
-    of_target: Int[Array, " targets"],
+    given: _Given,
+    folds: Folds,
     learning_rate: float,
     seed: int,
 ) -> Float[Array, "targets attacked"]:
+    known, outside, inputs = given.known, given.outside, given.inputs
     widths = (*hidden, 2 if head == "gaussian" else len(LEVELS))
     loss, score_of = (_gaussian_loss, _deviation) if head == "gaussian" else (_pinball, _place)
 
@@ -219,13 +220,13 @@ def _run(
         return inputs[columns], (known[rows, columns], there.any(axis=1).astype(known.dtype))
 
     params = fitted(
-        widths, loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
+        widths, loss, draw, folds.teachers, steps=steps, learning_rate=learning_rate, seed=seed
     )
 
     def score(params: list[Layer], phi: Float[Array, " attacked"]) -> Float[Array, " attacked"]:
-        return score_of(outputs(params, attacked), phi)
+        return score_of(outputs(params, given.attacked), phi)
 
-    return scored(score, params, of_target, own)
+    return scored(score, params, folds.of_target, given.own)
 
 
 def _gaussian_loss(

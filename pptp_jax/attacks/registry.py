@@ -1,27 +1,21 @@
 """All attacks, and what each of them asks for."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from pptp_jax.attacks.attack import Attack
 from pptp_jax.attacks.base import base_offline, base_online
 from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
+from pptp_jax.attacks.label_only import boundary_distance, noise
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
 from pptp_jax.attacks.metric_attacks import confidence, correctness, entropy, modified_entropy
 from pptp_jax.attacks.multivariate_lira import lira_multivariate
-from pptp_jax.attacks.probed import (
-    boundary_distance,
-    gradient_norm,
-    input_gradient_norm,
-    noise,
-)
 from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
+from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm
 from pptp_jax.attacks.ye import attack_p, attack_r
-from pptp_jax.validation import one_of
 
 _PHI = ("confidence",)
 _LOG_PROB = ("log_prob",)
@@ -281,24 +275,3 @@ _EVERY = (
 # All of them leave a target out of its shadows, by sums or by folds: the tests compare their scores
 # with those of each target alone.
 ATTACKS: dict[str, Attack] = {attack.name: replace(attack, leaves_out=True) for attack in _EVERY}
-
-
-def attack_of(attack: str | Attack, others: Sequence[str | Attack] = ()) -> Attack:
-    """An attack by its name; an attack as it is.
-
-    Args:
-        attack: the attack, or the name of one of `ATTACKS` or of `others`.
-        others: attacks with names of their own.
-
-    Raises:
-        Refused: if there is no attack of this name.
-
-    Examples:
-        >>> attack_of("loss").title, attack_of(ATTACKS["loss"].using(mine=1)).name
-        ('LOSS', 'loss(mine=1)')
-    """
-    if isinstance(attack, Attack):
-        return attack
-    known = {**ATTACKS, **{one.name: one for one in others if isinstance(one, Attack)}}
-    one_of(known, attack=attack)
-    return known[attack]

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.population_rank import beaten, offline_reference
 from pptp_jax.attacks.probabilities import Probability, references, target_and_shadows
-from pptp_jax.attacks.tuning import tuned_a
+from pptp_jax.attacks.rmia_coefficient import tuned_a
 from pptp_jax.validation import AttackUnavailable, fraction, one_of, positive
 
 

@@ -1,6 +1,6 @@
 """Choosing models and examples by their numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
@@ -62,6 +62,45 @@ def check_mask(mask: Bool[np.ndarray, " total"], what: str, total: int, of: str)
             f"{what} must be a mask of the {total} {of}, got {mask.dtype} of shape {mask.shape}"
         )
     positive(**{what: int(mask.sum())})
+
+
+def check_membership(membership: Shaped[np.ndarray, "..."]) -> None:
+    """Refuses what is no matrix of truth values.
+
+    Raises:
+        Refused: saying what it should be.
+
+    Examples:
+        >>> check_membership(np.ones(3))
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: membership must be boolean, of shape ...
+    """
+    if membership.ndim != 2 or membership.dtype != bool:
+        raise Refused(
+            "membership must be boolean, of shape (models, examples), got "
+            f"{membership.dtype} of shape {membership.shape}"
+        )
+
+
+def check_same_shapes(
+    shadows: Mapping[str, Shaped[np.ndarray, "..."]],
+    targets: Mapping[str, Shaped[np.ndarray, "..."]],
+) -> None:
+    """Refuses mismatched shadow signals that have another shape than the targets' own.
+
+    Raises:
+        Refused: naming both shapes.
+
+    Examples:
+        >>> check_same_shapes({"correct": np.ones((2, 1, 3))}, {"correct": np.ones((2, 1, 3))})
+    """
+    for name in shadows.keys() & targets.keys():
+        if shadows[name].shape != targets[name].shape:
+            raise Refused(
+                "mismatched shadow signals must have the shape of the targets' own, "
+                f"{targets[name].shape}, got {shadows[name].shape}"
+            )
 
 
 def rows_of(

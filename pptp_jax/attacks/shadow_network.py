@@ -8,15 +8,15 @@ References:
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.learning import fitted, folds_of, scored
+from pptp_jax.attacks.folds import Folds, fitted, folds_of, scored
 from pptp_jax.attacks.perceptron import Layer, outputs
 from pptp_jax.validation import AttackUnavailable, at_least, one_of, positive
 
@@ -80,9 +80,8 @@ def shadow_network(
         evidence.shadow_signal("logits", all_examples=True),
     )
     features = partial(_output_features, order, known.shape[-1])
-    return _learned(
-        evidence, own, known, labels, features, hidden, steps, learning_rate, folds, seed
-    )
+    training = _Training(tuple(hidden), steps, learning_rate, folds, seed)
+    return _learned(evidence, own, known, labels, features, training)
 
 
 def augmentation(
@@ -133,9 +132,8 @@ def augmentation(
         )
     # No class is told, so that all weigh as one.
     labels = np.zeros(known.shape[2], int)
-    return _learned(
-        evidence, own, known, labels, _correct_features, hidden, steps, learning_rate, folds, seed
-    )
+    training = _Training(tuple(hidden), steps, learning_rate, folds, seed)
+    return _learned(evidence, own, known, labels, _correct_features, training)
 
 
 def _output_features(
@@ -158,55 +156,71 @@ def _correct_features(
     return correct.astype(jnp.float32)
 
 
+class _Training(NamedTuple):
+    """How the networks are trained; see `shadow_network`."""
+
+    hidden: tuple[int, ...]
+    steps: int
+    learning_rate: float
+    folds: int
+    seed: int
+
+
+class _Given(NamedTuple):
+    """What the networks learn from, and what they judge.
+
+    Attributes:
+        own: the targets' signal.
+        known: the shadows' signal.
+        members: which pairs are of members.
+        labels: the labels of all examples.
+        attacked: the labels of those under attack.
+    """
+
+    own: Shaped[Array, "targets queries attacked ..."]
+    known: Shaped[Array, "shadows queries examples ..."]
+    members: Bool[Array, "shadows examples"]
+    labels: Int[Array, " examples"]
+    attacked: Int[Array, " attacked"]
+
+
 def _learned(
     evidence: Evidence,
     own: Float[Array, "targets queries attacked ..."],
     known: Float[Array, "shadows queries examples ..."],
     labels: Int[np.ndarray, " examples"],
     features: Features,
-    hidden: Sequence[int],
-    steps: int,
-    learning_rate: float,
-    folds: int,
-    seed: int,
+    training: _Training,
 ) -> Float[Array, "targets attacked"]:
+    hidden, steps, learning_rate, folds, seed = training
     at_least(1, steps=steps, folds=folds)
     positive(learning_rate=learning_rate)
     dealt = folds_of(evidence, folds)
     attacked = labels if evidence.examples is None else labels[evidence.examples]
-    return _run(
-        features,
-        tuple(hidden),
-        steps,
-        own,
-        known,
-        jnp.asarray(evidence.shadow_membership(all_examples=True)),
-        jnp.asarray(labels),
-        jnp.asarray(attacked),
-        jnp.asarray(dealt.teachers),
-        jnp.asarray(dealt.of_target),
-        learning_rate,
-        seed,
-        int(labels.max()) + 1,
+    given = _Given(
+        own=own,
+        known=known,
+        members=jnp.asarray(evidence.shadow_membership(all_examples=True)),
+        labels=jnp.asarray(labels),
+        attacked=jnp.asarray(attacked),
     )
+    classes = int(labels.max()) + 1
+    return _run(features, hidden, steps, classes, given, dealt, learning_rate, seed)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 12))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _run(
     features: Features,
     hidden: tuple[int, ...],
     steps: int,
-    own: Float[Array, "targets queries attacked ..."],
-    known: Float[Array, "shadows queries examples ..."],
-    members: Bool[Array, "shadows examples"],
-    labels: Int[Array, " examples"],
-    attacked: Int[Array, " attacked"],
-    teachers: Bool[Array, "folds shadows"],
-    of_target: Int[Array, " targets"],
+    classes: int,
+    given: _Given,
+    folds: Folds,
     learning_rate: float,
     seed: int,
-    classes: int,
 ) -> Float[Array, "targets attacked"]:
+    known, members, labels = given.known, given.members, given.labels
+
     def draw(
         key: Key[Array, ""], own: Bool[Array, " shadows"]
     ) -> tuple[Array, tuple[Array, Array]]:
@@ -225,14 +239,20 @@ def _run(
         return (weight * jax.nn.softplus(jnp.where(member, -odds, odds))).mean()
 
     params = fitted(
-        (*hidden, 2), loss, draw, teachers, steps=steps, learning_rate=learning_rate, seed=seed
+        (*hidden, 2),
+        loss,
+        draw,
+        folds.teachers,
+        steps=steps,
+        learning_rate=learning_rate,
+        seed=seed,
     )
 
     def score(params: list[Layer], signal: Array) -> Float[Array, " attacked"]:
-        found = outputs(params, features(jnp.moveaxis(signal, 1, 0), attacked))
+        found = outputs(params, features(jnp.moveaxis(signal, 1, 0), given.attacked))
         return found[:, 1] - found[:, 0]
 
-    return scored(score, params, of_target, own)
+    return scored(score, params, folds.of_target, given.own)
 
 
 def _weights(

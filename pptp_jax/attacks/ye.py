@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.joined import fit
 from pptp_jax.attacks.population_rank import beaten
+from pptp_jax.attacks.query_mean import fit
 
 
 def attack_p(evidence: Evidence) -> Float[Array, "targets attacked"]:

@@ -1,5 +1,6 @@
 """Audits: models that were trained elsewhere, and lower bounds on ε from canaries."""
 
+from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.audit.bound import EpsilonBound
 from pptp_jax.audit.canaries import CanaryAudit
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
@@ -11,6 +12,7 @@ from pptp_jax.audit.run import run_canaries
 from pptp_jax.audit.signals import audit_signals
 
 __all__ = [
+    "AuditReport",
     "CanaryAudit",
     "EpsilonBound",
     "audit_model",

@@ -1,4 +1,4 @@
-"""The runs of an audit by canaries: a fleet that is asked about canaries and what was held out."""
+"""The runs of an audit by canaries: a fleet that is queried on canaries and held-out examples."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from pptp_jax.fleets import FleetSpec, Runtime, fingerprint, run_fleet
 from pptp_jax.training import Recipe
 
 
-class Asked(NamedTuple):
+class CanaryAnswers(NamedTuple):
     """What the runs of a recipe answer.
 
     Attributes:
@@ -26,9 +26,9 @@ class Asked(NamedTuple):
     finite: Bool[np.ndarray, " runs"]
 
 
-def asked(
+def canary_answers(
     audit: CanaryAudit, planted: Planted, recipe: Recipe, fleets: Path, runtime: Runtime
-) -> Asked:
+) -> CanaryAnswers:
     """Trains the runs of a recipe and asks them, or reads what an earlier audit has left.
 
     Args:
@@ -49,9 +49,9 @@ def asked(
         optimizer=audit.optimizer,
         batch_size=audit.batch_size,
         seed=audit.seed,
-        asked=np.concatenate([planted.canaries, planted.held_out]),
+        queried=np.concatenate([planted.canaries, planted.held_out]),
     )
     key = fingerprint(spec)
     end = run_fleet(spec, fleets / f"{recipe.slug}-{key[:12]}", runtime, key=key).end
     confidence = np.array(end.confidence[:, 0, : audit.canaries])
-    return Asked(confidence, end.utility[:, audit.canaries :], end.finite)
+    return CanaryAnswers(confidence, end.utility[:, audit.canaries :], end.finite)

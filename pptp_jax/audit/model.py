@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Int, PyTree, Shaped
 
-from pptp_jax.audit.asking import Apply, Asked, is_array
 from pptp_jax.audit.foreign import plain
+from pptp_jax.audit.model_logits import Apply, ModelLogits, is_array
 from pptp_jax.audit.signals import audit_signals
 from pptp_jax.audit.user_signals import check_inputs
 from pptp_jax.validation import Refused, at_least
@@ -43,7 +43,7 @@ def audit_model(
             sequence of (params, membership), or (stacked params, membership matrix). Membership is
             over the members and then the non-members, in their order.
         batch_size: how many answers are computed at once; bounds memory alone.
-        **options: as `audit_signals` takes them: `attacks`, `name`, `out`, `resamples`, `seed`.
+        **options: as `audit_signals` takes them: `attacks`, `report`, `resamples`, `seed`.
 
     Returns:
         As `audit_signals`; `pptp_jax.report.render_attacks` makes a table of it.
@@ -74,7 +74,7 @@ def audit_model(
     inputs = check_inputs(inputs)
     own = np.arange(len(inputs)) < len(members[0])
     models, rows = _listed(shadows, len(inputs))
-    ask = Asked(apply, inputs, batch_size)
+    ask = ModelLogits(apply, inputs, batch_size)
     ask.check_alone(params)
     logits = np.stack([ask(model) for model in (params, *models)])
     return audit_signals(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pptp_jax.audit.canaries import CanaryAudit, Planted
-from pptp_jax.audit.fleet import asked
+from pptp_jax.audit.fleet import canary_answers
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.one_run import epsilon_in_one_run
@@ -75,7 +75,7 @@ def _run(audit: CanaryAudit, out: Path, runtime: Runtime, command: str | None) -
     write(out / "README.md", lambda file: file.write(readme))
     rows = []
     for recipe in audit.recipes:
-        scores, correct, finite = asked(audit, planted, recipe, out / "fleets", runtime)
+        scores, correct, finite = canary_answers(audit, planted, recipe, out / "fleets", runtime)
         if not finite.any():
             raise Refused(f"{recipe.slug} diverged in every run: nothing is left to audit")
         arrays = {"scores": scores, "present": planted.present, "finite": finite}

@@ -10,22 +10,22 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import ATTACKS, Attack, attack_of
-from pptp_jax.attacks.declared import axes_of
+from pptp_jax.attacks.signal_registry import axes_of
+from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.audit.readme import signals_readme
 from pptp_jax.audit.user_signals import Given, given_signals
 from pptp_jax.evaluation import attack
-from pptp_jax.evaluation.learned import too_few, unlearned
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.evaluation.slices import among_whom
+from pptp_jax.evaluation.warnings import too_few, unlearned
 from pptp_jax.metrics import masked_mean, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.training.single_precision import in_single_precision
-from pptp_jax.validation import at_least, given, python_number, several
-from pptp_jax.validation.names import path, word
+from pptp_jax.validation import at_least, python_number, several
 
 PACKAGES = ("numpy", "scipy")
 # The attack that stands for all others where one must: the first of these that was possible.
@@ -38,15 +38,11 @@ def audit_signals(
     membership: Bool[np.ndarray, "*models examples"],
     labels: Int[np.ndarray, " examples"] | None = None,
     *,
-    inputs: Shaped[np.ndarray, "examples ..."] | None = None,
-    targets: Sequence[int] | None = None,
-    shadows: Sequence[int] | None = None,
     attacks: Sequence[str | Attack] = tuple(ATTACKS),
-    name: str = "audit",
-    out: Path | str | None = None,
-    command: str | None = None,
+    report: AuditReport = AuditReport(),  # noqa: B008 - frozen
     resamples: int = 500,
     seed: int = 0,
+    **evidence: Any,
 ) -> dict[str, Any]:
     """Attacks models by their signals, with every attack that these and their number allow.
 
@@ -55,17 +51,13 @@ def audit_signals(
             `docs/audits.md` for their shapes.
         membership: (models, examples), or (examples,) of a single model.
         labels: the examples' classes; `logits` need them.
-        inputs: the examples themselves, for attacks that learn from them.
-        targets: the models under attack; None for all.
-        shadows: the models that may help the attacker; None for all. They must have been trained as
-            the targets were.
         attacks: which attacks are tried, or their names; by default all of them.
-        name: what the report is called.
-        out: a directory for `report.html`, `results.json`, `table.txt`, `roc.png`, `scores/` and
-            `README.md`; None writes nothing.
-        command: what a person types to get the same numbers, to be written down.
+        report: where the report goes, and what it is called.
         resamples: the number of bootstrap resamples of targets and examples behind each interval.
         seed: what the bootstrap depends on.
+        **evidence: the models that are `targets` and `shadows`, all unless they are named, and
+            `inputs`, the examples themselves, for attacks that learn from them. Shadows must have
+            been trained as the targets were.
 
     Returns:
         What `results.json` holds: a study's results with one row. An attack that was not possible
@@ -92,14 +84,10 @@ def audit_signals(
     resamples, seed = python_number(resamples), python_number(seed)
     for one in attacks:
         attack_of(one)
-    word(name=name, **given(command=command))
-    path(**given(out=out))
-    out = None if out is None else Path(out)
+    out = report.directory
     if out is not None:
         check_kind(out, "signals")
-    handed = given_signals(
-        signals, membership, labels, inputs=inputs, targets=targets, shadows=shadows
-    )
+    handed = given_signals(signals, membership, labels, **evidence)
     draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
     seen = attack(
         handed.signals,
@@ -112,11 +100,11 @@ def audit_signals(
         **draws,
     )
     rows, truth, scores = handed.targets, seen.membership, seen.scores
-    evidence = handed.evidence()
+    held = handed.evidence()
     accuracy: dict[str, Any] = {}
     warnings = too_few(truth)
-    if evidence.has("correct"):
-        correct = np.asarray(evidence.target_signal("correct"))[:, 0]
+    if held.has("correct"):
+        correct = np.asarray(held.target_signal("correct"))[:, 0]
         for key, chosen in (("train_utility", truth), ("utility", ~truth)):
             accuracy[key] = masked_mean(correct, chosen, **draws)
         if handed.labels is not None and truth.any(axis=1).all():
@@ -133,7 +121,7 @@ def audit_signals(
     )
     row = RecipeResult(
         slug="given",
-        recipe=name,
+        recipe=report.name,
         notes=seen.notes,
         warnings=tuple(warnings),
         attacks=seen.results,
@@ -144,8 +132,8 @@ def audit_signals(
     classes = handed.signals["logits"].shape[-1] if "logits" in handed.signals else None
     queries = [array.shape[1] for key, array in handed.signals.items() if "queries" in axes_of(key)]
     found = {
-        "study": name,
-        "command": command,
+        "study": report.name,
+        "command": report.command,
         "config": {
             "signals": {key: list(array.shape) for key, array in handed.signals.items()},
             "targets": rows.tolist(),

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import Evidence
-from pptp_jax.attacks.declared import KNOWN, axes_of
 from pptp_jax.attacks.rows import numbers
+from pptp_jax.attacks.signal_registry import KNOWN, axes_of
 from pptp_jax.audit.foreign import as_float32, plain
 from pptp_jax.audit.odds import of_logits, of_losses
 from pptp_jax.validation import Refused, at_least, one_of

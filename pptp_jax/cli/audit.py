@@ -33,7 +33,7 @@ def audit(
     what each file is.
     """
     from pptp_jax.attacks import ATTACKS
-    from pptp_jax.audit import audit_signals, read_given
+    from pptp_jax.audit import AuditReport, audit_signals, read_given
     from pptp_jax.evaluation.results import RunResults
     from pptp_jax.report import render_attacks
 
@@ -44,9 +44,9 @@ def audit(
         results = audit_signals(
             **given,
             attacks=attacks or tuple(ATTACKS),
-            name=signals.stem,
-            out=directory,
-            command=typed("audit", **options, resamples=resamples),
+            report=AuditReport(
+                directory, signals.stem, typed("audit", **options, resamples=resamples)
+            ),
             resamples=resamples,
         )
     page = directory / "report.html"

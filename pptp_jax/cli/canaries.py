@@ -47,7 +47,9 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
                 chosen,
                 directory,
                 command=typed("canaries", audit, data=data),
-                runtime=Runtime(resume=resume, on_progress=on_progress, stop=interruption.asked),
+                runtime=Runtime(
+                    resume=resume, on_progress=on_progress, stop=interruption.requested
+                ),
             )
     with errors_as_sentences():
         table = render_canaries(results)

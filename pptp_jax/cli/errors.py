@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from pptp_jax.cli.output import told
+from pptp_jax.cli.output import log
 from pptp_jax.validation import Refused
 
 
@@ -42,5 +42,5 @@ def errors_as_sentences(
             raise
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        told(f"interrupted; {on}" if resumable else "interrupted")
+        log(f"interrupted; {on}" if resumable else "interrupted")
         sys.exit(code())

@@ -16,9 +16,9 @@ class Interruption:
 
     Examples:
         >>> with Interruption() as interruption:
-        ...     _ = interruption.asked()  # at the end of each epoch
+        ...     _ = interruption.requested()  # at the end of each epoch
         ...     signal.raise_signal(signal.SIGTERM)
-        ...     interruption.asked(), interruption.exit_code
+        ...     interruption.requested(), interruption.exit_code
         (True, 143)
     """
 
@@ -43,7 +43,7 @@ class Interruption:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         """Whether to stop, to be called where an epoch has ended."""
         self._ended = time.monotonic()
         return self._signal is not None

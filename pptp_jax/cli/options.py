@@ -47,7 +47,7 @@ def _recipes_of_study(context: click.Context, parameter: click.Parameter, begun:
     study = context.params.get("study") or next(iter(context.args), None)
     if study is None:
         return []
-    from pptp_jax.study.config import load_study, recipe_names
+    from pptp_jax.study.study_file import load_study, recipe_names
 
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # whatever the file may print
         try:

@@ -31,8 +31,8 @@ def _instead(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("pptp_instead", _instead)
 
 
-def told(sentence: str) -> None:
-    """Tells a person, on the standard error, of work that goes on whether or not this is read."""
+def log(sentence: str) -> None:
+    """Writes a sentence to the standard error, of work that goes on whether or not this is read."""
     with suppress(OSError):
         click.echo(sentence, err=True)
 
@@ -60,7 +60,7 @@ def safe_output() -> Iterator[None]:
         if error.filename is not None:  # of a file, not of a stream
             raise
         if error.errno != errno.EPIPE:
-            told(f"Error: the output could not be written: {error.strerror}")
+            log(f"Error: the output could not be written: {error.strerror}")
         for stream in streams:
             _discard_unwritten(stream)
         sys.exit(1)

@@ -8,7 +8,7 @@ from pptp_jax.cli.command_line import typed
 from pptp_jax.cli.distributed_options import shared_work
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import data_option, out_option, recipe_option, study_argument
-from pptp_jax.cli.output import told
+from pptp_jax.cli.output import log
 from pptp_jax.cli.strategy_option import chooser, probed
 
 
@@ -136,8 +136,8 @@ def run(
                         processes=shared,
                         resume=resume,
                         on_progress=on_progress,
-                        stop=interruption.asked,
-                        log=told,
+                        stop=interruption.requested,
+                        log=log,
                     ),
                     strategy=choose,
                     command=typed("run", study, **options),

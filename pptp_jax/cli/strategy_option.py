@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from pptp_jax.cli.output import told
+from pptp_jax.cli.output import log
 
 if TYPE_CHECKING:
     from pptp_jax.study import Study
@@ -35,7 +35,7 @@ def chooser(
             memory=memory,
             devices=devices,
             data_devices=data_devices,
-            tell=told,
+            log=log,
         )
     fixed = Strategy(order=cast("Order", order), devices=devices, data_devices=data_devices)
     return lambda study, data: fixed

@@ -1,6 +1,6 @@
 """A data set that stays on disk: its examples are read, by grain, as training needs them."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from pptp_jax.data.augmentation import Augmentation
 from pptp_jax.validation import Refused, at_least, positive
 
 Examples = tuple[Shaped[np.ndarray, "batch ..."], Int[np.ndarray, " batch"]]
@@ -36,6 +37,8 @@ class Stream:
         source: gives any example as a pair of input and label.
         num_classes: the number of classes.
         scale: what the inputs are multiplied by before a model sees them.
+        reference: the rows of the reference examples, which are kept in memory.
+        augmentation: what is done to inputs in training; None for nothing.
         prepare: makes an input of what the source gives, such as an image of one size; the same for
             the same image. None leaves it as it is.
         ahead: how many batches are read ahead, each by a thread of its own; 0 reads a batch when it
@@ -60,6 +63,8 @@ class Stream:
     source: RandomAccess
     num_classes: int
     scale: float = 1.0
+    reference: Sequence[int] | Int[np.ndarray, " reference"] = ()
+    augmentation: Augmentation | None = None
     prepare: Callable[[np.ndarray], np.ndarray] | None = None
     ahead: int = 4
     workers: int = 0

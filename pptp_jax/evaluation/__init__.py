@@ -2,19 +2,19 @@
 
 from pptp_jax.evaluation.attack import AttackResults, attack
 from pptp_jax.evaluation.curve import Curve, frontier
-from pptp_jax.evaluation.matched import Matched
-from pptp_jax.evaluation.matching import STATISTICS, matched_utility
+from pptp_jax.evaluation.matched_comparison import MatchedComparison
+from pptp_jax.evaluation.matched_utility import STATISTICS, matched_utility
 from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import AttackResult, RecipeResult, RunResults
-from pptp_jax.evaluation.stored import read_results
+from pptp_jax.evaluation.run_files import read_results
 
 __all__ = [
     "STATISTICS",
     "AttackResult",
     "AttackResults",
     "Curve",
-    "Matched",
+    "MatchedComparison",
     "Measure",
     "Point",
     "RecipeResult",

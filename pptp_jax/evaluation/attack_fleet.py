@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import Attack, Evidence, attack_of
-from pptp_jax.attacks.declared import KNOWN, axes_of, sources
+from pptp_jax.attacks.signal_registry import KNOWN, axes_of, sources
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.fleets import FleetSignals
 from pptp_jax.tasks import Signal

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from pptp_jax.evaluation.curve import Curve
-from pptp_jax.evaluation.matching import STATISTICS, matched_utility
+from pptp_jax.evaluation.matched_utility import STATISTICS, matched_utility
 from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.method import method_name
 from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import RecipeResult, RunResults
-from pptp_jax.evaluation.stored import AGAIN, read_results, read_scores
+from pptp_jax.evaluation.run_files import AGAIN, read_results, read_scores
+from pptp_jax.metrics import Bootstrap
 from pptp_jax.storage.kinds import kind_name, kind_of
 from pptp_jax.validation import Refused
 
@@ -34,9 +35,9 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
 
     Returns:
         Plain data: `measure`, the name of the utility; `rows`, each recipe's utility and attack;
-        `config`, what differs; `comparisons`, as `Matched.to_json` gives them; `unmatched`, why
-        there are none, or None; `left_out`, in sentences, which recipes could not be attacked, and
-        are not compared.
+        `config`, what differs; `comparisons`, as `MatchedComparison.to_json` gives them;
+        `unmatched`, why there are none, or None; `left_out`, in sentences, which recipes could not
+        be attacked, and are not compared.
 
     Raises:
         ValueError: if one is no finished run of a study, is damaged, or they are of different data.
@@ -158,14 +159,14 @@ def _curves(home: Path, results: RunResults, attack: str) -> dict[str, tuple[Poi
         with np.load(home / "scores" / f"{row.slug}.npz") as arrays:
             targets = arrays["targets"]
         utility = _array(home / "signals" / "utility" / f"{row.slug}.npy")
+        models = len(targets) if results.targets is None else results.targets
         found = point(
             stored.scores,
             stored.membership,
             utility[targets][:, stored.examples],
             label=row.slug,
             targets=targets,
-            models=results.targets,
-            resamples=results.config["resamples"],
+            resampling=Bootstrap(models, stored.scores.shape[1], results.config["resamples"]),
         )
         region = None if row.region == "-" else row.region
         name = method_name(row.recipe, region, row.defence)

@@ -43,18 +43,16 @@ def point(
     *,
     label: str = "",
     targets: Int[np.ndarray, " targets"] | None = None,
-    models: int | None = None,
+    resampling: Bootstrap | None = None,
     fprs: Sequence[float] = FPRS,
-    resamples: int = 500,
-    seed: int = 0,
 ) -> Point:
     r"""The point of one fleet, attacked.
 
-    In a resample, target \(t\) weighs as often as its number is drawn among the `models`, and
-    example \(e\) as often as it is drawn among the examples, independently of each other; a pair
-    weighs the product. All points with equal `models`, examples, `resamples` and `seed` stand on
-    the same draws, so differences between them are paired. A fleet of which some models diverged
-    comes with the numbers of those that are left: every target keeps its own draws.
+    In a resample, target \(t\) weighs as often as its number is drawn among all models, and example
+    \(e\) as often as it is drawn among the examples, independently of each other; a pair weighs the
+    product. All points of equal `resampling` stand on the same draws, so differences between them
+    are paired. A fleet of which some models diverged comes with the numbers of those that are left:
+    every target keeps its own draws.
 
     Args:
         scores: the score of each example against each target.
@@ -62,12 +60,11 @@ def point(
             less the rows of diverged models.
         utility: how good each target's answer is; of classifiers, whether it is right.
         label: the setting, for figures and tables.
-        targets: each row's number, from 0 to `models` - 1; by default 0, 1, 2, ...
-        models: how many targets a fleet has when none diverged; by default as many as rows.
+        targets: each row's number, below the models of the resampling; by default 0, 1, 2, ...
+        resampling: the bootstrap resamples: of how many models, when none diverged, and of how many
+            examples; None takes 500 of as many as the scores have.
         fprs: the false-positive rates at which the TPR is taken; those that the sample cannot
             resolve are left out.
-        resamples: the number of bootstrap resamples.
-        seed: what the bootstrap depends on.
 
     Raises:
         ValueError: if shapes or numbers do not fit, or as `roc` does.
@@ -76,23 +73,27 @@ def point(
         >>> membership = np.array([[True, False, True, False]])
         >>> scores = np.array([[2.0, 1.0, 3.0, 0.0]])
         >>> correct = np.array([[True, True, True, False]])
-        >>> found = point(scores, membership, correct, resamples=9)
+        >>> found = point(scores, membership, correct, resampling=Bootstrap(1, 4, resamples=9))
         >>> found.utility.value, found.strength["auc"].value
         (0.5, 1.0)
     """
     rows, examples = scores.shape
     numbers = np.arange(rows) if targets is None else np.asarray(targets)
-    out_of = rows if models is None else models
+    resampling = Bootstrap(rows, examples) if resampling is None else resampling
     if utility.shape != scores.shape:
         raise Refused(
             f"utility and scores must have one shape, got {utility.shape} and {scores.shape}"
         )
-    if numbers.shape != (rows,) or len(set(numbers.tolist()) & set(range(out_of))) != rows:
+    if resampling.examples != examples:
+        raise Refused(
+            f"resampling must be of the {examples} examples, got one of {resampling.examples}"
+        )
+    known = set(range(resampling.models))
+    if numbers.shape != (rows,) or len(set(numbers.tolist()) & known) != rows:
         raise Refused(
             f"targets must be {rows} different numbers, one a row, from 0 to models - 1 = "
-            f"{out_of - 1}, got {numbers.tolist()}"
+            f"{resampling.models - 1}, got {numbers.tolist()}"
         )
-    resampling = Bootstrap(out_of, examples, resamples, seed)
     return Point(
         utility=bootstrap_mean(utility, ~membership, resampling, numbers),
         strength=bootstrap_metrics(scores, membership, resampling, numbers, fprs=fprs),

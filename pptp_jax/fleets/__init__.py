@@ -4,7 +4,7 @@ from pptp_jax.fleets.fingerprint import fingerprint
 from pptp_jax.fleets.own_loop import fleet
 from pptp_jax.fleets.run import run_fleet, run_fleets
 from pptp_jax.fleets.spec import FleetSpec, Runtime
-from pptp_jax.fleets.stored import FleetSignals, StoredFleet
+from pptp_jax.fleets.stored_fleet import FleetSignals, StoredFleet
 
 __all__ = [
     "FleetSignals",

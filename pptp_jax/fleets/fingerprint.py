@@ -40,7 +40,7 @@ def fingerprint(spec: FleetSpec) -> str:
         spec.data.fingerprint,
         hashlib.sha256(np.ascontiguousarray(spec.members, np.int64).data).hexdigest(),
         spec.reference.tolist(),
-        None if spec.asked is None else spec.asked.tolist(),
+        None if spec.queried is None else spec.queried.tolist(),
         spec.seed,
         [query.name for query in spec.queries],
         [[signal.name, describe(signal.settings)] for signal in spec.kept],
@@ -62,7 +62,7 @@ def lowered_program(spec: FleetSpec) -> str:
         model: Model,
         key: Key[Array, ""],
         data: Arrays,
-        asked: Arrays,
+        queried: Arrays,
         members: Int[Array, " members"],
     ) -> dict[str, Shaped[Array, "..."]]:
         train = make_train(
@@ -71,7 +71,7 @@ def lowered_program(spec: FleetSpec) -> str:
         variables, _ = train(key, data, members)
         return collect(
             model.answering(variables),
-            asked,
+            queried,
             task=model.task,
             signals=spec.kept,
             queries=spec.queries,
@@ -85,7 +85,7 @@ def lowered_program(spec: FleetSpec) -> str:
             spec.model,
             jax.eval_shape(lambda: jax.random.key(0)),
             spec.arrays,
-            spec.asked_arrays,
+            spec.queried_arrays,
             jax.ShapeDtypeStruct(spec.members.shape[1:], jnp.int32),
         )
         .as_text()

@@ -9,7 +9,7 @@ from jaxtyping import Array, Int, Shaped
 from pptp_jax.data import Arrays
 from pptp_jax.fleets.spec import FleetSpec
 from pptp_jax.models import Model, Variables
-from pptp_jax.signals import Asked, Layout, Part, collect
+from pptp_jax.signals import Layout, Part, SignalRequest, collect
 from pptp_jax.tasks import Signal
 
 
@@ -24,7 +24,7 @@ def layout(spec: FleetSpec, key: str, epochs: int) -> Layout:
     signals = spec.signals_at(epochs)
     shapes = spec.model.shapes(spec.arrays.batch_shape())
     answers = partial(_answers, spec, spec.model)
-    one = jax.eval_shape(answers, shapes, spec.asked_arrays, jax.random.key(0))
+    one = jax.eval_shape(answers, shapes, spec.queried_arrays, jax.random.key(0))
     stacked = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape), a.dtype), shapes)
     parts = {}
     for signal in signals:
@@ -51,7 +51,7 @@ def _take(spec: FleetSpec, signal: Signal, fleet: Variables) -> Shaped[Array, "m
     assert signal.take is not None
     numbers = tuple(range(len(jax.tree.leaves(fleet)[0])))
     key = jax.random.key(spec.seed)
-    return signal.take(Asked(spec.model, fleet, numbers, spec.arrays, spec.rows, key))
+    return signal.take(SignalRequest(spec.model, fleet, numbers, spec.arrays, spec.rows, key))
 
 
 def _answers(

@@ -21,11 +21,11 @@ from pptp_jax.fleets.fingerprint import fingerprint
 from pptp_jax.fleets.layout import layout, reduced
 from pptp_jax.fleets.plan import available, halved, planned, predicted, read_plan, working
 from pptp_jax.fleets.shards import gather, shard
-from pptp_jax.fleets.sharing import Sharing, Trunk, drop_branches, leave, plan_sharing
+from pptp_jax.fleets.shared_phases import Sharing, Trunk, drop_branches, leave, plan_sharing
 from pptp_jax.fleets.spec import FleetSpec, Runtime
-from pptp_jax.fleets.stored import StoredFleet
+from pptp_jax.fleets.stored_fleet import StoredFleet
 from pptp_jax.models import Variables
-from pptp_jax.signals import Asked, SignalStore
+from pptp_jax.signals import SignalRequest, SignalStore
 from pptp_jax.storage.units import size
 from pptp_jax.training import Branch, Checkpoint, Execution, Strategy, Trained, train_fleet
 
@@ -259,8 +259,10 @@ class _Run:
         """What is known of finished models besides their answers."""
         spec = self.spec
         key = jax.random.key(spec.seed)
-        asked = Asked(spec.model, ended.variables, ended.models, spec.arrays, spec.rows, key)
-        found = {s.name: np.asarray(s.take(asked)) for s in spec.kept if s.take is not None}
+        request = SignalRequest(
+            spec.model, ended.variables, ended.models, spec.arrays, spec.rows, key
+        )
+        found = {s.name: np.asarray(s.take(request)) for s in spec.kept if s.take is not None}
         return found | {"loss": ended.loss, "finite": ended.finite}
 
     def _keep(
@@ -272,10 +274,10 @@ class _Run:
     ) -> None:
         if self._silent:
             return
-        parts, asked = self.stores[epochs].layout.parts, self.spec.asked_arrays
+        parts, queried = self.stores[epochs].layout.parts, self.spec.queried_arrays
 
         def row(place: int, model: int) -> tuple[int, dict[str, np.ndarray]]:
-            seen = self._take(self.spec.model, variables, place, model, asked)
+            seen = self._take(self.spec.model, variables, place, model, queried)
             found = {"finite": jnp.isfinite(seen["confidence"]).all(), **seen}
             found |= {name: of_group[place] for name, of_group in known.items()}
             return model, {name: np.asarray(found[name]) for name in parts}

@@ -38,7 +38,7 @@ class FleetSpec:
         signals: what is kept of each model beside its confidence and its utility: at the end, or
             at every stop where the signal says so.
         queries: the forms in which the models are asked about each example.
-        asked: the rows that they are asked about; None for all.
+        queried: the rows of the queried examples; None for all.
         stops: the epochs after which signals are taken on the way as well.
 
     Examples:
@@ -66,7 +66,7 @@ class FleetSpec:
     augmentation: Augmentation | None = None
     signals: tuple[Signal, ...] = ()
     queries: tuple[Query, ...] = (IDENTITY,)
-    asked: Int[np.ndarray, " asked"] | None = None
+    queried: Int[np.ndarray, " queried"] | None = None
     stops: tuple[int, ...] = ()
 
     @property
@@ -85,14 +85,14 @@ class FleetSpec:
         return Arrays.of(self.data, self.reference, self.augmentation)
 
     @property
-    def rows(self) -> Int[Array, " asked"]:
-        """The rows that models are asked about."""
-        return jnp.arange(len(self.data)) if self.asked is None else jnp.asarray(self.asked)
+    def rows(self) -> Int[Array, " queried"]:
+        """The rows of the queried examples."""
+        return jnp.arange(len(self.data)) if self.queried is None else jnp.asarray(self.queried)
 
     @property
-    def asked_arrays(self) -> Arrays:
-        """The examples that models are asked about, on the device."""
-        if self.asked is None:
+    def queried_arrays(self) -> Arrays:
+        """The queried examples, on the device."""
+        if self.queried is None:
             return self.arrays
         x, y = (jax.tree.map(lambda a: a[self.rows], t) for t in (self.arrays.x, self.arrays.y))
         return self.arrays._replace(x=x, y=y)

@@ -6,6 +6,7 @@ from pptp_jax.locate.choose import choose, explain
 from pptp_jax.locate.measures import Measures
 from pptp_jax.locate.result import RegionRisk, RiskMap
 from pptp_jax.locate.risk_map import risk_map
+from pptp_jax.locate.spec import RiskMapSpec
 
 __all__ = [
     "ATTACK",
@@ -14,6 +15,7 @@ __all__ = [
     "Measures",
     "RegionRisk",
     "RiskMap",
+    "RiskMapSpec",
     "candidates",
     "choose",
     "cuts",

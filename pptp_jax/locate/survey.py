@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.locate.candidates import Region, candidates
-from pptp_jax.locate.fleets import RiskMapSpec
+from pptp_jax.locate.fleets import retrained, train_fleets
 from pptp_jax.locate.measures import Seen
 from pptp_jax.locate.result import MODIFICATIONS, Modification
+from pptp_jax.locate.spec import RiskMapSpec
 from pptp_jax.locate.weight_swaps import signals_after_exchange
 from pptp_jax.models import Variables
 from pptp_jax.signals import gradient_norms
@@ -35,20 +36,19 @@ class Survey(NamedTuple):
     norms: Float[np.ndarray, "blocks models rows"]
 
 
-def survey(spec: RiskMapSpec, rows: Int[np.ndarray, " rows"], on_progress: OnProgress) -> Survey:
+def survey(spec: RiskMapSpec, on_progress: OnProgress) -> Survey:
     """Trains the fleets a group of models at a time, and looks at every modification of each.
 
     Args:
-        spec: how the fleets are trained.
-        rows: the examples whose gradients are looked at.
-        on_progress: is told what is done, and the share of the work that is behind.
+        spec: what is trained, and how.
+        on_progress: receives what is done, and the share of the work that is behind.
     """
     models = len(spec.members)
     # Five fleets are in memory where training alone has one.
     size = fitting_chunk(spec.model, spec.data, spec.batch_size, models)
     groups = chunks(models, max(1, size // 2))
     steps = _Steps(spec, len(groups), on_progress)
-    parts = [_of_group(spec, group, rows, steps) for group in groups]
+    parts = [_of_group(spec, group, steps) for group in groups]
 
     def joined(*seen: Seen) -> Seen:
         return Seen(*map(np.concatenate, zip(*seen, strict=True)))
@@ -81,12 +81,10 @@ class _Steps:
         return lambda now: self(f"{what}: loss {now.loss:.3f}")
 
 
-def _of_group(
-    spec: RiskMapSpec, group: tuple[int, ...], rows: Int[np.ndarray, " rows"], steps: _Steps
-) -> Survey:
+def _of_group(spec: RiskMapSpec, group: tuple[int, ...], steps: _Steps) -> Survey:
     model, data = spec.model, spec.data
     order = [block.name for block in model.blocks]
-    fleets = spec.fleets(group, steps.training("training"))
+    fleets = train_fleets(spec, group, steps.training("training"))
     batches = _batches(spec, group)
 
     def look(fleet: Variables, donors: Variables, chosen: Bool[Array, " blocks"]) -> Seen:
@@ -101,12 +99,12 @@ def _of_group(
         chosen = jnp.array([name in region for name in order])
         for name in MODIFICATIONS[: spec.ways]:
             if name == "retrain":
-                told = steps.training(f"retraining {'+'.join(region)}")
-                retrained = spec.retrained(group, fleets, chosen, told)
-                modified[name, region] = look(retrained, retrained, nothing)
+                report = steps.training(f"retraining {'+'.join(region)}")
+                found = retrained(spec, group, fleets, chosen, report)
+                modified[name, region] = look(found, found, nothing)
             else:
                 modified[name, region] = look(fleets.trained, donors[name], chosen)
-    norms = np.asarray(gradient_norms(model, fleets.trained, data, jnp.asarray(rows)))
+    norms = np.asarray(gradient_norms(model, fleets.trained, data, jnp.asarray(spec.rows)))
     steps("taking gradients")
     return Survey(
         look(fleets.trained, fleets.trained, nothing),

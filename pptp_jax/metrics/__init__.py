@@ -14,12 +14,11 @@ from pptp_jax.metrics.attack_metrics import (
     metric_names,
 )
 from pptp_jax.metrics.bootstrap import Drawn
-from pptp_jax.metrics.calibrated import Calibrated, calibrated_metrics
+from pptp_jax.metrics.calibrated_metrics import CalibratedRates, calibrated_metrics
 from pptp_jax.metrics.clopper_pearson import Interval, clopper_pearson
 from pptp_jax.metrics.delong import delong
 from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
 from pptp_jax.metrics.masked_mean import bootstrap_mean, masked_mean
-from pptp_jax.metrics.ranking import Ranking
 from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.metrics.riskiest import alarm_rates, riskiest
 from pptp_jax.metrics.roc import (
@@ -35,6 +34,7 @@ from pptp_jax.metrics.roc import (
 from pptp_jax.metrics.roc_band import RocBand, roc_band
 from pptp_jax.metrics.slices import Slice, deciles, out_confidence, sliced_metrics
 from pptp_jax.metrics.thresholds import best_threshold, cut_at_fpr
+from pptp_jax.metrics.weighted_ranks import Ranking
 
 __all__ = [
     "FPRS",
@@ -42,7 +42,7 @@ __all__ = [
     "UNRESOLVED",
     "Agreement",
     "Bootstrap",
-    "Calibrated",
+    "CalibratedRates",
     "Coarse",
     "Drawn",
     "Estimate",

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int, Real
 
 from pptp_jax.metrics.bootstrap import Drawn
 from pptp_jax.metrics.estimate import UNRESOLVED, Estimate
-from pptp_jax.metrics.ranking import Ranking, Weighed
 from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.metrics.roc import ppv
+from pptp_jax.metrics.weighted_ranks import Ranking, Weighed
 from pptp_jax.validation import fraction
 
 FPRS = (0.1, 0.01, 0.001, 0.0001)

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from pptp_jax.metrics.bootstrap import Drawn
-from pptp_jax.metrics.ranking import Ranking
 from pptp_jax.metrics.resamples import Bootstrap
+from pptp_jax.metrics.weighted_ranks import Ranking
 from pptp_jax.validation import at_least
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pptp_jax.models.model import Model, Variables, learns
 from pptp_jax.models.precision import in_bfloat16
-from pptp_jax.models.standardized import standardized
+from pptp_jax.models.standardization import standardized
 from pptp_jax.models.starting_from import starting_from
 from pptp_jax.models.statistics import recompute_statistics
 from pptp_jax.models.weights import save_variables

@@ -8,7 +8,7 @@ from pptp_jax.models.convolution import batch_last, examples_first
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
-from pptp_jax.models.rematerialized import call
+from pptp_jax.models.rematerialization import call
 from pptp_jax.validation import at_least, one_of
 
 

@@ -1,13 +1,15 @@
 """A small vision transformer."""
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
-from pptp_jax.models.rematerialized import call
-from pptp_jax.validation import Refused, at_least, fraction
+from pptp_jax.models.rematerialization import call
+from pptp_jax.validation import Refused, at_least, fraction, several
 
 
 class _PatchEmbed(nn.Module):
@@ -112,10 +114,9 @@ def vit(
     *,
     patch: int = 4,
     width: int = 192,
-    depth: int = 6,
+    depths: Sequence[int] = (2, 2, 2),
     heads: int = 3,
     mlp: int = 768,
-    stages: int = 3,
     dropout: float = 0.0,
     remat: bool = False,
 ) -> Model:
@@ -129,10 +130,9 @@ def vit(
         num_classes: the number of outputs.
         patch: the side of a patch; it divides the height and width of the images.
         width: the width of a token.
-        depth: the encoder blocks.
+        depths: the encoder blocks of each stage.
         heads: the heads of the attention; they divide the width.
         mlp: the width of an encoder block's hidden layer.
-        stages: the groups that the encoder blocks are put in, as even as can be, larger ones first.
         dropout: the share of values dropped after the positions, the attention and the two layers
             of an encoder block.
         remat: whether each encoder block is computed anew for the backward pass, for less memory
@@ -143,8 +143,8 @@ def vit(
         ... and `head`, which has the last norm.
 
     Raises:
-        ValueError: if a number is out of range, the heads do not divide the width, or there are
-            more stages than encoder blocks.
+        ValueError: if a number is out of range, there is no stage, or the heads do not divide the
+            width.
 
     References:
         Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020, https://arxiv.org/abs/2010.11929
@@ -153,26 +153,24 @@ def vit(
         >>> [block.name for block in vit(num_classes=10).blocks]
         ['patch_embed', 'stage1', 'stage2', 'stage3', 'head']
     """
-    at_least(1, patch=patch, width=width, depth=depth, heads=heads, mlp=mlp, stages=stages)
+    several(depths=depths)
+    at_least(1, patch=patch, width=width, heads=heads, mlp=mlp, stages=len(depths))
+    at_least(1, **{f"depths[{i}]": depth for i, depth in enumerate(depths)})
     at_least(2, num_classes=num_classes)
     fraction(dropout=dropout)
     if width % heads:
         raise Refused(f"heads must divide the width, got {heads} heads and width {width}")
-    if stages > depth:
-        raise Refused(f"stages must be at most the depth, got {stages} stages and depth {depth}")
-    depths = tuple(depth // stages + (i < depth % stages) for i in range(stages))
     config = {
         "name": "vit",
         "num_classes": num_classes,
         "patch": patch,
         "width": width,
-        "depth": depth,
+        "depths": list(depths),
         "heads": heads,
         "mlp": mlp,
-        "stages": stages,
         "dropout": dropout,
         "remat": remat,
     }
-    module = _ViT(num_classes, patch, width, depths, heads, mlp, dropout, remat)
-    names = [f"stage{i}" for i in range(1, stages + 1)]
+    module = _ViT(num_classes, patch, width, tuple(depths), heads, mlp, dropout, remat)
+    names = [f"stage{i}" for i in range(1, len(depths) + 1)]
     return from_linen(module, ["patch_embed", *names, "head"], config)

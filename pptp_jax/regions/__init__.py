@@ -17,12 +17,12 @@ from pptp_jax.regions.blocks import (
 )
 from pptp_jax.regions.equal_blocks import equal_blocks
 from pptp_jax.regions.paths import align, paths
-from pptp_jax.regions.ranking import top_weights
 from pptp_jax.regions.record import check_record
 from pptp_jax.regions.region_map import RegionMap
 from pptp_jax.regions.regions import Regions
 from pptp_jax.regions.rules import Block, glob
 from pptp_jax.regions.sizes import Size, sizes
+from pptp_jax.regions.top_weights import top_weights
 from pptp_jax.regions.weight_map import WeightMap
 
 __all__ = [

@@ -17,7 +17,7 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
     """One line a pair with its mean difference in utility, then the sentences on the AUC.
 
     Args:
-        comparisons: what `Matched.to_json` gives.
+        comparisons: what `MatchedComparison.to_json` gives.
 
     Returns:
         The table and the verdicts, as plain text.

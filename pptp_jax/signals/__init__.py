@@ -1,6 +1,5 @@
 """Signals: what an attacker sees of trained models, by which queries, and how it is kept."""
 
-from pptp_jax.signals.asked import Asked
 from pptp_jax.signals.boundary_distance import boundary_distance, boundary_signal
 from pptp_jax.signals.collect import collect, utility
 from pptp_jax.signals.feature_margins import FEATURE_MARGINS, feature_margins
@@ -9,6 +8,7 @@ from pptp_jax.signals.input_gradient_norm import INPUT_GRADIENT_NORM, input_grad
 from pptp_jax.signals.layout import Layout, Part
 from pptp_jax.signals.noisy_correct import noise_signal, noisy_correct
 from pptp_jax.signals.queries import FLIP, IDENTITY, Query, check_queries, shift
+from pptp_jax.signals.request import SignalRequest
 from pptp_jax.signals.store import SignalStore
 
 __all__ = [
@@ -17,10 +17,10 @@ __all__ = [
     "GRADIENT_NORMS",
     "IDENTITY",
     "INPUT_GRADIENT_NORM",
-    "Asked",
     "Layout",
     "Part",
     "Query",
+    "SignalRequest",
     "SignalStore",
     "boundary_distance",
     "boundary_signal",

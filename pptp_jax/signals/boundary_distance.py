@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.signals.asked import Asked, correct
+from pptp_jax.signals.request import SignalRequest, correct
 from pptp_jax.tasks import Signal
 from pptp_jax.validation import at_least
 
@@ -236,8 +236,8 @@ def boundary_signal(*, queries: int = 1000, iterations: int = 10) -> Signal:
         400
     """
 
-    def take(asked: Asked) -> Float[Array, "models examples"]:
-        parts = asked.model, asked.fleet, asked.data, asked.rows, asked.key
+    def take(request: SignalRequest) -> Float[Array, "models examples"]:
+        parts = request.model, request.fleet, request.data, request.rows, request.key
         return boundary_distance(*parts, queries=queries, iterations=iterations)
 
     Budget.of(queries, iterations)

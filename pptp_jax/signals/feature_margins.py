@@ -113,5 +113,5 @@ FEATURE_MARGINS = Signal(
     name="feature_margins",
     axes=("models", "blocks", "examples"),
     access="white-box",
-    take=lambda asked: feature_margins(asked.model, asked.fleet, asked.data, asked.rows),
+    take=lambda request: feature_margins(request.model, request.fleet, request.data, request.rows),
 )

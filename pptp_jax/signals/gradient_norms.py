@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.models.blocks import block_numbers
-from pptp_jax.signals.asked import Asked, negative_log_prob
+from pptp_jax.signals.request import SignalRequest, negative_log_prob
 from pptp_jax.tasks import Signal
 from pptp_jax.transforms.norms import scaled_norm
 
@@ -76,8 +76,8 @@ def gradient_norms(
     return jnp.moveaxis(jax.lax.map(of_model, fleet), -1, 0)
 
 
-def _take(asked: Asked) -> Float[Array, "models blocks examples"]:
-    return gradient_norms(asked.model, asked.fleet, asked.data, asked.rows).swapaxes(0, 1)
+def _take(request: SignalRequest) -> Float[Array, "models blocks examples"]:
+    return gradient_norms(request.model, request.fleet, request.data, request.rows).swapaxes(0, 1)
 
 
 GRADIENT_NORMS = Signal(

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.signals.asked import negative_log_prob
+from pptp_jax.signals.request import negative_log_prob
 from pptp_jax.tasks import Signal
 from pptp_jax.transforms.norms import scaled_norm
 
@@ -52,5 +52,7 @@ INPUT_GRADIENT_NORM = Signal(
     name="input_gradient_norm",
     axes=("models", "examples"),
     access="white-box",
-    take=lambda asked: input_gradient_norm(asked.model, asked.fleet, asked.data, asked.rows),
+    take=lambda request: input_gradient_norm(
+        request.model, request.fleet, request.data, request.rows
+    ),
 )

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.signals.asked import Asked, correct
+from pptp_jax.signals.request import SignalRequest, correct
 from pptp_jax.tasks import Signal
 from pptp_jax.validation import at_least, fraction, given, positive
 
@@ -104,11 +104,11 @@ def noise_signal(*, flips: float = 0.05, stddev: float = 0.1, draws: int = 100) 
         10
     """
 
-    def take(asked: Asked) -> Float[Array, "models examples"]:
+    def take(request: SignalRequest) -> Float[Array, "models examples"]:
         # In NumPy, so that the shape of the signal can be had without taking it.
-        binary = bool(np.isin(np.asarray(asked.data.x), [0, 1]).all())
-        own = flips if binary and float(asked.data.scale) == 1 else None
-        parts = asked.model, asked.fleet, asked.data, asked.rows, asked.key
+        binary = bool(np.isin(np.asarray(request.data.x), [0, 1]).all())
+        own = flips if binary and float(request.data.scale) == 1 else None
+        parts = request.model, request.fleet, request.data, request.rows, request.key
         return noisy_correct(*parts, flips=own, stddev=stddev, draws=draws)
 
     at_least(1, draws=draws)

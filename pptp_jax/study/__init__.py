@@ -1,12 +1,13 @@
 """Studies: a frozen description of an experiment, and running it to a directory of results."""
 
-from pptp_jax.study.config import Study, load_study, narrowed
+from pptp_jax.study.config import Study
 from pptp_jax.study.forecast import forecast
 from pptp_jax.study.overrides import overridden
 from pptp_jax.study.probes import Probes
 from pptp_jax.study.run import run
 from pptp_jax.study.standardize import in_units_of, prepared
 from pptp_jax.study.strategy import measured_strategy
+from pptp_jax.study.study_file import load_study, narrowed
 
 __all__ = [
     "Probes",

@@ -9,6 +9,7 @@ from pptp_jax.evaluation import STATISTICS, Curve, Measure, Point, matched_utili
 from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.evaluation.method import CONTROL, method, method_name
 from pptp_jax.fleets import StoredFleet
+from pptp_jax.metrics import Bootstrap
 from pptp_jax.study.config import Study
 from pptp_jax.training import Recipe
 
@@ -24,7 +25,7 @@ def curves(study: Study, trained: Sequence[Trained], membership: Membership) -> 
         membership: who is a member of what.
     """
     points: dict[str, list[Point]] = {}
-    compared = attack_of(study.compared, study.attacks)
+    compared, models = attack_of(study.compared, study.attacks), len(membership.targets)
     for recipe, by_epochs in trained:
         *_, end = by_epochs
         for epochs, fleet in by_epochs.items():
@@ -39,9 +40,7 @@ def curves(study: Study, trained: Sequence[Trained], membership: Membership) -> 
                 seen.utility,
                 label=f"{recipe.name} {recipe.epochs}{strength}{stopped}",
                 targets=seen.targets - membership.targets[0],
-                models=len(membership.targets),
-                resamples=study.resamples,
-                seed=study.seed,
+                resampling=Bootstrap(models, seen.utility.shape[1], study.resamples, study.seed),
             )
             points.setdefault(method(recipe), []).append(found)
     measure = Measure.of(study.model.task)

@@ -1,10 +1,8 @@
-"""What a study is, and reading one from a Python file."""
+"""What a study is."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,7 +19,6 @@ from pptp_jax.data import (
     Source,
     divide,
     member_indices,
-    moved,
     sample,
 )
 from pptp_jax.fleets import FleetSpec
@@ -29,7 +26,6 @@ from pptp_jax.models import Model, Variables
 from pptp_jax.regions import asks_for_auto, protect
 from pptp_jax.robustness import Robustness, check_disturbable
 from pptp_jax.signals import IDENTITY, Query, check_queries
-from pptp_jax.study.load import load_defined
 from pptp_jax.study.probes import Probes
 from pptp_jax.study.required_signals import required_signals
 from pptp_jax.training import (
@@ -46,7 +42,6 @@ from pptp_jax.validation import (
     Refused,
     at_least,
     keep_python_numbers,
-    one_of,
     positive,
     several,
 )
@@ -264,44 +259,3 @@ class Study:
 def _outputs(model: Model, data: Dataset, variables: Variables) -> Any:
     """What the model makes of the first example."""
     return eval_outputs(model, variables, Arrays.of(data), slice(0, 1))
-
-
-def load_study(path: Path) -> Study:
-    """Runs a Python file and takes its `study`.
-
-    Raises:
-        ValueError: if there is no such file, it fails, or it has no study.
-    """
-    return load_defined(path, "study", Study)
-
-
-def narrowed(
-    study: Study, data: Path | None, recipes: Sequence[str], compared: str | None = None
-) -> Study:
-    """A study with its data at another place, some of its recipes alone, or another comparison.
-
-    Args:
-        study: the study.
-        data: where the data lie; None leaves them where they are.
-        recipes: names or slugs of recipes; none leaves them all.
-        compared: the attack by which recipes are compared; None leaves it.
-
-    Raises:
-        ValueError: if the data take no path, the study has no such recipe, or there is no such
-            attack.
-    """
-    if compared is not None:
-        study = replace(study, compared=compared)
-    if data is not None:
-        study = replace(study, data=moved(study.data, data))
-    if recipes:
-        for recipe in recipes:
-            one_of(recipe_names(study), recipe=recipe)
-        chosen = tuple(r for r in study.recipes if r.name in recipes or r.slug in recipes)
-        study = replace(study, recipes=chosen)
-    return study
-
-
-def recipe_names(study: Study) -> list[str]:
-    """The names by which `narrowed` knows a study's recipes: that of the method, and the slug."""
-    return list(dict.fromkeys(part for r in study.recipes for part in (r.name, r.slug)))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pptp_jax.data import Arrays
-from pptp_jax.fleets.sharing import plan_sharing
+from pptp_jax.fleets.shared_phases import plan_sharing
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.standardize import prepared

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from pptp_jax.data import Arrays, Balanced, Dataset, Membership
 from pptp_jax.fleets import fingerprint
-from pptp_jax.locate import choose, explain, risk_map
-from pptp_jax.locate.risk_map import check_task
+from pptp_jax.locate import RiskMapSpec, choose, explain, risk_map
+from pptp_jax.locate.spec import check_task
 from pptp_jax.objectives import Objective, RelaxLoss, TaskLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
@@ -89,10 +89,10 @@ def locate_study(
     whole = Arrays.of(data, augmentation=study.augmentation)
     with held(out):
         with _bar(console or Console(stderr=True)) as on_progress:
-            found = risk_map(
-                study.model,
-                whole._replace(x=whole.x[rows], y=whole.y[rows]),
-                membership.matrix[:, rows],
+            spec = RiskMapSpec(
+                model=study.model,
+                data=whole._replace(x=whole.x[rows], y=whole.y[rows]),
+                matrix=membership.matrix[:, rows],
                 defence=_defence(study.recipes),
                 epochs=epochs,
                 early=1 if epochs == 2 else 2,
@@ -101,8 +101,8 @@ def locate_study(
                 batch_size=study.batch_size,
                 seed=study.seed,
                 resamples=study.resamples,
-                on_progress=on_progress,
             )
+            found = risk_map(spec, on_progress=on_progress)
         auto: dict[str, Any] = {"budget": budget, "blocks": None}
         try:
             auto["blocks"] = list(choose(found, budget))

@@ -12,7 +12,7 @@ from pptp_jax.data import Membership
 from pptp_jax.fleets import FleetSignals
 from pptp_jax.metrics import UNRESOLVED, masked_mean
 from pptp_jax.robustness import Trial, right_when_disturbed
-from pptp_jax.signals import Asked
+from pptp_jax.signals import SignalRequest
 from pptp_jax.storage.record import describe
 from pptp_jax.tasks import Signal
 
@@ -47,7 +47,7 @@ def robust_signal(study: "Study", membership: Membership) -> Signal:
     assert study.robustness is not None
     settings, rows = study.robustness, asked(study, membership)
 
-    def take(those: Asked) -> Float[Array, "models trials examples"]:
+    def take(those: SignalRequest) -> Float[Array, "models trials examples"]:
         shape = len(those.numbers), len(settings.trials), rows.shape[1]
         places = [i for i, model in enumerate(those.numbers) if model in membership.targets]
         if not places:

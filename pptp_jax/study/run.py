@@ -11,11 +11,11 @@ from typing import Any
 
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.evaluation.attack_fleet import Attacked, attacked
-from pptp_jax.evaluation.learned import warnings
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.evaluation.riskiest import write_riskiest
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.evaluation.slices import slices
+from pptp_jax.evaluation.warnings import warnings
 from pptp_jax.evaluation.white_box import white_box
 from pptp_jax.fleets import Runtime, StoredFleet, fingerprint, run_fleets
 from pptp_jax.fleets.plan import predicted_bytes, resolved_regions
@@ -159,7 +159,7 @@ def _watched(study: Study, data: Dataset, members: int, runtime: Runtime) -> Run
     if not runtime.processes.first or data.labels is None:
         return runtime
     labels = data.labels[study.division(len(data)).evaluated]
-    watch = Watch(labels=labels, steps=members // study.batch_size, tell=runtime.log)
+    watch = Watch(labels=labels, steps=members // study.batch_size, log=runtime.log)
 
     def followed(recipe: Recipe, now: Progress) -> None:
         runtime.on_progress(recipe, now)

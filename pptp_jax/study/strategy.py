@@ -23,7 +23,7 @@ def measured_strategy(
     memory: Path | None,
     devices: int,
     data_devices: int = 1,
-    tell: Callable[[str], object],
+    log: Callable[[str], object],
 ) -> Strategy:
     """The fastest strategy for a study's model, as measured now or remembered from another run.
 
@@ -34,7 +34,7 @@ def measured_strategy(
             missing or damaged. None remembers nothing.
         devices: over how many devices fleets are spread.
         data_devices: how many devices share a model's batches.
-        tell: is told what was found, in a sentence.
+        log: receives what was found, as a sentence.
 
     Examples:
         >>> from pptp_jax.data import Digits
@@ -42,15 +42,15 @@ def measured_strategy(
         >>> from pptp_jax.training import undefended
         >>> model, recipes = mlp([8], num_classes=10), (undefended(1),)
         >>> mine = Study(name="mine", data=Digits(), model=model, recipes=recipes)
-        >>> told = []
-        >>> chosen = measured_strategy(mine, mine.load(), memory=None, devices=1, tell=told.append)
-        >>> told[0].startswith(f"training by {chosen.order} on cpu: examples a second by vmap ")
+        >>> lines = []
+        >>> chosen = measured_strategy(mine, mine.load(), memory=None, devices=1, log=lines.append)
+        >>> lines[0].startswith(f"training by {chosen.order} on cpu: examples a second by vmap ")
         True
     """
     kind = jax.local_devices()[0].device_kind
     together = Strategy(order="scan", devices=devices, data_devices=data_devices)
     if together.together:  # what the other processes would have to measure, too
-        tell(f"training by scan on {data_devices} devices of all processes, {kind}")
+        log(f"training by scan on {data_devices} devices of all processes, {kind}")
         return together
     model = [describe(study.model), data.x.shape[1:], data.num_classes]
     what = [model, study.batch_size, study.split.models, kind, devices, data_devices]
@@ -72,7 +72,7 @@ def measured_strategy(
     speeds = ", ".join(f"{order} {speed:,.0f}" for order, speed in known[key]["speeds"].items())
     count = devices * data_devices
     on = kind if count == 1 else f"{count} devices, {kind}"
-    tell(f"training by {strategy.order} on {on}: examples a second by {speeds}")
+    log(f"training by {strategy.order} on {on}: examples a second by {speeds}")
     return strategy
 
 

@@ -37,20 +37,20 @@ class Watch:
     Attributes:
         chance: the loss of always answering with the shares of the classes.
         steps: how many steps an epoch has.
-        tell: is told the warning.
+        log: receives the warning.
 
     Examples:
         >>> from pptp_jax.training import undefended
-        >>> watch = Watch(labels=np.arange(60) % 10, steps=50, tell=print)
+        >>> watch = Watch(labels=np.arange(60) % 10, steps=50, log=print)
         >>> for epoch, loss in enumerate([2.4, 2.31, 2.3], start=1):
         ...     watch(undefended(3), Progress(models=0, training=4, epoch=epoch, loss=loss))
         warning: undefended_3: after 2 epochs the loss is 2.31, and 2.3 for always answering ...
     """
 
     def __init__(
-        self, *, labels: Int[np.ndarray, " examples"], steps: int, tell: Callable[[str], object]
+        self, *, labels: Int[np.ndarray, " examples"], steps: int, log: Callable[[str], object]
     ) -> None:
-        self.chance, self.steps, self.tell = entropy(labels), steps, tell
+        self.chance, self.steps, self.log = entropy(labels), steps, log
         self._looking: bool | None = None
 
     def __call__(self, recipe: Recipe, now: Progress) -> None:
@@ -63,7 +63,7 @@ class Watch:
         if now.epoch >= enough or not now.loss < THROWN * self.chance:
             self._looking = False
             if not now.loss < (1 - MARGIN) * self.chance:
-                self.tell(_warning(recipe, now, self.chance))
+                self.log(_warning(recipe, now, self.chance))
 
 
 def _warning(recipe: Recipe, now: Progress, chance: float) -> str:

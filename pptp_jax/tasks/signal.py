@@ -28,7 +28,7 @@ class Signal:
         reduce: `reduce(answers, targets)`, from what a model answers about one example, a row a
             query, and the example's targets. It is computed where the answers are, example by
             example, so that answers themselves need not be kept.
-        take: `take(asked)`, from one model as it is; see `pptp_jax.signals.Asked`.
+        take: `take(request)`, from one model as it is; see `pptp_jax.signals.SignalRequest`.
         derive: computes it from other signals, or from `labels`, which are its parameters' names;
             of any leading axes.
         settings: what its numbers depend on besides, for the record.

@@ -39,7 +39,8 @@ from pptp_jax.training.regional_recipes import (
 )
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
-from pptp_jax.training.streamed import StreamProgress, train_streamed
+from pptp_jax.training.stream_execution import StreamExecution, StreamProgress
+from pptp_jax.training.stream_loop import train_streamed
 from pptp_jax.training.train import Metrics, make_train
 from pptp_jax.training.trainer import Trainer
 
@@ -67,6 +68,7 @@ __all__ = [
     "RewindWeights",
     "Shuffled",
     "Strategy",
+    "StreamExecution",
     "StreamProgress",
     "TrainState",
     "Trained",

@@ -9,7 +9,7 @@ import numpy as np
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model
-from pptp_jax.training.batched_programs import epoch_of_group, start_group
+from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
 from pptp_jax.training.memory import fitting_chunk
 from pptp_jax.training.mesh import check_shares
 from pptp_jax.training.optimizer import SGD
@@ -117,13 +117,12 @@ def _seconds(
     keys = strategy.place(jax.random.split(jax.random.key(0), size), 0)
     trainer, data = strategy.place((Trainer(model, None, batch_size), data), None)
     [phase] = undefended(1).phases
-    state = start_group(trainer, strategy, SGD(), phase, None, keys, data, members, None)
+    rules = GroupRules(trainer, SGD(), strategy)
+    state = start_group(rules, phase, None, keys, data, members, None)
     times = []
     for _ in range(1 + _REPEATS):
         began = time.perf_counter()
-        state, loss = epoch_of_group(
-            trainer, strategy, SGD(), phase, state, data, members, keys, 0, 0
-        )
+        state, loss = epoch_of_group(rules, phase, state, data, members, keys, 0, 0)
         jax.block_until_ready(loss)
         times.append(time.perf_counter() - began)
     return min(times[1:])  # the first one compiles

@@ -1,5 +1,6 @@
 """The compiled programs of a group: a phase's start and an epoch, mapped over models."""
 
+from dataclasses import dataclass, field
 from functools import partial
 
 import jax
@@ -14,11 +15,32 @@ from pptp_jax.training.strategy import Strategy
 from pptp_jax.training.trainer import Trainer
 
 
-@partial(jax.jit, static_argnums=1)
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class GroupRules:
+    """How the models of a group are trained, the same for all of them.
+
+    Attributes:
+        trainer: how each model is trained.
+        optimizer: makes the transform, given the number of steps of the schedule.
+        strategy: how the models are mapped; another one is another program.
+
+    Examples:
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training.optimizer import SGD
+        >>> trainer = Trainer(mlp([8], num_classes=10), None, batch_size=32)
+        >>> GroupRules(trainer, SGD(), Strategy(order="scan")).strategy.order
+        'scan'
+    """
+
+    trainer: Trainer
+    optimizer: PhaseOptimizer
+    strategy: Strategy = field(metadata={"static": True})
+
+
+@jax.jit
 def start_group(
-    trainer: Trainer,
-    strategy: Strategy,
-    optimizer: PhaseOptimizer,
+    rules: GroupRules,
     phase: Phase,
     taught: Ensemble | None,
     keys: Key[Array, " models"],
@@ -28,16 +50,13 @@ def start_group(
 ) -> TrainState:
     """`Trainer.start` for each model of a group."""
     axis = None if before is None else 0
-    return strategy.over_models(Trainer.start, (None, None, None, None, 0, None, 0, axis))(
-        trainer, optimizer, phase, taught, keys, data, members, before
-    )
+    mapped = rules.strategy.over_models(Trainer.start, (None, None, None, None, 0, None, 0, axis))
+    return mapped(rules.trainer, rules.optimizer, phase, taught, keys, data, members, before)
 
 
-@partial(jax.jit, static_argnums=1, donate_argnums=4)
+@partial(jax.jit, donate_argnums=2)
 def epoch_of_group(
-    trainer: Trainer,
-    strategy: Strategy,
-    optimizer: PhaseOptimizer,
+    rules: GroupRules,
     phase: Phase,
     state: TrainState,
     data: Arrays,
@@ -47,6 +66,8 @@ def epoch_of_group(
     within: Int[Array, ""],
 ) -> tuple[TrainState, Float[Array, " models"]]:
     """`Trainer.epoch` for each model of a group; the memory of the state given is used again."""
-    return strategy.over_models(Trainer.epoch, (None, None, None, 0, None, 0, 0, None, None))(
-        trainer, optimizer, phase, state, data, members, keys, number, within
+    mapped = rules.strategy.over_models(
+        Trainer.epoch, (None, None, None, 0, None, 0, 0, None, None)
     )
+    own = rules.trainer, rules.optimizer, phase, state
+    return mapped(*own, data, members, keys, number, within)

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.training.batched_programs import epoch_of_group, start_group
+from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
 from pptp_jax.training.checks import check_members, check_model, check_reference
 from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.memory import chunks, fitting_chunk
@@ -129,9 +129,9 @@ class _Fleet(NamedTuple):
     execution: Execution
 
     @property
-    def rules(self) -> tuple[Trainer, Strategy, PhaseOptimizer]:
-        """What the mapped functions take first."""
-        return self.trainer, self.strategy, self.optimizer
+    def rules(self) -> GroupRules:
+        """How a group is trained."""
+        return GroupRules(self.trainer, self.optimizer, self.strategy)
 
     @property
     def ends(self) -> Int[np.ndarray, " phases"]:
@@ -162,10 +162,10 @@ class _Group(NamedTuple):
                 if state is not None:
                     variables = state.variables
                 state = start_group(
-                    *fleet.rules, phase, taught, keys, fleet.data, members, variables
+                    fleet.rules, phase, taught, keys, fleet.data, members, variables
                 )
             state, loss = epoch_of_group(
-                *fleet.rules, phase, state, fleet.data, members, keys, number, within
+                fleet.rules, phase, state, fleet.data, members, keys, number, within
             )
             losses = losses.at[:, number].set(loss)
             number += 1
@@ -193,7 +193,7 @@ class _Group(NamedTuple):
             like = None
             for i in range(int(np.searchsorted(ends, step)) + 1):
                 phase, taught = fleet.recipe.phases[i], fleet.recipe.taught(i)
-                begin = partial(start_group, *fleet.rules, phase, taught)
+                begin = partial(start_group, fleet.rules, phase, taught)
                 own = None if like is None else like.variables
                 like = jax.eval_shape(begin, keys, fleet.data, members, own)
             shape = jax.eval_shape(self._cut, (like, losses))

@@ -21,7 +21,7 @@ def order_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
     return jax.random.split(_epoch_key(key, number))[0]
 
 
-def noise_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
+def noise_key(key: Key[Array, ""], number: int | Int[Array, ""]) -> Key[Array, ""]:
     """The key of what an epoch's steps draw: each folds its own number in."""
     return jax.random.split(_epoch_key(key, number))[1]
 
@@ -36,5 +36,5 @@ def ensemble_keys(key: Key[Array, ""], models: int) -> Key[Array, " models"]:
     return jax.random.split(jax.random.fold_in(key, _ENSEMBLE), models)
 
 
-def _epoch_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
+def _epoch_key(key: Key[Array, ""], number: int | Int[Array, ""]) -> Key[Array, ""]:
     return jax.random.fold_in(key, number + 1)

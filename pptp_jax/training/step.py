@@ -63,7 +63,7 @@ class Step:
     tx: optax.GradientTransformationExtraArgs
     data: Arrays
     others: Arrays
-    epoch: Int[Array, ""]
+    epoch: int | Int[Array, ""]
     places: bool = False
 
     def __call__(

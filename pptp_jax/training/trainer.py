@@ -166,7 +166,7 @@ class Trainer:
         data: Arrays,
         others: Arrays,
         steps: int | Int[Array, ""],
-        within: Int[Array, ""],
+        within: int | Int[Array, ""],
         expected: float | None = None,
     ) -> Step:
         """The step of an epoch.

@@ -16,7 +16,7 @@ from pptp_jax.metrics import auc, roc
 
 MADE = fleets.fleet(8, 60, queries=2)
 TARGETS = (0, 5)
-# What they learn is tested in test_learning.py.
+# What they learn is tested in test_folds.py.
 LEARNED = {"augmentation", "quantile_nonmembers", "quantile_regression", "shadow_network"}
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")

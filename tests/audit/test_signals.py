@@ -9,7 +9,7 @@ import pytest
 
 import pptp_jax
 from pptp_jax.attacks import ATTACKS
-from pptp_jax.audit import audit_model, audit_signals
+from pptp_jax.audit import AuditReport, audit_model, audit_signals
 from pptp_jax.evaluation import RunResults
 from pptp_jax.metrics import attack_metrics, auc, roc
 from pptp_jax.report import render_attacks, render_table
@@ -30,7 +30,9 @@ def fleet(models=8, examples=240, classes=5, leak=2.0, seed=0):
 
 def test_what_is_found_is_what_the_attacks_and_metrics_find(tmp_path):
     logits, membership, labels = fleet()
-    results = audit_signals({"logits": logits}, membership, labels, out=tmp_path, resamples=50)
+    results = audit_signals(
+        {"logits": logits}, membership, labels, report=AuditReport(tmp_path), resamples=50
+    )
     assert json.loads((tmp_path / "results.json").read_text()) == results
     [row] = results["rows"]
     with np.load(tmp_path / "scores" / "given.npz") as stored:
@@ -247,13 +249,16 @@ def test_what_no_model_can_be(change, message):
 def test_arguments_of_other_types_are_refused(change, message):
     losses = np.ones((2, 4))
     with pytest.raises(Refused, match=message):
-        audit_signals({"losses": losses}, losses == [[1, 1, 0, 0], [0, 0, 1, 1]], **change)
+        own = {key: change[key] for key in change if key in ("name", "out")}
+        rest = {key: change[key] for key in change if key not in own}
+        members = losses == [[1, 1, 0, 0], [0, 0, 1, 1]]
+        audit_signals({"losses": losses}, members, report=AuditReport(**own), **rest)
 
 
 def test_numbers_of_numpy_and_a_path_in_letters_are_taken(tmp_path):
     losses = np.random.default_rng(0).exponential(size=(2, 20))
     membership = np.arange(20) % 2 == [[0], [1]]
-    options = {"attacks": ["loss"], "out": str(tmp_path / "out")}
+    options = {"attacks": ["loss"], "report": AuditReport(str(tmp_path / "out"))}
     audit_signals(
         {"losses": losses}, membership, seed=np.int64(3), resamples=np.int32(5), **options
     )

@@ -14,9 +14,9 @@ from pptp_jax.cli.interrupt import Interruption
 def test_a_signal_waits_for_the_end_of_the_epoch(number: signal.Signals, code: int) -> None:
     before = signal.getsignal(number)
     with Interruption() as interruption:
-        assert not interruption.asked()
+        assert not interruption.requested()
         signal.raise_signal(number)
-        assert interruption.asked() and interruption.exit_code == code
+        assert interruption.requested() and interruption.exit_code == code
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
         assert interruption.exit_code == code  # the first one's
@@ -29,7 +29,7 @@ def test_nothing_is_waited_for_where_no_epoch_ends() -> None:
         signal.raise_signal(signal.SIGTERM)
     assert interruption.exit_code == 143
     with Interruption(grace=0.05) as interruption:
-        interruption.asked()
+        interruption.requested()
         time.sleep(0.1)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -37,7 +37,7 @@ def test_nothing_is_waited_for_where_no_epoch_ends() -> None:
 
 def test_an_epoch_that_takes_too_long_is_not_waited_for() -> None:
     with Interruption(grace=0.05) as interruption:
-        interruption.asked()
+        interruption.requested()
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             time.sleep(10)

@@ -13,13 +13,13 @@ AUTO = STUDY.replace('freeze("stem"', 'freeze("auto"').replace("examples=300", "
 PREEMPTED = """
 import signal
 from pptp_jax.cli.interrupt import Interruption
-real = Interruption.asked
+real = Interruption.requested
 def preempted(self):
     if not real(self):
         signal.raise_signal(signal.SIGTERM)
         return False  # it comes in the middle of the next epoch
     return True
-Interruption.asked = preempted
+Interruption.requested = preempted
 """
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from invoking import pptp_command
 
 from pptp_jax.cli import main
-from pptp_jax.cli.output import told
+from pptp_jax.cli.output import log
 
 FULL = Path("/dev/full")
 
@@ -59,7 +59,7 @@ def test_what_was_computed_is_on_disk_before_it_is_printed(tmp_path: Path) -> No
 def test_work_goes_on_where_nobody_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with FULL.open("w") as full:
         monkeypatch.setattr("sys.stderr", full)
-        told("training by vmap")
+        log("training by vmap")
         full.buffer.raw.close()
 
 

@@ -36,7 +36,6 @@ TRAINING = {
     "stream": Stream(name="noise", source=SOURCE, num_classes=3, ahead=1),
     "members": np.arange(40, 120),
     "batch_size": 16,
-    "every": 1,
 }
 
 # A process: its place among the two, the port, and where the states and its results go. Process 1
@@ -44,38 +43,37 @@ TRAINING = {
 # to standard output from threads of its own.
 PROCESS = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from pptp_jax.distributed.join import joined
-from pptp_jax.training import Checkpoint, train_streamed
+from pptp_jax.training import Checkpoint, StreamExecution, train_streamed
 from test_streaming_together import SOURCE, TRAINING
 
 index, port, out = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 with joined(f"127.0.0.1:{port}", 2, index, together=True):
-    run = dict(
-        TRAINING,
-        key=jax.random.key(0),
-        data_devices=4,
-        checkpoint=Checkpoint(out / "states", every=3600),
+    run = dict(TRAINING, key=jax.random.key(0))
+    patient = StreamExecution(
+        every=1, data_devices=4, checkpoint=Checkpoint(out / "states", every=3600)
     )
     asked = iter([False, False, index == 1])
     try:
-        train_streamed(**run, stop=lambda: next(asked))
+        train_streamed(**run, execution=replace(patient, stop=lambda: next(asked)))
         said = "went on"
     except KeyboardInterrupt:
         said = "stopped"
     SOURCE.asked.clear()
-    variables, metrics = train_streamed(**run)
+    variables, metrics = train_streamed(**run, execution=patient)
     leaves = map(np.asarray, jax.tree.leaves((variables, metrics.loss)))
     np.savez(out / f"{index}.npz", *leaves, asked=SOURCE.asked)
-    apart = dict(run, checkpoint=Checkpoint(out / f"states-{index}", every=0))
-    if index:
-        apart["checkpoint"] = run["checkpoint"]
+    apart = patient
+    if not index:
+        apart = replace(patient, checkpoint=Checkpoint(out / "states-0", every=0))
     try:
-        train_streamed(**apart)
+        train_streamed(**run, execution=apart)
     except ValueError as error:
         (out / f"{index}.txt").write_text(f"{said}\\n{error}")
 """

@@ -10,8 +10,17 @@ from hypothesis import strategies as st
 from naive_compare import copies, kept, statistics
 from scipy.stats import norm
 
-from pptp_jax.evaluation import Curve, Matched, Measure, Point, frontier, matched_utility, point
+from pptp_jax.evaluation import (
+    Curve,
+    MatchedComparison,
+    Measure,
+    Point,
+    frontier,
+    matched_utility,
+    point,
+)
 from pptp_jax.metrics import (
+    Bootstrap,
     Drawn,
     attack_metrics,
     auc,
@@ -38,10 +47,11 @@ def curve(
     rng = np.random.default_rng(seed)
     noise, hardness = rng.normal(size=shape), rng.random(shape)
     membership = rng.random(shape) < 0.5
+    resampling = Bootstrap(*shape, resamples)
     return Curve(
         name,
         tuple(
-            point(noise + gap * membership, membership, hardness < accuracy, resamples=resamples)
+            point(noise + gap * membership, membership, hardness < accuracy, resampling=resampling)
             for gap, accuracy in zip(gaps, accuracies, strict=True)
         ),
     )
@@ -57,7 +67,8 @@ def small(seed: int, targets: list[int]) -> tuple[np.ndarray, ...]:
 @pytest.mark.parametrize("targets", [[0, 1, 2, 3], [0, 2, 3], [3, 1]])
 def test_a_point_is_what_copies_of_its_pairs_give(targets: list[int]) -> None:
     arrays = small(1, targets)
-    found = point(*arrays, targets=np.array(targets), models=4, fprs=(0.1,), resamples=30, seed=5)
+    resampling = Bootstrap(models=4, examples=12, resamples=30, seed=5)
+    found = point(*arrays, targets=np.array(targets), resampling=resampling, fprs=(0.1,))
     drawn = [statistics(*arrays, targets, pairs) for pairs in copies(4, 12, 30, 5)]
     ours = [found.strength["auc"].drawn, found.strength["tpr@0.1"].drawn, found.utility.drawn]
     np.testing.assert_allclose(np.array(ours)[:2], np.array(drawn).T[:2], atol=1e-12)
@@ -70,7 +81,9 @@ def test_a_point_is_what_copies_of_its_pairs_give(targets: list[int]) -> None:
 
 def test_a_point_agrees_with_the_metrics() -> None:
     scores, membership, correct = small(2, [0, 1, 2, 3])
-    found = point(scores, membership, correct, fprs=(0.1,), resamples=40)
+    found = point(
+        scores, membership, correct, fprs=(0.1,), resampling=Bootstrap(4, 12, resamples=40)
+    )
     rank, strength = roc(scores, membership), found.strength
     assert strength["auc"].value == pytest.approx(auc(rank), abs=1e-12)
     assert strength["tpr@0.1"].value == pytest.approx(tpr_at_fpr(rank, 0.1), abs=1e-12)
@@ -129,7 +142,7 @@ def test_paired_curves_tell_a_planted_difference_both_ways() -> None:
     assert more.common == pytest.approx(norm.cdf(STRENGTHS[[0, -1]] / np.sqrt(2)), abs=0.04)
 
 
-def numbers(found: Matched) -> np.ndarray:
+def numbers(found: MatchedComparison) -> np.ndarray:
     return np.array([*found.differences, found.mean, found.best])
 
 
@@ -207,8 +220,9 @@ def test_strengths_that_a_curve_does_not_reach_are_unresolved() -> None:
     assert json.loads(json.dumps(found.to_json(), allow_nan=False))["verdict"] == found.verdict
 
 
-def single(**changes: object) -> Point:
-    return point(*small(1, [0, 1, 2, 3]), **({"resamples": 9} | changes))
+def single(targets: np.ndarray | None = None, seed: int = 0, examples: int = 12) -> Point:
+    resampling = Bootstrap(4, examples, resamples=9, seed=seed)
+    return point(*small(1, [0, 1, 2, 3]), targets=targets, resampling=resampling)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +232,7 @@ def single(**changes: object) -> Point:
         (lambda: Curve("a", (single(), single(seed=1))), "the same resamples; a has"),
         (lambda: single(targets=np.array([0, 1, 1, 2])), "4 different numbers, one a row"),
         (lambda: single(targets=np.arange(1, 5)), "from 0 to models - 1 = 3, got"),
+        (lambda: single(examples=11), "must be of the 12 examples, got one of 11"),
         (lambda: point(np.eye(2), np.eye(2) > 0, np.eye(3) > 0), "utility and scores must have"),
         (
             lambda: matched_utility(Curve("a", (single(),)), Curve("b", (single(seed=1),))),

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pptp_jax.evaluation.results import RunResults
+from pptp_jax.evaluation.run_files import read_results
 from pptp_jax.evaluation.schema import plain, typed
-from pptp_jax.evaluation.stored import read_results
 from pptp_jax.metrics import Coarse, Estimate
 from pptp_jax.report import render_comparison, render_table, write_report
 

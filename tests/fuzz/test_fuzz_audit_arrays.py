@@ -10,7 +10,7 @@ from fuzzing import Case, cases, check_results, contents, ending
 from given import CHEAP, MODELS, given
 from odd_arrays import NOT_FINITE, ODD, SAME_IN_PYTHON, WRONG_IN_PYTHON, changed
 
-from pptp_jax.audit import audit_signals
+from pptp_jax.audit import AuditReport, audit_signals
 
 ATTACKS = ("loss", "attack_p")
 
@@ -89,6 +89,8 @@ def _plain(kind: str) -> dict[str, Any]:
 
 def _audited(kind: str, arrays: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     options = {"attacks": ATTACKS, "resamples": 3, "signals": {kind: arrays[kind]}} | options
+    own = {key: options.pop(key) for key in ("out", "name", "command") if key in options}
+    options["report"] = AuditReport(**own)
     return audit_signals(membership=arrays["membership"], labels=arrays.get("labels"), **options)
 
 

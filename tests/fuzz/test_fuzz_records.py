@@ -12,7 +12,7 @@ import pytest
 from fuzzing import Case, cases, check_exit, ending, pptp
 from given import given
 
-from pptp_jax.audit import audit_signals
+from pptp_jax.audit import AuditReport, audit_signals
 from pptp_jax.storage.files import write_array
 
 VALUES: tuple[Any, ...] = (
@@ -28,7 +28,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arrays = given("logits")
     parts = arrays["membership"], arrays["labels"]
     attacks = ("loss", "lira_online")
-    audit_signals({"logits": arrays["logits"]}, *parts, attacks=attacks, resamples=3, out=home)
+    options = {"attacks": attacks, "resamples": 3, "report": AuditReport(home)}
+    audit_signals({"logits": arrays["logits"]}, *parts, **options)
     (home / "manifest.json").write_text('{"kind": "study"}')
     write_array(home / "signals" / "membership.npy", arrays["membership"])
     right = arrays["logits"].argmax(axis=-1) == arrays["labels"]

@@ -1,12 +1,13 @@
 """The risk map finds what was planted, and changes nothing where nothing was learned."""
 
 import json
+from typing import Any
 
 import pytest
 from planted import CLASSES, EXAMPLES, FEATURES, MODEL, planted_data
 
 from pptp_jax.data import Arrays, Balanced
-from pptp_jax.locate import MODIFICATIONS, RiskMap, choose, risk_map
+from pptp_jax.locate import MODIFICATIONS, RiskMap, RiskMapSpec, choose, risk_map
 from pptp_jax.models import Model
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.training import SGD
@@ -24,10 +25,9 @@ SETTING = {
 }
 
 
-def made(optimizer: SGD, **changes: object) -> RiskMap:
-    return risk_map(
-        MODEL, Arrays.of(planted_data()), MATRIX, optimizer=optimizer, **{**SETTING, **changes}
-    )
+def spec(**changes: Any) -> RiskMapSpec:
+    given = {"model": MODEL, "data": Arrays.of(planted_data()), "matrix": MATRIX}
+    return RiskMapSpec(**{**given, **SETTING, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,8 @@ def shares() -> list[float]:
 
 @pytest.fixture(scope="module")
 def planted(compile_in_haste: None, shares: list[float]) -> RiskMap:
-    return made(
-        SGD(learning_rate=0.2),
-        gradient_examples=40,
+    return risk_map(
+        spec(optimizer=SGD(learning_rate=0.2), gradient_examples=40),
         on_progress=lambda doing, share: shares.append(share),
     )
 
@@ -77,7 +76,7 @@ def test_everything_is_told(planted: RiskMap, shares: list[float]) -> None:
 
 
 def test_an_untrained_fleet_cannot_be_rewound() -> None:
-    untrained = made(SGD(learning_rate=1e-30), retrain=0)
+    untrained = risk_map(spec(optimizer=SGD(learning_rate=1e-30), retrain=0))
     assert untrained.modifications == ("rewind", "rewind_early", "graft")
     for risk in untrained.regions:
         for change in risk.changes.values():
@@ -87,7 +86,7 @@ def test_an_untrained_fleet_cannot_be_rewound() -> None:
 
 def test_a_fleet_that_diverges() -> None:
     with pytest.raises(ValueError, match=r"the undefended fleet has diverged.*lower learning rate"):
-        made(SGD(learning_rate=1e38), retrain=0)
+        risk_map(spec(optimizer=SGD(learning_rate=1e38), retrain=0))
 
 
 @pytest.mark.parametrize(
@@ -102,20 +101,19 @@ def test_a_fleet_that_diverges() -> None:
 )
 def test_bad_numbers(changes: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        made(SGD(), **changes)
+        spec(**changes)
 
 
 def test_bad_models_and_matrices() -> None:
-    data = Arrays.of(planted_data())
     bare = Model(MODEL.init, MODEL.apply)
     with pytest.raises(ValueError, match=r"this one has 0: give Model\(..., blocks=...\)"):
-        risk_map(bare, data, MATRIX, **SETTING)
+        spec(model=bare)
     half = Model(MODEL.init, MODEL.apply, (*MODEL.blocks[:1], *MODEL.blocks[:1]))
     with pytest.raises(ValueError, match="table"):
-        risk_map(half, data, MATRIX, **SETTING)
+        spec(model=half)
     with pytest.raises(ValueError, match=r"shape \(models, 60\).*got bool of shape \(8, 59\)"):
-        risk_map(MODEL, data, MATRIX[:, 1:], **SETTING)
+        spec(matrix=MATRIX[:, 1:])
     with pytest.raises(ValueError, match=r"truth values.*got int64"):
-        risk_map(MODEL, data, MATRIX.astype(int), **SETTING)
+        spec(matrix=MATRIX.astype(int))
     with pytest.raises(ValueError, match=r"at least 3 models trained with it, and some .* has 2"):
-        risk_map(MODEL, data, Balanced(models=4).draw(EXAMPLES, seed=0).matrix, **SETTING)
+        spec(matrix=Balanced(models=4).draw(EXAMPLES, seed=0).matrix)

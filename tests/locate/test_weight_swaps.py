@@ -9,7 +9,8 @@ from planted import MODEL, STEEP, planted_data
 
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Arrays, Balanced, Dataset, member_indices
-from pptp_jax.locate.fleets import Fleets, RiskMapSpec
+from pptp_jax.locate import RiskMapSpec
+from pptp_jax.locate.fleets import Fleets, retrained, train_fleets
 from pptp_jax.locate.measures import UNKNOWN, Seen, changes, drawings, estimates
 from pptp_jax.locate.weight_swaps import signals_after_exchange
 from pptp_jax.metrics import Bootstrap, auc, roc
@@ -80,11 +81,12 @@ def test_exchange_and_statistics(chosen: tuple[int, ...], rng: np.random.Generat
 
 
 DATA = Arrays.of(planted_data())
-MEMBERS = member_indices(Balanced(models=4).draw(len(DATA.y), seed=0).matrix)
-WORKSHOP = RiskMapSpec(
+MATRIX = Balanced(models=6).draw(len(DATA.y), seed=0).matrix
+MEMBERS = member_indices(MATRIX)
+SPEC = RiskMapSpec(
     model=MODEL,
     data=DATA,
-    members=MEMBERS,
+    matrix=MATRIX,
     epochs=3,
     early=1,
     retrain=2,
@@ -102,7 +104,7 @@ def same(ours: Variables, known: Variables) -> None:
 
 @pytest.fixture(scope="module")
 def fleets(compile_in_haste: None) -> Fleets:
-    return WORKSHOP.fleets(GROUP, lambda progress: None)
+    return train_fleets(SPEC, GROUP, lambda progress: None)
 
 
 def test_all_fleets_start_at_the_same_values(fleets: Fleets) -> None:
@@ -112,7 +114,7 @@ def test_all_fleets_start_at_the_same_values(fleets: Fleets) -> None:
         undefended(3),
         DATA,
         MEMBERS,
-        optimizer=WORKSHOP.optimizer,
+        optimizer=SPEC.optimizer,
         batch_size=10,
         seed=7,
         execution=Execution(
@@ -134,13 +136,11 @@ def test_all_fleets_start_at_the_same_values(fleets: Fleets) -> None:
 def test_retraining_is_the_recipe_taken_up_at_its_second_phase(fleets: Fleets) -> None:
     phases = (
         Phase(epochs=3, objectives=TaskLoss()),
-        Phase(
-            epochs=2, objectives=WORKSHOP.defence, start=(Rewind("protect"),), frozen=("general",)
-        ),
+        Phase(epochs=2, objectives=SPEC.defence, start=(Rewind("protect"),), frozen=("general",)),
     )
     recipe = Recipe(name="mine", phases=phases, region="linear")
-    train = make_train(MODEL, recipe, WORKSHOP.optimizer, batch_size=10)
-    ours = WORKSHOP.retrained(GROUP, fleets, jnp.array([True, False]), lambda progress: None)
+    train = make_train(MODEL, recipe, SPEC.optimizer, batch_size=10)
+    ours = retrained(SPEC, GROUP, fleets, jnp.array([True, False]), lambda progress: None)
     key = jax.random.fold_in(jax.random.key(7), GROUP[1])
     known, _ = jax.jit(train)(key, DATA, jnp.array(MEMBERS[GROUP[1]]))
     same(jax.tree.map(lambda leaf: leaf[1], ours), known)

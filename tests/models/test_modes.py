@@ -39,7 +39,7 @@ DROPPED = {
         {"stem": 0, "stage1": 2, "head": 0},
     ),
     "vit": (
-        vit(3, patch=4, width=8, depth=3, heads=2, mlp=8, stages=2, dropout=0.5),
+        vit(3, patch=4, width=8, depths=(2, 1), heads=2, mlp=8, dropout=0.5),
         {"patch_embed": 1, "stage1": 6, "stage2": 3, "head": 0},
     ),
 }

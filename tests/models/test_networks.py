@@ -70,7 +70,7 @@ def vit_count(classes: int, patch: int, width: int, depth: int, mlp: int) -> int
         (vgg11_bn, 10, vgg11_count(10), 9_231_114, 6),
         (vit, 10, vit_count(10, 4, 192, 6, 768), None, 5),
         (
-            partial(vit, patch=8, width=24, depth=3, heads=2, mlp=40, stages=2),
+            partial(vit, patch=8, width=24, depths=(2, 1), heads=2, mlp=40),
             7,
             vit_count(7, 8, 24, 3, 40),
             None,
@@ -136,7 +136,7 @@ def test_groups_divide_the_channels() -> None:
 
 def test_patches_are_cut_in_reading_order() -> None:
     # The patches' dense layer picks out the first pixel of each patch.
-    model = vit(2, patch=2, width=4, depth=1, heads=1, mlp=4, stages=1)
+    model = vit(2, patch=2, width=4, depths=(1,), heads=1, mlp=4)
     x = jnp.arange(32.0).reshape(1, 4, 8, 1)
     params = jax.eval_shape(model.init, jax.random.key(0), x).params["patch_embed"]
     params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), params)
@@ -155,9 +155,9 @@ def test_patches_are_cut_in_reading_order() -> None:
         (lambda: wrn28(2, norm="none"), "Known: 'batch', 'group'"),
         (lambda: vgg11_bn(0), "num_classes must be a whole number of at least 2, got 0"),
         (lambda: vgg11_bn(norm="layer"), "norm 'layer' is unknown"),
-        (lambda: vit(depth=0), "depth must be a whole number of at least 1, got 0"),
+        (lambda: vit(depths=(2, 0)), r"depths\[1\] must be a whole number of at least 1, got 0"),
         (lambda: vit(width=10, heads=3), "heads must divide the width, got 3 heads and width 10"),
-        (lambda: vit(depth=2, stages=3), "at most the depth, got 3 stages and depth 2"),
+        (lambda: vit(depths=()), "stages must be a whole number of at least 1, got 0"),
         (
             lambda: vit(patch=5).init(jax.random.key(0), jnp.ones((1, 32, 32, 3))),
             "patch must divide the images' height and width, got patch 5 and images of 32×32",

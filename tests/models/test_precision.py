@@ -24,7 +24,7 @@ MODELS = {
     "mlp": mlp([16], num_classes=3, dropout=0.3),
     "cnn": cnn([4], dense=8, num_classes=3, norm="group"),
     "resnet": from_linen(ResNet((4,), 1, 3, "batch"), ["stem", "stage1", "head"]),
-    "vit": vit(3, patch=4, width=8, depth=1, heads=2, mlp=8, stages=1),
+    "vit": vit(3, patch=4, width=8, depths=(1,), heads=2, mlp=8),
 }
 
 

@@ -51,7 +51,7 @@ MODELS = {
     "resnet": from_linen(ResNet((8, 16), 1, CLASSES, "batch")),
     "vgg": from_linen(VGG(((8,), (16, 16)), CLASSES, "batch")),
     "wide resnet": from_linen(WideResNet(8, (8, 16), 1, CLASSES, "batch", 0.0)),
-    "vit": vit(CLASSES, width=32, depth=2, heads=2, mlp=64, stages=2),
+    "vit": vit(CLASSES, width=32, depths=(1, 1), heads=2, mlp=64),
 }
 CASES = [
     *((name, data) for name in ("mlp tanh", "mlp relu") for data in ("grey, as bytes", "table")),

@@ -12,7 +12,7 @@ from small_study import STUDY, fleets, rows
 
 from pptp_jax.data import Digits, Quarters
 from pptp_jax.evaluation import RunResults
-from pptp_jax.evaluation.learned import majority_share, too_few, unlearned
+from pptp_jax.evaluation.warnings import majority_share, too_few, unlearned
 from pptp_jax.fleets import Runtime, fingerprint
 from pptp_jax.metrics import Estimate
 from pptp_jax.models import mlp, save_variables, standardized, starting_from
@@ -110,7 +110,7 @@ def test_finished_fleets_are_not_watched_and_numbers_stay(dead) -> None:
 def followed(losses: list[float], steps: int, begin: int = 1) -> list[int]:
     """The epochs after which a warning comes, of a run that goes so."""
     told: list[int] = []
-    watch = Watch(labels=np.arange(100) % 10, steps=steps, tell=lambda _: told.append(epoch))
+    watch = Watch(labels=np.arange(100) % 10, steps=steps, log=lambda _: told.append(epoch))
     recipe = undefended(len(losses))
     for epoch, loss in enumerate(losses, start=begin):
         watch(recipe, Progress(models=0, training=8, epoch=epoch, loss=loss))

@@ -40,7 +40,7 @@ def test_a_measured_strategy_is_remembered(tmp_path: Path, monkeypatch: pytest.M
     data, memory = STUDY.load(), tmp_path / "cache" / "strategies.json"
 
     def ask(study: Study, memory: Path | None, devices: int = 2) -> Strategy:
-        return measured_strategy(study, data, memory=memory, devices=devices, tell=told.append)
+        return measured_strategy(study, data, memory=memory, devices=devices, log=told.append)
 
     assert ask(STUDY, memory) == ask(STUDY, memory) == Strategy(devices=2)
     assert measured == [{"batch_size": 50, "models": 6, "devices": 2, "data_devices": 1}]

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from pptp_jax.data import Arrays, Balanced, Npz
 from pptp_jax.evaluation.compare_runs import compare_runs
 from pptp_jax.evaluation.results import RunResults
-from pptp_jax.evaluation.stored import read_results
+from pptp_jax.evaluation.run_files import read_results
 from pptp_jax.models import mlp
 from pptp_jax.objectives import HAMP, RelaxLoss
 from pptp_jax.release import OrderOnly

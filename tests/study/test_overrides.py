@@ -44,7 +44,7 @@ def test_the_model_is_built_anew() -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [cnn([4], 8, 10), mlp([8], 10), resnet18(), vgg11_bn(), vit(depth=2, stages=2), wrn28(1)],
+    [cnn([4], 8, 10), mlp([8], 10), resnet18(), vgg11_bn(), vit(depths=(1, 1)), wrn28(1)],
     ids=lambda model: model.config["name"],
 )
 def test_a_record_of_a_model_builds_it(model: Model) -> None:

@@ -14,7 +14,7 @@ from pptp_jax.evaluation import read_results
 from pptp_jax.fleets import FleetSignals
 from pptp_jax.report import render_robustness, write_report
 from pptp_jax.robustness import Robustness
-from pptp_jax.signals import Asked
+from pptp_jax.signals import SignalRequest
 from pptp_jax.study import run
 from pptp_jax.study.robustness_accuracy import asked, robust_signal, robustness
 from pptp_jax.training import Strategy, undefended
@@ -91,7 +91,7 @@ def test_mere_shadows_are_not_looked_at() -> None:
     signal = robust_signal(study, membership)
     assert signal.take is not None
     key = jax.random.key(study.seed)
-    those = Asked(study.model, fleet, (2, 0), arrays, np.arange(200), key)
+    those = SignalRequest(study.model, fleet, (2, 0), arrays, np.arange(200), key)
     shadow, target = signal.take(those)
     assert target.any() and not shadow.any()
     assert not signal.take(those._replace(numbers=(1, 2))).any()

@@ -25,7 +25,7 @@ from pptp_jax.training import (
     undefended,
     whole_network,
 )
-from pptp_jax.training.batched_programs import epoch_of_group, start_group
+from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
 from pptp_jax.training.mesh import on_every_device
 from pptp_jax.training.trainer import Trainer
 
@@ -91,10 +91,9 @@ def program(model: Model, strategy: Strategy) -> str:
     [phase] = undefended(2).phases
     keys = strategy.place(jax.vmap(jax.random.key)(jnp.arange(2)), 0)
     members, data = strategy.place(jnp.asarray(INDICES), 0), strategy.place(DATA, None)
-    state = start_group(trainer, strategy, SGD(), phase, None, keys, data, members, None)
-    lowered = epoch_of_group.lower(
-        trainer, strategy, SGD(), phase, state, data, members, keys, 0, 0
-    )
+    rules = GroupRules(trainer, SGD(), strategy)
+    state = start_group(rules, phase, None, keys, data, members, None)
+    lowered = epoch_of_group.lower(rules, phase, state, data, members, keys, 0, 0)
     return lowered.compile().as_text()
 
 

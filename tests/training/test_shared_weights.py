@@ -25,7 +25,7 @@ from pptp_jax.training import (
     train_fleet,
     undefended,
 )
-from pptp_jax.training.batched_programs import epoch_of_group, start_group
+from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
 
 WIDTH = 257
 BASE = {"w": 0.1 * jax.random.normal(jax.random.key(5), (64, WIDTH))}
@@ -92,12 +92,12 @@ def test_a_shared_base_trains_as_a_constant_does(strategy: Strategy) -> None:
 @pytest.mark.parametrize("order", ["vmap", "scan"])
 def test_sixteen_models_have_one_base_which_is_an_argument(order: Any) -> None:
     strategy, [phase] = Strategy(order=order), undefended(1).phases
-    rules = Trainer(ADAPTED, None, BATCH), strategy, SGD(), phase
+    rules = GroupRules(Trainer(ADAPTED, None, BATCH), SGD(), strategy)
     keys = jax.random.split(jax.random.key(0), 16)
     members = jnp.broadcast_to(jnp.arange(40), (16, 40))
-    state = jax.eval_shape(start_group, *rules, None, keys, DATA, members, None)
+    state = jax.eval_shape(start_group, rules, phase, None, keys, DATA, members, None)
     assert (16, 64, WIDTH) not in {leaf.shape for leaf in jax.tree.leaves(state)}
-    program = epoch_of_group.lower(*rules, state, DATA, members, keys, 0, 0).as_text()
+    program = epoch_of_group.lower(rules, phase, state, DATA, members, keys, 0, 0).as_text()
     [header] = re.findall(r"func.func public @main\((.*?)\) ->", program)
     assert header.count(f"tensor<64x{WIDTH}xf32>") == 1
     assert f"16x64x{WIDTH}" not in header

@@ -25,7 +25,7 @@ from pptp_jax.training import (
     undefended,
     usual_strategy,
 )
-from pptp_jax.training.batched_programs import epoch_of_group, start_group
+from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
 from pptp_jax.training.trainer import Trainer
 
 MODEL = mlp([12, 8], num_classes=10)
@@ -75,10 +75,9 @@ def test_devices_exchange_nothing() -> None:
     keys = strategy.place(jax.vmap(jax.random.key)(jnp.arange(4)), 0)
     members = strategy.place(jnp.asarray(INDICES[:4]), 0)
     data = strategy.place(DATA, None)
-    state = start_group(trainer, strategy, SGD(), phase, None, keys, data, members, None)
-    lowered = epoch_of_group.lower(
-        trainer, strategy, SGD(), phase, state, data, members, keys, 0, 0
-    )
+    rules = GroupRules(trainer, SGD(), strategy)
+    state = start_group(rules, phase, None, keys, data, members, None)
+    lowered = epoch_of_group.lower(rules, phase, state, data, members, keys, 0, 0)
     program = lowered.compile().as_text()
     assert "num_partitions=4" in program
     assert not re.findall(r"all-(?:reduce|gather|to-all)|collective-permute", program)

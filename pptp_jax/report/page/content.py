@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from matplotlib.image import imsave
 
-from pptp_jax.evaluation.stored import (
+from pptp_jax.evaluation.run_files import (
     AGAIN,
     Scores,
     read_canaries,

@@ -10,7 +10,7 @@ from pptp_jax.data import Balanced, Dataset
 from pptp_jax.evaluation import Curve, matched_utility, point
 from pptp_jax.evaluation.attack_fleet import Attacked
 from pptp_jax.evaluation.riskiest import write_riskiest
-from pptp_jax.metrics import attack_metrics, masked_mean
+from pptp_jax.metrics import Bootstrap, attack_metrics, masked_mean
 
 TARGETS, EXAMPLES, RESAMPLES = 4, 400, 20
 MEMBERSHIP = Balanced(models=TARGETS).draw(EXAMPLES, seed=0)
@@ -52,7 +52,7 @@ def write_run(
                         members,
                         correct,
                         label=f"{slug} 3",
-                        resamples=RESAMPLES,
+                        resampling=Bootstrap(*members.shape, RESAMPLES),
                     ),
                 ),
             )

@@ -1,4 +1,4 @@
-"""Whether models have learned anything, without which attacks on them say nothing of a recipe."""
+"""Warnings of models that have learned nothing: attacks on them say nothing of a recipe."""
 
 from collections.abc import Sequence
 

@@ -8,7 +8,7 @@ from pptp_jax.metrics import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matched:
+class MatchedComparison:
     """What curve a keeps more than curve b at equal attack strength; made by `matched_utility`.
 
     Attributes:
@@ -73,7 +73,7 @@ class Matched:
         }
 
 
-def _verdict(matched: Matched) -> str:
+def _verdict(matched: MatchedComparison) -> str:
     a, b, measure = matched.a, matched.b, matched.measure
     scale = f"{matched.attack} {_statistic(matched.statistic)}"
     if matched.common is None:
@@ -94,7 +94,7 @@ def _verdict(matched: Matched) -> str:
     return found + _exceptions(matched, sign) + "."
 
 
-def _apart(matched: Matched, scale: str) -> str:
+def _apart(matched: MatchedComparison, scale: str) -> str:
     (a_range, b_range), sign = matched.ranges, _sign(matched.best)
     spans = f"{_ends(a_range)} and {_ends(b_range)}"
     told = (
@@ -112,7 +112,7 @@ def _apart(matched: Matched, scale: str) -> str:
     return told + "."
 
 
-def _exceptions(matched: Matched, sign: int) -> str:
+def _exceptions(matched: MatchedComparison, sign: int) -> str:
     """Where single strengths tell something else than the mean."""
     measure = matched.measure
     told = [

@@ -1,4 +1,4 @@
-"""Asking a JAX model of a user's own: its logits, batch by batch."""
+"""The logits of a user's own JAX model, batch by batch."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -31,16 +31,16 @@ class _Rest(NamedTuple):
     leaves: tuple[Any, ...]
 
 
-class Asked:
-    """What takes the logits of a model on all examples.
+class ModelLogits:
+    """Computes the logits of a model on all examples.
 
     Args:
         apply: `apply(params, x) -> logits`.
         x: the examples.
-        batch_size: how many are asked at once.
+        batch_size: how many are computed at once.
 
     Examples:
-        >>> ask = Asked(lambda w, x: x @ w, np.ones((3, 2), np.float32), batch_size=2)
+        >>> ask = ModelLogits(lambda w, x: x @ w, np.ones((3, 2), np.float32), batch_size=2)
         >>> ask(np.float32([[1, 2], [3, 4]])).tolist()
         [[4.0, 6.0], [4.0, 6.0], [4.0, 6.0]]
     """

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pptp_jax.evaluation.curve import Curve, frontier
-from pptp_jax.evaluation.matched import Matched
+from pptp_jax.evaluation.matched_comparison import MatchedComparison
 from pptp_jax.metrics import UNRESOLVED, Drawn, Estimate
 from pptp_jax.validation import Refused, at_least
 
@@ -36,7 +36,7 @@ def matched_utility(
     attack: str = "attack",
     at: Sequence[float] | None = None,
     count: int = 9,
-) -> Matched:
+) -> MatchedComparison:
     """The utility that one defence keeps more than another at equal attack strength.
 
     A curve keeps, at some strength, what its frontier has there: the upper concave hull of its
@@ -104,7 +104,7 @@ def matched_utility(
     *differences, mean, best = map(_estimate, found.T)
     whole = pairs[0]
     resolved = np.isfinite(strengths)
-    return Matched(
+    return MatchedComparison(
         a=curve_a.name,
         b=curve_b.name,
         statistic=statistic,

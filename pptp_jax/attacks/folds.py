@@ -1,4 +1,4 @@
-"""Attacks that learn: small networks, trained on shadows and never on the target.
+"""Folds of attack networks: small networks, trained on shadows and never on the target.
 
 A network serves several targets and is trained on none of them: targets that are shadows as well
 are dealt into a few folds, and each fold has a network that is trained on all other shadows.
@@ -29,8 +29,8 @@ class Folds(NamedTuple):
         teachers: which shadows each fold learns from.
     """
 
-    of_target: Int[np.ndarray, " targets"]
-    teachers: Bool[np.ndarray, "folds shadows"]
+    of_target: Int[Array, " targets"]
+    teachers: Bool[Array, "folds shadows"]
 
 
 def folds_of(evidence: Evidence, folds: int) -> Folds:
@@ -46,9 +46,8 @@ def folds_of(evidence: Evidence, folds: int) -> Folds:
     Examples:
         >>> membership = np.array([[True, False], [False, True], [True, False]])
         >>> evidence = Evidence.leave_one_out({}, membership, targets=[0, 2])
-        >>> folds_of(evidence, 4).teachers
-        array([[False,  True,  True],
-               [ True,  True, False]])
+        >>> folds_of(evidence, 4).teachers.tolist()
+        [[False, True, True], [True, True, False]]
     """
     itself, shadows = evidence.target_among_shadows, len(evidence.membership)
     inner = np.flatnonzero(itself >= 0)
@@ -64,7 +63,7 @@ def folds_of(evidence: Evidence, folds: int) -> Folds:
             "this attack learns from shadows that have members and non-members among the examples, "
             "and some target has none: train more models"
         )
-    return Folds(of_target, teachers & both)
+    return Folds(jnp.asarray(of_target), jnp.asarray(teachers & both))
 
 
 def fitted(

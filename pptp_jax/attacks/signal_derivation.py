@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Shaped
 
-from pptp_jax.attacks.declared import axes_of, declaration, needs
+from pptp_jax.attacks.signal_registry import axes_of, declaration, needs
 from pptp_jax.tasks import Signal
 from pptp_jax.validation import AttackUnavailable
 

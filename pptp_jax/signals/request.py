@@ -1,4 +1,4 @@
-"""What a signal is taken from: some models of a fleet, and the examples in question."""
+"""A request for a signal: some models of a fleet, and the examples it is taken on."""
 
 from typing import Any, NamedTuple
 
@@ -10,15 +10,15 @@ from pptp_jax.models import Model, Variables
 from pptp_jax.tasks import Batch
 
 
-class Asked(NamedTuple):
-    """Some models, stacked, and what they are asked about.
+class SignalRequest(NamedTuple):
+    """Some models, stacked, and the examples that a signal is taken on.
 
     Attributes:
         model: the network.
         fleet: the variables of the models, stacked.
         numbers: which models of the whole fleet these are.
         data: the examples.
-        rows: which of them are asked about.
+        rows: which of them.
         key: what draws derive from; the same for all models.
     """
 

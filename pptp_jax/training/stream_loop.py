@@ -1,6 +1,6 @@
 """One model, trained on data that are read while it is trained."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from jax.experimental.multihost_utils import process_allgather, sync_global_devi
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
-from pptp_jax.data import Arrays, Augmentation, Dataset, Stream
+from pptp_jax.data import Arrays, Dataset, Stream
 from pptp_jax.models import Model, Variables
 from pptp_jax.models.weights import checksum
 from pptp_jax.training.checkpoint import Checkpoint
@@ -23,12 +23,14 @@ from pptp_jax.training.checks import (
     check_streamed,
 )
 from pptp_jax.training.mesh import DATA, check_shares
-from pptp_jax.training.optimizer import Optimizer, PhaseOptimizer, phase_optimizer
+from pptp_jax.training.optimizer import Optimizer, phase_optimizer
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.schedule import Position, StepPlan
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy
-from pptp_jax.training.streamed_programs import (
+from pptp_jax.training.stream_execution import StreamExecution, StreamProgress
+from pptp_jax.training.stream_programs import (
+    StreamRules,
     name_of_training,
     start_streamed,
     streamed_order,
@@ -36,23 +38,7 @@ from pptp_jax.training.streamed_programs import (
 )
 from pptp_jax.training.train import Metrics, all_finite
 from pptp_jax.training.trainer import Trainer
-from pptp_jax.validation import Refused, at_least
-
-
-class StreamProgress(NamedTuple):
-    """How far a streamed training is.
-
-    Attributes:
-        epoch: the number of its epoch in the whole recipe, from 0.
-        step: the steps of the epoch that are behind it.
-        steps: how many steps the epoch has.
-        loss: their mean cross-entropy.
-    """
-
-    epoch: int
-    step: int
-    steps: int
-    loss: float
+from pptp_jax.validation import Refused
 
 
 def train_streamed(
@@ -62,15 +48,9 @@ def train_streamed(
     members: Int[np.ndarray, " members"],
     *,
     key: Key[Array, ""],
-    reference: Sequence[int] | np.ndarray = (),
-    augmentation: Augmentation | None = None,
     optimizer: Optimizer | None = None,
     batch_size: int = 64,
-    data_devices: int = 1,
-    every: int = 100,
-    checkpoint: Checkpoint | None = None,
-    on_progress: Callable[[StreamProgress], None] | None = None,
-    stop: Callable[[], bool] = lambda: False,
+    execution: StreamExecution = StreamExecution(),  # noqa: B008 - frozen
 ) -> tuple[Variables, Metrics]:
     """Trains one model on data larger than memory, as `make_train` would, up to rounding.
 
@@ -81,23 +61,13 @@ def train_streamed(
     Args:
         model: what is trained.
         recipe: how; none that looks at all members at once.
-        stream: the data set, and how it is read.
+        stream: the data set, with its reference examples, and how it is read.
         members: the rows that the model may learn.
         key: what all randomness derives from.
-        reference: the rows of the reference examples, which are kept in memory.
-        augmentation: what is done to inputs in training; None for nothing.
         optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
             phase's schedule to one; None is `SGD()`.
         batch_size: the members in a step.
-        data_devices: how many devices share the batches, as in `Strategy`: as many as all
-            processes have, if there are several.
-        every: after so many steps, and at the end of an epoch, there is time to tell, to save and
-            to stop.
-        checkpoint: keeps the state on the way, in a directory named after what the training depends
-            on, so that another one does not go on from there; None keeps none. Where processes
-            share the model, they must see the same directory, and process 0 alone writes.
-        on_progress: is told how far it is.
-        stop: whether to stop; the word of one process is enough.
+        execution: how it is spread over devices, kept and watched.
 
     Returns:
         The network, and what is known of its training.
@@ -105,7 +75,7 @@ def train_streamed(
     Raises:
         ValueError: if the recipe does not fit the model or the data, or cannot be streamed; while
             training, if an example is none that the model can take.
-        KeyboardInterrupt: if `stop` says so, when the state has been saved.
+        KeyboardInterrupt: if the execution says stop, when the state has been saved.
 
     Examples:
         >>> from pptp_jax import data, models
@@ -124,36 +94,32 @@ def train_streamed(
         >>> metrics.loss.shape, bool(metrics.finite)
         ((2,), True)
     """
-    members, reference = np.asarray(members), np.asarray(reference, np.int32)
+    members, reference = np.asarray(members), np.asarray(stream.reference, np.int32)
     check_streamed(recipe)
     check_members(recipe, len(members), batch_size)
     check_reference(recipe, len(reference), batch_size)
-    check_shares(data_devices, batch_size)
-    at_least(1, every=every)
+    check_shares(execution.data_devices, batch_size)
     _check_rows(stream, members=members, reference=reference)
     trainer = Trainer(model, recipe.regions(model), batch_size)
-    strategy = Strategy(order="scan", data_devices=data_devices)
-    others = _others(stream, reference, augmentation)
+    strategy = Strategy(order="scan", data_devices=execution.data_devices)
+    others = _others(stream, reference)
     check_model(recipe, model, others.inputs(slice(0, 1)))
-    rule = phase_optimizer(optimizer)
+    rules, checkpoint = StreamRules(trainer, phase_optimizer(optimizer)), execution.checkpoint
     if checkpoint is not None:
         given: list[Any] = [stream.name, len(stream), members, reference]
         given.append(checksum(model.shared))
-        checkpoint = checkpoint.within(
-            name_of_training(trainer, rule, recipe.phases, key, others, given)
-        )
+        checkpoint = checkpoint.within(name_of_training(rules, recipe.phases, key, others, given))
     course = StepPlan.of(recipe, members, reference, batch_size)
-    training = _Training(trainer, strategy, rule, recipe, stream, others, key, course)
+    training = _Training(rules, strategy, recipe, stream, others, key, course)
     done, state, losses = training.begun(checkpoint)
-    with closing(training.steps(done, state, losses, every)) as steps:
+    with closing(training.steps(done, state, losses, execution.every)) as steps:
         for done, state in steps:
-            if on_progress is not None:
-                place = course.at(done - 1)
-                loss = float(losses[place.number])
-                on_progress(
-                    StreamProgress(place.number, place.step + 1, course.steps[place.phase], loss)
-                )
-            stopping = stop()
+            place = course.at(done - 1)
+            loss = float(losses[place.number])
+            execution.on_progress(
+                StreamProgress(place.number, place.step + 1, course.steps[place.phase], loss)
+            )
+            stopping = execution.stop()
             if strategy.together:
                 stopping = bool(process_allgather(np.array(stopping)).any())
             if checkpoint is not None and not (strategy.together and jax.process_index()):
@@ -170,9 +136,8 @@ def train_streamed(
 class _Training(NamedTuple):
     """What all steps have in common."""
 
-    trainer: Trainer
+    rules: StreamRules
     strategy: Strategy
-    optimizer: PhaseOptimizer
     recipe: Recipe
     stream: Stream
     others: Arrays
@@ -196,7 +161,7 @@ class _Training(NamedTuple):
             return 0, None, losses
         like = None  # the phases before have been trained; only the state's structure is needed
         for phase in self.recipe.phases[: int(np.searchsorted(self.course.ends, done)) + 1]:
-            start = partial(start_streamed, self.trainer, self.optimizer, phase)
+            start = partial(start_streamed, self.rules, phase)
             before = None if like is None else like.variables
             like = jax.eval_shape(start, self.key, self.others, before)
         state, kept = checkpoint.restore(done, (like, jax.eval_shape(jnp.asarray, losses)))
@@ -213,9 +178,9 @@ class _Training(NamedTuple):
             losses: the mean loss of each epoch, which is kept up to date.
             every: after how many steps, besides at the end of an epoch, it yields.
         """
-        whole = self.trainer, self.key, self.others
+        whole = self.rules.trainer, self.key, self.others
         trainer, key, others = self.strategy.place(whole, None)
-        rules = trainer, self.optimizer
+        rules = self.rules._replace(trainer=trainer)
         mesh = None if self.strategy.data_devices == 1 else self.strategy.mesh()
         while done < self.course.ends[-1]:
             place = self.course.at(done)
@@ -223,14 +188,14 @@ class _Training(NamedTuple):
             if place.within == place.step == 0:
                 before = None if state is None else state.variables
                 with _on(mesh):
-                    state = start_streamed(*rules, phase, key, others, before)
+                    state = start_streamed(rules, phase, key, others, before)
             pending = None  # the loss of a step that the devices may still be at
             with closing(self._batches(place, mesh)) as batches:
-                for count, (x, y) in enumerate(batches, place.step):
-                    numbers = place.number, place.within, count, steps
+                for count, batch in enumerate(batches, place.step):
+                    position = place._replace(step=count)
                     with _on(mesh):
                         state, loss = streamed_step(
-                            *rules, phase, state, others, x, y, key, *numbers
+                            rules, phase, state, others, batch, key, position, steps
                         )
                     if pending is not None:
                         _note(losses, place.number, count - 1, self.strategy.here(pending))
@@ -242,7 +207,7 @@ class _Training(NamedTuple):
 
     def _batches(self, place: Position, mesh: Mesh | None) -> Generator[tuple[Array, Array]]:
         """The batches of an epoch from a step on, on the devices; this process reads its share."""
-        size = self.trainer.batch_size
+        size = self.rules.trainer.batch_size
         share, put = np.arange(size), jax.device_put
         if mesh is not None:
             sharding = NamedSharding(mesh, PartitionSpec(DATA))
@@ -250,7 +215,7 @@ class _Training(NamedTuple):
             share = np.concatenate([share[part] for part in parts])
             share, put = np.unique(share), partial(jax.make_array_from_process_local_data, sharding)
         rows, phase = jnp.asarray(self.course.rows[place.phase]), self.recipe.phases[place.phase]
-        order = np.asarray(streamed_order(self.trainer, phase, rows, self.key, place.number))
+        order = np.asarray(streamed_order(self.rules.trainer, phase, rows, self.key, place.number))
         with closing(self.stream.batches(order[place.step :, share])) as batches:
             for x, y in batches:
                 yield put(x), put(y)
@@ -269,14 +234,12 @@ def _note(
         losses[number] += (np.float32(loss) - losses[number]) / np.float32(count + 1)
 
 
-def _others(
-    stream: Stream, reference: Int[np.ndarray, " reference"], augmentation: Augmentation | None
-) -> Arrays:
+def _others(stream: Stream, reference: Int[np.ndarray, " reference"]) -> Arrays:
     """The reference examples, behind the first example, which a model is begun with in memory."""
     x, y = stream.read(np.concatenate([[0], reference]))
     ids = np.arange(len(y)).astype(str)
     data = Dataset(stream.name, x, y, ids, stream.num_classes, stream.scale)
-    return Arrays.of(data, np.arange(1, len(y)), augmentation)
+    return Arrays.of(data, np.arange(1, len(y)), stream.augmentation)
 
 
 def _check_rows(stream: Stream, **rows: Int[np.ndarray, " rows"]) -> None:

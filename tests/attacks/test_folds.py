@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from pptp_jax.attacks import ATTACKS, Evidence
-from pptp_jax.attacks.learning import folds_of
+from pptp_jax.attacks.folds import folds_of
 from pptp_jax.attacks.perceptron import initial_layers, outputs
 from pptp_jax.attacks.quantile import LEVELS, _place
 from pptp_jax.attacks.shadow_network import _weights

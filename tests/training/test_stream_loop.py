@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import chex
 import flax.linen as nn
@@ -14,17 +15,19 @@ import pytest
 from prepared import LABELLED, prepare
 
 from pptp_jax.data import Arrays, Augmentation, Stream, Tfds
-from pptp_jax.models import from_linen
+from pptp_jax.models import Model, Variables, from_linen
 from pptp_jax.objectives import AdversarialRegularisation, RelaxLoss, TaskLoss
 from pptp_jax.training import (
     SGD,
     Checkpoint,
+    Metrics,
     Phase,
     Poisson,
     Private,
     Recipe,
     RewindWeights,
     Strategy,
+    StreamExecution,
     StreamProgress,
     Trainer,
     cwrf,
@@ -37,7 +40,9 @@ from pptp_jax.training import (
     undefended,
     whole_network,
 )
-from pptp_jax.training.streamed_programs import (
+from pptp_jax.training.schedule import Position
+from pptp_jax.training.stream_programs import (
+    StreamRules,
     name_of_training,
     start_streamed,
     streamed_step,
@@ -80,12 +85,30 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Tfds:
 
 @pytest.fixture(scope="module")
 def stream(source: Tfds) -> Stream:
-    return source.stream(ahead=2)
+    return replace(source.stream(ahead=2), augmentation=AUGMENTATION)
 
 
-streamed = partial(
-    train_streamed, members=MEMBERS, key=KEY, augmentation=AUGMENTATION, batch_size=BATCH
-)
+def streamed(
+    model: Model,
+    recipe: Recipe,
+    stream: Stream,
+    *,
+    members: np.ndarray = MEMBERS,
+    batch_size: int = BATCH,
+    optimizer: SGD | None = None,
+    **execution: Any,
+) -> tuple[Variables, Metrics]:
+    return train_streamed(
+        model,
+        recipe,
+        stream,
+        members,
+        key=KEY,
+        optimizer=optimizer,
+        batch_size=batch_size,
+        execution=StreamExecution(**execution),
+    )
+
 
 CASES = {
     "two phases, batch norm": (NORMED, FROZEN),
@@ -112,12 +135,13 @@ SHARED = {"two phases, batch norm", "reference examples in each batch"}
 def test_streamed_training_is_that_in_memory(name: str, source: Tfds, stream: Stream) -> None:
     model, recipe = CASES[name]
     data = Arrays.of(source.load(), REFERENCE, AUGMENTATION)
+    stream = replace(stream, reference=REFERENCE)
     with jax.numpy_dtype_promotion("standard"):  # optax.adam needs it
         train = jax.jit(make_train(model, recipe, batch_size=BATCH))
         variables, metrics = train(KEY, data, jnp.asarray(MEMBERS))
-        ours, told = streamed(model, recipe, stream, reference=REFERENCE)
+        ours, told = streamed(model, recipe, stream)
         if name in SHARED:
-            shared, _ = streamed(model, recipe, stream, reference=REFERENCE, data_devices=4)
+            shared, _ = streamed(model, recipe, stream, data_devices=4)
             chex.assert_trees_all_close(shared, variables, rtol=1e-3, atol=1e-4)
     chex.assert_trees_all_close(ours, variables, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(told.loss, metrics.loss, rtol=1e-5)
@@ -138,8 +162,9 @@ def test_devices_that_share_a_batch_only_sum_up() -> None:
     spread = jax.NamedSharding(mesh, jax.P("data"))
     x, y = jax.device_put((np.zeros((BATCH, 4, 4, 1), np.uint8), np.zeros(BATCH, int)), spread)
     with jax.set_mesh(mesh):
-        state = start_streamed(trainer, SGD(), phase, key, others, None)
-        lowered = streamed_step.lower(trainer, SGD(), phase, state, others, x, y, key, 0, 0, 0, 4)
+        rules, first = StreamRules(trainer, SGD()), Position(0, 0, 0, 0)
+        state = start_streamed(rules, phase, key, others, None)
+        lowered = streamed_step.lower(rules, phase, state, others, (x, y), key, first, 4)
     program = lowered.compile().as_text()
     assert "num_partitions=4" in program
     collectives = r" (all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute)"
@@ -236,8 +261,8 @@ def test_a_stop_saves_and_other_devices_go_on(
 def test_another_training_does_not_go_on_from_there() -> None:
     def name(rate=0.1, alpha=1.0, key=KEY, batch=BATCH, given=(MEMBERS,), others=OTHERS) -> str:
         phases = whole_network(RelaxLoss(alpha=alpha), 1).phases
-        trainer = Trainer(PLAIN, None, batch)
-        return name_of_training(trainer, SGD(learning_rate=rate), phases, key, others, given)
+        rules = StreamRules(Trainer(PLAIN, None, batch), SGD(learning_rate=rate))
+        return name_of_training(rules, phases, key, others, given)
 
     names = [
         name(),
@@ -289,5 +314,7 @@ def test_divergence_is_told(stream: Stream) -> None:
     ],
 )
 def test_bad_input(stream: Stream, recipe: Recipe, options: dict, message: str) -> None:
+    given = dict(options)
+    rows = given.pop("reference", ())
     with pytest.raises(ValueError, match=message):
-        streamed(NORMED, recipe, stream, **options)
+        streamed(NORMED, recipe, replace(stream, reference=rows), **given)

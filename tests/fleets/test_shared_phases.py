@@ -8,7 +8,7 @@ import pytest
 
 from pptp_jax.data import Balanced, Digits, member_indices
 from pptp_jax.fleets import FleetSpec, Runtime, fingerprint, run_fleet, run_fleets
-from pptp_jax.fleets.sharing import shared_phases
+from pptp_jax.fleets.shared_phases import shared_phases
 from pptp_jax.models import mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.training import (

@@ -15,7 +15,7 @@ from pptp_jax.metrics.thresholds import best_threshold, cut_at_fpr
 from pptp_jax.validation import Refused
 
 
-class Calibrated(NamedTuple):
+class CalibratedRates(NamedTuple):
     """What a threshold achieves on targets that had no part in its choice.
 
     Attributes:
@@ -42,7 +42,7 @@ def calibrated_metrics(
     fprs: Sequence[float] = (0.01, 0.001),
     resamples: int = 500,
     seed: int = 0,
-) -> dict[str, Calibrated]:
+) -> dict[str, CalibratedRates]:
     """What thresholds chosen on shadows achieve on the targets, with 95 % intervals.
 
     A rate at a threshold that was chosen on the target itself flatters the attacker, who does not
@@ -85,7 +85,7 @@ def calibrated_metrics(
         raise Refused("a single target needs shadow_scores and shadow_membership")
     resampling = Bootstrap(targets, examples, resamples, seed)
 
-    def achieved(cuts: Float[np.ndarray, " cuts"], coarse: bool = False) -> Calibrated:
+    def achieved(cuts: Float[np.ndarray, " cuts"], coarse: bool = False) -> CalibratedRates:
         called, numbers = scores.astype(float) > cuts[:, None], np.arange(targets)
         tpr, fpr = (
             bootstrap_mean(called, chosen, resampling, numbers)._replace(
@@ -96,7 +96,7 @@ def calibrated_metrics(
         balanced = Drawn(
             (tpr.value + 1 - fpr.value) / 2, (tpr.drawn + 1 - fpr.drawn) / 2, coarse=coarse
         )
-        return Calibrated(tpr.estimate(), fpr.estimate(), balanced.estimate())
+        return CalibratedRates(tpr.estimate(), fpr.estimate(), balanced.estimate())
 
     found = {"best": achieved(np.array([best_threshold(*own) for own in shadows]))}
     nonmembers = min(int((~truth).sum()) for _, truth in shadows)
@@ -105,6 +105,6 @@ def calibrated_metrics(
         found[f"fpr@{fpr:g}"] = (
             achieved(cuts, fpr * nonmembers < COARSE_BELOW)
             if fpr * nonmembers >= 1
-            else Calibrated(UNRESOLVED, UNRESOLVED, UNRESOLVED)
+            else CalibratedRates(UNRESOLVED, UNRESOLVED, UNRESOLVED)
         )
     return found

@@ -1,4 +1,4 @@
-"""What several queries say together, as one φ that does not saturate.
+"""Means over several queries, as one φ that does not saturate.
 
 The loss of an example that a network is sure of, and 1 less its probability, fall below what
 float32 tells from 0 from φ = 104 and φ = 17 on, where φ itself still ranks examples.

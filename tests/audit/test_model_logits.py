@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from pptp_jax.audit import audit_model
-from pptp_jax.audit.asking import Asked
+from pptp_jax.audit.model_logits import ModelLogits
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 
@@ -20,20 +20,20 @@ WEIGHTS = RNG.normal(size=(6, 3)).astype(np.float32)
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8, 21, 100])
 def test_answers_do_not_depend_on_the_batches(batch_size):
-    ask = Asked(lambda w, x: x @ w, X, batch_size)
+    ask = ModelLogits(lambda w, x: x @ w, X, batch_size)
     ask.check_alone(WEIGHTS)
     np.testing.assert_allclose(ask(WEIGHTS), X @ WEIGHTS, atol=1e-5)
 
 
 def test_what_is_no_array_in_a_model_stays_as_it_is():
     mlp = eqx.nn.MLP(6, 3, 5, 1, key=jax.random.key(0))
-    ask = Asked(lambda model, x: jax.vmap(model)(x), X, 8)
+    ask = ModelLogits(lambda model, x: jax.vmap(model)(x), X, 8)
     np.testing.assert_allclose(ask(mlp), jax.vmap(mlp)(jnp.asarray(X)), atol=1e-5)
     linear = nnx.Linear(6, 3, rngs=nnx.Rngs(0))
-    ask = Asked(lambda model, x: model(x), X, 8)
+    ask = ModelLogits(lambda model, x: model(x), X, 8)
     np.testing.assert_allclose(ask(linear), linear(jnp.asarray(X)), atol=1e-5)
     scaled = {"w": WEIGHTS, "times": 2.0, "activation": jnp.abs, "name": "mine", "none": None}
-    ask = Asked(lambda p, x: p["activation"](x @ p["w"]) * p["times"], X, 8)
+    ask = ModelLogits(lambda p, x: p["activation"](x @ p["w"]) * p["times"], X, 8)
     np.testing.assert_allclose(ask(scaled), 2 * np.abs(X @ WEIGHTS), atol=1e-5)
 
 
@@ -60,7 +60,7 @@ def test_shadows_of_equinox_are_audited_in_either_form():
 
 def test_logits_of_half_precision_are_taken():
     half = WEIGHTS.astype(jnp.bfloat16)
-    ask = Asked(lambda w, x: x.astype(jnp.bfloat16) @ w, X, 8)
+    ask = ModelLogits(lambda w, x: x.astype(jnp.bfloat16) @ w, X, 8)
     ask.check_alone(half)
     np.testing.assert_allclose(ask(half), X @ WEIGHTS, atol=0.1)
     assert ask(half).dtype == np.float32
@@ -82,7 +82,7 @@ def test_logits_of_half_precision_are_taken():
 )
 def test_what_is_more_or_less_than_logits(apply, message):
     with pytest.raises(ValueError, match=message):
-        Asked(apply, X, 8)(WEIGHTS)
+        ModelLogits(apply, X, 8)(WEIGHTS)
 
 
 class Normed(nn.Module):
@@ -112,7 +112,7 @@ def test_models_in_training_mode_are_refused(model, batch_size):
         )
         return out
 
-    Asked(lambda v, x: apply(v, x, train=False), X, batch_size).check_alone(variables)
+    ModelLogits(lambda v, x: apply(v, x, train=False), X, batch_size).check_alone(variables)
     with pytest.raises(ValueError, match=r"differently beside other examples: .* in eval mode"):
         audit_model(
             lambda v, x: apply(v, x, train=True),

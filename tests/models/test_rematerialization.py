@@ -16,7 +16,7 @@ from pptp_jax.models.wide_resnet import WideResNet
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 
 X = jax.random.normal(jax.random.key(0), (4, 8, 8, 3))
-SMALL = partial(vit, 3, patch=2, width=8, depth=2, heads=2, mlp=16, stages=1, dropout=0.3)
+SMALL = partial(vit, 3, patch=2, width=8, depths=(2,), heads=2, mlp=16, dropout=0.3)
 
 
 def of(module, blocks) -> tuple[Model, Model]:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,21 +15,33 @@ from pptp_jax.models import Variables
 from pptp_jax.training.keys import noise_key
 from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Phase
+from pptp_jax.training.schedule import Position
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.trainer import Trainer
 
 
+class StreamRules(NamedTuple):
+    """How a streamed training takes its steps.
+
+    Attributes:
+        trainer: how the model is trained.
+        optimizer: makes the transform, given the number of steps of the schedule.
+    """
+
+    trainer: Trainer
+    optimizer: PhaseOptimizer
+
+
 @jax.jit
 def start_streamed(
-    trainer: Trainer,
-    optimizer: PhaseOptimizer,
+    rules: StreamRules,
     phase: Phase,
     key: Key[Array, ""],
     others: Arrays,
     before: Variables | None,
 ) -> TrainState:
     """`Trainer.start` of a phase that need not look at members."""
-    return trainer.start(optimizer, phase, None, key, others, jnp.arange(0), before)
+    return rules.trainer.start(rules.optimizer, phase, None, key, others, jnp.arange(0), before)
 
 
 @jax.jit
@@ -44,48 +56,41 @@ def streamed_order(
     return rows[trainer.order(phase, key, number, len(rows))]
 
 
-@partial(jax.jit, donate_argnums=3)
+@partial(jax.jit, donate_argnums=2)
 def streamed_step(
-    trainer: Trainer,
-    optimizer: PhaseOptimizer,
+    rules: StreamRules,
     phase: Phase,
     state: TrainState,
     others: Arrays,
-    x: Shaped[Array, "batch ..."],
-    y: Int[Array, " batch"],
+    batch: tuple[Shaped[Array, "batch ..."], Int[Array, " batch"]],
     key: Key[Array, ""],
-    number: Int[Array, ""],
-    within: Int[Array, ""],
-    count: Int[Array, ""],
+    position: Position,
     steps: Int[Array, ""],
 ) -> tuple[TrainState, Float[Array, ""]]:
     """One step of an epoch on a batch that lies where it is needed.
 
     Args:
-        trainer: how the model is trained.
-        optimizer: makes the transform, given the number of steps of the schedule.
-        phase: the rules.
+        rules: how steps are taken.
+        phase: the rules of the phase.
         state: where training stands; its memory is used again.
         others: the reference examples.
-        x: the batch's inputs, as they are stored.
-        y: its labels.
+        batch: the inputs, as they are stored, and the labels.
         key: the model's own key.
-        number: the number of the epoch in the whole recipe.
-        within: the number of the epoch in its phase.
-        count: the number of the step in its epoch.
+        position: where the step stands in the recipe.
         steps: how many steps the epoch has.
 
     Returns:
         The new state, and the batch's mean cross-entropy before the step.
     """
-    step = trainer.step(optimizer, phase, state, others._replace(x=x, y=y), others, steps, within)
-    noise = jax.random.fold_in(noise_key(key, number), count)
+    x, y = batch
+    data, within = others._replace(x=x, y=y), position.within
+    step = rules.trainer.step(rules.optimizer, phase, state, data, others, steps, within)
+    noise = jax.random.fold_in(noise_key(key, position.number), position.step)
     return step(state, slice(None), None, noise)
 
 
 def name_of_training(
-    trainer: Trainer,
-    optimizer: PhaseOptimizer,
+    rules: StreamRules,
     phases: Sequence[Phase],
     key: Key[Array, ""],
     others: Arrays,
@@ -94,8 +99,7 @@ def name_of_training(
     """A hash of what a streamed training depends on: its programs, with every number, and more.
 
     Args:
-        trainer: how the model is trained.
-        optimizer: makes the transform.
+        rules: how steps are taken.
         phases: those of the recipe.
         key: the model's own key.
         others: the reference examples.
@@ -104,20 +108,20 @@ def name_of_training(
     digest = hashlib.sha256(np.asarray(jax.random.key_data(key)).tobytes())
     for part in given:
         digest.update(part.tobytes() if isinstance(part, np.ndarray) else str(part).encode())
-    examples = jax.ShapeDtypeStruct((trainer.batch_size,), jnp.int32)
+    examples = jax.ShapeDtypeStruct((rules.trainer.batch_size,), jnp.int32)
     x = jax.eval_shape(lambda rows: others.x[rows], examples)
     state = None
     for phase in phases:
 
         def start(trainer: Trainer, *rest: Any, phase: Phase = phase) -> TrainState:
-            return start_streamed(trainer, optimizer, phase, *rest)
+            return start_streamed(rules._replace(trainer=trainer), phase, *rest)
 
         def step(trainer: Trainer, *rest: Any, phase: Phase = phase) -> Any:
-            return streamed_step(trainer, optimizer, phase, *rest)
+            return streamed_step(rules._replace(trainer=trainer), phase, *rest)
 
-        begun = trainer, key, others, None if state is None else state.variables
+        begun = rules.trainer, key, others, None if state is None else state.variables
         digest.update(jax.jit(start).lower(*begun).as_text().encode())
         state = jax.eval_shape(start, *begun)
-        given_step = trainer, state, others, x, examples, key, 0, 0, 0, 1
+        given_step = rules.trainer, state, others, (x, examples), key, Position(0, 0, 0, 0), 1
         digest.update(jax.jit(step).lower(*given_step).as_text().encode())
     return digest.hexdigest()[:16]

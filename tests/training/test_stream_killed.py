@@ -33,7 +33,6 @@ TRAINING = {
     "stream": Stream(name="noise", source=Noise(), num_classes=3, ahead=1),
     "members": np.arange(10, 90),
     "batch_size": 16,
-    "every": 1,
 }
 
 # Trains, keeps a state after every step, and says which step it has just taken.
@@ -44,15 +43,18 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from pptp_jax.training import Checkpoint, train_streamed
-from test_streamed_killed import TRAINING
+from pptp_jax.training import Checkpoint, StreamExecution, train_streamed
+from test_stream_killed import TRAINING
 
 out = Path(sys.argv[1])
 found = train_streamed(
     **TRAINING,
     key=jax.random.key(0),
-    checkpoint=Checkpoint(out / "states", every=0),
-    on_progress=lambda now: print(5 * now.epoch + now.step, flush=True),
+    execution=StreamExecution(
+        every=1,
+        checkpoint=Checkpoint(out / "states", every=0),
+        on_progress=lambda now: print(5 * now.epoch + now.step, flush=True),
+    ),
 )
 np.savez(out / "found.npz", *map(np.asarray, jax.tree.leaves(found)))
 """

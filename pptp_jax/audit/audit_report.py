@@ -1,0 +1,39 @@
+"""Where the report of an audit goes, and what it is called."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pptp_jax.validation import given
+from pptp_jax.validation.names import path, word
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """Where the report of an audit goes, and what it is called.
+
+    Attributes:
+        out: a directory for `report.html`, `results.json`, `table.txt`, `roc.png`, `scores/` and
+            `README.md`; None writes nothing.
+        name: what the report is called.
+        command: what a person types to get the same numbers, to be written down.
+
+    Raises:
+        ValueError: if a name is no word, or `out` is no path.
+
+    Examples:
+        >>> AuditReport("runs/mine").directory.name
+        'mine'
+    """
+
+    out: Path | str | None = None
+    name: str = "audit"
+    command: str | None = None
+
+    def __post_init__(self) -> None:
+        word(name=self.name, **given(command=self.command))
+        path(**given(out=self.out))
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the report goes; None if it is not written."""
+        return None if self.out is None else Path(self.out)

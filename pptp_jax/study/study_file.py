@@ -1,0 +1,51 @@
+"""Reading a study from a Python file, and narrowing it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pptp_jax.data import moved
+from pptp_jax.study.config import Study
+from pptp_jax.study.load import load_defined
+from pptp_jax.validation import one_of
+
+
+def load_study(path: Path) -> Study:
+    """Runs a Python file and takes its `study`.
+
+    Raises:
+        ValueError: if there is no such file, it fails, or it has no study.
+    """
+    return load_defined(path, "study", Study)
+
+
+def narrowed(
+    study: Study, data: Path | None, recipes: Sequence[str], compared: str | None = None
+) -> Study:
+    """A study with its data at another place, some of its recipes alone, or another comparison.
+
+    Args:
+        study: the study.
+        data: where the data lie; None leaves them where they are.
+        recipes: names or slugs of recipes; none leaves them all.
+        compared: the attack by which recipes are compared; None leaves it.
+
+    Raises:
+        ValueError: if the data take no path, the study has no such recipe, or there is no such
+            attack.
+    """
+    if compared is not None:
+        study = replace(study, compared=compared)
+    if data is not None:
+        study = replace(study, data=moved(study.data, data))
+    if recipes:
+        for recipe in recipes:
+            one_of(recipe_names(study), recipe=recipe)
+        chosen = tuple(r for r in study.recipes if r.name in recipes or r.slug in recipes)
+        study = replace(study, recipes=chosen)
+    return study
+
+
+def recipe_names(study: Study) -> list[str]:
+    """The names by which `narrowed` knows a study's recipes: that of the method, and the slug."""
+    return list(dict.fromkeys(part for r in study.recipes for part in (r.name, r.slug)))
