@@ -10,11 +10,11 @@ from jaxtyping import Array, Int, Key, Shaped
 
 from pptp_jax import __version__
 from pptp_jax.data import Arrays
+from pptp_jax.fleets.layout import answers
 from pptp_jax.fleets.spec import FleetSpec
 from pptp_jax.models import Model
 from pptp_jax.models.model import configs
 from pptp_jax.models.weights import checksum
-from pptp_jax.signals import collect
 from pptp_jax.storage.record import describe
 from pptp_jax.training import make_train
 
@@ -69,15 +69,7 @@ def lowered_program(spec: FleetSpec) -> str:
             model, spec.recipe, spec.optimizer, batch_size=spec.batch_size, places=spec.places
         )
         variables, _ = train(key, data, members)
-        return collect(
-            model.answering(variables),
-            queried,
-            task=model.task,
-            signals=spec.kept,
-            queries=spec.queries,
-            release=spec.recipe.release,
-            key=key,
-        )
+        return answers(spec, model, variables, queried, key)
 
     return (
         jax.jit(program)

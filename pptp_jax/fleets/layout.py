@@ -23,8 +23,8 @@ def layout(spec: FleetSpec, key: str, epochs: int) -> Layout:
     """
     signals = spec.signals_at(epochs)
     shapes = spec.model.shapes(spec.arrays.batch_shape())
-    answers = partial(_answers, spec, spec.model)
-    one = jax.eval_shape(answers, shapes, spec.queried_arrays, jax.random.key(0))
+    own = partial(answers, spec, spec.model)
+    one = jax.eval_shape(own, shapes, spec.queried_arrays, jax.random.key(0))
     stacked = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape), a.dtype), shapes)
     parts = {}
     for signal in signals:
@@ -54,9 +54,18 @@ def _take(spec: FleetSpec, signal: Signal, fleet: Variables) -> Shaped[Array, "m
     return signal.take(SignalRequest(spec.model, fleet, numbers, spec.arrays, spec.rows, key))
 
 
-def _answers(
+def answers(
     spec: FleetSpec, model: Model, own: Variables, data: Arrays, key: Any
 ) -> dict[str, Shaped[Array, "..."]]:
+    """The signals that follow from the answers of one model.
+
+    Args:
+        spec: the fleet.
+        model: its model, an argument of the compiled program for the weights that it shares.
+        own: the variables.
+        data: what it is asked about.
+        key: what a release draws from.
+    """
     return collect(
         model.answering(own),
         data,
@@ -79,4 +88,4 @@ def reduced(
     """The signals that follow from the answers of a model that stands somewhere in a group."""
     own = jax.tree.map(lambda leaf: leaf[place], group)
     key = jax.random.fold_in(jax.random.key(spec.seed), number)
-    return _answers(spec, model, own, data, key)
+    return answers(spec, model, own, data, key)
