@@ -7,14 +7,14 @@ import click
 from pptp_jax.cli.options import json_option
 
 # Spelt out here, so that completion imports nothing slow; a test compares.
-SECTIONS = ("recipes", "objectives", "attacks", "models", "data", "regions")
+SECTIONS = ("recipes", "objectives", "attacks", "models", "tasks", "data", "regions")
 
 
 @click.command("list")
 @click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
 @json_option
 def list_(sections: tuple[str, ...], as_json: bool) -> None:
-    """List what there is: recipes, objectives, attacks, models, data, region presets.
+    """List what there is: recipes, objectives, attacks, models, tasks, data, region presets.
 
     With names of SECTIONS only those.
     """
