@@ -197,7 +197,7 @@ def distance_to(
         found = (weight[:, None] * (seen - at[None])).sum(axis=0)
         return found / jnp.maximum(jnp.linalg.norm(found), 1e-12)
 
-    def step(i: Int[Array, ""], at: Float[Array, " features"]) -> Float[Array, " features"]:
+    def step(i: int | Int[Array, ""], at: Float[Array, " features"]) -> Float[Array, " features"]:
         distance = jnp.linalg.norm(at - x)
         # Wide enough that directions lie on either side though `at` itself is a little beyond.
         radius = jnp.maximum(distance / size, distance * 2.0 ** (2 - BISECTIONS))
