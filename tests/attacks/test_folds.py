@@ -29,13 +29,12 @@ def area(scores: np.ndarray, membership: np.ndarray) -> float:
 def test_no_network_learns_from_a_target_that_it_serves(folds: int) -> None:
     held = MADE.held(targets=[0, 2, 5, 1], shadows=[5, 0, 3, 4])
     dealt = folds_of(held, folds)
+    of_target = np.asarray(dealt.of_target).tolist()
     assert len(dealt.teachers) == min(folds, 2)
-    for fold, place in zip(dealt.of_target, held.target_among_shadows, strict=True):
+    for fold, place in zip(of_target, held.target_among_shadows, strict=True):
         assert place < 0 or not dealt.teachers[fold, place]
     served = [
-        fold
-        for fold, place in zip(dealt.of_target, held.target_among_shadows, strict=True)
-        if place >= 0
+        fold for fold, place in zip(of_target, held.target_among_shadows, strict=True) if place >= 0
     ]
     for fold in set(served):
         assert dealt.teachers[fold].sum() == 4 - served.count(fold)
