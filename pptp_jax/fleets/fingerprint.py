@@ -43,7 +43,8 @@ def fingerprint(spec: FleetSpec) -> str:
         None if spec.queried is None else spec.queried.tolist(),
         spec.seed,
         [query.name for query in spec.queries],
-        [[signal.name, describe(signal.settings)] for signal in spec.kept],
+        # Another signal without settings joins the others in the same store.
+        [[signal.name, describe(signal.settings)] for signal in spec.kept if signal.settings],
         [__version__, jax.__version__],
         lowered_program(spec),
     ]
