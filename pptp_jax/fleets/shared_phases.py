@@ -109,7 +109,7 @@ def drop_branches(homes: Sequence[Path]) -> None:
 
 
 def _saved(home: Path, phases: int, group: Sequence[int]) -> Checkpoint:
-    return Checkpoint(home / f"branch-{phases}" / f"{group[0]}-{group[-1]}")
+    return Checkpoint(home / f"branch-{phases}" / f"{group[0]}-{group[-1]}", arrays=True)
 
 
 class Sharing(NamedTuple):

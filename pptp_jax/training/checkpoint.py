@@ -33,25 +33,28 @@ class Checkpoint:
     that Orbax has kept before count as missing.
     """
 
-    def __init__(self, directory: Path, every: float = 30.0) -> None:
+    def __init__(self, directory: Path, every: float = 30.0, *, arrays: bool = False) -> None:
         """Nothing is written before the first save.
 
         Args:
             directory: a directory of its own.
             every: the least number of seconds between two saves.
+            arrays: whether states are kept as NumPy arrays in any case, which takes a fraction of
+                the time for small ones.
         """
+        self._plain = arrays
         self._directory = directory.absolute()
         self._every = every
         self._last = time.monotonic()
 
     def within(self, name: str) -> "Checkpoint":
         """One like it, in a directory of that name within its own."""
-        return Checkpoint(self._directory / name, self._every)
+        return Checkpoint(self._directory / name, self._every, arrays=self._plain)
 
     def latest(self) -> int | None:
         """The number of epochs behind the last saved state; None if there is none."""
         kept = self._directory.glob("*/" + _SUMS)
-        if _many():
+        if self._arrays:
             kept = (path for path in kept if path.with_name(_LEAVES).exists())
         epochs = sorted((int(path.parent.name) for path in kept), reverse=True)
         return next((epoch for epoch in epochs if self._whole(epoch)), None)
@@ -85,7 +88,7 @@ class Checkpoint:
         for left in self._directory.glob("*.orbax-checkpoint-tmp*"):  # by a process that was killed
             shutil.rmtree(left)
         try:
-            if _many():
+            if self._arrays:
                 arrays = {str(i): _bits(x) for i, x in enumerate(jax.tree.leaves(state))}
                 write_arrays(path / _LEAVES, arrays)
             else:
@@ -101,6 +104,10 @@ class Checkpoint:
             if other != path:
                 shutil.rmtree(other)
         self._last = time.monotonic()
+
+    @property
+    def _arrays(self) -> bool:
+        return self._plain or _many()  # asked late: JAX may not know its processes yet
 
     def _path(self, epoch: int) -> Path:
         return self._directory / str(epoch)

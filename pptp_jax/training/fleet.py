@@ -172,8 +172,8 @@ class _Group(NamedTuple):
             if phase.ensemble is None:
                 execution.on_epoch(self.models, number, self._own(state.variables))
             if number in ends:
-                behind = Branch(current + 1, state.variables, losses[:, :number])
-                execution.on_phase(self.models, self._own(behind))
+                behind = self._own((state.variables, losses[:, :number]))
+                execution.on_phase(self.models, Branch(current + 1, *behind))
             self._tell(number, loss)
             self._save(number, state, losses)
         if state is not None:
@@ -219,7 +219,7 @@ class _Group(NamedTuple):
         models = len(self.models)
         if models == self.fleet.width:
             return tree
-        return jax.tree.map(lambda leaf: leaf[:models] if jnp.ndim(leaf) else leaf, tree)
+        return jax.tree.map(lambda leaf: leaf[:models], tree)
 
     def _own(self, tree: Any) -> Any:
         return self._cut(self.fleet.strategy.here(tree))

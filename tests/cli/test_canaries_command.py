@@ -33,7 +33,7 @@ def test_what_is_finished_is_used_again_and_what_is_damaged_is_not(tmp_path: Pat
         return list(json.loads((out / "audit.json").read_text())["rows"])
 
     first = rows()
-    [answers] = out.glob("fleets/*/answers-0.npz")
+    [answers] = out.glob("fleets/*/after-*/confidence.npy")
     written = answers.stat().st_mtime_ns
     assert rows() == first and answers.stat().st_mtime_ns == written
     answers.write_bytes(answers.read_bytes()[:100])
@@ -42,4 +42,4 @@ def test_what_is_finished_is_used_again_and_what_is_damaged_is_not(tmp_path: Pat
     assert rows("--no-resume") == first and answers.stat().st_mtime_ns > written
     # Other canaries are another audit.
     path.write_text(AUDIT.replace("canaries=40", "canaries=41"))
-    assert rows() != first and len([*out.glob("fleets/*/answers-0.npz")]) == 2
+    assert rows() != first and len([*out.glob("fleets/*/after-*/confidence.npy")]) == 2

@@ -45,7 +45,8 @@ def test_canaries_that_are_stopped_end_with_the_very_answers_of_others(tmp_path:
     path.write_text(plain)
     for place in (stopped, alone):
         assert pptp("canaries", path, "--out", place).exit_code == 0
-    [first], [second] = (place.glob("fleets/*/answers-0.npz") for place in (stopped, alone))
+    where = "fleets/*/after-3/confidence.npy"
+    [first], [second] = (place.glob(where) for place in (stopped, alone))
     assert first.read_bytes() == second.read_bytes() and not kept.exists()
 
 
@@ -65,7 +66,7 @@ def test_sigterm_ends_the_locating_of_a_study(
         + """
 import signal
 import pptp_jax.study.locate as locating
-locating.risk_map = lambda *_, **__: signal.raise_signal(signal.SIGTERM)
+locating.RiskMapSpec = lambda **_: signal.raise_signal(signal.SIGTERM)
 """
     )
     out = pptp_process(command, path, cwd=tmp_path)
@@ -90,10 +91,9 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
         STUDY.replace("undefended(1)", "undefended(3)")
         + """
 import pptp_jax.fleets.run as fleets
-real = fleets.collect
 def interrupted(*args, **kwargs):
     raise KeyboardInterrupt
-fleets.collect = interrupted
+fleets.reduced = interrupted
 """
     )
     out = pptp_process("run", slow, "--strategy", "scan", cwd=tmp_path)

@@ -72,7 +72,7 @@ def test_it_tells_sure_members_from_unsure_others_and_the_loss_falls_with_deceit
     context = context_for(wide, 0)
     _, labels = examples(0)
     sure, unsure = 5.0 * jax.nn.one_hot(labels, CLASSES), jnp.zeros((len(labels), CLASSES))
-    others = context.reference._replace(logits=unsure[: len(context.reference.labels)])
+    others = context.reference._replace(outputs=unsure[: len(context.reference.targets)])
     context = context._replace(reference=others)
     for _ in range(300):
         context = context._replace(state=learn(wide, sure, labels, context))

@@ -13,7 +13,7 @@ from small_study import STUDY
 
 from pptp_jax.fleets import Runtime
 from pptp_jax.fleets import plan as study_plan
-from pptp_jax.study import fleets as study_fleets
+from pptp_jax.fleets import run as study_fleets
 from pptp_jax.study import run
 
 
@@ -21,11 +21,11 @@ def scarce(monkeypatch: pytest.MonkeyPatch, fits: Callable[[tuple[int, ...], int
     """Lets allocations fail for groups, by their models and their width, that do not fit."""
     real = study_fleets.train_fleet
 
-    def train(*args, groups, width, **options):
-        for group in groups:
-            if not fits(group, width):
+    def train(*args, execution, **options):
+        for group in execution.groups:
+            if not fits(group, execution.width):
                 raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9.")
-        return real(*args, groups=groups, width=width, **options)
+        return real(*args, execution=execution, **options)
 
     monkeypatch.setattr(study_fleets, "train_fleet", train)
 

@@ -5,7 +5,7 @@ import pytest
 
 from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import mlp
-from pptp_jax.training import Strategy, fastest_strategy, probe
+from pptp_jax.training import Strategy, autotune, fastest_strategy
 
 MODEL = mlp([8], num_classes=10)
 DATA = Arrays.of(Digits().load(lambda n: np.arange(100)))
@@ -13,7 +13,7 @@ DATA = Arrays.of(Digits().load(lambda n: np.arange(100)))
 
 @pytest.mark.parametrize("seconds", [{"vmap": 1.0, "scan": 2.0}, {"vmap": 4.0, "scan": 0.5}])
 def test_the_fastest_wins(monkeypatch: pytest.MonkeyPatch, seconds: dict[str, float]) -> None:
-    monkeypatch.setattr(probe, "_seconds", lambda *args: seconds[args[-1].order])
+    monkeypatch.setattr(autotune, "_seconds", lambda *args: seconds[args[-1].order])
     found = fastest_strategy(MODEL, DATA, batch_size=50, models=5, devices=2)
     assert found.strategy == Strategy(order=min(seconds, key=seconds.__getitem__), devices=2)
     # Six models of four steps of 50 examples: the devices share them in equal parts.
@@ -31,12 +31,12 @@ def test_a_network_that_fills_the_device_is_timed_in_small_portions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def portion(order: str, limit: float, fitting: int = 16) -> tuple[int, int]:
-        monkeypatch.setattr(probe, "_WORK_CPU", limit)
-        monkeypatch.setattr(probe, "fitting_chunk", lambda *args, **kwargs: fitting)
-        return probe._portion(MODEL, DATA, 50, 16, Strategy(order=order))
+        monkeypatch.setattr(autotune, "_WORK_CPU", limit)
+        monkeypatch.setattr(autotune, "fitting_chunk", lambda *args, **kwargs: fitting)
+        return autotune._portion(MODEL, DATA, 50, 16, Strategy(order=order))
 
     # Two matrix products, and their gradients; the activations and biases are a rest.
-    step = probe._work(MODEL, DATA, 50)
+    step = autotune._work(MODEL, DATA, 50)
     assert 1 < step / (3 * 2 * 50 * (64 * 8 + 8 * 10)) < 1.2
     for order in ("vmap", "scan"):
         assert portion(order, 100 * step) == (16, 4)

@@ -26,7 +26,7 @@ NETWORKS = {
 
 def flops(name: str, recipe: Recipe) -> float:
     """The operations of one step of the recipe's last phase; no array is ever made."""
-    model, shape, classes = NETWORKS[name]
+    model, shape, _ = NETWORKS[name]
     phase, regions = recipe.phases[-1], recipe.regions(model)
     data = Arrays(
         x=jax.ShapeDtypeStruct((BATCH, *shape), jnp.float32),
@@ -43,9 +43,7 @@ def flops(name: str, recipe: Recipe) -> float:
     tx = transform(SGD(), phase, 10, regions, None, BATCH)
 
     def step(state, data, rows, key):
-        return Step(model, regions, phase, tx, data, data, classes, jnp.int32(0))(
-            state, rows, None, key
-        )
+        return Step(model, regions, phase, tx, data, data, jnp.int32(0))(state, rows, None, key)
 
     return jax.jit(step).lower(state, data, rows, key).compile().cost_analysis()["flops"]
 
