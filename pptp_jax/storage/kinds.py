@@ -1,4 +1,4 @@
-"""What kind of run a directory holds, so that no run of another kind is written over it."""
+"""What kind of run a directory holds, so that no other kind or study is written over it."""
 
 import json
 from pathlib import Path
@@ -55,12 +55,27 @@ def kind_name(kind: Kind | None) -> str:
     return "no run" if kind is None else _NAMES[kind]
 
 
-def check_kind(directory: Path, kind: Kind) -> None:
+def _study_of(directory: Path) -> str | None:
+    """The name of the study whose run or risk map a directory holds, where it can be read."""
+    for name in ("manifest.json", "risk_map.json"):
+        try:
+            found = json.loads((directory / name).read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(found, dict) and isinstance(found.get("study"), str):
+            return found["study"]
+    return None
+
+
+def check_kind(directory: Path, kind: Kind, study: str | None = None) -> None:
     """Refuses a directory in which a run would write over one of another kind, or other files.
+
+    A run of another study is refused as well: its results would be lost.
 
     Args:
         directory: where the run goes.
         kind: what kind of run it is.
+        study: the name of the study that is run or located; None if there is none.
 
     Raises:
         ValueError: naming what is there.
@@ -77,6 +92,12 @@ def check_kind(directory: Path, kind: Kind) -> None:
     """
     there = kind_of(directory)
     if there == kind or (there in _TOGETHER and kind in _TOGETHER):
+        other = _study_of(directory)
+        if study is not None and other is not None and other != study:
+            raise Refused(
+                f"{directory} holds a run of the study {other!r}, which the study {study!r} would "
+                "write over: give another directory, with --out"
+            )
         return
     own = _NAMES[kind].split(" (")[0]
     if there is not None:

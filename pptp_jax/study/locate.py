@@ -63,10 +63,10 @@ def locate_study(
 
     Raises:
         ValueError: if the study's split is not balanced, another process writes into `out`, `out`
-            holds another kind of run, or as `risk_map` does.
+            holds a run of another kind or study, or as `risk_map` does.
     """
     began = time.monotonic()
-    check_kind(out, "risk map")
+    check_kind(out, "risk map", study.name)
     budget = study.budget if budget is None else budget
     not_negative(budget=budget)
     if not isinstance(study.split, Balanced):

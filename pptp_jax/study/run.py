@@ -72,14 +72,14 @@ def run(
 
     Raises:
         ValueError: if the study does not fit its data, another run goes into `out`, or `out` holds
-            one of another kind; if processes run different studies, or do not see the same
+            one of another kind or study; if processes run different studies, or do not see the same
             directory.
         KeyboardInterrupt: if the runtime says stop, when what is being trained has been saved.
     """
     runtime = Runtime() if runtime is None else runtime
     processes = runtime.processes
     if processes.first:
-        check_kind(out, "study")
+        check_kind(out, "study", study.name)
     with held(out) if processes.first else nullcontext():
         if processes.first:
             sweep(out)

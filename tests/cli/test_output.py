@@ -13,7 +13,7 @@ from invoking import pptp_command
 from pptp_jax.cli import main
 from pptp_jax.cli.output import log
 
-FULL = Path("/dev/full")
+FULL = Path("/dev/full")  # Linux has it; macOS does not
 
 
 # What takes the command's output away: the shell's words for it, the exit code, and what is said.

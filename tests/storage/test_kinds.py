@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pptp_jax.storage.kinds import check_kind, kind_of
+from pptp_jax.storage.kinds import Kind, check_kind, kind_of
 from pptp_jax.validation import Refused
 
 MARKS = {
@@ -58,3 +58,13 @@ def test_a_damaged_manifest_is_that_of_a_study(tmp_path: Path) -> None:
         assert kind_of(filled(tmp_path, {"manifest.json": text})) == "study"
     assert kind_of(tmp_path / "missing") is None
     check_kind(tmp_path / "missing", "study")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "risk_map.json"])
+@pytest.mark.parametrize("kind", ["study", "risk map"])
+def test_a_run_of_another_study_is_refused(tmp_path: Path, name: str, kind: Kind) -> None:
+    (tmp_path / name).write_text('{"study": "digits"}')
+    check_kind(tmp_path, kind, "digits")
+    said = "holds a run of the study 'digits', which the study 'tiny' would write over"
+    with pytest.raises(Refused, match=said):
+        check_kind(tmp_path, kind, "tiny")
