@@ -17,7 +17,7 @@ after two calls must agree. Then they are timed in turn, in both orders; of the 
 the median and the quartiles are given. The matmul peak is that of a product of large square
 matrices in the same run; a step's operations are those that XLA counts in Flax's form. Models per
 hour are trainings of 100 epochs of 25,000 examples. On a CPU naive vmap of the large networks is
-left out, and they train few models for a single step; what is large on a GPU are the 64 CNNs and 16
+left out, and they train few models for few steps; what is large on a GPU are the 64 CNNs and 16
 ResNets, of more steps.
 
     pip install -e '.[bench]' && python benchmarks/fleet.py [--quick] [--json FILE]

@@ -9,7 +9,7 @@ import pptp_jax
 PACKAGE = Path(pptp_jax.__file__).parent
 PARAMETERS, LINES = 8, 300
 # Nouns of the field, and of English, that end as participles do.
-NOUNS = {"accounting", "label_smoothing", "sampling", "setting"}
+NOUNS = {"accounting", "label_smoothing", "pooling", "sampling", "setting"}
 
 
 def functions(source: str) -> Iterator[tuple[str, int]]:

@@ -128,9 +128,9 @@ MODELS: dict[str, tuple[Model, tuple[int, ...], int]] = {
 LARGE: dict[str, Any] = {"orders": ("vmap", "scan"), "naive": False}
 ON_CPU: dict[str, dict[str, Any]] = {
     "mlp": {"models": 16, "steps": 8},
-    "cnn": {"models": 4, "steps": 2},
-    "wrn16": {"models": 2, "steps": 1, "repetitions": 7, **LARGE},
-    "resnet18": {"models": 2, "steps": 1, "batch": 16, "repetitions": 5, **LARGE},
+    "cnn": {"models": 4, "steps": 8},
+    "wrn16": {"models": 2, "steps": 4, "repetitions": 7, **LARGE},
+    "resnet18": {"models": 2, "steps": 2, "batch": 16, "repetitions": 5, **LARGE},
 }
 ELSEWHERE: dict[str, dict[str, Any]] = {
     "mlp": {"models": 64, "steps": 20},

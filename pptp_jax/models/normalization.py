@@ -1,8 +1,6 @@
 """Normalisation over a batch, or over each example alone for private training."""
 
 import flax.linen as nn
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pptp_jax.models.convolution import Conv
@@ -11,8 +9,8 @@ NORMS = ("batch", "group")
 
 
 def normalize(
-    x: Float[Array, "channels height width batch"], norm: str, *, train: bool, name: str
-) -> Float[Array, "channels height width batch"]:
+    x: Float[Array, "batch height width channels"], norm: str, *, train: bool, name: str
+) -> Float[Array, "batch height width channels"]:
     """Batch norm or group norm within a Linen module, with a scale and a bias for each channel.
 
     Batch norm has PyTorch's momentum of 0.1, which Flax counts as 0.9, but the running variance is
@@ -32,36 +30,10 @@ def normalize(
     """
     layer: nn.Module
     if norm == "batch":
-        layer = nn.BatchNorm(not train, axis=0, momentum=0.9, epsilon=1e-5, name=name)
+        layer = nn.BatchNorm(not train, momentum=0.9, epsilon=1e-5, name=name)
     else:
-        layer = GroupNorm(groups(len(x)), name=name)
+        layer = nn.GroupNorm(groups(x.shape[-1]), epsilon=1e-5, use_fast_variance=False, name=name)
     return layer(x)
-
-
-class GroupNorm(nn.Module):
-    """Each example's groups of channels with mean 0 and variance 1, then scaled and shifted.
-
-    The parameters are those of `flax.linen.GroupNorm`, which wants channels last.
-
-    Attributes:
-        groups: the number of groups.
-    """
-
-    groups: int
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "channels height width batch"]
-    ) -> Float[Array, "channels height width batch"]:
-        """Normalises a batch of images."""
-        scale = self.param("scale", nn.initializers.ones, (len(x),))
-        bias = self.param("bias", nn.initializers.zeros, (len(x),))
-        grouped = jnp.reshape(x, (self.groups, -1, *x.shape[1:]))
-        # At least in float32, as Flax takes those of a batch.
-        grouped = grouped.astype(jnp.promote_types(x.dtype, jnp.float32))
-        normed = jax.nn.standardize(grouped, axis=(1, 2, 3), epsilon=1e-5)
-        normed = jnp.reshape(normed, x.shape).astype(x.dtype)
-        return normed * scale[:, None, None, None] + bias[:, None, None, None]
 
 
 def groups(channels: int) -> int:
@@ -94,8 +66,8 @@ class NormedConv(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "channels height width batch"], *, train: bool
-    ) -> Float[Array, "_ _ _ batch"]:
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch _ _ _"]:
         """Convolves and normalises a batch of images."""
         he = nn.initializers.he_normal()
         x = Conv(

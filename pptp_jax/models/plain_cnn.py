@@ -6,10 +6,11 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pptp_jax.models.convolution import Conv, batch_first, batch_last, examples_first, max_pool2x2
+from pptp_jax.models.convolution import Conv
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
+from pptp_jax.models.pooling import max_pool2x2
 from pptp_jax.validation import at_least, fraction, one_of
 
 
@@ -27,7 +28,6 @@ class _CNN(nn.Module):
         def drop(x: Array, name: str) -> Array:
             return nn.Dropout(self.dropout, deterministic=not learns(train, name))(x)
 
-        x = batch_last(x)
         for i, width in enumerate(self.channels):
             name = f"stage{i}" if i else "stem"
             if self.norm is None:
@@ -36,7 +36,7 @@ class _CNN(nn.Module):
                 x = NormedConv(width, self.norm, name=name)(x, train=learns(train, name))
             # The same in either order, and a quarter of the work in this one.
             x = drop(nn.relu(max_pool2x2(x)), name)
-        x = jnp.reshape(batch_first(x), (x.shape[-1], -1))
+        x = jnp.reshape(x, (len(x), -1))
         name = f"stage{len(self.channels)}"
         x = drop(nn.relu(nn.Dense(self.dense, name=name)(x)), name)
         return nn.Dense(self.num_classes, name="head")(x)
@@ -86,4 +86,4 @@ def cnn(
         "dropout": dropout,
     }
     module = _CNN(tuple(channels), dense, num_classes, norm, dropout)
-    return from_linen(module, ["stem", *stages, "head"], config, examples_first)
+    return from_linen(module, ["stem", *stages, "head"], config)

@@ -4,7 +4,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pptp_jax.models.convolution import batch_last, examples_first
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
@@ -19,12 +18,12 @@ class _BasicBlock(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "channels height width batch"], *, train: bool
-    ) -> Float[Array, "_ _ _ batch"]:
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch _ _ _"]:
         width, stride, norm = self.features, self.stride, self.norm
         y = nn.relu(NormedConv(width, norm, stride=stride, name="conv1")(x, train=train))
         y = NormedConv(width, norm, name="conv2")(y, train=train)
-        if stride != 1 or len(x) != width:
+        if stride != 1 or x.shape[-1] != width:
             x = NormedConv(width, norm, size=1, stride=stride, name="shortcut")(x, train=train)
         return nn.relu(x + y)
 
@@ -38,8 +37,8 @@ class _Stage(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "channels height width batch"], *, train: bool
-    ) -> Float[Array, "_ _ _ batch"]:
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch _ _ _"]:
         for i in range(self.depth):
             stride = 1 if i else self.stride
             block = _BasicBlock(self.features, stride, self.norm, name=f"block{i + 1}")
@@ -70,12 +69,12 @@ class ResNet(nn.Module):
     ) -> Float[Array, "batch _"]:
         """The logits of a batch of images."""
         stem = NormedConv(self.widths[0], self.norm, name="stem")
-        x = nn.relu(stem(batch_last(x), train=learns(train, "stem")))
+        x = nn.relu(stem(x, train=learns(train, "stem")))
         for i, width in enumerate(self.widths, start=1):
             stride, name = (1 if i == 1 else 2), f"stage{i}"
             stage = _Stage(width, stride, self.depth, self.norm, self.remat, name=name)
             x = stage(x, train=learns(train, name))
-        return nn.Dense(self.num_classes, name="head")(jnp.mean(x, axis=(1, 2)).T)
+        return nn.Dense(self.num_classes, name="head")(jnp.mean(x, axis=(1, 2)))
 
 
 def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) -> Model:
@@ -111,4 +110,4 @@ def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) ->
     module = ResNet((64, 128, 256, 512), 2, num_classes, norm, remat)
     stages = [f"stage{i}" for i in range(1, len(module.widths) + 1)]
     config = {"name": "resnet18", "num_classes": num_classes, "norm": norm, "remat": remat}
-    return from_linen(module, ["stem", *stages, "head"], config, examples_first)
+    return from_linen(module, ["stem", *stages, "head"], config)

@@ -4,10 +4,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pptp_jax.models.convolution import batch_first, batch_last, examples_first, max_pool2x2
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
+from pptp_jax.models.pooling import max_pool2x2
 from pptp_jax.models.rematerialization import call
 from pptp_jax.validation import at_least, one_of
 
@@ -18,8 +18,8 @@ class _Stage(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "channels height width batch"], *, train: bool
-    ) -> Float[Array, "_ _ _ batch"]:
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch _ _ _"]:
         for i, width in enumerate(self.widths, start=1):
             conv = NormedConv(width, self.norm, use_bias=True, name=f"conv{i}")
             x = nn.relu(conv(x, train=train))
@@ -50,13 +50,10 @@ class VGG(nn.Module):
         self, x: Float[Array, "batch height width channels"], *, train: Mode
     ) -> Float[Array, "batch _"]:
         """The logits of a batch of images."""
-        x = batch_last(x)
         for name, widths in zip(_names(len(self.stages)), self.stages, strict=True):
             stage = _Stage(widths, self.norm, name=name)
             x = call(stage, x, train=learns(train, name), anew=self.remat)
-        return nn.Dense(self.num_classes, name="head")(
-            jnp.reshape(batch_first(x), (x.shape[-1], -1))
-        )
+        return nn.Dense(self.num_classes, name="head")(jnp.reshape(x, (len(x), -1)))
 
 
 def vgg11_bn(num_classes: int = 10, norm: str = "batch", remat: bool = False) -> Model:
@@ -94,4 +91,4 @@ def vgg11_bn(num_classes: int = 10, norm: str = "batch", remat: bool = False) ->
     one_of(NORMS, norm=norm)
     module = VGG(((64,), (128,), (256, 256), (512, 512), (512, 512)), num_classes, norm, remat)
     config = {"name": "vgg11_bn", "num_classes": num_classes, "norm": norm, "remat": remat}
-    return from_linen(module, [*_names(len(module.stages)), "head"], config, examples_first)
+    return from_linen(module, [*_names(len(module.stages)), "head"], config)

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pptp_jax.models.convolution import Conv, batch_last, examples_first
+from pptp_jax.models.convolution import Conv
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, normalize
@@ -25,10 +25,10 @@ class _WideBlock(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "channels height width batch"], *, train: bool
-    ) -> Float[Array, "_ _ _ batch"]:
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch _ _ _"]:
         y = nn.relu(normalize(x, self.norm, train=train, name="norm1"))
-        if len(x) != self.features or self.stride != 1:
+        if x.shape[-1] != self.features or self.stride != 1:
             x = _conv(self.features, 1, self.stride, "shortcut")(y)
         y = _conv(self.features, 3, self.stride, "conv1")(y)
         y = nn.relu(normalize(y, self.norm, train=train, name="norm2"))
@@ -46,8 +46,8 @@ class _Stage(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "channels height width batch"], *, train: bool
-    ) -> Float[Array, "_ _ _ batch"]:
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch _ _ _"]:
         for i in range(self.depth):
             stride, name = (1 if i else self.stride), f"block{i + 1}"
             block = _WideBlock(self.features, stride, self.norm, self.dropout, name=name)
@@ -61,10 +61,10 @@ class _Head(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "channels height width batch"], *, train: bool
+        self, x: Float[Array, "batch height width channels"], *, train: bool
     ) -> Float[Array, "batch _"]:
         x = nn.relu(normalize(x, self.norm, train=train, name="norm"))
-        return nn.Dense(self.num_classes, name="dense")(jnp.mean(x, axis=(1, 2)).T)
+        return nn.Dense(self.num_classes, name="dense")(jnp.mean(x, axis=(1, 2)))
 
 
 class WideResNet(nn.Module):
@@ -93,7 +93,7 @@ class WideResNet(nn.Module):
         self, x: Float[Array, "batch height width channels"], *, train: Mode
     ) -> Float[Array, "batch _"]:
         """The logits of a batch of images."""
-        x = _conv(self.stem, 3, 1, "stem")(batch_last(x))
+        x = _conv(self.stem, 3, 1, "stem")(x)
         for i, width in enumerate(self.widths, start=1):
             stride, name = (1 if i == 1 else 2), f"stage{i}"
             stage = _Stage(
@@ -153,6 +153,4 @@ def wrn28(
         "dropout": dropout,
         "remat": remat,
     }
-    return from_linen(
-        module, ["stem", "stage1", "stage2", "stage3", "head"], config, examples_first
-    )
+    return from_linen(module, ["stem", "stage1", "stage2", "stage3", "head"], config)

@@ -1,4 +1,6 @@
-"""Convolution and pooling without XLA's own, against XLA's own."""
+"""Convolution with derivatives of its own and pooling, against XLA's own."""
+
+import re
 
 import chex
 import flax.linen as nn
@@ -7,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pptp_jax.models.convolution import Conv, batch_first, batch_last, max_pool2x2
+from pptp_jax.models.convolution import Conv
+from pptp_jax.models.pooling import max_pool2x2
 
 
 def xlas(params, x, stride: int, groups: int):
@@ -25,21 +28,36 @@ def xlas(params, x, stride: int, groups: int):
 
 
 @pytest.mark.parametrize(
-    ("size", "stride", "groups"),
-    [(1, 1, 1), (1, 2, 1), (3, 1, 1), (3, 2, 1), (3, 3, 1), (5, 2, 1), (3, 1, 2), (3, 2, 4)],
+    ("size", "stride", "groups", "features"),
+    [
+        (1, 1, 1, 8),
+        (1, 2, 1, 8),
+        (3, 1, 1, 8),
+        (3, 2, 1, 8),
+        (3, 3, 1, 8),
+        (5, 2, 1, 8),
+        (3, 1, 2, 8),
+        (3, 2, 4, 8),
+        # From 32 channels on rows are dilated.
+        (3, 1, 1, 32),
+        (3, 2, 1, 32),
+        (5, 1, 1, 32),
+    ],
 )
 @pytest.mark.parametrize("image", [(4, 6), (7, 5)], ids=["even", "odd"])
-def test_the_convolution_is_xlas_own_in_values_and_gradients(size, stride, groups, image) -> None:
+def test_the_convolution_is_xlas_own_in_values_and_gradients(
+    size, stride, groups, features, image
+) -> None:
     # Two models side by side, each with its own parameters and images.
     x = jax.random.normal(jax.random.key(0), (2, 3, *image, 4))
-    module = Conv(8, size=size, stride=stride, groups=groups)
-    kernels = jax.random.normal(jax.random.key(1), (2, size, size, 4 // groups, 8))
-    params = {"kernel": kernels, "bias": jnp.arange(16.0).reshape(2, 8)}
-    shapes = jax.eval_shape(module.init, jax.random.key(0), batch_last(x[0]))["params"]
+    module = Conv(features, size=size, stride=stride, groups=groups)
+    kernels = jax.random.normal(jax.random.key(1), (2, size, size, 4 // groups, features))
+    params = {"kernel": kernels, "bias": jnp.arange(2.0 * features).reshape(2, features)}
+    shapes = jax.eval_shape(module.init, jax.random.key(0), x[0])["params"]
     assert jax.tree.map(jnp.shape, shapes) == jax.tree.map(lambda p: p.shape[1:], params)
 
     def ours(params, x):
-        return batch_first(module.apply({"params": params}, batch_last(x)))
+        return module.apply({"params": params}, x)
 
     def compared(convolve):
         def loss(params, x):
@@ -49,7 +67,7 @@ def test_the_convolution_is_xlas_own_in_values_and_gradients(size, stride, group
         return jax.value_and_grad(loss, (0, 1), has_aux=True)
 
     (_, out), gradient = jax.jit(jax.vmap(compared(ours)))(params, x)
-    assert out.shape == (2, 3, -(-image[0] // stride), -(-image[1] // stride), 8)
+    assert out.shape == (2, 3, -(-image[0] // stride), -(-image[1] // stride), features)
     # XLA's own vmapped convolution is a grouped one: the twin takes the models one by one.
     twin = jax.jit(compared(lambda params, x: xlas(params, x, stride, groups)))
     for i in range(2):
@@ -60,14 +78,75 @@ def test_the_convolution_is_xlas_own_in_values_and_gradients(size, stride, group
         )
 
 
-def test_no_convolution_is_left_in_the_program_and_the_bias_is_optional() -> None:
-    module = Conv(4, stride=2, use_bias=False)
-    x = jnp.ones((3, 5, 5, 2))
-    variables = jax.eval_shape(module.init, jax.random.key(0), x)
-    assert set(variables["params"]) == {"kernel"}
-    program = str(jax.make_jaxpr(jax.grad(lambda v: module.apply(v, x).sum()))(variables))
-    assert "dot_general" in program
-    assert "conv_general_dilated" not in program and "gather" not in program
+def gradient(module: Conv, x: jax.Array):
+    """The gradients of the sum of squares, of the parameters and of the images."""
+
+    def loss(variables, x):
+        return (module.apply(variables, x) ** 2).sum()
+
+    return jax.grad(loss, (0, 1))
+
+
+def test_the_bias_is_optional() -> None:
+    module, x = Conv(4, use_bias=False), jnp.ones((2, 5, 5, 3))
+    assert set(jax.eval_shape(module.init, jax.random.key(0), x)["params"]) == {"kernel"}
+
+
+def test_elsewhere_than_on_a_cpu_the_convolutions_are_xlas_own() -> None:
+    module, x = Conv(32), jnp.ones((2, 6, 6, 32))
+    variables = module.init(jax.random.key(0), x)
+    traced = jax.jit(gradient(module, x)).trace(variables, x)
+    for platform, dilated in (("tpu", 0), ("cuda", 0), ("cpu", 3)):
+        program = traced.lower(lowering_platforms=(platform,)).as_text()
+        windows = re.findall(r"stablehlo.convolution.*", program)
+        assert len(windows) == 3
+        # Rows that are dilated and skipped again, where that is faster.
+        assert sum("lhs_dilate = [2, 1]" in window for window in windows) == dilated
+        assert ("optimization_barrier" in program) == (platform == "cpu")
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_models_side_by_side_are_no_grouped_convolution_on_a_cpu(stride: int) -> None:
+    module, x = Conv(6, stride=stride), jax.random.normal(jax.random.key(0), (2, 3, 6, 6, 4))
+    variables = jax.vmap(module.init)(jax.random.split(jax.random.key(1)), x)
+    program = jax.jit(jax.vmap(gradient(module, x[0]))).lower(variables, x).as_text()
+    assert "convolution" in program
+    assert set(re.findall(r"(?:feature|batch)_group_count = (\d+)", program)) == {"1"}
+
+
+@pytest.mark.parametrize(("stride", "groups"), [(1, 1), (2, 1), (1, 2)])
+def test_gradients_of_each_example_are_those_of_one_example_after_another(stride, groups) -> None:
+    module = Conv(32, stride=stride, groups=groups)
+    x = jax.random.normal(jax.random.key(0), (2, 3, 1, 5, 6, 4))
+    variables = jax.vmap(module.init)(jax.random.split(jax.random.key(1)), x[:, 0])
+    of_one = gradient(module, x[0, 0])
+    of_each = jax.vmap(jax.vmap(of_one, (None, 0)))(variables, x)
+    for model in range(2):
+        own = jax.tree.map(lambda leaf, model=model: leaf[model], variables)
+        for example in range(3):
+            known = of_one(own, x[model, example])
+            found = jax.tree.map(lambda leaf, at=(model, example): leaf[at], of_each)
+            chex.assert_trees_all_close(found, known, rtol=1e-4, atol=1e-4)
+
+
+def test_one_batch_for_all_models_is_as_a_batch_for_each() -> None:
+    module, x = Conv(6), jax.random.normal(jax.random.key(0), (3, 5, 5, 4))
+    variables = jax.vmap(module.init, (0, None))(jax.random.split(jax.random.key(1)), x)
+    shared = jax.vmap(gradient(module, x), (0, None))(variables, x)
+    own = jax.vmap(gradient(module, x))(variables, jnp.stack([x, x]))
+    chex.assert_trees_all_close(shared, own, rtol=1e-5, atol=1e-5)
+
+
+def test_bfloat16_is_near_float32() -> None:
+    module, x = Conv(32), jax.random.normal(jax.random.key(0), (4, 6, 6, 32))
+    variables = module.init(jax.random.key(1), x)
+    known = gradient(module, x)(variables, x)
+    half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), (variables, x))
+    found = gradient(module, x)(*half)
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(found)} == {"bfloat16"}
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(known), strict=True):
+        off = jnp.linalg.norm(one.astype(jnp.float32) - other) / jnp.linalg.norm(other)
+        assert off < 0.02
 
 
 @pytest.mark.parametrize("size", [(4, 4), (5, 7)])
@@ -78,7 +157,7 @@ def test_max_pooling_is_xlas_own(size: tuple[int, int]) -> None:
         return nn.max_pool(x, (2, 2), strides=(2, 2))
 
     def ours(x: jax.Array) -> jax.Array:
-        return batch_first(max_pool2x2(batch_last(x)))
+        return max_pool2x2(x)
 
     np.testing.assert_array_equal(ours(x), native(x))
     slope, known = (
@@ -104,4 +183,4 @@ def test_equal_maxima_share_the_gradient() -> None:
 )
 def test_a_convolution_that_cannot_be_is_refused(conv: Conv, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        conv.init(jax.random.key(0), jnp.ones((4, 5, 5, 2)))
+        conv.init(jax.random.key(0), jnp.ones((2, 5, 5, 4)))

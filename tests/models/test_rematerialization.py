@@ -26,9 +26,9 @@ def of(module, blocks) -> tuple[Model, Model]:
 
 # With the most that may be kept, as a share of what is kept otherwise.
 PAIRS = {
-    "resnet": (of(ResNet((4,), 2, 3, "batch"), ["stem", "stage1", "head"]), 0.25),
-    "wide": (of(WideResNet(4, (4,), 2, 3, "batch", 0.3), ["stem", "stage1", "head"]), 0.25),
-    "vgg": (of(VGG(((4,), (8, 8)), 3, "group"), ["stem", "stage1", "head"]), 0.1),
+    "resnet": (of(ResNet((4,), 2, 3, "batch"), ["stem", "stage1", "head"]), 0.3),
+    "wide": (of(WideResNet(4, (4,), 2, 3, "batch", 0.3), ["stem", "stage1", "head"]), 0.3),
+    "vgg": (of(VGG(((4,), (8, 8)), 3, "group"), ["stem", "stage1", "head"]), 0.15),
     "vit": ((SMALL(), SMALL(remat=True)), 0.15),
 }
 

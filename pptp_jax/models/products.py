@@ -1,0 +1,83 @@
+"""What a convolution multiplies: XLA's own form, and the form of patches."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Images = Float[Array, "batch _ _ _"]
+Kernel = Float[Array, "size size _ _"]
+Bilinear = Callable[[Array, Array], Array]
+
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+class Products(NamedTuple):
+    """A convolution and its derivatives.
+
+    Attributes:
+        value: of images and a kernel, the convolved images.
+        of_images: of the gradient of these and the kernel, the gradient of the images.
+        of_kernel: of the images and the gradient of the convolved ones, that of the kernel.
+    """
+
+    value: Bilinear
+    of_images: Bilinear
+    of_kernel: Bilinear
+
+
+def derived(form: Bilinear, x: Images, kernel: Kernel) -> Products:
+    """A form of the convolution, and its derivatives as JAX derives them.
+
+    Args:
+        form: the convolved images, of images and a kernel.
+        x: images of these height, width and channels, in any number.
+        kernel: a kernel of this shape.
+    """
+    image, weights = x.shape[1:], kernel.shape
+
+    def of_images(slope: Array, kernel: Array) -> Array:
+        like = jax.ShapeDtypeStruct((len(slope), *image), slope.dtype)
+        return jax.linear_transpose(lambda x: form(x, kernel), like)(slope)[0]
+
+    def of_kernel(x: Array, slope: Array) -> Array:
+        like = jax.ShapeDtypeStruct(weights, slope.dtype)
+        return jax.linear_transpose(lambda kernel: form(x, kernel), like)(slope)[0]
+
+    return Products(form, of_images, of_kernel)
+
+
+def native(x: Images, kernel: Kernel, *, stride: int, groups: int) -> Images:
+    """XLA's convolution, padded by half of the kernel on each side."""
+    around = kernel.shape[0] // 2
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        [(around, around)] * 2,
+        dimension_numbers=LAYOUT,
+        feature_group_count=groups,
+    )
+
+
+def by_patches(x: Images, kernel: Kernel, *, stride: int, groups: int) -> Images:
+    """The same as a product of matrices, that of the patches which the kernel sees and its own."""
+    size, _, inputs, features = kernel.shape
+    around, (height, width) = size // 2, x.shape[1:3]
+    padded = jnp.pad(x, ((0, 0), (around, around), (around, around), (0, 0)))
+    seen = [
+        padded[:, i : i + height : stride, j : j + width : stride]
+        for i in range(size)
+        for j in range(size)
+    ]
+    patches = jnp.stack(seen, axis=-2)
+    if groups == 1:
+        rows = patches.reshape(-1, size * size * inputs)
+        out = rows @ kernel.reshape(-1, features)
+    else:
+        rows = patches.reshape(-1, size * size, groups, inputs)
+        weights = kernel.reshape(size * size, inputs, groups, -1)
+        out = jnp.einsum("npgi,pigf->ngf", rows, weights)
+    return out.reshape(*patches.shape[:3], features)
