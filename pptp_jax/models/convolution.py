@@ -8,8 +8,8 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
+from pptp_jax.models.convolution_forms import Images, Kernel, Products, derived, native
 from pptp_jax.models.convolution_on_cpu import fast
-from pptp_jax.models.products import Images, Kernel, Products, derived, native
 from pptp_jax.validation import Refused, at_least
 
 

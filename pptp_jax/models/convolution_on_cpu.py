@@ -13,7 +13,15 @@ import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float
 
-from pptp_jax.models.products import LAYOUT, Bilinear, Images, Kernel, Products, by_patches, derived
+from pptp_jax.models.convolution_forms import (
+    LAYOUT,
+    Bilinear,
+    Images,
+    Kernel,
+    Products,
+    by_patches,
+    derived,
+)
 
 
 def fast(x: Images, kernel: Kernel, stride: int, groups: int) -> Products:
