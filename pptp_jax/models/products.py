@@ -72,6 +72,11 @@ def compiled_for(name: str) -> Iterator[None]:
 
     Args:
         name: such as `tpu` or `gpu`.
+
+    Examples:
+        >>> with compiled_for("tpu"):
+        ...     print(platform())
+        tpu
     """
     set_before = _COMPILED_FOR.set(name)
     try:
