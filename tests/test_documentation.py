@@ -39,7 +39,7 @@ PAGES = [
     if "```python" in page.read_text() and page.stem != "location30_walkthrough"
 ]
 # Names of types, which have no docstring of their own.
-TYPES = {"Optimizer", "Region"}
+TYPES = {"Optimizer", "Precision", "Region"}
 # What is made by other functions, or needs a whole run to show anything.
 NAMED_ALONE = {
     "Agreement",

@@ -1,6 +1,7 @@
 """What is done to training images anew in every step."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,8 @@ from pptp_jax.validation import Refused, at_least
 class Augmentation:
     """Random flips and shifts of images, of each example on its own.
 
-    A pytree without leaves: it goes wherever the data go, and a change of it is another program.
+    They are made on the device, within the step of training. A pytree without leaves: it goes
+    wherever the data go, and a change of it is another program.
 
     Attributes:
         flip: whether every other image, at random, is mirrored from left to right.
@@ -56,7 +58,9 @@ class Augmentation:
         flipping, shifting = jax.random.split(key)
         flipped = jax.random.bernoulli(flipping, 0.5, (len(x),)) & self.flip
         corners = jax.random.randint(shifting, (len(x), 2), 0, 2 * self.shift + 1)
-        return jax.vmap(self._one)(x, flipped, corners)
+        # A TPU compiles slices at places of their own to a loop over images; it multiplies instead.
+        cut = jax.vmap(self._one)
+        return jax.lax.platform_dependent(x, flipped, corners, tpu=self._picked, default=cut)
 
     def _one(
         self,
@@ -68,3 +72,23 @@ class Augmentation:
         around = (self.shift, self.shift)
         wide = jnp.pad(x, (around, around, (0, 0)), mode="reflect")
         return jax.lax.dynamic_slice(wide, (corner[0], corner[1], 0), x.shape)
+
+    def _picked(
+        self,
+        x: Float[Array, "batch height width channels"],
+        flipped: Bool[Array, " batch"],
+        corners: Int[Array, "batch two"],
+    ) -> Float[Array, "batch height width channels"]:
+        """The same by products with matrices of zeros and ones, a row and a column at a time."""
+        height, width = x.shape[1:3]
+        rows, columns = self._from(height, corners[:, 0]), self._from(width, corners[:, 1])
+        columns = jnp.where(flipped[:, None], width - 1 - columns, columns)
+        # In full float32 a product with 1 is the number itself.
+        pick = partial(jnp.einsum, precision="highest")
+        x = pick("bij,bjwc->biwc", jax.nn.one_hot(rows, height, dtype=x.dtype), x)
+        return pick("bkw,biwc->bikc", jax.nn.one_hot(columns, width, dtype=x.dtype), x)
+
+    def _from(self, size: int, corners: Int[Array, " batch"]) -> Int[Array, "batch size"]:
+        """Where each row of a shifted image comes from, reflected at the borders."""
+        places = jnp.abs(jnp.arange(size)[None] + corners[:, None] - self.shift)
+        return size - 1 - jnp.abs(size - 1 - places)

@@ -16,7 +16,8 @@ class Arrays(NamedTuple):
     """Inputs as they are stored, targets, and how a model gets to see them.
 
     Attributes:
-        x: the stored inputs; images stay one byte a value until a batch is drawn.
+        x: the stored inputs; images stay one byte a value until a batch is drawn, and so do other
+            whole numbers that fit.
         y: the targets: labels, or numbers.
         scale: what the inputs are multiplied by before a model sees them.
         reference: the examples that no model has as members, and defences may look at.
@@ -50,8 +51,9 @@ class Arrays(NamedTuple):
         if augmentation is not None:
             augmentation.check(data.x.shape[1:])
         rows = jnp.asarray(np.asarray(reference, np.int32))
-        x, y = (part.astype(part.dtype.newbyteorder("="), copy=False) for part in (data.x, data.y))
-        return cls(jnp.asarray(x), jnp.asarray(y), jnp.float32(data.scale), rows, augmentation)
+        y = data.y.astype(data.y.dtype.newbyteorder("="), copy=False)
+        x, scale = jnp.asarray(_narrow(data.x)), jnp.float32(data.scale)
+        return cls(x, jnp.asarray(y), scale, rows, augmentation)
 
     @property
     def examples(self) -> int:
@@ -76,6 +78,19 @@ class Arrays(NamedTuple):
         """The inputs of some examples as a step of training sees them: augmented."""
         x = self.inputs(rows)
         return x if self.augmentation is None else self.augmentation(key, x)
+
+
+def _narrow(x: Shaped[np.ndarray, "examples ..."]) -> Shaped[np.ndarray, "examples ..."]:
+    """Inputs in the narrowest type that holds them; a model sees them as float32 in any case."""
+    x = x.astype(x.dtype.newbyteorder("="), copy=False)
+    if x.dtype.kind not in "iu" or x.dtype.itemsize == 1:
+        return x
+    low, high = int(x.min()), int(x.max())
+    for name in ("uint8", "int8", "uint16", "int16", "int32"):
+        bounds = np.iinfo(name)
+        if bounds.min <= low and high <= bounds.max:
+            return x.astype(name)
+    return x.astype(np.float32)  # JAX would cut off what does not fit into 32 bits
 
 
 def absent_rows(rows: Any) -> Any:

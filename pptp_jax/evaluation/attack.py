@@ -12,6 +12,7 @@ from pptp_jax.attacks.rows import numbers
 from pptp_jax.data import Membership
 from pptp_jax.evaluation.results import AttackResult
 from pptp_jax.metrics import Estimate, attack_metrics
+from pptp_jax.models import full_float32
 from pptp_jax.validation import AttackUnavailable, Refused, at_least
 
 
@@ -51,6 +52,7 @@ class AttackResults(Mapping[str, AttackResult]):
         return "\n".join((*lines, *(f"not possible: {note}" for note in self.notes)))
 
 
+@full_float32
 def attack(
     signals: Mapping[str, Shaped[np.ndarray, "models ..."]],
     membership: Bool[np.ndarray, "models examples"] | Membership,

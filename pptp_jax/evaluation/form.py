@@ -75,6 +75,7 @@ RESULTS = {
     "data?": Maybe({"name?": TEXT, "examples?": WHOLE, "classes?": Maybe(WHOLE), "*": ANY}),
     **dict.fromkeys(("models?", "members?", "targets?", "seed?"), Maybe(WHOLE)),
     **{"versions?": {"*": TEXT}, "device?": Maybe(TEXT), "seconds?": _MAYBE_NUMBER},
+    "precision?": Maybe(TEXT),
     **{"compared?": TEXT, "utility_name?": TEXT, "queries?": [TEXT]},
     "curves?": [{"name": TEXT, "points": [{"label": TEXT, "*": ESTIMATE}]}],
     **{"comparisons?": [_COMPARISON], "*": ANY},

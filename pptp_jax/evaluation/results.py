@@ -155,6 +155,7 @@ class RunResults:
         seed: of the study.
         versions: of packages.
         device: on which it ran.
+        precision: in which models were trained, and what it rounds, in words.
         strategy: how models were trained side by side.
         processes: how many worked.
         seconds: how long it took.
@@ -186,6 +187,7 @@ class RunResults:
     seed: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     device: str | None = None
+    precision: str | None = None
     strategy: Mapping[str, Any] | None = None
     processes: int | None = None
     seconds: float | None = None

@@ -24,7 +24,7 @@ from pptp_jax.fleets.shards import gather, shard
 from pptp_jax.fleets.shared_phases import Sharing, Trunk, drop_branches, leave, plan_sharing
 from pptp_jax.fleets.spec import FleetSpec, Runtime
 from pptp_jax.fleets.stored_fleet import StoredFleet
-from pptp_jax.models import Variables
+from pptp_jax.models import Variables, full_float32
 from pptp_jax.signals import SignalRequest, SignalStore
 from pptp_jax.storage.units import size
 from pptp_jax.training import Branch, Checkpoint, Execution, Strategy, Trained, train_fleet
@@ -255,6 +255,7 @@ class _Run:
         """Whether another process writes the same."""
         return self.strategy.together and not self.runtime.processes.first
 
+    @full_float32
     def _taken(self, ended: Trained) -> dict[str, Shaped[np.ndarray, "models ..."]]:
         """What is known of finished models besides their answers."""
         spec = self.spec

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, Variables, recompute_statistics
+from pptp_jax.models import Model, Variables, full_float32, recompute_statistics
 from pptp_jax.models.blocks import block_numbers
 from pptp_jax.signals import collect, utility
 
@@ -38,6 +38,7 @@ def exchanged(params: Any, donor: Any, numbers: Any, chosen: Bool[Array, " block
 
 
 @jax.jit
+@full_float32
 def signals_after_exchange(
     model: Model,
     fleet: Variables,

@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pptp_jax.models.model import Model, Variables, learns
-from pptp_jax.models.precision import in_bfloat16
+from pptp_jax.models.precision import in_bfloat16, in_precision, precision_in_words
+from pptp_jax.models.products import Precision, compiled_for, full_float32
 from pptp_jax.models.standardization import standardized
 from pptp_jax.models.starting_from import starting_from
 from pptp_jax.models.statistics import recompute_statistics
@@ -29,14 +30,19 @@ if TYPE_CHECKING:
 __all__ = [
     "BUILDERS",
     "Model",
+    "Precision",
     "Variables",
     "cnn",
+    "compiled_for",
     "from_equinox",
     "from_linen",
     "from_nnx",
+    "full_float32",
     "in_bfloat16",
+    "in_precision",
     "learns",
     "mlp",
+    "precision_in_words",
     "rebuilt",
     "recompute_statistics",
     "resnet18",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from pptp_jax.models.products import Precision, full_float32
 from pptp_jax.regions import Block
 from pptp_jax.tasks import Batch, Classification, Task
 
@@ -15,7 +16,7 @@ Mode = bool | tuple[str, ...]
 # The fields of a model that are given its shared weights, and those that two models of one compiled
 # program have in common besides.
 _FUNCTIONS = ("init", "apply", "statistics", "features")
-_STATIC = ("blocks", "task")
+_STATIC = ("blocks", "task", "precision")
 
 
 class Variables(NamedTuple):
@@ -83,6 +84,7 @@ class Model:
             the base of LoRA adapters. Where there are any, the functions above take them as the
             keyword `shared`, which `Model` itself passes: callers leave it out. They are in no
             `Variables` and in no checkpoint; a fleet's fingerprint depends on their content.
+        precision: that in which it trains, as `in_precision` has set it.
 
     Examples:
         A linear model from nothing but two functions:
@@ -121,6 +123,7 @@ class Model:
     features: Callable[[Any, Any, Any], tuple[Any, ...]] | None = None
     task: Task = Classification()  # noqa: RUF009 - frozen
     shared: Any = ()
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         if isinstance(self.shared, tuple) and not self.shared:
@@ -145,10 +148,13 @@ class Model:
     def answering(self, variables: Variables) -> Callable[[Any], Any]:
         """The function from a batch of inputs to outputs that trained variables make, in eval mode.
 
+        In full float32, on any device and whatever the precision of training.
+
         Args:
             variables: the parameters and the state.
         """
 
+        @full_float32
         def answers(x: Any) -> Any:
             outputs, _ = self.task.outputs(self, variables, Batch(x), train=False, key=None)
             return outputs

@@ -59,7 +59,8 @@ def render_forecast(found: Mapping[str, Any]) -> str:
     )
     if any(recipe["region"] in ("auto", "not auto") for recipe in found["recipes"]):
         why += " So does the search for the region `auto`."
-    return "\n".join([heading, *lines, told, why, "Nothing was trained or written."])
+    precision = f"Precision {found['precision']}."
+    return "\n".join([heading, *lines, precision, told, why, "Nothing was trained or written."])
 
 
 def _phases(recipe: Mapping[str, Any]) -> str:

@@ -72,6 +72,8 @@ def render_table(results: RunResults) -> str:
         "LOSS, LiRA, RMIA: AUC of the attack; TPR: of LiRA online at that false-positive rate; "
         + EXPLAINED
     )
+    if results.precision is not None:
+        console.print(f"Precision {results.precision}.", markup=False)
     for warning in warnings_of(results):
         console.print(f"warning: {warning}", markup=False)
     for note in sorted(notes):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.robustness.ball import Ball, Norm
 from pptp_jax.robustness.fgsm import fgsm
 from pptp_jax.robustness.gradient import Predict
@@ -72,6 +72,7 @@ def right_when_disturbed(
 
 
 @partial(jax.jit, static_argnums=1)
+@full_float32
 def _right(
     model: Model,
     what: tuple[Kind, Norm | None, int],

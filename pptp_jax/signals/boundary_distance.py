@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.signals.request import SignalRequest, correct
 from pptp_jax.tasks import Signal
 from pptp_jax.validation import at_least
@@ -122,6 +122,7 @@ def boundary_distance(
 
 
 @partial(jax.jit, static_argnums=1)
+@full_float32
 def _distances(
     model: Model,
     budget: Budget,

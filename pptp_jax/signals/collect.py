@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, Shaped
 
 from pptp_jax.data import Arrays
+from pptp_jax.models import full_float32
 from pptp_jax.release import Release
 from pptp_jax.signals.queries import IDENTITY, Query, check_queries
 from pptp_jax.tasks import Signal, Task
@@ -34,6 +35,7 @@ def utility(task: Task) -> Signal:
     return Signal(name="utility", axes=axes, access="labels", at="stops", reduce=reduce)
 
 
+@full_float32
 def collect(
     answers: Callable[[Float[Array, "batch ..."]], Any],
     data: Arrays,

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.tasks import Signal
 from pptp_jax.validation import Refused, positive
 
@@ -54,6 +54,7 @@ def feature_margins(
 
 
 @jax.jit
+@full_float32
 def _margins(
     model: Model,
     fleet: Variables,

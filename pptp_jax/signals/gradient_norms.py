@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.models.blocks import block_numbers
 from pptp_jax.signals.request import SignalRequest, negative_log_prob
 from pptp_jax.tasks import Signal
@@ -18,6 +18,7 @@ _WEIGHTS_AT_ONCE = 2**25
 
 
 @jax.jit
+@full_float32
 def gradient_norms(
     model: Model, fleet: Variables, data: Arrays, rows: Int[Array, " rows"]
 ) -> Float[Array, "blocks models rows"]:

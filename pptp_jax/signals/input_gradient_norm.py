@@ -4,13 +4,14 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.signals.request import negative_log_prob
 from pptp_jax.tasks import Signal
 from pptp_jax.transforms.norms import scaled_norm
 
 
 @jax.jit
+@full_float32
 def input_gradient_norm(
     model: Model, fleet: Variables, data: Arrays, rows: Int[Array, " rows"]
 ) -> Float[Array, "models rows"]:

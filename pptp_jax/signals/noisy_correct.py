@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.signals.request import SignalRequest, correct
 from pptp_jax.tasks import Signal
 from pptp_jax.validation import at_least, fraction, given, positive
@@ -64,6 +64,7 @@ def noisy_correct(
 
 
 @partial(jax.jit, static_argnums=1)
+@full_float32
 def _shares(
     model: Model,
     draws: int,

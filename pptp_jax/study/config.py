@@ -22,7 +22,7 @@ from pptp_jax.data import (
     sample,
 )
 from pptp_jax.fleets import FleetSpec
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Model, Precision, Variables, in_precision
 from pptp_jax.regions import asks_for_auto, protect
 from pptp_jax.robustness import Robustness, check_disturbable
 from pptp_jax.signals import IDENTITY, Query, check_queries
@@ -69,6 +69,8 @@ class Study:
         standardize: whether the model standardises its inputs, by the mean and deviation of all
             examples, members and non-members alike; None: where they are not of unit scale
             (docs/own.md).
+        precision: that in which networks train (`pptp_jax.models.in_precision`): `tensorfloat32`
+            and `bfloat16` round, and are faster on GPUs and TPUs. Signals are float32 in each.
         augmentation: what is done to images in training, the shadows' as the targets'.
         queries: the forms in which a model is asked about each example; images can also be shown
             mirrored and moved.
@@ -116,6 +118,7 @@ class Study:
     optimizer: Optimizer = DEFAULT_OPTIMIZER
     batch_size: int = 64
     standardize: bool | None = None
+    precision: Precision = "float32"
     augmentation: Augmentation | None = None
     queries: tuple[Query, ...] = (IDENTITY,)
     seed: int = 0
@@ -150,6 +153,8 @@ class Study:
                 f"robustness asks whether labels stay right, and the task {self.model.task.name} "
                 "has none"
             )
+        if self.precision != "float32":  # which leaves a precision of the model's own alone
+            in_precision(self.model, self.precision)  # refuses a model that has another
         check_queries(self.queries)
         names = [attack.name for attack in self.chosen_attacks]
         for name in names:

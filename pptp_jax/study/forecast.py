@@ -5,6 +5,7 @@ from typing import Any
 
 from pptp_jax.data import Arrays
 from pptp_jax.fleets.shared_phases import plan_sharing
+from pptp_jax.models import precision_in_words
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.standardize import prepared
@@ -79,6 +80,7 @@ def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
         "classes": data.num_classes,
         "members": members,
         "model": dict(study.model.config),
+        "precision": precision_in_words(study.model.precision),
         "strategy": strategy.order,
         "devices": strategy.devices,
         "recipes": recipes,

@@ -19,6 +19,7 @@ from pptp_jax.evaluation.warnings import warnings
 from pptp_jax.evaluation.white_box import white_box
 from pptp_jax.fleets import Runtime, StoredFleet, fingerprint, run_fleets
 from pptp_jax.fleets.plan import predicted_bytes, resolved_regions
+from pptp_jax.models import precision_in_words
 from pptp_jax.storage.files import link, sweep, write_array, write_arrays, write_json, write_text
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
@@ -193,6 +194,7 @@ def _manifest(
         "utility_name": study.model.task.utility_name,
         "higher_is_better": study.model.task.higher_is_better,
         "seed": study.seed,
+        "precision": precision_in_words(study.model.precision),
         "strategy": describe(runtime.strategy),
         "processes": runtime.processes.count,
     } | provenance(*PACKAGES)

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from pptp_jax.data import Dataset, Scales, of_unit_scale
-from pptp_jax.models import Model, standardized
+from pptp_jax.models import Model, in_precision, standardized
 from pptp_jax.models.model import configs
 from pptp_jax.study.config import Study
 
 
 def prepared(study: Study) -> tuple[Study, Dataset]:
-    """A study with its model as it sees the study's data, and the data.
+    """A study with its model as it sees the study's data and trains, and the data.
 
     Raises:
         ValueError: if the study does not fit its data.
@@ -23,8 +23,11 @@ def prepared(study: Study) -> tuple[Study, Dataset]:
         >>> prepared(study)[0].model is model  # pixels go from 0 to 1 already
         True
     """
-    data = study.load()
-    return replace(study, model=in_units_of(study.model, data, study.standardize)), data
+    data, model = study.load(), study.model
+    if study.precision != "float32":  # that of all else that a study computes
+        model = in_precision(model, study.precision)
+    # Inputs are standardised before they are rounded.
+    return replace(study, model=in_units_of(model, data, study.standardize)), data
 
 
 def in_units_of(model: Model, data: Dataset, standardize: bool | None) -> Model:

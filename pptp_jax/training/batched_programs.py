@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Variables
+from pptp_jax.models import Variables, full_float32
 from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Ensemble, Phase
 from pptp_jax.training.state import TrainState
@@ -39,6 +39,7 @@ class GroupRules:
 
 
 @jax.jit
+@full_float32
 def start_group(
     rules: GroupRules,
     phase: Phase,
@@ -55,6 +56,7 @@ def start_group(
 
 
 @partial(jax.jit, donate_argnums=2)
+@full_float32
 def epoch_of_group(
     rules: GroupRules,
     phase: Phase,

@@ -160,10 +160,12 @@ class _Group(NamedTuple):
             if within == 0:
                 taught = fleet.recipe.taught(current)
                 if state is not None:
-                    variables = state.variables
+                    # Only the networks are needed any more: the rest makes room for the new state.
+                    variables, state = state.variables, None
                 state = start_group(
                     fleet.rules, phase, taught, keys, fleet.data, members, variables
                 )
+                variables = None
             state, loss = epoch_of_group(
                 fleet.rules, phase, state, fleet.data, members, keys, number, within
             )
@@ -172,8 +174,9 @@ class _Group(NamedTuple):
             if phase.ensemble is None:
                 execution.on_epoch(self.models, number, self._own(state.variables))
             if number in ends:
-                behind = self._own((state.variables, losses[:, :number]))
-                execution.on_phase(self.models, Branch(current + 1, *behind))
+                left = Branch(current + 1, *self._own((state.variables, losses[:, :number])))
+                execution.on_phase(self.models, left)
+                del left  # it would hold these networks as long as the next phase lasts
             self._tell(number, loss)
             self._save(number, state, losses)
         if state is not None:

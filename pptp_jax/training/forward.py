@@ -6,10 +6,11 @@ import jax
 from jaxtyping import Array, Int
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.tasks import Batch
 
 
+@full_float32
 def eval_outputs(
     model: Model, variables: Variables, data: Arrays, rows: Int[Array, " rows"] | slice
 ) -> Any:

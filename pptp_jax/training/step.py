@@ -10,7 +10,8 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays, absent_rows
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Model, Variables, full_float32
+from pptp_jax.models.products import products_in
 from pptp_jax.objectives import Context, Objective, Reference
 from pptp_jax.regions import RegionMap
 from pptp_jax.tasks import Batch
@@ -87,7 +88,8 @@ class Step:
         examples = self._examples(variables, rows, teacher, drawing)
         private = isinstance(self.phase.gradient, Private)
         take = self._private if private else self._plain
-        grads, outputs, model_state = take(variables, memory, examples, dropout)
+        with products_in(self.model.precision):  # also for derivatives of one's own
+            grads, outputs, model_state = take(variables, memory, examples, dropout)
         updates, opt_state = self.tx.update(grads, opt_state, variables.params, key=noise)
         params = optax.apply_updates(variables.params, updates)
         outputs = jax.lax.stop_gradient(outputs)
@@ -144,7 +146,8 @@ class Step:
             return self.model.task.outputs(self.model, own, examples.batch, train=train, key=key)
 
         def loss_of(label: str, objective: Objective) -> Loss:
-            return lambda outputs: objective(*self._seen(outputs, memory, examples, label))
+            own = full_float32(objective)
+            return lambda outputs: own(*self._seen(outputs, memory, examples, label))
 
         losses = {label: loss_of(label, part) for label, part in self.phase.by_region.items()}
         several = isinstance(self.phase.objectives, Mapping)
@@ -162,7 +165,8 @@ class Step:
             own = variables._replace(params=params)
             outputs, _ = task.outputs(self.model, own, one, train=True, key=example[-1])
             alone = _Examples(one, None)
-            value = self.phase.by_region[WHOLE](*self._seen(outputs, memory, alone, WHOLE))
+            objective = full_float32(self.phase.by_region[WHOLE])
+            value = objective(*self._seen(outputs, memory, alone, WHOLE))
             return value, jax.tree.map(lambda leaf: leaf[0], outputs)
 
         keys = jax.random.split(key, batch.size)

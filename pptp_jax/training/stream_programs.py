@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, Shaped
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Variables
+from pptp_jax.models import Variables, full_float32
 from pptp_jax.training.keys import noise_key
 from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Phase
@@ -33,6 +33,7 @@ class StreamRules(NamedTuple):
 
 
 @jax.jit
+@full_float32
 def start_streamed(
     rules: StreamRules,
     phase: Phase,
@@ -57,6 +58,7 @@ def streamed_order(
 
 
 @partial(jax.jit, donate_argnums=2)
+@full_float32
 def streamed_step(
     rules: StreamRules,
     phase: Phase,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, Variables
+from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.training.checks import check_members, check_model, check_reference
 from pptp_jax.training.optimizer import Optimizer, phase_optimizer
 from pptp_jax.training.phase import Phase
@@ -74,6 +74,7 @@ def make_train(
     rule = phase_optimizer(optimizer)
     trainer = Trainer(model, recipe.regions(model), batch_size, places)
 
+    @full_float32
     def train(
         key: Key[Array, ""], data: Arrays, indices: Int[Array, " members"]
     ) -> tuple[Variables, Metrics]:

@@ -39,6 +39,29 @@ def test_what_comes_out_is_a_flip_and_a_reflected_shift(flip: bool, shift: int, 
         assert (image == versions).all(axis=(1, 2, 3)).any()
 
 
+@given(st.booleans(), st.integers(0, 4), st.integers(0, 2**31))
+def test_products_pick_what_slices_cut(flip: bool, shift: int, seed: int) -> None:
+    """The form for TPUs, to the last bit."""
+    own = Augmentation(flip=flip, shift=shift)
+    keys = jax.random.split(jax.random.key(seed), 3)
+    flipped = jax.random.bernoulli(keys[0], 0.5, (4,)) & flip
+    corners = jax.random.randint(keys[1], (4, 2), 0, 2 * shift + 1)
+    images = jax.random.normal(keys[2], (4, 5, 6, 2))
+    picked, cut = (
+        own._picked(images, flipped, corners),
+        jax.vmap(own._one)(images, flipped, corners),
+    )
+    np.testing.assert_array_equal(picked, cut)
+
+
+def test_a_tpu_multiplies_exactly_and_others_gather() -> None:
+    augment = jax.jit(Augmentation(flip=True, shift=2))
+    traced = augment.trace(jax.random.key(0), jnp.zeros((4, 8, 8, 3)))
+    texts = {name: traced.lower(lowering_platforms=(name,)).as_text() for name in ("cpu", "tpu")}
+    assert ("gather" in texts["cpu"], "dot_general" in texts["cpu"]) == (True, False)
+    assert ("gather" in texts["tpu"], texts["tpu"].count("[HIGHEST, HIGHEST]")) == (False, 2)
+
+
 def test_every_version_is_as_likely() -> None:
     versions = {image.tobytes(): i for i, image in enumerate(every_version(True, 1))}
     counts = Counter(versions[image.tobytes()] for image in drawn(True, 1, 3600))

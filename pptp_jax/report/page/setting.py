@@ -35,6 +35,7 @@ def setting(results: RunResults) -> dict[str, str]:
         "recipes": "; ".join(map(recipe_name, results.rows)),
         "optimiser": compact(config["optimizer"]) if config.get("optimizer") else None,
         "batch size": config.get("batch_size"),
+        "precision": results.precision,
         "augmentation": compact(config["augmentation"]) if config.get("augmentation") else None,
         "attacked on the way": f"after {compact(stops)} epochs" if stops else None,
         "attacks": ", ".join(dict.fromkeys(map(attack_name, results.attacks))),
