@@ -1,0 +1,134 @@
+"""Transforms, signals and attacks on a TPU, by its compiler; a part of `tpu_compiled.py`."""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from contestants.networks import MODELS
+from rows import Table
+from transforms import TREES, candidates, sgd
+
+from pptp_jax import signals
+from pptp_jax.attacks.leave_one_out import fits, without
+from pptp_jax.attacks.likelihood_ratio import _log_ratio
+from pptp_jax.attacks.lira import _log_density, _offline
+from pptp_jax.attacks.population_rank import beaten
+from pptp_jax.attacks.probabilities import LogProbability, references
+from pptp_jax.data import Arrays
+from pptp_jax.regions import Block, sizes
+from pptp_jax.training.chip_program import ChipProgram, analysed, compiled
+from pptp_jax.training.topology import topology
+
+# Shadows, queries and examples of an attack; the examples and disturbed copies of a signal.
+SHADOWS, QUERIES, EXAMPLES, POPULATION = 64, 2, 50_000, 10_000
+ROWS, DRAWS = 16, 100
+of = jax.ShapeDtypeStruct
+
+
+@cache
+def _place() -> jax.sharding.Sharding:
+    return jax.sharding.SingleDeviceSharding(topology("v5e:2x2").chips[0])
+
+
+def on_chip(function: Callable[..., Any], *shapes: Any) -> ChipProgram:
+    """What a function takes on one chip."""
+    placed = jax.tree.map(
+        lambda leaf: of(leaf.shape, leaf.dtype, sharding=_place()),
+        jax.eval_shape(lambda: shapes),
+    )
+    return analysed(compiled(jax.jit(function).lower(*placed)))
+
+
+def transforms(show: Table, bare: ChipProgram) -> None:
+    """Updates of ResNet-18's parameters with a region's transform, over the optimiser's alone."""
+    tree, regions = TREES["resnet18"]()
+    grads = jax.tree.map(
+        lambda shape: of(shape, jnp.float32), tree, is_leaf=lambda leaf: isinstance(leaf, tuple)
+    )
+    blocks = [Block(name, f"{name}/.*") for name in tree]
+    region = sizes(regions, grads)["protect"].bytes
+
+    def found(tx: Any) -> ChipProgram:
+        def update(grads: Any, state: Any, key: jax.Array) -> Any:
+            return tx.update(grads, state, grads, key=key)
+
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        return on_chip(update, grads, jax.eval_shape(tx.init, grads), key)
+
+    plain, baseline = found(sgd()), "SGD with momentum"
+    show("transforms: the optimiser alone, bytes", plain.bytes / 1e6, "MB")
+    for name, candidate in candidates(regions, blocks).items():
+        own, what = found(candidate.chain), f"transforms: {name}"
+        if candidate.passes is not None:
+            needed = plain.bytes + candidate.passes * region
+            show(f"{what}, moved over needed", own.bytes / needed, "x", baseline)
+        added = (own.bytes - plain.bytes) / bare.bytes
+        show(f"{what}, bytes added, share of a gradient's", added, "x", "Flax, ResNet-18, 128")
+        alone = f"{plain.temporaries / 2**20:.1f}"
+        show(f"{what}, temporaries", own.temporaries / 2**20, "MiB", alone)
+
+
+def of_models(show: Table, bare: ChipProgram) -> None:
+    """Signals of one CNN on a few examples, over the size of their inputs.
+
+    One chunk of examples each, so that no loop over them is counted short; within the search for
+    the boundary its loops are, and its bytes are left out.
+    """
+    model, shape, _ = MODELS["cnn"]
+    float_images = of((ROWS, *shape), jnp.float32)
+    fleet = jax.tree.map(lambda s: of((1, *s.shape), s.dtype), model.shapes(float_images))
+    data = Arrays(
+        of((ROWS, *shape), jnp.uint8),  # type: ignore[arg-type]
+        of((ROWS,), jnp.int32),  # type: ignore[arg-type]
+        of((), jnp.float32),  # type: ignore[arg-type]
+        of((0,), jnp.int32),  # type: ignore[arg-type]
+    )
+    rows, key = of((ROWS,), jnp.int32), jax.eval_shape(lambda: jax.random.key(0))
+    noisy = partial(signals.noisy_correct, model, draws=DRAWS)
+    boundary = partial(signals.boundary_distance, model)
+
+    def answered(variables: Any, data: Arrays) -> Any:
+        one = jax.tree.map(lambda leaf: leaf[0], variables)
+        return signals.collect(model.answering(one), data, task=model.task)
+
+    taken: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+        "answers": (answered, (fleet, data)),
+        "gradient_norms": (partial(signals.gradient_norms, model), (fleet, data, rows)),
+        "input_gradient_norm": (partial(signals.input_gradient_norm, model), (fleet, data, rows)),
+        "feature_margins": (partial(signals.feature_margins, model), (fleet, data, rows)),
+        f"noisy_correct, {DRAWS} draws": (noisy, (fleet, data, rows, key)),
+        "boundary_distance": (boundary, (fleet, data, rows, key)),
+    }
+    for name, (function, args) in taken.items():
+        found, what = on_chip(function, *args), f"signals: {name}, {ROWS} examples"
+        if name != "boundary_distance":
+            show(f"{what}, bytes", found.bytes / 1e6, "MB")
+        show(f"{what}, temporaries", found.temporaries / 2**20, "MiB")
+
+
+def of_arrays(show: Table, bare: ChipProgram) -> None:
+    """Attacks on every shadow in turn, over the size of what they are given."""
+    phi = of((SHADOWS, QUERIES, EXAMPLES), jnp.float32)
+    chosen, itself = of((SHADOWS, EXAMPLES), jnp.bool), of((SHADOWS,), jnp.int32)
+    known = LogProbability(phi, None)  # type: ignore[arg-type]
+    online = partial(_log_ratio, fits, without, _log_density)
+    attacks: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+        "LiRA online": (online, (phi, phi, (chosen, chosen), itself)),
+        "LiRA offline": (partial(_offline, False), (phi, phi, chosen, itself)),
+        "RMIA's references": (references, (known, [chosen, chosen], itself)),
+        "RMIA's pairs": (
+            partial(beaten, gamma=2.0),
+            (of((SHADOWS, EXAMPLES), jnp.float32),),
+        ),
+    }
+    for name, (function, args) in attacks.items():
+        found = on_chip(function, *args)
+        what = f"attacks: {name}, {SHADOWS} x {QUERIES} x {EXAMPLES}"
+        given = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(args))
+        show(f"{what}, bytes over the inputs'", found.bytes / given, "x", f"{given / 1e6:.1f} MB")
+        show(f"{what}, temporaries over the inputs", found.temporaries / given, "x")
+
+
+PARTS = {"transforms": transforms, "signals": of_models, "attacks": of_arrays}
