@@ -84,13 +84,14 @@ def gradient(apply: Apply) -> Callable[..., Any]:
 
 
 def step(apply: Apply) -> Callable[..., Any]:
-    """A step with momentum, as `contestants/flax.py` has it."""
+    """A step with momentum on some rows of the data, as `contestants/flax.py` has it."""
 
-    def run(params: Any, stats: Any, trace: Any, x: jax.Array, y: jax.Array) -> Any:
-        (value, stats), grads = gradient(apply)(params, stats, x, y)
+    def run(state: Any, rows: jax.Array, x: jax.Array, y: jax.Array, scale: jax.Array) -> Any:
+        (params, stats, trace), batch = state, x[rows].astype(jnp.float32) * scale
+        (value, stats), grads = gradient(apply)(params, stats, batch, y[rows])
         trace = jax.tree.map(lambda t, g: MOMENTUM * t + g, trace, grads)
         params = jax.tree.map(lambda p, t: p - RATE * t, params, trace)
-        return params, stats, trace, value
+        return (params, stats, trace), value
 
     return run
 
@@ -100,6 +101,15 @@ def shapes(name: str, batch: int = BATCH) -> tuple[Any, ...]:
     model, shape, _ = MODELS[name]
     x = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
     return *model.shapes(x), x, jax.ShapeDtypeStruct((batch,), jnp.int32)
+
+
+def stored(name: str, examples: int) -> Arrays:
+    """The shapes of a data set: images are stored as bytes."""
+    shape, of = MODELS[name][1], jax.ShapeDtypeStruct
+    kind = jnp.uint8 if len(shape) == 3 else jnp.float32
+    x, y = of((examples, *shape), kind), of((examples,), jnp.int32)
+    shapes: Any = x, y, of((), jnp.float32), of((0,), jnp.int32)
+    return Arrays(*shapes)
 
 
 class Rows:
@@ -134,10 +144,12 @@ class Rows:
     def fleet(self, orders: list[str], chips: list[int]) -> None:
         """Steps and epochs of fleets."""
         run, n = step(native(self.name, self.precision)), MODELS_A_CHIP
-        args = self.params, self.stats, self.params, self.x, self.y
-        alone = on_chip(run, *args)
-        stacked = jax.tree.map(lambda s: jax.ShapeDtypeStruct((n, *s.shape), s.dtype), args)
-        vmapped = on_chip(jax.vmap(run), *stacked)
+        data, rows = stored(self.name, BATCH), jax.ShapeDtypeStruct((BATCH,), jnp.int32)
+        own, shared = ((self.params, self.stats, self.params), rows), (data.x, data.y, data.scale)
+        alone = on_chip(run, *own, *shared, donate=True)
+        stacked = jax.tree.map(lambda s: jax.ShapeDtypeStruct((n, *s.shape), s.dtype), own)
+        mapped = jax.vmap(run, in_axes=(0, 0, None, None, None))
+        vmapped = on_chip(mapped, *stacked, *shared, donate=True)
         self.exact("Flax's step, bytes", alone.bytes / 1e6, "MB")
         over = vmapped.bytes / n / alone.bytes
         self.exact(f"Flax, naive vmap of {n}, bytes a model over Flax", over, "x", "Flax")
@@ -174,26 +186,26 @@ class Rows:
         pod = topology(PODS[count])
         spread = {"data_devices": count} if shared else {"devices": count}
         strategy = ChipStrategy(order=order, chips=pod.chips, **spread)
-        shape, batch = MODELS[self.name][1], SHARED_BATCH if shared else BATCH
-        stored = jnp.uint8 if len(shape) == 3 else jnp.float32
-        of = jax.ShapeDtypeStruct
-        data = Arrays(
-            of((EXAMPLES, *shape), stored),  # type: ignore[arg-type]
-            of((EXAMPLES,), jnp.int32),  # type: ignore[arg-type]
-            of((), jnp.float32),  # type: ignore[arg-type]
-            of((0,), jnp.int32),  # type: ignore[arg-type]
-        )
+        batch = SHARED_BATCH if shared else BATCH
         model = of_ours(self.name, self.precision)
         fleet = FleetShape(
             trainer=Trainer(model, None, batch),
             recipe=undefended(1),
             optimizer=RULE,
-            data=data,
+            data=stored(self.name, EXAMPLES),
             members=EXAMPLES // batch * batch,
         )
         models = 1 if shared else MODELS_A_CHIP * count
         [phase] = lowered_programs(fleet, strategy, models)
+        if order == "scan":  # within an epoch a model keeps its turn for all of its steps
+            [alone] = lowered_programs(fleet, strategy, count)
+            return alone.step, analysed(compiled(phase.epoch))
         return phase.step, analysed(compiled(phase.epoch))
+
+
+def bare_gradient() -> ChipProgram:
+    """What others are compared with: Flax's gradient of ResNet-18."""
+    return on_chip(gradient(native("resnet18", "float32")), *shapes("resnet18"))
 
 
 def main() -> None:
@@ -220,10 +232,9 @@ def main() -> None:
                     rows.fleet(options.orders, chips)
                 if "shared" in parts:
                     rows.shared([count for count in chips if count > 1])
-        bare = on_chip(gradient(native("resnet18", "float32")), *shapes("resnet18"))
         for part, measure in PARTS.items():
             if part in parts:
-                measure(show, bare)
+                measure(show, bare_gradient)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from pptp_jax.training.topology import topology
 SHADOWS, QUERIES, EXAMPLES, POPULATION = 64, 2, 50_000, 10_000
 ROWS, DRAWS = 16, 100
 of = jax.ShapeDtypeStruct
+Bare = Callable[[], ChipProgram]
 
 
 @cache
@@ -32,16 +33,16 @@ def _place() -> jax.sharding.Sharding:
     return jax.sharding.SingleDeviceSharding(topology("v5e:2x2").chips[0])
 
 
-def on_chip(function: Callable[..., Any], *shapes: Any) -> ChipProgram:
-    """What a function takes on one chip."""
+def on_chip(function: Callable[..., Any], *shapes: Any, donate: bool = False) -> ChipProgram:
+    """What a function takes on one chip; its results may take the place of its first argument."""
     placed = jax.tree.map(
         lambda leaf: of(leaf.shape, leaf.dtype, sharding=_place()),
         jax.eval_shape(lambda: shapes),
     )
-    return analysed(compiled(jax.jit(function).lower(*placed)))
+    return analysed(compiled(jax.jit(function, donate_argnums=0 if donate else ()).lower(*placed)))
 
 
-def transforms(show: Table, bare: ChipProgram) -> None:
+def transforms(show: Table, bare: Bare) -> None:
     """Updates of ResNet-18's parameters with a region's transform, over the optimiser's alone."""
     tree, regions = TREES["resnet18"]()
     grads = jax.tree.map(
@@ -57,20 +58,20 @@ def transforms(show: Table, bare: ChipProgram) -> None:
         key = jax.eval_shape(lambda: jax.random.key(0))
         return on_chip(update, grads, jax.eval_shape(tx.init, grads), key)
 
-    plain, baseline = found(sgd()), "SGD with momentum"
+    plain, gradient, baseline = found(sgd()), bare().bytes, "SGD with momentum"
     show("transforms: the optimiser alone, bytes", plain.bytes / 1e6, "MB")
     for name, candidate in candidates(regions, blocks).items():
         own, what = found(candidate.chain), f"transforms: {name}"
         if candidate.passes is not None:
             needed = plain.bytes + candidate.passes * region
             show(f"{what}, moved over needed", own.bytes / needed, "x", baseline)
-        added = (own.bytes - plain.bytes) / bare.bytes
+        added = (own.bytes - plain.bytes) / gradient
         show(f"{what}, bytes added, share of a gradient's", added, "x", "Flax, ResNet-18, 128")
         alone = f"{plain.temporaries / 2**20:.1f}"
         show(f"{what}, temporaries", own.temporaries / 2**20, "MiB", alone)
 
 
-def of_models(show: Table, bare: ChipProgram) -> None:
+def of_models(show: Table, bare: Bare) -> None:
     """Signals of one CNN on a few examples, over the size of their inputs.
 
     One chunk of examples each, so that no loop over them is counted short; within the search for
@@ -108,7 +109,7 @@ def of_models(show: Table, bare: ChipProgram) -> None:
         show(f"{what}, temporaries", found.temporaries / 2**20, "MiB")
 
 
-def of_arrays(show: Table, bare: ChipProgram) -> None:
+def of_arrays(show: Table, bare: Bare) -> None:
     """Attacks on every shadow in turn, over the size of what they are given."""
     phi = of((SHADOWS, QUERIES, EXAMPLES), jnp.float32)
     chosen, itself = of((SHADOWS, EXAMPLES), jnp.bool), of((SHADOWS,), jnp.int32)

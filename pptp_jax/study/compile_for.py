@@ -172,7 +172,9 @@ class _Compiler:
         every = {(i, part): p for i, parts in enumerate(phases) for part, p in parts.items()}
         largest = max(every, key=lambda place: every[place].memory)
         longest = max(range(len(phases)), key=lambda i: phases[i]["epoch"].bytes)
-        step = self._step(fleet, strategy, width, longest)
+        # Where models take turns, one keeps its turn for all steps of an epoch.
+        beside = width if strategy.order == "vmap" else strategy.devices
+        step = self._step(fleet, strategy, beside, longest)
         a_chip, most = width // strategy.devices, every[largest]
         kinds = {kind for program in every.values() for kind in program.collectives}
         return {
@@ -182,7 +184,7 @@ class _Compiler:
             "memory": most.memory,
             "temporaries": most.temporaries,
             "room": self._room(fleet, strategy, a_chip, largest, most, memory),
-            "step_of": 1 if strategy.order == "scan" else a_chip,
+            "step_of": beside // strategy.devices,
             "step_bytes": None if step is None else step.bytes,
             "step_operations": None if step is None else step.operations,
             "epoch_bytes": phases[longest]["epoch"].bytes,

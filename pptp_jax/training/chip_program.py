@@ -46,7 +46,8 @@ class ChipProgram:
 
     Examples:
         >>> parts = {"arguments": 8, "results": 4, "temporaries": 2, "code": 1}
-        >>> program = ChipProgram(bytes=0.0, operations=0.0, collectives={}, convolutions=0, **parts)
+        >>> counts = {"bytes": 0.0, "operations": 0.0, "collectives": {}, "convolutions": 0}
+        >>> program = ChipProgram(**counts, **parts)
         >>> program.memory
         15
     """
