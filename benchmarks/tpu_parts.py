@@ -25,7 +25,9 @@ from pptp_jax.training.topology import topology
 SHADOWS, QUERIES, EXAMPLES, POPULATION = 64, 2, 50_000, 10_000
 ROWS, DRAWS = 16, 100
 of = jax.ShapeDtypeStruct
-Bare = Callable[[], ChipProgram]
+# The bare gradient of a network, on so many examples.
+BATCH = 128
+Bare = Callable[[str], ChipProgram]
 
 
 @cache
@@ -58,7 +60,7 @@ def transforms(show: Table, bare: Bare) -> None:
         key = jax.eval_shape(lambda: jax.random.key(0))
         return on_chip(update, grads, jax.eval_shape(tx.init, grads), key)
 
-    plain, gradient, baseline = found(sgd()), bare().bytes, "SGD with momentum"
+    plain, gradient, baseline = found(sgd()), bare("resnet18").bytes, "SGD with momentum"
     show("transforms: the optimiser alone, bytes", plain.bytes / 1e6, "MB")
     for name, candidate in candidates(regions, blocks).items():
         own, what = found(candidate.chain), f"transforms: {name}"
@@ -72,7 +74,7 @@ def transforms(show: Table, bare: Bare) -> None:
 
 
 def of_models(show: Table, bare: Bare) -> None:
-    """Signals of one CNN on a few examples, over the size of their inputs.
+    """Signals of one CNN on a few examples, over its gradient's bytes an example.
 
     One chunk of examples each, so that no loop over them is counted short; within the search for
     the boundary its loops are, and its bytes are left out.
@@ -102,10 +104,12 @@ def of_models(show: Table, bare: Bare) -> None:
         f"noisy_correct, {DRAWS} draws": (noisy, (fleet, data, rows, key)),
         "boundary_distance": (boundary, (fleet, data, rows, key)),
     }
+    gradient, baseline = bare("cnn").bytes / BATCH, "Flax, CNN, 128 examples"
     for name, (function, args) in taken.items():
         found, what = on_chip(function, *args), f"signals: {name}, {ROWS} examples"
         if name != "boundary_distance":
             show(f"{what}, bytes", found.bytes / 1e6, "MB")
+            show(f"{what}, over a gradient's", found.bytes / ROWS / gradient, "x", baseline)
         show(f"{what}, temporaries", found.temporaries / 2**20, "MiB")
 
 

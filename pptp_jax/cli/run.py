@@ -120,7 +120,7 @@ def run(
         with errors_as_sentences(), importable_beside(study):
             chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
             chosen = studies.overridden(chosen, changes)
-            found = studies.compile_for(
+            of_chips = studies.compile_for(
                 chosen,
                 pod,
                 orders=compiled_orders(strategy),
@@ -128,7 +128,7 @@ def run(
                 data_devices=data_devices,
                 log=log,
             )
-        click.echo(report.render_chip_forecast(found))
+        click.echo(report.render_chip_forecast(of_chips))
         return
     if dry_run:
         with errors_as_sentences(), importable_beside(study):

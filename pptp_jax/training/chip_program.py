@@ -42,7 +42,8 @@ class ChipProgram:
         temporaries: those that it needs besides.
         code: those of the program itself.
         collectives: how often chips exchange something, by kind.
-        convolutions: how many convolutions with a window of several pixels it has.
+        convolutions: how many convolutions with a window of several pixels it has; the compiler
+            makes some of batched products, too.
 
     Examples:
         >>> parts = {"arguments": 8, "results": 4, "temporaries": 2, "code": 1}
