@@ -9,12 +9,14 @@ with Flax's own layers (`contestants/flax.py`), in bfloat16 (parameters in float
 fleet: a step of models with momentum, a model, over Flax's step of one; and the program of an epoch
 on 1, 4, 16 and 256 chips, which must move what one chip does, with no collective.
 shared: one model whose batch of 1,024 the chips share; they have to sum up gradients.
-transforms: an update of ResNet-18's parameters with a region's transform.
+transforms, masks: an update of ResNet-18's parameters with a region's transform, or with single
+weights frozen. private: the clipped sum of DP-SGD.
 signals, attacks: what is taken of models, and what is made of it, on the device.
 
     pip install -e '.[tpu]' && python benchmarks/tpu_compiled.py [--quick] [--json FILE]
         [--networks mlp cnn wrn16 resnet18] [--chips 1 4 16 256] [--orders vmap scan]
-        [--precisions bfloat16 float32] [--parts gradient fleet shared transforms signals attacks]
+        [--precisions bfloat16 float32]
+        [--parts gradient fleet shared transforms masks private signals attacks]
 
 `--quick` takes the MLP's gradient and fleet on 1 and 4 chips in bfloat16, and the attacks.
 """
@@ -157,7 +159,7 @@ class Rows:
             first: ChipProgram | None = None
             for count in chips:
                 of_step, of_epoch = self._programs(order, count)
-                what = f"{order}, {count} chips"
+                what = f"{order}, {count} chip{'s' * (count > 1)}"
                 if first is None:
                     first, models = of_epoch, 1 if order == "scan" else n
                     moved = analysed(compiled(of_step)).bytes / models

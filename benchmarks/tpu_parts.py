@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from contestants.networks import MODELS
 from rows import Table
 from transforms import TREES, candidates, sgd
@@ -17,9 +18,10 @@ from pptp_jax.attacks.lira import _log_density, _offline
 from pptp_jax.attacks.population_rank import beaten
 from pptp_jax.attacks.probabilities import LogProbability, references
 from pptp_jax.data import Arrays
-from pptp_jax.regions import Block, sizes
+from pptp_jax.regions import Block, RegionMap, WeightMap, sizes
 from pptp_jax.training.chip_program import ChipProgram, analysed, compiled
 from pptp_jax.training.topology import topology
+from pptp_jax.transforms import RegionClip, clipped_grad, freeze_region
 
 # Shadows, queries and examples of an attack; the examples and disturbed copies of a signal.
 SHADOWS, QUERIES, EXAMPLES, POPULATION = 64, 2, 50_000, 10_000
@@ -71,6 +73,57 @@ def transforms(show: Table, bare: Bare) -> None:
         show(f"{what}, bytes added, share of a gradient's", added, "x", "Flax, ResNet-18, 128")
         alone = f"{plain.temporaries / 2**20:.1f}"
         show(f"{what}, temporaries", own.temporaries / 2**20, "MiB", alone)
+
+
+def private(show: Table, bare: Bare) -> None:
+    """The sum of clipped gradients of DP-SGD over the bare gradient of as many examples."""
+    model, shape, _ = MODELS["mlp"]
+    everything = RegionMap.from_rules([(".*", "protect")])
+    x, y = of((BATCH, *shape), jnp.float32), of((BATCH,), jnp.int32)
+    params, state = model.shapes(x)
+
+    def loss(params: Any, example: tuple[jax.Array, jax.Array]) -> jax.Array:
+        logits, _ = model.apply(params, state, example[0][None], train=True, key=None)
+        return -jax.nn.log_softmax(logits[0])[example[1]]
+
+    plain = bare("mlp")
+    for size in (BATCH, 16):
+        total = clipped_grad(loss, RegionClip(everything, "protect", 1.0), microbatch_size=size)
+        found, what = on_chip(total, params, (x, y)), f"DP-SGD, MLP, {BATCH} by {size}"
+        if size == BATCH:  # a loop over microbatches is counted once
+            over = found.bytes / plain.bytes
+            show(f"{what}: clipped sum, bytes over a gradient's", over, "x", "Flax")
+        kept = f"{plain.temporaries / 2**20:.1f}; all gradients: {BATCH * bytes_of(params):.1f}"
+        show(f"{what}: clipped sum, temporaries", found.temporaries / 2**20, "MiB", kept)
+
+
+def bytes_of(tree: Any) -> float:
+    """The MiB of some shapes."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)) / 2**20
+
+
+def masks(show: Table, bare: Bare) -> None:
+    """An update of ResNet-18 in which single weights are frozen, over the optimiser's alone."""
+    tree, _ = TREES["resnet18"]()
+    grads = jax.tree.map(
+        lambda shape: of(shape, jnp.float32), tree, is_leaf=lambda leaf: isinstance(leaf, tuple)
+    )
+    chosen = jax.tree.map(lambda leaf: of(leaf.shape, jnp.bool), grads)
+
+    def with_mask(chosen: Any) -> optax.GradientTransformationExtraArgs:
+        single = WeightMap.from_masks({"protect": chosen})
+        return optax.chain(sgd(), freeze_region(single, "protect"))
+
+    def update(grads: Any, state: Any, chosen: Any) -> Any:
+        return with_mask(chosen).update(grads, state, grads)
+
+    state = jax.eval_shape(sgd().init, grads)
+    plain = on_chip(lambda grads, state: sgd().update(grads, state, grads), grads, state)
+    state = jax.eval_shape(lambda grads, chosen: with_mask(chosen).init(grads), grads, chosen)
+    found = on_chip(update, grads, state, chosen)
+    needed = plain.bytes + bytes_of(chosen) * 2**20
+    show("transforms: single weights frozen, moved over needed", found.bytes / needed, "x")
+    show("transforms: single weights frozen, temporaries", found.temporaries / 2**20, "MiB")
 
 
 def of_models(show: Table, bare: Bare) -> None:
@@ -136,4 +189,10 @@ def of_arrays(show: Table, bare: Bare) -> None:
         show(f"{what}, temporaries over the inputs", found.temporaries / given, "x")
 
 
-PARTS = {"transforms": transforms, "signals": of_models, "attacks": of_arrays}
+PARTS = {
+    "transforms": transforms,
+    "masks": masks,
+    "private": private,
+    "signals": of_models,
+    "attacks": of_arrays,
+}
