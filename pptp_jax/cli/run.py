@@ -1,5 +1,6 @@
 """`pptp run`."""
 
+import os
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from pptp_jax.cli.distributed_options import shared_work
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import data_option, out_option, recipe_option, study_argument
 from pptp_jax.cli.output import log
-from pptp_jax.cli.strategy_option import chooser, probed
+from pptp_jax.cli.strategy_option import chooser, compiled_orders, probed
 
 
 @click.command()
@@ -26,6 +27,13 @@ from pptp_jax.cli.strategy_option import chooser, probed
     "repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be trained; write nothing.")
+@click.option(
+    "--compile-for",
+    "pod",
+    metavar="KIND:GRID",
+    help="Say what the compiler of a TPU pod (v5e:4x4) makes of the study: what fits a chip, what "
+    "a step moves; needs no TPU, writes nothing.",
+)
 @click.option("--compared", help="Compare recipes at equal strength of this attack.")
 @click.option(
     "--strategy",
@@ -73,6 +81,7 @@ def run(
     recipes: tuple[str, ...],
     changes: tuple[str, ...],
     dry_run: bool,
+    pod: str | None,
     compared: str | None,
     strategy: str,
     devices: int | None,
@@ -89,6 +98,14 @@ def run(
     Prints a table; writes report.html, results.json, table.txt, figures, signals/ and scores/ into
     OUT, and README.md, which says what each file is.
     """
+    if pod is not None:
+        if dry_run or distributed or coordinator is not None:
+            raise click.UsageError(
+                "--compile-for trains nothing and needs one process: leave out --dry-run, "
+                "--distributed and --coordinator"
+            )
+        # JAX reads it when it is imported: no accelerator is touched.
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
     from pptp_jax import report
     from pptp_jax import study as studies
     from pptp_jax.cli.interrupt import Interruption
@@ -99,6 +116,20 @@ def run(
     from pptp_jax.study.load import importable_beside
     from pptp_jax.study.locate import with_regions_found
 
+    if pod is not None:
+        with errors_as_sentences(), importable_beside(study):
+            chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
+            chosen = studies.overridden(chosen, changes)
+            of_chips = studies.compile_for(
+                chosen,
+                pod,
+                orders=compiled_orders(strategy),
+                devices=devices,
+                data_devices=data_devices,
+                log=log,
+            )
+        click.echo(report.render_chip_forecast(of_chips))
+        return
     if dry_run:
         with errors_as_sentences(), importable_beside(study):
             chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)

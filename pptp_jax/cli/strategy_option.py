@@ -66,6 +66,11 @@ def probed(
     return Strategy(order=cast("Order", order), devices=devices, data_devices=data_devices), probe
 
 
+def compiled_orders(order: str) -> "tuple[Order, ...]":
+    """The orders that are compiled where none can be measured: those that a probe would try."""
+    return ("vmap", "scan") if order == "measured" else (cast("Order", order),)
+
+
 def _devices(devices: int | None, data_devices: int) -> int:
     import jax
 

@@ -2,6 +2,7 @@
 
 from pptp_jax.report.attacks import draw_attack_rocs, render_attacks
 from pptp_jax.report.canaries import render_canaries
+from pptp_jax.report.chip_forecast import render_chip_forecast
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.curves import draw_curves
 from pptp_jax.report.figures import draw_figures
@@ -20,6 +21,7 @@ __all__ = [
     "draw_risk_map",
     "render_attacks",
     "render_canaries",
+    "render_chip_forecast",
     "render_comparison",
     "render_forecast",
     "render_risk_map",

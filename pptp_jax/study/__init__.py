@@ -1,5 +1,6 @@
 """Studies: a frozen description of an experiment, and running it to a directory of results."""
 
+from pptp_jax.study.compile_for import compile_for
 from pptp_jax.study.config import Study
 from pptp_jax.study.forecast import forecast
 from pptp_jax.study.overrides import overridden
@@ -12,6 +13,7 @@ from pptp_jax.study.study_file import load_study, narrowed
 __all__ = [
     "Probes",
     "Study",
+    "compile_for",
     "forecast",
     "in_units_of",
     "load_study",

@@ -45,6 +45,7 @@ def fitting_chunk(
     models: int,
     networks: int = 1,
     strategy: Strategy | None = None,
+    device_memory: int | None = None,
 ) -> int:
     """How many models fit the device's memory at once, at least one and at most `models`.
 
@@ -57,6 +58,7 @@ def fitting_chunk(
         models: how many there are.
         networks: how many networks a recipe trains side by side for one model.
         strategy: how they are worked off; None is `usual_strategy()`.
+        device_memory: the bytes of a device that is not there; None looks at those that are.
 
     Examples:
         >>> from pptp_jax import data, models
@@ -66,8 +68,9 @@ def fitting_chunk(
     """
     strategy = usual_strategy() if strategy is None else strategy
     kept, passing = _of_one(model, data, batch_size, networks, strategy.data_devices)
-    memory, teams = memory_for_models() - _total(model.shared), 1
-    if jax.default_backend() != "cpu":  # whose devices share one memory
+    memory = memory_for_models() if device_memory is None else device_memory * _MEMORY_SHARE
+    memory, teams = memory - _total(model.shared), 1
+    if device_memory is not None or jax.default_backend() != "cpu":  # whose devices share it
         memory, teams = memory * strategy.data_devices, strategy.devices
     if strategy.order == "vmap":
         size = memory // (kept + passing)

@@ -125,6 +125,17 @@ def test_what_fits_is_what_is_needed(
     assert 1 < fit and fitting <= 10**6 < more
 
 
+@pytest.mark.parametrize("order", ["vmap", "scan"])
+def test_devices_that_are_not_there_have_a_memory_of_their_own(order: str) -> None:
+    one = mlp([16], num_classes=10), Arrays.of(Digits().load()), 64
+    alone, four = (Strategy(order=order, devices=devices) for devices in (1, 4))
+    fit = fitting_chunk(*one, 10**4, strategy=alone, device_memory=2 * 10**6)
+    fitting, more = (needed_memory(*one, fit + i, strategy=alone) for i in (0, 1))
+    assert 1 < fit and fitting <= 10**6 < more
+    spread = fitting_chunk(*one, 10**4, strategy=four, device_memory=2 * 10**6)
+    assert 4 * fit <= spread < 4 * (fit + 1)
+
+
 def test_devices_that_share_a_model_need_a_copy_each_and_share_the_rest() -> None:
     one = mlp([16], num_classes=10), Arrays.of(Digits().load()), 64
 
