@@ -194,7 +194,7 @@ def _manifest(
         "higher_is_better": study.model.task.higher_is_better,
         "seed": study.seed,
         "strategy": describe(runtime.strategy),
-        "processes": runtime.processes.count,
+        "processes": runtime.shares,
     } | provenance(*PACKAGES)
 
 
