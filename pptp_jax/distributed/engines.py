@@ -6,6 +6,7 @@ submitit's.
 
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -20,6 +21,7 @@ NAMES = (
     "dask:HOST:PORT (a scheduler that is running), dask:N or dask:local (a cluster of N workers on "
     "this machine; local: one for each core), processes:N (N processes on this machine)"
 )
+_ADDRESS = re.compile(r"(?:[a-z]+://)?(?:\[[0-9a-fA-F:]+\]|[^\s/:]+):([0-9]{1,5})")
 _IDLE = 60  # seconds after which a process without work ends
 _ANSWER = 10  # seconds
 
@@ -92,8 +94,8 @@ def parsed(name: str) -> EngineName:
         return EngineName(kind, None, int(rest))
     if name == "dask:local":
         return EngineName(kind, None, _cores())
-    host, _, port = rest.rpartition(":")
-    if kind == "dask" and host.strip("/") and port.isdecimal() and 0 < int(port) < 2**16:
+    address = _ADDRESS.fullmatch(rest)
+    if kind == "dask" and address is not None and 0 < int(address[1]) < 2**16:
         return EngineName(kind, rest, 0)
     raise Refused(f"an executor is {NAMES}; got {name!r}")
 
