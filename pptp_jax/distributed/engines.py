@@ -87,7 +87,7 @@ def parsed(name: str) -> EngineName:
         ('tcp://head:8786', 4)
         >>> parsed("slurm:4")
         Traceback (most recent call last):
-        pptp_jax.validation.Refused: an executor is dask:HOST:PORT (...), got 'slurm:4'
+        pptp_jax.validation.Refused: an executor is dask:HOST:PORT (...); got 'slurm:4'
     """
     kind, _, rest = name.partition(":")
     if kind in ("dask", "processes") and rest.isdecimal() and int(rest) > 0:

@@ -89,6 +89,7 @@ def run_fleet(
 
     Examples:
         >>> import tempfile
+        >>> import numpy as np
         >>> from pptp_jax.data import Digits
         >>> from pptp_jax.models import mlp
         >>> from pptp_jax.training import undefended

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import jax
 import psutil
 import pytest
 from small_fleets import contents, runtime, spec_of
@@ -115,20 +116,33 @@ def started() -> set[int]:
     }
 
 
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Path]:
+    """Where this process would keep its compiled programs, had it not compiled them already."""
+    names = "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"
+    before = [getattr(jax.config, name) for name in names]
+    for name, value in zip(names, (str(tmp_path / "cache"), 0.0), strict=True):
+        jax.config.update(name, value)
+    yield tmp_path / "cache"
+    for name, value in zip(names, before, strict=True):
+        jax.config.update(name, value)
+
+
 # Two processes that import JAX and compile, and a third in place of the one that was killed.
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["dask:2", "processes:2"])
 def test_a_killed_worker_changes_no_number(
-    name: str, alone: dict[str, str], tmp_path: Path
+    name: str, alone: dict[str, str], tmp_path: Path, cache: Path
 ) -> None:
-    before, said = started(), []
-    with engine(name) as own, one_killed(tmp_path) as killed:
+    before, said, home = started(), [], tmp_path / "home"
+    with engine(name) as own, one_killed(home) as killed:
         assert own.workers == 2
-        run_fleet(LONG, tmp_path, runtime(own.executor, log=said.append))
+        run_fleet(LONG, home, runtime(own.executor, log=said.append))
     assert len(killed) == 1 and killed[0] != os.getpid()
     again = [one for one in said if re.search(r"models 2 to 3: a worker was lost .* 2 of 3$", one)]
     assert len(again) == 1, said
-    assert contents(tmp_path) == alone
+    assert contents(home) == alone
+    assert [*cache.glob("*epoch*")]  # the workers' programs
     until = time.monotonic() + 10
     while started() - before and time.monotonic() < until:
         time.sleep(0.1)
