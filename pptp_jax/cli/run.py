@@ -8,6 +8,7 @@ import click
 from pptp_jax.cli.command_line import typed
 from pptp_jax.cli.distributed_options import shared_work
 from pptp_jax.cli.errors import errors_as_sentences
+from pptp_jax.cli.executor_option import executor_option, own_workers
 from pptp_jax.cli.options import data_option, out_option, recipe_option, study_argument
 from pptp_jax.cli.output import log
 from pptp_jax.cli.strategy_option import chooser, compiled_orders, probed
@@ -53,6 +54,7 @@ from pptp_jax.cli.strategy_option import chooser, compiled_orders, probed
 @click.option(
     "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
 )
+@executor_option
 @click.option(
     "--distributed",
     is_flag=True,
@@ -87,6 +89,7 @@ def run(
     devices: int | None,
     data_devices: int,
     resume: bool,
+    executor: str | None,
     distributed: bool,
     coordinator: str | None,
     processes: int | None,
@@ -99,10 +102,10 @@ def run(
     OUT, and README.md, which says what each file is.
     """
     if pod is not None:
-        if dry_run or distributed or coordinator is not None:
+        if dry_run or distributed or coordinator is not None or executor is not None:
             raise click.UsageError(
                 "--compile-for trains nothing and needs one process: leave out --dry-run, "
-                "--distributed and --coordinator"
+                "--distributed, --coordinator and --executor"
             )
         # JAX reads it when it is imported: no accelerator is touched.
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -130,6 +133,13 @@ def run(
             )
         click.echo(report.render_chip_forecast(of_chips))
         return
+    explicit = coordinator, processes, process
+    if executor is not None and (distributed or explicit != (None, None, None)):
+        raise click.UsageError(
+            "--executor hands groups of models to workers; --distributed, --coordinator, "
+            "--processes and --process join processes that each train a part: leave out one or "
+            "the other"
+        )
     if dry_run:
         with errors_as_sentences(), importable_beside(study):
             chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
@@ -159,12 +169,13 @@ def run(
             options = {"data": data, "recipe": recipes, "compared": compared, "set": changes}
             models = -(-chosen.split.models // shared.count)
             bar = progress_bar(chosen.recipes, models, shown=shared.first)
-            with interruption, bar as on_progress:
+            with interruption, own_workers(executor) as workers, bar as on_progress:
                 record = studies.run(
                     chosen,
                     directory,
                     runtime=Runtime(
                         processes=shared,
+                        **workers,
                         resume=resume,
                         on_progress=on_progress,
                         stop=interruption.requested,

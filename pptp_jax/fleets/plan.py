@@ -45,7 +45,7 @@ def planned(home: Path, key: str, spec: FleetSpec, runtime: Runtime) -> dict[str
         return {"widths": [max(map(len, groups))] * len(groups)} | stored
     shutil.rmtree(home, ignore_errors=True)
     size = fitting_chunk(*_load(spec), models, spec.recipe.networks, runtime.strategy)
-    groups = chunks(models, size, runtime.processes.count)
+    groups = chunks(models, size, runtime.shares)
     width = max(map(len, groups))
     write_array(home / "members.npy", spec.members)
     plan = {

@@ -6,28 +6,24 @@ confidence look at finished models alone.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Shaped
 
+from pptp_jax.fleets.dispatch import train_by_executor
 from pptp_jax.fleets.fingerprint import fingerprint
-from pptp_jax.fleets.layout import layout, reduced
-from pptp_jax.fleets.plan import available, halved, planned, predicted, read_plan, working
+from pptp_jax.fleets.group import GroupTraining, PlannedFleet, layouts, opened
+from pptp_jax.fleets.plan import halved, planned, predicted
 from pptp_jax.fleets.shards import gather, shard
-from pptp_jax.fleets.shared_phases import Sharing, Trunk, drop_branches, leave, plan_sharing
+from pptp_jax.fleets.shared_phases import Sharing, drop_branches, plan_sharing
 from pptp_jax.fleets.spec import FleetSpec, Runtime
 from pptp_jax.fleets.stored_fleet import StoredFleet
-from pptp_jax.models import Variables, full_float32
-from pptp_jax.signals import SignalRequest, SignalStore
+from pptp_jax.fleets.task import recall
 from pptp_jax.storage.units import size
-from pptp_jax.training import Branch, Checkpoint, Execution, Strategy, Trained, train_fleet
+from pptp_jax.training import Checkpoint
 
 
 def run_fleets(
@@ -71,13 +67,14 @@ def run_fleet(
     Models that were trained side by side are trained again side by side, where anything of one of
     them is missing or damaged: a network's last bits depend on its neighbours. Where the memory
     does not suffice, the groups that are not finished are halved; not where several processes share
-    them, which ends them all.
+    them, which ends them all. An executor's groups are trained by its workers, with the same
+    numbers as here.
 
     Args:
         spec: the fleet.
-        home: the fleet's own directory. Process 0 writes into its stores, each other process into
-            stores of its own, which process 0 gathers at the end, or at the beginning of the next
-            run.
+        home: the fleet's own directory. Process 0 writes into its stores, each other process and
+            each worker of an executor into shards, which process 0 gathers: at the end, when a
+            group has ended, or at the beginning of the next run.
         runtime: how it is worked off; None works it off in this process, as usual.
         key: the fleet's fingerprint, if it is known already.
         sharing: the phases that it has in common with other fleets.
@@ -88,9 +85,11 @@ def run_fleet(
 
     Raises:
         KeyboardInterrupt: if the runtime says stop, when what is being trained has been saved.
+        ValueError: if a worker of an executor does not fit the run, or was lost too often.
 
     Examples:
         >>> import tempfile
+        >>> import numpy as np
         >>> from pptp_jax.data import Digits
         >>> from pptp_jax.models import mlp
         >>> from pptp_jax.training import undefended
@@ -126,28 +125,31 @@ class _Run:
         self.spec, self.home, self.runtime, self.key = spec, home, runtime, key
         self.sharing = sharing
         processes = runtime.processes
+        self.layouts = layouts(spec, key)
         agreed = processes.agree(self._begun)
-        self.plan = agreed["plan"]
-        self.strategy: Strategy = available(self.plan["strategy"])
-        missing = agreed["missing"]
-        self.missing: list[int] = missing if self.strategy.together else processes.share(missing)
-        self.stores = self._opened(home if processes.first else shard(home, processes.index))
-        self._take = jax.jit(partial(reduced, spec))
+        self.plan, missing = agreed["plan"], agreed["missing"]
+        self.fleet = PlannedFleet(spec, home, self.plan, sharing)
+        together = self.fleet.strategy.together
+        self.missing: list[int] = missing if together else processes.share(missing)
+        place = home if processes.first else shard(home, processes.index)
+        self.stores = opened(place, self.layouts)
 
     def train(self) -> list[int] | None:
         """Trains what is missing; returns the groups for which the memory did not suffice."""
         unfinished = list(self.missing)
         if unfinished and self.runtime.processes.first:
             width = max(self.plan["widths"][i] for i in unfinished)
-            need = size(predicted(self.spec, width, self.strategy))
+            need = size(predicted(self.spec, width, self.fleet.strategy))
             slug = self.spec.recipe.slug
             self.runtime.log(
                 f"{slug}: {width} models at a time, predicted to need {need} and the data"
             )
+        if unfinished and self.runtime.executor is not None:
+            return train_by_executor(self.fleet, unfinished, self.stores, self.runtime) or None
         try:
             before = 0
             for i in self.missing:
-                self._train_group(i, before)
+                GroupTraining(self.fleet, i, self.stores, self.runtime, before).train()
                 before += len(self.plan["groups"][i])
                 unfinished.remove(i)
         except jax.errors.JaxRuntimeError as error:
@@ -160,8 +162,9 @@ class _Run:
         home, count = self.home, self.runtime.processes.count
         if not self.runtime.resume:
             shutil.rmtree(home, ignore_errors=True)
+        recall(home)
         plan = planned(home, self.key, self.spec, self.runtime)
-        stores = self._opened(home)
+        stores = opened(home, self.layouts)
         gather(home, stores)
         for process in range(1, count):
             shard(home, process).mkdir(parents=True)
@@ -176,112 +179,3 @@ class _Run:
             if not lost or (lost[0] != end and (Checkpoint(saved).latest() or 0) >= lost[0]):
                 shutil.rmtree(saved, ignore_errors=True)
         return {"plan": plan, "missing": missing}
-
-    def _opened(self, place: Path) -> dict[int, SignalStore]:
-        return {
-            epochs: SignalStore(place / f"after-{epochs}", layout(self.spec, self.key, epochs))
-            for epochs in self.spec.ends
-        }
-
-    def _train_group(self, i: int, before: int) -> None:
-        spec, runtime, saved = self.spec, self.runtime, self.home / f"checkpoint-{i}"
-        [ended] = train_fleet(
-            spec.model,
-            spec.recipe,
-            spec.arrays,
-            spec.members,
-            optimizer=spec.optimizer,
-            batch_size=spec.batch_size,
-            seed=spec.seed,
-            execution=Execution(
-                groups=[tuple(self.plan["groups"][i])],
-                strategy=self.strategy,
-                width=self.plan["widths"][i],
-                checkpoint=lambda _: Checkpoint(saved),
-                start=self._begun_elsewhere,
-                on_progress=lambda p: runtime.on_progress(spec.recipe, p._replace(models=before)),
-                on_epoch=self._on_epoch,
-                on_phase=self._on_phase,
-                stop=runtime.stop,
-            ),
-        )
-        self._keep(ended.models, spec.ends[-1], ended.variables, self._taken(ended))
-        shutil.rmtree(saved, ignore_errors=True)
-
-    def _on_epoch(self, group: tuple[int, ...], epochs: int, variables: Variables) -> None:
-        if epochs in self.spec.ends[:-1]:
-            self._keep(group, epochs, variables, {})
-
-    def _on_phase(self, group: tuple[int, ...], branch: Branch) -> None:
-        if branch.phases in self.sharing.left and not self._silent:
-            phases = self.spec.recipe.phases[: branch.phases]
-            leave(self.home, sum(int(phase.epochs) for phase in phases), group, branch)
-
-    def _begun_elsewhere(self, group: tuple[int, ...]) -> Branch | None:
-        """Where an earlier fleet has left a group that was worked off in the same way."""
-        own = working(self.plan)
-        for trunk in self.sharing.trunks:
-            stored = read_plan(trunk.home)
-            branch = trunk.load(group) if working(stored) == own else None
-            if branch is None or not self._taken_over(trunk, str(stored["key"]), group):
-                continue
-            phases = "first phase is that" if trunk.phases == 1 else "first phases are those"
-            self.runtime.log(
-                f"{self.spec.recipe.slug}: models {group[0]} to {group[-1]}: the {phases} of "
-                f"{trunk.spec.recipe.slug}, trained once"
-            )
-            return branch
-        return None
-
-    def _taken_over(self, trunk: Trunk, key: str, group: tuple[int, ...]) -> bool:
-        """Copies the signals of shared stops; False if the earlier fleet lacks some of them."""
-        for epochs in self.spec.ends[:-1]:
-            if epochs > trunk.epochs or not self.stores[epochs].missing & {*group}:
-                continue
-            its = SignalStore(trunk.home / f"after-{epochs}", layout(trunk.spec, key, epochs))
-            if its.missing & {*group}:
-                return False
-            if not self._silent:
-                parts = self.stores[epochs].layout.parts
-                arrays = {name: its.read_rows(name, group) for name in parts}
-                self.stores[epochs].write(
-                    (model, {name: array[place] for name, array in arrays.items()})
-                    for place, model in enumerate(group)
-                )
-        return True
-
-    @property
-    def _silent(self) -> bool:
-        """Whether another process writes the same."""
-        return self.strategy.together and not self.runtime.processes.first
-
-    @full_float32
-    def _taken(self, ended: Trained) -> dict[str, Shaped[np.ndarray, "models ..."]]:
-        """What is known of finished models besides their answers."""
-        spec = self.spec
-        key = jax.random.key(spec.seed)
-        request = SignalRequest(
-            spec.model, ended.variables, ended.models, spec.arrays, spec.rows, key
-        )
-        found = {s.name: np.asarray(s.take(request)) for s in spec.kept if s.take is not None}
-        return found | {"loss": ended.loss, "finite": ended.finite}
-
-    def _keep(
-        self,
-        group: tuple[int, ...],
-        epochs: int,
-        variables: Variables,
-        known: Mapping[str, Shaped[np.ndarray, "models ..."]],
-    ) -> None:
-        if self._silent:
-            return
-        parts, queried = self.stores[epochs].layout.parts, self.spec.queried_arrays
-
-        def row(place: int, model: int) -> tuple[int, dict[str, np.ndarray]]:
-            seen = self._take(self.spec.model, variables, place, model, queried)
-            found = {"finite": jnp.isfinite(seen["confidence"]).all(), **seen}
-            found |= {name: of_group[place] for name, of_group in known.items()}
-            return model, {name: np.asarray(found[name]) for name in parts}
-
-        # A model at a time, so that the answers of one are in memory.
-        self.stores[epochs].write(row(place, model) for place, model in enumerate(group))

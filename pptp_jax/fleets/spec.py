@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from pptp_jax.data import Arrays, Augmentation, Dataset
+from pptp_jax.distributed.engines import Executor
 from pptp_jax.distributed.processes import Processes
 from pptp_jax.models import Model
 from pptp_jax.signals import IDENTITY, Query, utility
 from pptp_jax.tasks import Signal
 from pptp_jax.training import SGD, Optimizer, Progress, Recipe, Strategy, usual_strategy
+from pptp_jax.validation import Refused, at_least
 
 OnProgress = Callable[[Recipe, Progress], None]
 NOBODY = np.arange(0)
@@ -130,10 +132,18 @@ class Runtime:
     Attributes:
         strategy: how models of a group are worked off, if the fleet is not begun yet.
         processes: those that share the work.
+        executor: works off the groups elsewhere, in processes that see the same files: any executor
+            of `concurrent.futures`, or what submits as they do; None trains in this process.
+        workers: how many groups are trained at once; a fleet that is not begun yet gets at least as
+            many, if it has as many models.
         resume: whether what an earlier run has left is used.
-        on_progress: is given the recipe and its progress after each epoch.
-        stop: whether to stop, asked after each epoch.
-        log: is given sentences: predicted memory, and what is shared or halved.
+        on_progress: is given the recipe and its progress after each epoch; with an executor after
+            each group.
+        stop: whether to stop, asked after each epoch; with an executor every moment.
+        log: is given sentences: predicted memory, and what is shared, halved or sent again.
+
+    Raises:
+        ValueError: if the executor submits nothing, or there are other processes besides.
 
     Examples:
         >>> from pptp_jax.training import Strategy
@@ -143,7 +153,27 @@ class Runtime:
 
     strategy: Strategy = field(default_factory=usual_strategy)
     processes: Processes = field(default_factory=Processes)
+    executor: Executor | None = None
+    workers: int = 1
     resume: bool = True
     on_progress: OnProgress = lambda recipe, progress: None
     stop: Callable[[], bool] = lambda: False
     log: Callable[[str], object] = lambda sentence: None
+
+    def __post_init__(self) -> None:
+        at_least(1, workers=self.workers)
+        if self.executor is not None and not isinstance(self.executor, Executor):
+            raise Refused(
+                f"executor must have a method submit(function, *arguments), as those of "
+                f"concurrent.futures, got {self.executor!r}"
+            )
+        if self.executor is not None and self.processes.count > 1:
+            raise Refused(
+                f"an executor has workers of its own, so processes must be one alone, got "
+                f"{self.processes.count}"
+            )
+
+    @property
+    def shares(self) -> int:
+        """Among how many processes the groups of a fleet are dealt out."""
+        return max(self.workers, self.processes.count)

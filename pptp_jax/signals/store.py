@@ -51,7 +51,7 @@ class SignalStore:
     """
 
     def __init__(self, directory: Path, layout: Layout) -> None:
-        """Reads every row once, to see whether it is whole; writes nothing.
+        """Reads every row that is kept, to see whether it is whole; writes nothing.
 
         Args:
             directory: a directory of its own, made when something is written.
@@ -160,11 +160,15 @@ class SignalStore:
             with self.path(name).open("rb") as file:
                 if file.read(len(header)) != header:
                     return nothing
-                rows = (file.read(size) for _ in sums)
-                return [
-                    known if len(row) == size and zlib.crc32(row) == known else None
-                    for known, row in zip(sums, rows, strict=True)
-                ]
+                found = list(nothing)
+                for model, known in enumerate(sums):
+                    if known is None:  # of a shard most are
+                        continue
+                    file.seek(len(header) + model * size)
+                    row = file.read(size)
+                    if len(row) == size and zlib.crc32(row) == known:
+                        found[model] = known
+                return found
         except OSError:
             return nothing
 

@@ -196,7 +196,7 @@ def _manifest(
         "seed": study.seed,
         "precision": precision_in_words(study.model.precision),
         "strategy": describe(runtime.strategy),
-        "processes": runtime.processes.count,
+        "processes": runtime.shares,
     } | provenance(*PACKAGES)
 
 

@@ -12,14 +12,14 @@ import pytest
 from small_study import STUDY
 
 from pptp_jax.fleets import Runtime
+from pptp_jax.fleets import group as fleet_group
 from pptp_jax.fleets import plan as study_plan
-from pptp_jax.fleets import run as study_fleets
 from pptp_jax.study import run
 
 
 def scarce(monkeypatch: pytest.MonkeyPatch, fits: Callable[[tuple[int, ...], int], bool]) -> None:
     """Lets allocations fail for groups, by their models and their width, that do not fit."""
-    real = study_fleets.train_fleet
+    real = fleet_group.train_fleet
 
     def train(*args, execution, **options):
         for group in execution.groups:
@@ -27,7 +27,7 @@ def scarce(monkeypatch: pytest.MonkeyPatch, fits: Callable[[tuple[int, ...], int
                 raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9.")
         return real(*args, execution=execution, **options)
 
-    monkeypatch.setattr(study_fleets, "train_fleet", train)
+    monkeypatch.setattr(fleet_group, "train_fleet", train)
 
 
 def test_groups_are_halved_where_memory_fails(
