@@ -7,7 +7,6 @@ from functools import partial
 from contestants.flax import looped, vmapped
 from contestants.networks import MODELS, Contestant, Network, network
 from contestants.ours import ours
-from contestants.pytorch import one_by_one, torch_func
 from pptp_jax.training import Strategy
 
 # JAX would take most of a GPU's memory for itself, and leave none to PyTorch.
@@ -23,6 +22,9 @@ def contestants(network: Network) -> Iterator[tuple[str, Callable[[], Contestant
 
     Those whose name begins with `BASELINE` are one and the same, with other settings.
     """
+    # Here, so that the others can be had where PyTorch is missing.
+    from contestants.pytorch import one_by_one, torch_func
+
     threads = sorted({1, os.cpu_count() or 1}) if network.on_cpu else [1]
     for count in threads:
         setting = f", {count} threads" if network.on_cpu else ""

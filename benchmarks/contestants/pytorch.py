@@ -143,13 +143,37 @@ def _begin(network: Network) -> tuple[list[Any], torch.Tensor, torch.Tensor, tor
     return made, images.to(_device()), torch.from_numpy(y).to(_device()), rows.to(_device())
 
 
-def one_by_one(network: Network, threads: int, *, channels_last: bool = False) -> Contestant:
-    """Eager, one model after another."""
+def one_by_one(
+    network: Network,
+    threads: int,
+    *,
+    channels_last: bool = False,
+    bfloat16: bool = False,
+    compiler: str | None = None,
+) -> Contestant:
+    """One model after another.
+
+    Args:
+        network: what is trained.
+        threads: of a CPU.
+        channels_last: the format of images in memory.
+        bfloat16: whether forward passes are under autocast to it.
+        compiler: the backend of `torch.compile`, by which forward and backward passes go; None is
+            eager. All models share one program.
+    """
     made, x, y, batches = _begin(network)
     if channels_last:
         x = x.to(memory_format=torch.channels_last)
         made = [one.to(memory_format=torch.channels_last) for one in made]
     rules = [torch.optim.SGD(one.parameters(), lr=RATE, momentum=MOMENTUM) for one in made]
+
+    device = _device().type  # here: a compiler would trace JAX
+
+    def eager(own: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
+            return cross_entropy(own(images), labels)
+
+    loss_of = torch.compile(eager, backend=compiler) if compiler else eager
 
     def run() -> np.ndarray:
         torch.set_num_threads(threads)
@@ -157,7 +181,7 @@ def one_by_one(network: Network, threads: int, *, channels_last: bool = False) -
         for own, rule, rows in zip(made, rules, batches, strict=True):
             for batch in rows:
                 rule.zero_grad(set_to_none=True)
-                loss = cross_entropy(own(x[batch]), y[batch])
+                loss = loss_of(own, x[batch], y[batch])
                 loss.backward()
                 rule.step()
                 losses.append(loss.detach())

@@ -1,0 +1,1 @@
+"""The steps of `accelerator.py`: a question a file, each in a process of its own."""
