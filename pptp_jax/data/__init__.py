@@ -5,7 +5,7 @@ from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.device import Arrays, absent_rows
 from pptp_jax.data.digits import Digits
 from pptp_jax.data.division import Division, divide
-from pptp_jax.data.membership import Balanced, Membership, Quarters, member_indices
+from pptp_jax.data.membership import Balanced, Membership, Pairs, Quarters, member_indices
 from pptp_jax.data.npz import Npz
 from pptp_jax.data.sample import sample
 from pptp_jax.data.scales import Scales, of_unit_scale
@@ -22,6 +22,7 @@ __all__ = [
     "Division",
     "Membership",
     "Npz",
+    "Pairs",
     "Quarters",
     "Scales",
     "Source",

@@ -105,6 +105,64 @@ class Balanced:
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Targets and shadows apart, and every two models in a row share the examples between them.
+
+    The second of a pair trains on the half that the first has left. Among any number of shadow
+    pairs every example has thus as many IN as OUT shadows: an attack with the first k shadows, k
+    even, is one with a balanced fleet of k. Pairs are drawn independently of each other, so that
+    the shadows' members say nothing of a target's.
+
+    Attributes:
+        targets: the number of models under attack, the first ones, even.
+        shadows: the number of shadow models, the others, even.
+
+    Raises:
+        ValueError: if a number is odd or too small.
+
+    Examples:
+        >>> drawn = Pairs(targets=2, shadows=4).draw(examples=6, seed=0)
+        >>> drawn.targets, drawn.shadows
+        ((0, 1), (2, 3, 4, 5))
+        >>> drawn.matrix[2:4].sum(axis=0), drawn.matrix[2:].sum(axis=0)
+        (array([1, 1, 1, 1, 1, 1]), array([2, 2, 2, 2, 2, 2]))
+    """
+
+    targets: int
+    shadows: int
+    multiple: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        at_least(2, targets=self.targets, shadows=self.shadows)
+        for kind in ("targets", "shadows"):
+            if (count := getattr(self, kind)) % 2:
+                raise Refused(f"pairs need an even number of {kind}, got {count}")
+
+    @property
+    def models(self) -> int:
+        """The number of models, targets and shadows."""
+        return self.targets + self.shadows
+
+    def draw(self, examples: int, seed: int) -> Membership:
+        """Draws each pair's halves; the same for the same seed, and more shadows change no pair.
+
+        Raises:
+            ValueError: if the number of examples is odd or too small, or the matrix too large.
+        """
+        _check_examples(examples, self.multiple, self.models)
+        rng = np.random.default_rng(seed)
+        halves = np.tile(np.arange(examples) % 2 == 0, (self.models // 2, 1))
+        first = rng.permuted(halves, axis=1)
+        return Membership(
+            np.stack([first, ~first], axis=1).reshape(self.models, examples),
+            tuple(range(self.targets)),
+            tuple(range(self.targets, self.models)),
+            np.arange(examples),
+        )
+
+
+@dataclass(frozen=True)
 class Quarters:
     """The four-quarter split: targets and shadows never share an example.
 

@@ -8,6 +8,7 @@ from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import AttackResult, RecipeResult, RunResults
 from pptp_jax.evaluation.run_files import read_results
+from pptp_jax.evaluation.shadow_curve import shadow_curve
 
 __all__ = [
     "STATISTICS",
@@ -24,4 +25,5 @@ __all__ = [
     "matched_utility",
     "point",
     "read_results",
+    "shadow_curve",
 ]

@@ -15,6 +15,7 @@ from pptp_jax.data import (
     Dataset,
     Division,
     Membership,
+    Pairs,
     Quarters,
     Source,
     divide,
@@ -113,7 +114,7 @@ class Study:
     data: Source
     model: Model
     recipes: tuple[Recipe, ...]
-    split: Balanced | Quarters = Balanced(models=16)  # noqa: RUF009 - frozen
+    split: Balanced | Pairs | Quarters = Balanced(models=16)  # noqa: RUF009 - frozen
     examples: int | None = None
     optimizer: Optimizer = DEFAULT_OPTIMIZER
     batch_size: int = 64

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pptp_jax.data import Balanced, Quarters, member_indices
+from pptp_jax.data import Balanced, Pairs, Quarters, member_indices
 
 
 @given(st.integers(1, 6), st.integers(1, 30), st.integers(0, 1000))
@@ -57,6 +57,28 @@ def test_quarters(targets: int, shadows: int, quarter: int, seed: int) -> None:
     assert drawn.shadows == tuple(range(targets, targets + shadows))
 
 
+@given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 20), st.integers(0, 100))
+def test_pairs(target_pairs: int, shadow_pairs: int, half: int, seed: int) -> None:
+    targets, shadows = 2 * target_pairs, 2 * shadow_pairs
+    drawn = Pairs(targets, shadows).draw(2 * half, seed)
+    assert (drawn.matrix.sum(axis=1) == half).all()
+    assert drawn.targets == tuple(range(targets))
+    assert drawn.shadows == tuple(range(targets, targets + shadows))
+    np.testing.assert_array_equal(drawn.evaluated, np.arange(2 * half))
+    for k in range(2, shadows + 1, 2):
+        assert (drawn.matrix[list(drawn.shadows[:k])].sum(axis=0) == k // 2).all()
+    more = Pairs(targets, shadows + 2).draw(2 * half, seed)
+    np.testing.assert_array_equal(more.matrix[: targets + shadows], drawn.matrix)
+
+
+def test_shadow_pairs_say_nothing_of_a_target() -> None:
+    matrix = Pairs(2, 20).draw(2000, 0).matrix
+    agreement = (matrix[2:] == matrix[0]).mean(axis=1)
+    # The standard deviation is that of 2,000 coins, .011.
+    assert np.abs(agreement - 0.5).max() < 0.05
+    assert len({row.tobytes() for row in matrix}) == 22
+
+
 def test_each_shadow_splits_the_pool_anew() -> None:
     others = Quarters(1, 4).draw(400, 0).matrix[1:]
     assert len({row.tobytes() for row in others}) == 4
@@ -80,6 +102,10 @@ def test_member_indices_are_the_members() -> None:
         (lambda: Balanced(10**400).draw(4, 0), "more than 4,294,967,296 places: take fewer mod"),
         (lambda: Quarters(1, 10**12).draw(4, 0), "more than 4,294,967,296 places: take fewer mod"),
         (lambda: Quarters(0, 4), "targets must be a whole number of at least 1, got 0"),
+        (lambda: Pairs(3, 4), "pairs need an even number of targets, got 3"),
+        (lambda: Pairs(2, 5), "pairs need an even number of shadows, got 5"),
+        (lambda: Pairs(2, 0), "shadows must be a whole number of at least 2, got 0"),
+        (lambda: Pairs(2, 4).draw(7, 0), "multiple of 2 examples, got 7; the nearest below is 6"),
         (lambda: Quarters(1, 4).draw(10, 0), "multiple of 4 examples, got 10"),
         (
             lambda: member_indices(np.array([[True, True], [True, False]])),

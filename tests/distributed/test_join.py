@@ -21,6 +21,8 @@ from pptp_jax.models import mlp
 from pptp_jax.study import Study, run
 from pptp_jax.training import Progress, undefended
 
+pytestmark = pytest.mark.slow  # processes of their own, each of which loads JAX
+
 STUDY = Study(
     name="tiny",
     data=Digits(),

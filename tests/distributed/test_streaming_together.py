@@ -9,10 +9,13 @@ from pathlib import Path
 import chex
 import jax
 import numpy as np
+import pytest
 
 from pptp_jax.data import Stream
 from pptp_jax.models import mlp
 from pptp_jax.training import train_streamed, undefended
+
+pytestmark = pytest.mark.slow  # processes of their own, each of which loads JAX
 
 
 class Noise:

@@ -10,7 +10,7 @@ import numpy as np
 from fuzzing import Case, cases, ending
 from small_data import STUDY
 
-from pptp_jax.data import Augmentation, Balanced, Digits, Npz, Quarters
+from pptp_jax.data import Augmentation, Balanced, Digits, Npz, Pairs, Quarters
 from pptp_jax.models import Model, mlp
 from pptp_jax.objectives import RelaxLoss, TaskLoss
 from pptp_jax.report import render_forecast
@@ -70,6 +70,7 @@ THINGS: dict[str, list[Any]] = {
     "data": [Npz(), Npz("nowhere.npz"), Npz("."), Digits(), Npz, "digits"],
     "split": [
         Balanced(models=2),
+        Pairs(targets=2, shadows=2),
         Quarters(targets=1, shadows=1),
         Quarters(targets=40, shadows=2),
         Balanced,
@@ -140,6 +141,7 @@ def _parts(value: Any) -> dict[str, tuple[str, Any]]:
         "models": ("split", lambda: Balanced(models=value)),
         "targets": ("split", lambda: Quarters(targets=value, shadows=2)),
         "shadows": ("split", lambda: Quarters(targets=1, shadows=value)),
+        "shadows in pairs": ("split", lambda: Pairs(targets=2, shadows=value)),
         "learning rate": ("optimizer", lambda: SGD(learning_rate=value)),
         "momentum": ("optimizer", lambda: SGD(momentum=value)),
         "weight decay": ("optimizer", lambda: SGD(weight_decay=value)),

@@ -27,6 +27,8 @@ STUDY = Study(
     queries=(IDENTITY, shift(1, 0)),
     attacks=tuple(ATTACKS),
     resamples=20,
+    # Fewer than by default, whose number changes no code that runs.
+    probes=Probes(boundary_queries=60, boundary_iterations=1, noise_draws=3),
     recipes=(undefended(3),),
 )
 
@@ -36,6 +38,7 @@ def row(out: Path):
     return found
 
 
+@pytest.mark.slow  # every attack is compiled
 def test_every_attack_runs_in_a_study(tmp_path: Path) -> None:
     run(STUDY, tmp_path)
     found = row(tmp_path)
