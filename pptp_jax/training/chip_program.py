@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
+from pptp_jax.models import compiled_for
 from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
 from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Phase
@@ -182,11 +183,14 @@ def lowered_programs(
         given = rules, phase, taught, keys, data, members, before
         state = strategy.place(jax.eval_shape(partial(start_group, *given[:3]), *given[3:]), 0)
         step = None
-        if phase.ensemble is None:
-            few = strategy.place(_cut(fleet.data, rows.shape[1]), None)
-            step = _step_of_group.lower(rules, phase, state, few, rows, keys)
-        own = rules, phase, state, data, members, keys, 0, 0
-        yield PhasePrograms(start_group.lower(*given), epoch_of_group.lower(*own), step)
+        # Products as a TPU multiplies them, not the machine at hand.
+        with compiled_for("tpu"):
+            if phase.ensemble is None:
+                few = strategy.place(_cut(fleet.data, rows.shape[1]), None)
+                step = _step_of_group.lower(rules, phase, state, few, rows, keys)
+            start = start_group.lower(*given)
+            epoch = epoch_of_group.lower(rules, phase, state, data, members, keys, 0, 0)
+        yield PhasePrograms(start, epoch, step)
         before = state.variables
 
 
