@@ -14,7 +14,6 @@ def from_linen(
     module: nn.Module,
     blocks: Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
-    outward: Callable[[Any], Any] = lambda made: made,
 ) -> Model:
     """A model from a Linen module whose `__call__` takes `(x, *, train)`.
 
@@ -26,7 +25,6 @@ def from_linen(
             `learns(train, name)` for each of its blocks.
         blocks: the names of its submodules in forward order, each one block.
         config: what the model is, as plain data.
-        outward: puts the examples first in what a block's submodule returns.
 
     Returns:
         The model. Its `apply` raises a ValueError if `train` names what is no block.
@@ -73,7 +71,7 @@ def from_linen(
             capture_intermediates=lambda part, _: part.path in {(name,) for name in blocks},
             mutable=["intermediates"],
         )
-        return tuple(outward(seen["intermediates"][name]["__call__"][0]) for name in blocks)
+        return tuple(seen["intermediates"][name]["__call__"][0] for name in blocks)
 
     return Model(
         init,

@@ -7,10 +7,10 @@ from jaxtyping import Array, Float
 
 @jax.custom_jvp
 def _larger(x: jax.Array, y: jax.Array) -> jax.Array:
-    """The larger of two, whose derivative asks the two alone.
+    """The larger of two, whose derivative compares the two alone.
 
-    That of `jnp.maximum` asks which of them equals the result. A compiler that computes them anew
-    for the backward pass may round otherwise: then neither does, and the gradient is lost.
+    That of `jnp.maximum` compares each with the result. A compiler that computes them again for
+    the backward pass may round otherwise: then neither does, and the gradient is lost.
     """
     return jnp.maximum(x, y)
 
@@ -32,6 +32,10 @@ def max_pool2x2(
 
     Maxima of two: the gradient of XLA's own window maximum is slow on CPUs. Two that are equal
     share the gradient.
+
+    Examples:
+        >>> max_pool2x2(jnp.arange(15.0).reshape(1, 3, 5, 1))[0, :, :, 0].tolist()
+        [[6.0, 8.0]]
     """
     height, width = (2 * (n // 2) for n in x.shape[1:3])
     rows = _larger(x[:, 0:height:2, :width], x[:, 1:height:2, :width])
