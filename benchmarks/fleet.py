@@ -12,9 +12,9 @@ Ours are trained by each strategy of `train_fleet`; the others are
   another;
 - naive vmap: that network, all models vmapped in a scan.
 
-All begin with the same parameters and take the same batches; before anything is timed, their losses
-of the first call must agree. Then they are timed in turn, in both orders; of the ratios of the pairs
-the median and the quartiles are given. The matmul peak is that of a product of large square
+All begin with the same parameters and take the same batches; before anything is timed, the losses
+of their first call must agree. Then they are timed in turn, in both orders; of the ratios of the
+pairs the median and the quartiles are given. The matmul peak is that of a product of large square
 matrices in the same run; a step's operations are those that XLA counts in Flax's form. Models per
 hour are trainings of 100 epochs of 25,000 examples. On a CPU naive vmap of the large networks is
 left out, and they train few models for few steps; what is large on a GPU are the 64 CNNs and 16
