@@ -166,7 +166,14 @@ def test_max_pooling_is_xlas_own(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(slope, known, rtol=1e-6)
 
 
-def test_equal_maxima_share_the_gradient() -> None:
+def test_the_pooling_is_xlas_own_elsewhere_than_on_a_cpu() -> None:
+    pooled = jax.jit(jax.grad(lambda x: (max_pool2x2(x) ** 2).sum())).trace(jnp.ones((1, 4, 4, 2)))
+    for platform, native in (("tpu", True), ("cuda", True), ("cpu", False)):
+        program = pooled.lower(lowering_platforms=(platform,)).as_text()
+        assert ("select_and_scatter" in program) == native
+
+
+def test_equal_maxima_share_the_gradient_on_a_cpu() -> None:
     x = jnp.asarray([[1.0, 1.0, 0.0, 3.0], [1.0, 1.0, 3.0, 2.0]])[None, :, :, None]
     slope = jax.grad(lambda x: (5 * max_pool2x2(x)).sum())(x)[0, :, :, 0]
     known = 5 * np.asarray([[0.25, 0.25, 0.0, 0.5], [0.25, 0.25, 0.5, 0.0]])
