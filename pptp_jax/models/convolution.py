@@ -33,6 +33,7 @@ class Conv(nn.Module):
         ValueError: if the size is even, or the groups divide the channels unequally.
 
     Examples:
+        >>> import jax.numpy as jnp
         >>> images = jnp.ones((2, 8, 8, 3))
         >>> out, _ = Conv(16, stride=2).init_with_output(jax.random.key(0), images)
         >>> out.shape
@@ -72,6 +73,7 @@ def convolve(stride: int, groups: int, x: Images, kernel: Kernel) -> Images:
     """Images convolved with an odd kernel, half of which is padded on each side.
 
     Examples:
+        >>> import jax.numpy as jnp
         >>> convolve(2, 1, jnp.ones((1, 5, 5, 1)), jnp.ones((3, 3, 1, 1)))[0, :, :, 0].tolist()
         [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
     """
