@@ -3,12 +3,14 @@
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -184,6 +186,36 @@ def test_the_speed_over_pytorch_is_over_its_fastest_way() -> None:
     assert found["name"] == "cnn, 2 models: ours, scan, TF32, speed over PyTorch's best"
     assert found["baseline"] == "torch.compile, TF32"
     assert (found["low"], found["value"], found["high"]) == (290 / 160, 2.0, 310 / 140)
+
+
+@pytest.mark.parametrize(
+    ("precision", "said"), [("float32", "HIGHEST"), ("TF32", "HIGH"), ("bfloat16", "bf16")]
+)
+def test_our_fleets_multiply_in_the_precision_of_their_rows(
+    monkeypatch: pytest.MonkeyPatch, precision: str, said: str
+) -> None:
+    """JAX's setting does not reach the library's models."""
+    from accelerator_steps import fleet_speed
+    from contestants.networks import network
+
+    from pptp_jax.models import compiled_for
+
+    def program(network: Any, strategy: Any) -> str:
+        shapes = network.model.shapes(np.zeros((2, *network.shape), np.float32))
+
+        def train(params: Any, state: Any, x: Any) -> Any:
+            return network.model.apply(params, state, x, train=True, key=None)
+
+        with compiled_for("gpu"):
+            x = np.zeros((2, *network.shape), np.float32)
+            return jax.jit(train).trace(*shapes, x).lower(lowering_platforms=("cuda",)).as_text()
+
+    monkeypatch.setattr(fleet_speed, "ours", program)
+    products = re.findall(
+        r"stablehlo.dot_general.*", fleet_speed._ours(network("mlp"), "scan", precision)
+    )
+    assert len(products) == 3
+    assert all(re.search(rf"\b{said}\b|x{said}\b", line) for line in products), products
 
 
 def test_the_patches_are_the_native_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
