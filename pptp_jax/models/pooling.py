@@ -7,9 +7,9 @@ from jaxtyping import Array, Float
 
 @jax.custom_jvp
 def _larger(x: jax.Array, y: jax.Array) -> jax.Array:
-    """The larger of two, whose derivative asks the two alone.
+    """The larger of two, whose derivative depends on these two alone.
 
-    That of `jnp.maximum` asks which of them equals the result. A compiler that computes them anew
+    That of `jnp.maximum` compares both with the result. A compiler that computes them again
     for the backward pass may round otherwise: then neither does, and the gradient is lost.
     """
     return jnp.maximum(x, y)
