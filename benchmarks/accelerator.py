@@ -51,7 +51,8 @@ class Results:
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "machine": {"cores": os.cpu_count(), "versions": {"python": platform.python_version()}},
             "minutes": options.minutes,
-            "rehearsal": options.rehearse,
+            # What answers another question than the command without it, for `history.py`.
+            "arguments": ["--rehearse"] * options.rehearse + ["--network", options.network],
             "rows": [],
             "skipped": {step.name: "not reached" for step in steps},
             "notes": {},
