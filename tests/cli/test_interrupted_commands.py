@@ -90,7 +90,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
     slow.write_text(
         STUDY.replace("undefended(1)", "undefended(3)")
         + """
-import pptp_jax.fleets.run as fleets
+import pptp_jax.fleets.group as fleets
 def interrupted(*args, **kwargs):
     raise KeyboardInterrupt
 fleets.reduced = interrupted
