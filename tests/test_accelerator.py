@@ -159,6 +159,21 @@ def test_an_interrupt_keeps_what_the_running_step_has_measured(
     assert [row["name"] for row in stored["rows"]] == ["one"]
 
 
+def test_results_that_cannot_be_written_are_refused_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import accelerator
+
+    (tmp_path / "file").touch()
+    given = ["accelerator.py", "--rehearse", "--json", str(tmp_path / "file" / "a.json")]
+    monkeypatch.setattr(sys, "argv", given)
+    monkeypatch.setattr(accelerator, "measure", lambda *given: pytest.fail("it measures"))
+    monkeypatch.setattr(accelerator.signal, "signal", lambda *given: None)
+    with pytest.raises(SystemExit):
+        accelerator.main()
+    assert f"--json {tmp_path / 'file' / 'a.json'}: " in capsys.readouterr().err
+
+
 def test_time_that_a_step_leaves_goes_to_those_behind_it() -> None:
     from accelerator_steps.plan import STEPS, limits
 
