@@ -51,7 +51,8 @@ class Results:
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "machine": {"cores": os.cpu_count(), "versions": {"python": platform.python_version()}},
             "minutes": options.minutes,
-            "rehearsal": options.rehearse,
+            # What answers another question than the command without it, for `history.py`.
+            "arguments": ["--rehearse"] * options.rehearse + ["--network", options.network],
             "rows": [],
             "skipped": {step.name: "not reached" for step in steps},
             "notes": {},
@@ -134,6 +135,11 @@ def main() -> None:
     # What would end this process at once must end the running step, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     steps = [step for step in STEPS if step.name in options.steps]
+    if options.json:
+        try:
+            write_json(options.json, Results(steps, options).known)
+        except OSError as error:
+            parser.error(f"--json {options.json}: {error}")
     results = measure(steps, options, begun)
     print()
     for step, why in results.known["skipped"].items():

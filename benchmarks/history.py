@@ -22,6 +22,7 @@ from typing import Any
 from rows import RESULTS, Row
 
 RATIO = "x"
+KINDS = {"benchmark": str, "arguments": list, "date": str, "machine": dict, "rows": list}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,18 +55,21 @@ def read(path: Path) -> Run:
 
     try:
         record = json.loads(path.read_text())
+    except OSError as error:
+        raise refuse(error.strerror) from error
     except ValueError as error:
         raise refuse(f"it is no JSON ({error})") from error
     if not isinstance(record, dict):
         raise refuse(f"it holds a {type(record).__name__} and no object")
-    for key, kind in (("benchmark", str), ("date", str), ("machine", dict), ("rows", list)):
+    record.setdefault("arguments", [])
+    for key, kind in KINDS.items():
         if not isinstance(record.get(key), kind):
             raise refuse(f"{key} is {record.get(key, 'missing')!r} and no {kind.__name__}")
     try:
         day = date.fromisoformat(record["date"][:10])
     except ValueError as error:
         raise refuse(f"its date is {record['date']!r} and not as 2026-11-27") from error
-    words = [record["benchmark"], *map(str, record.get("arguments", []))]
+    words = [record["benchmark"], *map(str, record["arguments"])]
     return Run(
         series=f"{' '.join(words)} on {_place(record['machine'])}",
         day=day,
@@ -81,7 +85,10 @@ def _row(row: Any, refuse: Any) -> Row:
         wanted = (int, float) if kind is float else str
         if not isinstance(row[name], wanted) or isinstance(row[name], bool):
             raise refuse(f"the {name} of a row is {row[name]!r}")
-    return Row(**row)
+    found = Row(**row)
+    if not found.low <= found.value <= found.high:
+        raise refuse(f"{found.value} is not between the quartiles {found.low} and {found.high}")
+    return found
 
 
 def _place(machine: Mapping[str, Any]) -> str:
@@ -187,7 +194,10 @@ def main(given: Sequence[str] | None = None) -> None:
     for title, series in found.items():
         print(f"{title}\n\n{table(series)}\n")
     if options.plot:
-        draw(found, options.plot)
+        try:
+            draw(found, options.plot)
+        except (OSError, ValueError) as error:
+            parser.error(f"--plot {options.plot}: {error}")
 
 
 if __name__ == "__main__":

@@ -154,15 +154,15 @@ def command(doc: str | None) -> argparse.ArgumentParser:
 
 def planned(compiled: jax.stages.Compiled) -> Any:
     """The memory that a program needs, as its compiler plans it."""
-    return _told(compiled.memory_analysis())
+    return _analysed(compiled.memory_analysis())
 
 
 def counted(program: jax.stages.Compiled | jax.stages.Lowered) -> Any:
     """What a program computes and moves, as XLA counts it."""
-    return _told(program.cost_analysis())
+    return _analysed(program.cost_analysis())
 
 
-def _told(analysis: Any) -> Any:
+def _analysed(analysis: Any) -> Any:
     if analysis is None:
         raise SystemExit("the compiler for this device does not analyse its programs")
     return analysis

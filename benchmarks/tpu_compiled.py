@@ -35,7 +35,7 @@ from rows import Table, command
 from tpu_parts import PARTS, on_chip
 
 from pptp_jax.data import Arrays
-from pptp_jax.models import Model, in_bfloat16
+from pptp_jax.models import Model, in_precision
 from pptp_jax.training import Trainer, undefended
 from pptp_jax.training.chip_program import (
     ChipProgram,
@@ -55,7 +55,7 @@ Apply = Callable[[Any, Any, jax.Array], tuple[jax.Array, Any]]
 def of_ours(name: str, precision: str) -> Model:
     """Our network."""
     model = MODELS[name][0]
-    return in_bfloat16(model) if precision == "bfloat16" else model
+    return in_precision(model, "bfloat16") if precision == "bfloat16" else model
 
 
 def ours(name: str, precision: str) -> Apply:

@@ -31,6 +31,7 @@ from matplotlib.figure import Figure
 
 from pptp_jax import report
 from pptp_jax.attacks import ATTACKS
+from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Digits, Membership, Npz, Pairs
 from pptp_jax.evaluation import AttackResults, RunResults, attack, shadow_curve
 from pptp_jax.fleets import Runtime
@@ -246,15 +247,8 @@ def _draw(axes: Axes, curve: Mapping[str, Any], metric: str) -> None:
             continue
         ends = {end: [one[end] for one in known.values()] for end in ("value", "low", "high")}
         dashed = "--" if "variance" in name else "-"
-        axes.plot(
-            list(known),
-            ends["value"],
-            dashed,
-            color=colour,
-            marker=marker,
-            markersize=4,
-            label=name,
-        )
+        style = {"color": colour, "marker": marker, "markersize": 4, "label": name}
+        axes.plot(list(known), ends["value"], dashed, **style)
         axes.fill_between(list(known), ends["low"], ends["high"], color=colour, alpha=0.12)
     axes.set_xscale("log", base=2)
     axes.set_xticks([int(number) for number in curve], list(curve))
@@ -281,18 +275,19 @@ def draw(shadows: Mapping[str, Any], path: Path, title: str) -> None:
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="As of `pptp run`.")
 def main(data: Path | None, out: Path | None, changes: tuple[str, ...]) -> None:
     """Trains the digits' fleets, or those of Location-30 in the file DATA, and attacks them."""
-    own = overridden(study if data is None else on_location30(study, data), changes)
-    out = Path("runs") / own.name if out is None else out
-    trained(own, out)
-    ready, loaded = prepared(own)
-    membership = ready.membership(len(loaded))
-    shadows = {r.slug: of_recipe(ready, r, membership, out) for r in own.recipes}
-    write_json(out / "shadows.json", shadows)
-    text = table(shadows)
-    write_text(out / "shadows.txt", text)
-    targets = len(membership.targets)
-    draw(shadows, out / "shadows.png", f"{loaded.name}: {targets} targets, 95 % intervals")
-    click.echo(text)
+    with errors_as_sentences(resumable=True):
+        own = overridden(study if data is None else on_location30(study, data), changes)
+        out = Path("runs") / own.name if out is None else out
+        trained(own, out)
+        ready, loaded = prepared(own)
+        membership = ready.membership(len(loaded))
+        shadows = {r.slug: of_recipe(ready, r, membership, out) for r in own.recipes}
+        write_json(out / "shadows.json", shadows)
+        text = table(shadows)
+        write_text(out / "shadows.txt", text)
+        targets = len(membership.targets)
+        draw(shadows, out / "shadows.png", f"{loaded.name}: {targets} targets, 95 % intervals")
+        click.echo(text)
 
 
 if __name__ == "__main__":

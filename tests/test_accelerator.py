@@ -3,12 +3,14 @@
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -42,6 +44,7 @@ def options(**changes: Any) -> argparse.Namespace:
 
 # It starts ten processes, each of which loads JAX: the command's own way to lose nothing. The hour
 # is for a machine that does much else.
+@pytest.mark.slow
 def test_every_step_runs_in_miniature_where_much_is_missing(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(HIDE)
     out = tmp_path / "found.json"
@@ -62,7 +65,10 @@ def test_every_step_runs_in_miniature_where_much_is_missing(tmp_path: Path) -> N
     assert found["skipped"] == pytorch, done.stderr
     assert {"tensorflow_datasets", "jaxtyping", "torch"} <= set(found["machine"]["missing"])
     assert found["machine"]["versions"].keys() >= {"python", "jax", "flax", "optax"}
-    assert found["benchmark"] == "accelerator" and found["rehearsal"] is True
+    import history
+
+    # Apart from what is no rehearsal.
+    assert history.read(out).series.startswith("accelerator --rehearse --network cnn on ")
     assert all(
         row.keys() == {"name", "value", "low", "high", "unit", "baseline"}
         and row["low"] <= row["value"] <= row["high"]
@@ -153,6 +159,21 @@ def test_an_interrupt_keeps_what_the_running_step_has_measured(
     assert [row["name"] for row in stored["rows"]] == ["one"]
 
 
+def test_results_that_cannot_be_written_are_refused_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import accelerator
+
+    (tmp_path / "file").touch()
+    given = ["accelerator.py", "--rehearse", "--json", str(tmp_path / "file" / "a.json")]
+    monkeypatch.setattr(sys, "argv", given)
+    monkeypatch.setattr(accelerator, "measure", lambda *given: pytest.fail("it measures"))
+    monkeypatch.setattr(accelerator.signal, "signal", lambda *given: None)
+    with pytest.raises(SystemExit):
+        accelerator.main()
+    assert f"--json {tmp_path / 'file' / 'a.json'}: " in capsys.readouterr().err
+
+
 def test_time_that_a_step_leaves_goes_to_those_behind_it() -> None:
     from accelerator_steps.plan import STEPS, limits
 
@@ -184,6 +205,36 @@ def test_the_speed_over_pytorch_is_over_its_fastest_way() -> None:
     assert found["name"] == "cnn, 2 models: ours, scan, TF32, speed over PyTorch's best"
     assert found["baseline"] == "torch.compile, TF32"
     assert (found["low"], found["value"], found["high"]) == (290 / 160, 2.0, 310 / 140)
+
+
+@pytest.mark.parametrize(
+    ("precision", "said"), [("float32", "HIGHEST"), ("TF32", "HIGH"), ("bfloat16", "bf16")]
+)
+def test_our_fleets_multiply_in_the_precision_of_their_rows(
+    monkeypatch: pytest.MonkeyPatch, precision: str, said: str
+) -> None:
+    """JAX's setting does not reach the library's models."""
+    from accelerator_steps import fleet_speed
+    from contestants.networks import network
+
+    from pptp_jax.models import compiled_for
+
+    def program(network: Any, strategy: Any) -> str:
+        shapes = network.model.shapes(np.zeros((2, *network.shape), np.float32))
+
+        def train(params: Any, state: Any, x: Any) -> Any:
+            return network.model.apply(params, state, x, train=True, key=None)
+
+        with compiled_for("gpu"):
+            x = np.zeros((2, *network.shape), np.float32)
+            return jax.jit(train).trace(*shapes, x).lower(lowering_platforms=("cuda",)).as_text()
+
+    monkeypatch.setattr(fleet_speed, "ours", program)
+    products = re.findall(
+        r"stablehlo.dot_general.*", fleet_speed._ours(network("mlp"), "scan", precision)
+    )
+    assert len(products) == 3
+    assert all(re.search(rf"\b{said}\b|x{said}\b", line) for line in products), products
 
 
 def test_the_patches_are_the_native_convolution(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,8 @@ def test_the_history_is_a_table_and_a_picture(modules, tmp_path, capsys) -> None
         ("[]", "it holds a list and no object"),
         ("{}", "benchmark is 'missing' and no str"),
         (record("soon", row("a", 1)), "its date is 'soon' and not as 2026-11-27"),
+        (record("2026-11-27", arguments=3), "arguments is 3 and no list"),
+        (record("2026-11-27", row("a", 1) | {"low": 2}), "1 is not between the quartiles 2 and"),
         (record("2026-11-27", machine="mine"), "machine is 'mine' and no dict"),
         (record("2026-11-27", {"name": "a"}), "a row has name, value, low, .*, and one is"),
         (record("2026-11-27", row("a", 1) | {"low": "1"}), "the low of a row is '1'"),
@@ -142,6 +144,22 @@ def test_other_files_are_refused(modules, tmp_path, content, message) -> None:
     if content is not None:
         (tmp_path / "a.json").write_text(content)
     with pytest.raises(SystemExit, match=message):
+        history.stored(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nowhere/a.png", "a.xyz"])
+def test_a_picture_that_cannot_be_drawn_gets_a_sentence(modules, tmp_path, capsys, name) -> None:
+    _, history = modules
+    (tmp_path / "a.json").write_text(record("2026-11-27", row("a", 1)))
+    with pytest.raises(SystemExit):
+        history.main(["--results", str(tmp_path), "--plot", str(tmp_path / name)])
+    assert f"--plot {tmp_path / name}: " in capsys.readouterr().err
+
+
+def test_a_folder_is_no_stored_run(modules, tmp_path) -> None:
+    _, history = modules
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(SystemExit, match="no stored run of a benchmark: Is a directory"):
         history.stored(tmp_path)
 
 

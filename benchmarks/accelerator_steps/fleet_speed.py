@@ -8,9 +8,9 @@ from contestants.networks import Contestant, Network
 from contestants.ours import ours
 
 from accelerator_steps.fleet_sizes import fleets, share, timed, title, work
-from accelerator_steps.precision import computing_in, peak
+from accelerator_steps.precision import PRECISIONS, computing_in, peak
 from accelerator_steps.recorder import Recorder, Setting
-from pptp_jax.models import from_linen, in_bfloat16
+from pptp_jax.models import from_linen, in_precision
 from pptp_jax.models.resnet import ResNet
 from pptp_jax.training import Strategy
 from pptp_jax.training.strategy import Order
@@ -55,8 +55,6 @@ def measure(show: Recorder, setting: Setting) -> None:
 
 
 def _ours(network: Network, order: Order, precision: str) -> Contestant:
-    """Ours; bfloat16 is the library's own way, which keeps parameters in float32."""
-    if precision == "bfloat16":
-        network = replace(network, model=in_bfloat16(network.model))
-    with computing_in(precision):
-        return ours(network, Strategy(order=order))
+    """Ours, which multiplies as its model says, whatever JAX's setting is."""
+    model = in_precision(network.model, PRECISIONS[precision][0])
+    return ours(replace(network, model=model), Strategy(order=order))

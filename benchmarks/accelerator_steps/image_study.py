@@ -16,7 +16,7 @@ from pptp_jax import models
 from pptp_jax.attacks import Evidence, lira_online
 from pptp_jax.data import Arrays, Augmentation, Balanced, Dataset, Npz, member_indices
 from pptp_jax.metrics import attack_metrics
-from pptp_jax.models import Model, Variables, in_bfloat16, standardized
+from pptp_jax.models import Model, Variables, in_precision, standardized
 from pptp_jax.signals import FLIP, IDENTITY, collect
 from pptp_jax.training import DEFAULT_OPTIMIZER, Execution, Trained, train_fleet, undefended
 
@@ -47,7 +47,7 @@ def network(name: str, data: Dataset, rehearse: bool) -> Model:
         raise Skip(f"--network {name} is none of {', '.join(models.BUILDERS)}")
     seen = data.inputs()
     mean, deviation = seen.mean(axis=(0, 1, 2)), seen.std(axis=(0, 1, 2))
-    return in_bfloat16(standardized(model, mean.tolist(), deviation.tolist()))
+    return in_precision(standardized(model, mean.tolist(), deviation.tolist()), "bfloat16")
 
 
 def membership(examples: int, group: int, groups: int) -> np.ndarray:

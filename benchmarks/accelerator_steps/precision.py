@@ -2,22 +2,28 @@
 
 from contextlib import AbstractContextManager
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from rows import seconds
 
-# The name of each, the setting of JAX, and the type of the operands. Devices without TF32 compute
-# in float32 in its place.
-PRECISIONS = {
+from pptp_jax.models import Precision
+
+# The name of each, that of JAX and of the library, and the type of the operands. Devices without
+# TF32 compute in float32 in its place.
+PRECISIONS: dict[str, tuple[Precision, Any]] = {
     "TF32": ("tensorfloat32", jnp.float32),
-    "bfloat16": ("default", jnp.bfloat16),
-    "float32": ("highest", jnp.float32),
+    "bfloat16": ("bfloat16", jnp.bfloat16),
+    "float32": ("float32", jnp.float32),
 }
 
 
 def computing_in(name: str) -> AbstractContextManager[object]:
-    """Products within are lowered in this precision, where their operands have its type."""
+    """Products within are lowered in this precision, where their operands have its type.
+
+    Not those of the library's models: each of them has a precision of its own.
+    """
     return jax.default_matmul_precision(PRECISIONS[name][0])
 
 

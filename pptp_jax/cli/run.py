@@ -101,11 +101,12 @@ def run(
     Prints a table; writes report.html, results.json, table.txt, figures, signals/ and scores/ into
     OUT, and README.md, which says what each file is.
     """
+    joined = distributed or (coordinator, processes, process) != (None, None, None)
     if pod is not None:
-        if dry_run or distributed or coordinator is not None or executor is not None:
+        if dry_run or joined or executor is not None:
             raise click.UsageError(
                 "--compile-for trains nothing and needs one process: leave out --dry-run, "
-                "--distributed, --coordinator and --executor"
+                "--executor, --distributed, --coordinator, --processes and --process"
             )
         # JAX reads it when it is imported: no accelerator is touched.
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -133,8 +134,7 @@ def run(
             )
         click.echo(report.render_chip_forecast(of_chips))
         return
-    explicit = coordinator, processes, process
-    if executor is not None and (distributed or explicit != (None, None, None)):
+    if executor is not None and joined:
         raise click.UsageError(
             "--executor hands groups of models to workers; --distributed, --coordinator, "
             "--processes and --process join processes that each train a part: leave out one or "
@@ -161,29 +161,30 @@ def run(
             chosen = studies.overridden(chosen, changes)
             directory = out or Path("runs") / chosen.name
             shared.check_shared(directory)
-            with interruption:  # the search saves nothing on the way, so a signal ends it at once
+            # Workers that cannot be had are missed before the search, which may take long. It saves
+            # nothing on the way, so a signal ends it at once.
+            with interruption, own_workers(executor) as workers:
                 if shared.count > 1:  # process 0 makes the risk map; the others read it
                     shared.agree(lambda: with_regions_found(chosen, directory)[1])
                 chosen, found = with_regions_found(chosen, directory)
-            choose = chooser(strategy, devices, cache, data_devices)
-            options = {"data": data, "recipe": recipes, "compared": compared, "set": changes}
-            models = -(-chosen.split.models // shared.count)
-            bar = progress_bar(chosen.recipes, models, shown=shared.first)
-            with interruption, own_workers(executor) as workers, bar as on_progress:
-                record = studies.run(
-                    chosen,
-                    directory,
-                    runtime=Runtime(
-                        processes=shared,
-                        **workers,
-                        resume=resume,
-                        on_progress=on_progress,
-                        stop=interruption.requested,
-                        log=log,
-                    ),
-                    strategy=choose,
-                    command=typed("run", study, **options),
-                )
+                choose = chooser(strategy, devices, cache, data_devices)
+                options = {"data": data, "recipe": recipes, "compared": compared, "set": changes}
+                models = -(-chosen.split.models // shared.count)
+                with progress_bar(chosen.recipes, models, shown=shared.first) as on_progress:
+                    record = studies.run(
+                        chosen,
+                        directory,
+                        runtime=Runtime(
+                            processes=shared,
+                            **workers,
+                            resume=resume,
+                            on_progress=on_progress,
+                            stop=interruption.requested,
+                            log=log,
+                        ),
+                        strategy=choose,
+                        command=typed("run", study, **options),
+                    )
     if not shared.first:
         return
     results = RunResults.from_json(record)

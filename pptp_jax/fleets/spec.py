@@ -139,7 +139,7 @@ class Runtime:
         resume: whether what an earlier run has left is used.
         on_progress: is given the recipe and its progress after each epoch; with an executor after
             each group.
-        stop: whether to stop, asked after each epoch; with an executor every moment.
+        stop: whether to stop; called after each epoch, with an executor five times a second.
         log: is given sentences: predicted memory, and what is shared, halved or sent again.
 
     Raises:

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pptp_jax.models.model import Model, Variables, learns
-from pptp_jax.models.precision import in_bfloat16, in_precision, precision_in_words
+from pptp_jax.models.precision import in_precision, precision_in_words
 from pptp_jax.models.products import Precision, compiled_for, full_float32
 from pptp_jax.models.standardization import standardized
 from pptp_jax.models.starting_from import starting_from
@@ -38,7 +38,6 @@ __all__ = [
     "from_linen",
     "from_nnx",
     "full_float32",
-    "in_bfloat16",
     "in_precision",
     "learns",
     "mlp",

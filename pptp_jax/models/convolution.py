@@ -6,10 +6,11 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
-from pptp_jax.models.convolution_forms import Images, Kernel, Products, derived, native
-from pptp_jax.models.convolution_on_cpu import fast
+from pptp_jax.models.convolution_forms import Geometry, Images, Kernel, native_products
+from pptp_jax.models.convolution_on_cpu import fast_products
 from pptp_jax.validation import Refused, at_least
 
 
@@ -60,14 +61,14 @@ class Conv(nn.Module):
             )
         shape = (self.size, self.size, channels // self.groups, self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
+        bias = None
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x, kernel, bias = promote_dtype(x, kernel, bias)
         out = convolve(self.stride, self.groups, x, kernel)
-        if not self.use_bias:
-            return out
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return out + bias[None, None, None]
+        return out if bias is None else out + bias[None, None, None]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def convolve(stride: int, groups: int, x: Images, kernel: Kernel) -> Images:
     """Images convolved with an odd kernel, half of which is padded on each side.
 
@@ -76,27 +77,56 @@ def convolve(stride: int, groups: int, x: Images, kernel: Kernel) -> Images:
         >>> convolve(2, 1, jnp.ones((1, 5, 5, 1)), jnp.ones((3, 3, 1, 1)))[0, :, :, 0].tolist()
         [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
     """
-    plain, on_cpu = _products(stride, groups, x, kernel)
+    return _value(Geometry(stride, groups, x.shape[1:], kernel.shape), x, kernel)
+
+
+# Each product has the two others as its derivatives, so there are derivatives of any order. JAX can
+# derive none of them: the products for a CPU have `vmap` rules of their own.
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _value(of: Geometry, x: Images, kernel: Kernel) -> Images:
+    plain, on_cpu = native_products(of), fast_products(of)
     return jax.lax.platform_dependent(x, kernel, cpu=on_cpu.value, default=plain.value)
 
 
-def _products(stride: int, groups: int, x: Images, kernel: Kernel) -> tuple[Products, Products]:
-    plain = derived(partial(native, stride=stride, groups=groups), x, kernel)
-    return plain, fast(x, kernel, stride, groups)
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _of_images(of: Geometry, slope: Images, kernel: Kernel) -> Images:
+    plain, on_cpu = native_products(of), fast_products(of)
+    return jax.lax.platform_dependent(slope, kernel, cpu=on_cpu.of_images, default=plain.of_images)
 
 
-def _forward(stride: int, groups: int, x: Images, kernel: Kernel) -> tuple[Images, Any]:
-    return convolve(stride, groups, x, kernel), (x, kernel)
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _of_kernel(of: Geometry, x: Images, slope: Images) -> Kernel:
+    plain, on_cpu = native_products(of), fast_products(of)
+    return jax.lax.platform_dependent(x, slope, cpu=on_cpu.of_kernel, default=plain.of_kernel)
 
 
-def _backward(stride: int, groups: int, seen: Any, slope: Images) -> tuple[Images, Kernel]:
-    x, kernel = seen
-    plain, on_cpu = _products(stride, groups, x, kernel)
-    choose = jax.lax.platform_dependent
-    return (
-        choose(slope, kernel, cpu=on_cpu.of_images, default=plain.of_images),
-        choose(x, slope, cpu=on_cpu.of_kernel, default=plain.of_kernel),
-    )
+def _with_derivatives(product: Any, by_first: Any, by_second: Any) -> None:
+    """Gives a product its derivatives, of its two factors and the gradient of what it makes."""
+
+    def forward(of: Geometry, a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+        return product(of, a, b), (a, b)
+
+    def backward(of: Geometry, factors: tuple[Array, Array], slope: Array) -> tuple[Array, Array]:
+        a, b = factors
+        return by_first(of, a, b, slope), by_second(of, a, b, slope)
+
+    product.defvjp(forward, backward)
 
 
-convolve.defvjp(_forward, _backward)
+_with_derivatives(
+    _value,
+    lambda of, x, kernel, slope: _of_images(of, slope, kernel),
+    lambda of, x, kernel, slope: _of_kernel(of, x, slope),
+)
+_with_derivatives(
+    _of_images,
+    lambda of, slope, kernel, x: _value(of, x, kernel),
+    lambda of, slope, kernel, x: _of_kernel(of, x, slope),
+)
+_with_derivatives(
+    _of_kernel,
+    lambda of, x, slope, kernel: _of_images(of, slope, kernel),
+    lambda of, x, slope, kernel: _value(of, x, kernel),
+)

@@ -1,7 +1,8 @@
 """What a convolution multiplies: XLA's own form, and the form of patches."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,22 @@ Kernel = Float[Array, "size size _ _"]
 Bilinear = Callable[[Array, Array], Array]
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+class Geometry(NamedTuple):
+    """The shapes of a convolution, but for the number of images.
+
+    Attributes:
+        stride: the step in both directions.
+        groups: into how many groups inputs and outputs are divided.
+        image: (height, width, channels) of the images.
+        kernel: (size, size, channels in a group, features).
+    """
+
+    stride: int
+    groups: int
+    image: tuple[int, ...]
+    kernel: tuple[int, ...]
 
 
 class Products(NamedTuple):
@@ -28,25 +45,33 @@ class Products(NamedTuple):
     of_kernel: Bilinear
 
 
-def derived(form: Bilinear, x: Images, kernel: Kernel) -> Products:
+def derived(form: Bilinear, of: Geometry) -> Products:
     """A form of the convolution, and its derivatives as JAX derives them.
 
     Args:
         form: the convolved images, of images and a kernel.
-        x: images of these height, width and channels, in any number.
-        kernel: a kernel of this shape.
+        of: their shapes.
     """
-    image, weights = x.shape[1:], kernel.shape
 
     def of_images(slope: Array, kernel: Array) -> Array:
-        like = jax.ShapeDtypeStruct((len(slope), *image), slope.dtype)
+        like = _like(slope, (slope.shape[0], *of.image))
         return jax.linear_transpose(lambda x: form(x, kernel), like)(slope)[0]
 
     def of_kernel(x: Array, slope: Array) -> Array:
-        like = jax.ShapeDtypeStruct(weights, slope.dtype)
+        like = _like(slope, of.kernel)
         return jax.linear_transpose(lambda kernel: form(x, kernel), like)(slope)[0]
 
     return Products(form, of_images, of_kernel)
+
+
+def _like(x: Array, shape: tuple[int, ...]) -> Any:
+    """The type of an array, in another shape: within `jax.shard_map` that is more than a dtype."""
+    return jax.eval_shape(lambda x: jnp.broadcast_to(x.sum(), shape), x)
+
+
+def native_products(of: Geometry) -> Products:
+    """XLA's convolution and its derivatives."""
+    return derived(partial(native, stride=of.stride, groups=of.groups), of)
 
 
 def native(x: Images, kernel: Kernel, *, stride: int, groups: int) -> Images:

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from pptp_jax.models.convolution_forms import (
     LAYOUT,
     Bilinear,
+    Geometry,
     Images,
     Kernel,
     Products,
@@ -24,10 +25,10 @@ from pptp_jax.models.convolution_forms import (
 )
 
 
-def fast(x: Images, kernel: Kernel, stride: int, groups: int) -> Products:
-    """The products of images and a kernel of these shapes, as a CPU computes them."""
-    size, height, width = kernel.shape[0], *x.shape[1:3]
-    patches = derived(partial(by_patches, stride=stride, groups=groups), x, kernel)
+def fast_products(of: Geometry) -> Products:
+    """A convolution and its derivatives, as a CPU computes them."""
+    stride, groups, (height, width, _), (size, *_) = of
+    patches = derived(partial(by_patches, stride=stride, groups=groups), of)
     if groups > 1 or size == 1:
         made = patches
     else:

@@ -10,10 +10,10 @@ from jaxtyping import Array, Float
 
 @jax.custom_jvp
 def _larger(x: jax.Array, y: jax.Array) -> jax.Array:
-    """The larger of two, whose derivative compares the two alone.
+    """The larger of two, whose derivative depends on these two alone.
 
-    That of `jnp.maximum` compares each with the result. A compiler that computes them again for
-    the backward pass may round otherwise: then neither does, and the gradient is lost.
+    That of `jnp.maximum` compares both with the result. A compiler that computes them again
+    for the backward pass may round otherwise: then neither does, and the gradient is lost.
     """
     return jnp.maximum(x, y)
 

@@ -1,5 +1,6 @@
 """In which precision a network trains: one switch, and in words what it changes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from pptp_jax.models.model import Mode, Model
-from pptp_jax.models.products import Precision, full_float32, platform, products_in
+from pptp_jax.models.products import Precision, platform, products_in
 from pptp_jax.validation import Refused, one_of
 
 
@@ -19,13 +20,18 @@ def in_precision(model: Model, precision: Precision) -> Model:
     - `tensorfloat32`: those of training are rounded to 11 bits on NVIDIA GPUs since Ampere; a TPU
       takes three passes of bfloat16, about 16 bits; other devices round nothing. All else is
       float32.
-    - `bfloat16`: `in_bfloat16`. All that passes through the network in training has 8 bits.
+    - `bfloat16`: parameters and inputs are rounded on their way in, and all that passes through
+      the network in training has 8 bits. It takes half the memory, and devices that multiply
+      bfloat16 faster do; a CPU does not.
 
     In each of them parameters, gradients, the optimiser's state, logits, losses and running
-    statistics are float32, and so are signals.
+    statistics are float32. So are signals: logits of eight bits would have ties, and let an attack
+    look weaker than it is.
 
     Args:
-        model: the model.
+        model: the model. For `bfloat16` its `apply` computes in the precision of the parameters and
+            inputs that it is given; its state is given in float32. Our norms take means and
+            variances in float32; a norm of your own should, too.
         precision: one of the three.
 
     Returns:
@@ -39,6 +45,11 @@ def in_precision(model: Model, precision: Precision) -> Model:
         >>> fast = in_precision(mlp([4], num_classes=2), "tensorfloat32")
         >>> fast.precision, fast.config["name"], fast.config["precision"]
         ('tensorfloat32', 'in_precision', 'tensorfloat32')
+        >>> half, x = in_precision(mlp([4], num_classes=2), "bfloat16"), jnp.ones((5, 3))
+        >>> params, state = half.init(jax.random.key(0), x)
+        >>> logits, _ = half.apply(params, state, x, train=True, key=None)
+        >>> str(params["stem"]["kernel"].dtype), str(logits.dtype)
+        ('float32', 'float32')
     """
     one_of(get_args(Precision), precision=precision)
     if model.precision == precision != "float32":
@@ -48,61 +59,31 @@ def in_precision(model: Model, precision: Precision) -> Model:
             f"precision={precision!r} is given to a model that trains in {model.precision} "
             "already: give it one of them"
         )
-    if precision == "bfloat16":
-        return in_bfloat16(model)
+    in_training = _rounded(model.apply) if precision == "bfloat16" else model.apply
 
     def apply(
         params: Any, state: Any, x: Any, *, train: Mode, key: Any, **shared: Any
     ) -> tuple[Any, Any]:
+        own = in_training if train else model.apply
         with products_in(precision if train else "float32"):
-            return model.apply(params, state, x, train=train, key=key, **shared)
+            return own(params, state, x, train=train, key=key, **shared)
 
     config = {"name": "in_precision", "precision": precision, "model": dict(model.config)}
     return replace(model, apply=apply, config=config, precision=precision)
 
 
-def in_bfloat16(model: Model) -> Model:
-    """The same model, which computes in bfloat16 while it trains.
+def _rounded(apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """A model's `apply` on parameters and inputs of bfloat16; logits and state stay float32."""
 
-    What passes through the network then takes half the memory, and devices that multiply bfloat16
-    faster do; a CPU does not. Parameters, gradients, what the optimiser remembers, logits, losses
-    and running statistics stay float32: parameters and inputs are rounded on their way in.
-
-    Only training is rounded. Signals are taken from a network that evaluates in float32: logits of
-    eight bits would have ties, and let an attack look weaker than it is.
-
-    Args:
-        model: the model, whose `apply` computes in the precision of the parameters and inputs that
-            it is given. Its state is given in float32. Our norms take means and variances in
-            float32; a norm of your own should, too.
-
-    Returns:
-        The model, with the same blocks and the same parameters, so that region maps stay as they
-        are.
-
-    Examples:
-        >>> from pptp_jax.models import mlp
-        >>> model, x = in_bfloat16(mlp([4], num_classes=2)), jnp.ones((5, 3))
-        >>> params, state = model.init(jax.random.key(0), x)
-        >>> logits, _ = model.apply(params, state, x, train=True, key=None)
-        >>> str(params["stem"]["kernel"].dtype), str(logits.dtype)
-        ('float32', 'float32')
-    """
-    evaluate = full_float32(model.apply)
-
-    def apply(
+    def rounded(
         params: Any, state: Any, x: Any, *, train: Mode, key: Any, **shared: Any
     ) -> tuple[Any, Any]:
-        if not train:
-            return evaluate(params, state, x, train=train, key=key, **shared)
-        rounded, x, base = _cast((params, x, shared), jnp.bfloat16)
-        with products_in("bfloat16"):
-            logits, after = model.apply(rounded, state, x, train=train, key=key, **base)
+        params, x, shared = _cast((params, x, shared), jnp.bfloat16)
+        logits, after = apply(params, state, x, train=train, key=key, **shared)
         kept = jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), after, state)
         return _cast(logits, jnp.float32), kept
 
-    config = {"name": "in_bfloat16", "model": dict(model.config)}
-    return replace(model, apply=apply, config=config, precision="bfloat16")
+    return rounded
 
 
 def precision_in_words(precision: Precision, device: str | None = None) -> str:

@@ -46,24 +46,24 @@ def render_chip_forecast(found: Mapping[str, Any]) -> str:
         f"{memory} each on {hosts}; {found['models']} models a recipe"
     )
     shared = found["data_devices"]
-    told = [heading, *lines]
+    lines = [heading, *lines]
     if any(not recipe["fits"] for recipe in found["recipes"]):
-        told.append(
+        lines.append(
             "Where it does not fit, one model a chip is too large: take a smaller batch_size, a "
             "smaller model, or more --data-devices."
         )
     if found["left_out"]:
-        told.append(
+        lines.append(
             f"Not compiled: {', '.join(found['left_out'])}, whose region `auto` training finds."
         )
-    told.append(
+    lines.append(
         "A group is what one process trains at a time on its "
         + (f"{found['devices']} chips." if shared == 1 else f"teams of {shared} chips.")
         + " Memory, bytes and operations are the compiler's, for one chip; a step is that of the "
         "models beside it. Room is on the line through two compilations. Signals and attacks are "
         "not compiled, and no time is predicted."
     )
-    return "\n".join([*told, "Nothing was trained or written."])
+    return "\n".join([*lines, "Nothing was trained or written."])
 
 
 def _cells(recipe: Mapping[str, Any]) -> list[str]:

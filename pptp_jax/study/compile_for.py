@@ -97,8 +97,8 @@ def compile_for(
             )
             log(f"{recipe.slug}, {order}: compiling for {name}")
             width = _width(study, recipe, data, members, strategy, hosts, memory)
-            told = compiler.told(fleet, strategy, width, memory)
-            found.append({"slug": recipe.slug, "order": order, **told})
+            result = compiler.results(fleet, strategy, width, memory)
+            found.append({"slug": recipe.slug, "order": order, **result})
     return {
         "study": study.name,
         "topology": name,
@@ -158,7 +158,7 @@ class _Compiler:
     log: Log
     known: dict[str, ChipProgram | None] = field(default_factory=dict)
 
-    def told(
+    def results(
         self, fleet: FleetShape, strategy: ChipStrategy, width: int, memory: int | None
     ) -> dict[str, Any]:
         """What is known of a recipe's programs, in groups as large as the memory allows."""

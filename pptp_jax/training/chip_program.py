@@ -217,7 +217,7 @@ def _step_of_group(
 
 
 def _cut(data: Arrays, examples: int) -> Arrays:
-    """The shapes of fewer examples: an epoch lays out all of them anew, and a step does not."""
+    """The shapes of fewer examples: an epoch lays out all of them again, and a step does not."""
 
     def fewer(leaf: Any) -> Any:
         return jax.ShapeDtypeStruct((min(leaf.shape[0], examples), *leaf.shape[1:]), leaf.dtype)

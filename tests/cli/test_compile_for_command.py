@@ -64,6 +64,7 @@ def test_a_pod_that_is_not_there_is_refused(study: Path) -> None:
     assert "a process of v5e:4x4 has the 4 chips of its host" in result.stderr
 
 
-def test_it_trains_nothing_beside(study: Path) -> None:
-    result = pptp("run", study, "--compile-for", "v5e:4x4", "--dry-run")
+@pytest.mark.parametrize("more", [("--dry-run",), ("--executor", "dask:2"), ("--processes", 2)])
+def test_it_trains_nothing_beside(study: Path, more: tuple[object, ...]) -> None:
+    result = pptp("run", study, "--compile-for", "v5e:4x4", *more)
     assert result.exit_code == 2 and "leave out --dry-run" in result.stderr

@@ -36,7 +36,13 @@ def test_an_executor_and_processes_exclude_each_other(study: Path, given: tuple[
 
 
 def test_a_missing_package_names_the_extra(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the regions are searched, which trains fleets."""
+
+    def searched(*given: object) -> None:
+        raise AssertionError("the search has begun")
+
     monkeypatch.setitem(sys.modules, "loky", None)
+    monkeypatch.setattr("pptp_jax.study.locate.with_regions_found", searched)
     out = study.parent / "without"
     result = pptp("run", study, "--executor", "processes:2", "--out", out)
     assert result.exit_code == 1

@@ -109,7 +109,8 @@ def test_elsewhere_than_on_a_cpu_the_convolutions_are_xlas_own() -> None:
 def test_models_side_by_side_are_no_grouped_convolution_on_a_cpu(stride: int) -> None:
     module, x = Conv(6, stride=stride), jax.random.normal(jax.random.key(0), (2, 3, 6, 6, 4))
     variables = jax.vmap(module.init)(jax.random.split(jax.random.key(1)), x)
-    program = jax.jit(jax.vmap(gradient(module, x[0]))).lower(variables, x).as_text()
+    traced = jax.jit(jax.vmap(gradient(module, x[0]))).trace(variables, x)
+    program = traced.lower(lowering_platforms=("cpu",)).as_text()
     assert "convolution" in program
     assert set(re.findall(r"(?:feature|batch)_group_count = (\d+)", program)) == {"1"}
 
@@ -135,6 +136,54 @@ def test_one_batch_for_all_models_is_as_a_batch_for_each() -> None:
     shared = jax.vmap(gradient(module, x), (0, None))(variables, x)
     own = jax.vmap(gradient(module, x))(variables, jnp.stack([x, x]))
     chex.assert_trees_all_close(shared, own, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("stride", "groups"), [(1, 1), (2, 1), (1, 2)])
+def test_a_penalty_on_gradients_has_a_gradient(stride: int, groups: int) -> None:
+    """Derivatives of derivatives, by images and by parameters, also of models side by side."""
+    module = Conv(4, stride=stride, groups=groups)
+    x = jax.random.normal(jax.random.key(0), (2, 3, 5, 6, 4))
+    variables = jax.vmap(module.init)(jax.random.split(jax.random.key(1)), x)
+
+    def penalty(convolve):
+        def loss(params, x):
+            return jnp.sin(convolve(params, x)).sum()
+
+        def of(params, x):
+            slopes = jax.grad(loss, (0, 1))(params, x)
+            return sum((slope**2).sum() for slope in jax.tree.leaves(slopes))
+
+        return jax.grad(of, (0, 1))
+
+    ours = penalty(lambda params, x: module.apply({"params": params}, x))
+    twin = jax.jit(penalty(lambda params, x: xlas(params, x, stride, groups)))
+    found = jax.jit(jax.vmap(ours))(variables["params"], x)
+    for i in range(2):
+        known = twin(jax.tree.map(lambda leaf, i=i: leaf[i], variables["params"]), x[i])
+        own = jax.tree.map(lambda leaf, i=i: leaf[i], found)
+        chex.assert_trees_all_close(own, known, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_models_on_devices_of_their_own_under_jaxs_checks(size: int) -> None:
+    """A user's own `shard_map` checks which values differ from device to device."""
+    module, x = Conv(4, size=size), jax.random.normal(jax.random.key(0), (2, 3, 5, 6, 4))
+    variables = jax.vmap(module.init)(jax.random.split(jax.random.key(1)), x)
+    of_models = jax.vmap(gradient(module, x[0]))
+    mesh, own = jax.sharding.Mesh(jax.devices()[:2], "models"), jax.sharding.PartitionSpec("models")
+    spread = jax.shard_map(of_models, mesh=mesh, in_specs=own, out_specs=own)
+    chex.assert_trees_all_close(
+        jax.jit(spread)(variables, x), jax.jit(of_models)(variables, x), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_images_of_another_type_than_the_kernel_are_convolved_in_the_wider_one() -> None:
+    """As by Flax's own layers; only tests forbid JAX to promote types."""
+    module, x = Conv(4), jnp.arange(60, dtype=jnp.bfloat16).reshape(1, 4, 5, 3)
+    variables = module.init(jax.random.key(0), x.astype(jnp.float32))
+    with jax.numpy_dtype_promotion("standard"):
+        found = module.apply(variables, x)
+    np.testing.assert_array_equal(found, module.apply(variables, x.astype(jnp.float32)))
 
 
 def test_bfloat16_is_near_float32() -> None:

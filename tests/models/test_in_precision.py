@@ -15,7 +15,6 @@ from pptp_jax.models import (
     Variables,
     compiled_for,
     full_float32,
-    in_bfloat16,
     in_precision,
     mlp,
     precision_in_words,
@@ -181,7 +180,7 @@ def test_inputs_are_standardised_before_they_are_rounded() -> None:
 
 
 def test_two_precisions_are_refused_and_one_is_enough() -> None:
-    half = in_bfloat16(MLP)
+    half = in_precision(MLP, "bfloat16")
     assert in_precision(half, "bfloat16") is half
     with pytest.raises(
         ValueError, match=r"'tensorfloat32' is given to a model .* in bfloat16 already"

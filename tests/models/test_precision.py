@@ -11,7 +11,7 @@ from filling import filled
 from jax.flatten_util import ravel_pytree
 
 from pptp_jax.data import Arrays, Balanced, Digits, member_indices
-from pptp_jax.models import Model, Variables, cnn, from_linen, in_bfloat16, mlp, rebuilt, vit
+from pptp_jax.models import Model, Variables, cnn, from_linen, in_precision, mlp, rebuilt, vit
 from pptp_jax.models.resnet import ResNet
 from pptp_jax.regions import protect
 from pptp_jax.training import train_fleet, undefended
@@ -56,7 +56,7 @@ def product_types(program: str) -> list[set[str]]:
 @pytest.mark.parametrize("name", MODELS)
 def test_products_are_in_bfloat16_and_all_that_is_kept_in_float32(name: str) -> None:
     model, variables = MODELS[name], filled(MODELS[name], X)
-    rounded = in_bfloat16(model)
+    rounded = in_precision(model, "bfloat16")
     plain, ours = (jax.jit(loss(one, variables.state, True)) for one in (model, rounded))
     texts = [step.lower(variables.params).as_text() for step in (plain, ours)]
     known, found = map(product_types, texts)
@@ -78,7 +78,7 @@ def test_products_are_in_bfloat16_and_all_that_is_kept_in_float32(name: str) -> 
 
 def test_a_network_evaluates_in_float32() -> None:
     model, variables = MODELS["cnn"], filled(MODELS["cnn"], X)
-    rounded = in_bfloat16(model)
+    rounded = in_precision(model, "bfloat16")
     programs = [
         jax.jit(lambda x, one=one, train=train: one.apply(*variables, x, train=train, key=None)[0])
         for one, train in ((model, False), (rounded, False), (rounded, ("head",)))
@@ -95,7 +95,7 @@ def test_a_fleet_trains_as_in_float32() -> None:
     members = member_indices(Balanced(2).draw(400, 0).matrix)
     plain, rounded = (
         next(train_fleet(one, undefended(6), data, members, batch_size=50))
-        for one in (model, in_bfloat16(model))
+        for one in (model, in_precision(model, "bfloat16"))
     )
     assert (plain.loss[:, -1] < 0.6 * plain.loss[:, 0]).all()
     np.testing.assert_allclose(rounded.loss, plain.loss, rtol=0.05)
@@ -113,7 +113,7 @@ def test_a_model_of_ones_own_gets_rounded_numbers_and_keeps_its_state() -> None:
 
     params = {"w": jnp.full((2, 3), 1 / 3), "at": jnp.int32(4)}
     start = Variables(params, (jnp.zeros(()), jnp.int32(0)))
-    model = in_bfloat16(Model(lambda key, x: start, apply))
+    model = in_precision(Model(lambda key, x: start, apply), "bfloat16")
     x = jnp.full((5, 2), 1 / 3)
     logits, state = model.apply(*model.init(None, x), x, train=True, key=None)
     assert seen == [["bfloat16", "int32", "bfloat16", "float32", "int32"]]
@@ -124,8 +124,12 @@ def test_a_model_of_ones_own_gets_rounded_numbers_and_keeps_its_state() -> None:
 
 def test_the_record_tells_and_regions_stay() -> None:
     model = MODELS["mlp"]
-    rounded = in_bfloat16(model)
-    assert rounded.config == {"name": "in_bfloat16", "model": model.config}
+    rounded = in_precision(model, "bfloat16")
+    assert rounded.config == {
+        "name": "in_precision",
+        "precision": "bfloat16",
+        "model": model.config,
+    }
     params = filled(model, X).params
     labels = [protect("head", one.blocks).labels(params) for one in (model, rounded)]
     assert labels[0] == labels[1] and rounded.init is model.init

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pptp_jax.models import Model, cnn, in_bfloat16, mlp, rebuilt, standardized
+from pptp_jax.models import Model, cnn, in_precision, mlp, rebuilt, standardized
 
 KEY = jax.random.key(0)
 MEAN, DEVIATION = [1.0, -2.0, 30.0], [0.5, 4.0, 10.0]
@@ -52,7 +52,7 @@ def test_a_model_that_nobody_sees_into_stays_one() -> None:
 
 def test_it_is_on_record_and_can_be_wrapped() -> None:
     plain = mlp([4], num_classes=3)
-    model = in_bfloat16(standardized(plain, MEAN, DEVIATION))
+    model = in_precision(standardized(plain, MEAN, DEVIATION), "bfloat16")
     inner = model.config["model"]
     assert (inner["name"], inner["mean"], inner["deviation"]) == ("standardized", MEAN, DEVIATION)
     assert inner["model"] == plain.config

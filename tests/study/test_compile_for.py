@@ -53,7 +53,7 @@ def told(monkeypatch: pytest.MonkeyPatch, width: int, order="vmap", devices: int
     chips = tuple(SimpleNamespace(process_index=0, id=i) for i in range(devices))
     strategy = ChipStrategy(order=order, devices=devices, chips=chips)
     lines: list[str] = []
-    return module._Compiler(log=lines.append).told(None, strategy, width, CHIP), lines
+    return module._Compiler(log=lines.append).results(None, strategy, width, CHIP), lines
 
 
 def test_groups_are_halved_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,3 +75,17 @@ def test_the_time_is_kept_over_runs(tmp_path: Path) -> None:
     [after] = json.loads(path.read_text()).values()
     assert set(after) == {"wall", "processor"}
     assert after["wall"] > before["wall"] > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["none.npz"], "none.npz: there is no such file"),
+        (["--set", "shadows=7"], "pairs need an even number of shadows, got 7"),
+        (["--out", __file__], "File exists"),
+    ],
+)
+def test_wrong_arguments_get_a_sentence(given: list[str], said: str) -> None:
+    done = CliRunner().invoke(PARTS["main"], given)
+    assert done.exit_code == 1 and isinstance(done.exception, SystemExit)
+    assert done.output.startswith("Error: ") and said in done.output

@@ -12,7 +12,7 @@ from small_study import STUDY
 from pptp_jax.cli import main
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.fleets.fingerprint import fingerprint
-from pptp_jax.models import compiled_for, in_bfloat16, precision_in_words
+from pptp_jax.models import compiled_for, in_precision, precision_in_words
 from pptp_jax.report import render_table
 from pptp_jax.report.page.setting import setting
 from pptp_jax.study import overridden, prepared, run
@@ -35,7 +35,7 @@ study = Study(
 
 def test_it_trains_as_the_model_does_that_has_it(tmp_path: Path) -> None:
     run(replace(ONE, precision="bfloat16"), tmp_path / "switch")
-    run(replace(ONE, model=in_bfloat16(ONE.model)), tmp_path / "model")
+    run(replace(ONE, model=in_precision(ONE.model, "bfloat16")), tmp_path / "model")
     run(ONE, tmp_path / "plain")
     switch, model, plain = (
         np.load(tmp_path / name / "signals" / "undefended_2.npy")
@@ -76,7 +76,7 @@ def test_the_default_leaves_the_model_alone() -> None:
 def test_the_guarantee_still_sees_what_standardises() -> None:
     study, _ = prepared(replace(ONE, precision="bfloat16", standardize=True))
     assert study.model.config["name"] == "standardized"
-    assert study.model.config["model"]["name"] == "in_bfloat16"
+    assert study.model.config["model"]["name"] == "in_precision"
     assert prepared(study)[0].model.precision == "bfloat16"
 
 
@@ -103,4 +103,4 @@ def test_what_is_no_precision_is_refused() -> None:
     with pytest.raises(ValueError, match=r"precision must be .*float32.*half"):
         replace(ONE, precision="half")
     with pytest.raises(ValueError, match="trains in bfloat16 already"):
-        replace(ONE, model=in_bfloat16(ONE.model), precision="tensorfloat32")
+        replace(ONE, model=in_precision(ONE.model, "bfloat16"), precision="tensorfloat32")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pptp_jax.data import Arrays, Augmentation, Balanced, Digits, member_indices
-from pptp_jax.models import Model, from_linen, mlp
+from pptp_jax.models import Model, cnn, from_linen, mlp
 from pptp_jax.objectives import AdversarialRegularisation, MixupMMD
 from pptp_jax.training import (
     SGD,
@@ -58,6 +58,7 @@ def trained(model: Model, recipe: Recipe, strategy: Strategy):
     return found[1:]
 
 
+CONVOLVED = cnn([4], dense=8, num_classes=10, norm="group")
 CASES = {
     "batch norm": (NORMED, undefended(2)),
     "mixed and compared": (MLP, whole_network(MixupMMD(weight=2.0), 2)),
@@ -65,6 +66,11 @@ CASES = {
     "poisson": (
         MLP,
         dp_sgd(Private(noise_multiplier=1.0, microbatch_size=7), epochs=1, batches=Poisson()),
+    ),
+    "convolutions": (CONVOLVED, undefended(2)),
+    "private convolutions": (
+        CONVOLVED,
+        dp_sgd(Private(noise_multiplier=1.0, microbatch_size=10), epochs=1),
     ),
     "private": (MLP, dp_sgd(Private(noise_multiplier=1.0, microbatch_size=10), epochs=1)),
 }
@@ -100,14 +106,15 @@ def program(model: Model, strategy: Strategy) -> str:
 COLLECTIVES = r" (all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute)(?:-start)?\("
 
 
-def test_devices_sum_up_gradients_and_exchange_nothing_else() -> None:
-    shared = program(NORMED, Strategy(order="scan", devices=2, data_devices=2))
+@pytest.mark.parametrize("model", [NORMED, CONVOLVED], ids=["batch norm", "convolutions"])
+def test_devices_sum_up_gradients_and_exchange_nothing_else(model: Model) -> None:
+    shared = program(model, Strategy(order="scan", devices=2, data_devices=2))
     assert "num_partitions=4" in shared
     assert set(re.findall(COLLECTIVES, shared)) == {"all-reduce"}
     within = {"{{0,1},{2,3}}", "[2,2]<=[4]"}  # those of a model alone
     groups = set(re.findall(r" all-reduce(?:-start)?\(.*replica_groups=(\S+), ", shared))
     assert groups and groups <= within
-    assert not re.findall(COLLECTIVES, program(NORMED, Strategy(order="scan", devices=2)))
+    assert not re.findall(COLLECTIVES, program(model, Strategy(order="scan", devices=2)))
 
 
 def test_a_mesh_of_the_users_own() -> None:

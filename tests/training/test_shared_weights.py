@@ -14,7 +14,7 @@ from small import BATCH, DATA, INDICES
 
 from pptp_jax.data import Digits
 from pptp_jax.fleets import FleetSpec, fingerprint, run_fleet
-from pptp_jax.models import Model, Variables, in_bfloat16, starting_from
+from pptp_jax.models import Model, Variables, in_precision, starting_from
 from pptp_jax.training import (
     SGD,
     Checkpoint,
@@ -154,7 +154,7 @@ def test_the_signals_of_a_fleet_are_those_of_the_constant_base(tmp_path: Path) -
 
 def test_wrapped_models_pass_the_base_on() -> None:
     x, start = DATA.inputs(slice(0, 5)), ADAPTED.init(jax.random.key(9), DATA.inputs(slice(0, 1)))
-    wrapped = starting_from(in_bfloat16(ADAPTED), start)
+    wrapped = starting_from(in_precision(ADAPTED, "bfloat16"), start)
     params, state = wrapped.init(jax.random.key(0), x)
     chex.assert_trees_all_equal(params, start.params)
 
