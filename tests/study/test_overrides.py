@@ -101,7 +101,7 @@ def test_recipes_by_name_and_by_slug() -> None:
         ),
         (
             "optimizer.schedule=step",
-            "must be 'cosine' or 'constant' or 'steps' or 'lira', got 'step'",
+            "must be 'cosine' or 'constant' or 'linear' or 'steps' or 'lira', got 'step'",
         ),
         ("model=mlp", "this is no plain value"),
         ("seed=-1", "seed must be a whole number of at least 0, got -1"),
