@@ -38,8 +38,8 @@ def annealed(trunk: int | Recipe, anneal: int = 3, region: Region | None = None)
         'annealed_decay_30+3_weight_decay_0.005'
     """
     at_least(1, anneal=anneal)
-    plain = not isinstance(trunk, Recipe)
     recipe = trunk if isinstance(trunk, Recipe) else undefended(trunk)
+    plain = recipe.name in ("undefended", "early_stopped")
     phases = [replace(phase, schedule="constant") for phase in recipe.phases]
     last = phases[-1]
     _check(recipe, last)

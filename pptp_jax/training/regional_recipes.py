@@ -11,7 +11,7 @@ from pptp_jax.training.beginnings import Rewind, RewindWeights
 from pptp_jax.training.gradient_rules import Number, Perturbation, Perturbed
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
-from pptp_jax.validation import Refused
+from pptp_jax.validation import Refused, not_negative
 
 
 def freeze(
@@ -198,10 +198,14 @@ def decay(epochs: int, weight_decay: Number, region: Region | None = None) -> Re
         weight_decay: what is added to the gradient, times the weights.
         region: where; None decays all of the network.
 
+    Raises:
+        ValueError: if the decay is negative or no number.
+
     Examples:
         >>> decay(30, 0.005).slug, decay(30, 0.01, "deep").slug
         ('decay_30_weight_decay_0.005', 'decay_30_deep_weight_decay_0.01')
     """
+    not_negative(weight_decay=weight_decay)
     own = weight_decay if region is None else {PROTECT: weight_decay}
     phase = Phase(epochs=epochs, objectives=TaskLoss(), weight_decay=own)
     recipe = _recipe("decay", (phase,), region)

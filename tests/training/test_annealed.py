@@ -26,6 +26,7 @@ from pptp_jax.training import (
     cwrf,
     decay,
     dmp,
+    early_stopped,
     freeze,
     make_train,
     perturb,
@@ -209,14 +210,14 @@ def test_what_contradicts_itself_is_refused() -> None:
         phase(fixed_statistics=("protect",))
     with pytest.raises(Refused, match="schedule 'linnear' is unknown; did you mean 'linear'"):
         phase(schedule="linnear")
-    with pytest.raises(
-        Refused, match="weight_decay of whole must be a finite number of at least 0, got -1"
-    ):
+    with pytest.raises(Refused, match="weight_decay must be a finite number of at least 0, got -1"):
         decay(3, -1.0)
     with pytest.raises(
-        Refused, match="weight_decay of protect must be a finite number of at least 0, got -1"
+        Refused, match="weight_decay of stem must be a finite number of at least 0, got -1"
     ):
-        decay(3, -1.0, "stem")
+        Phase(epochs=1, objectives=CE, weight_decay={"stem": -1.0})
+    with pytest.raises(Refused, match="weight_decay of whole must be a finite number"):
+        Phase(epochs=1, objectives=CE, weight_decay=float("nan"))
     with pytest.raises(Refused, match="names regions in a phase: give it a region"):
         Recipe(name="mine", phases=(phase(),))
     bad = Phase(epochs=1, objectives=CE, weight_decay={"protct": 0.1})
@@ -263,6 +264,6 @@ def test_an_anneal_goes_on_with_the_rules_of_the_last_phase() -> None:
     assert end.objectives == RelaxLoss(alpha=0.5)
     scaled = annealed(perturb("stem", Perturbation(scale=0.5), epochs=2)).phases[1]
     assert scaled.gradient == Perturbed({"protect": Perturbation(scale=0.5)})
-    assert annealed(undefended(4)).phases == annealed(4).phases
+    assert annealed(undefended(4)) == annealed(4) == annealed(early_stopped(4))
     rewound = annealed(cwrf_like := freeze("stem", after=2, more=1)).phases
     assert rewound[-1].frozen == cwrf_like.phases[-1].frozen
