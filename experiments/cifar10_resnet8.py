@@ -1,7 +1,9 @@
 r"""CIFAR-10 and a ResNet-8: early stopping with an anneal of its own, and weight decay by region.
 
 Command: `pptp run experiments/cifar10_resnet8.py --data DIR`, with the directory in which TFDS has
-prepared `cifar10` as array_record. 16 models of 2,000 members; meant for a GPU.
+prepared `cifar10` as array_record. 16 models of 2,000 members. With `--dry-run --strategy scan` two
+shared CPU cores predicted 2.6 hours of training, of which seven branches of the trunk take two
+minutes each.
 
 A small residual network with batch norm, global pooling, flips and shifts; a constant rate, then an
 anneal over three epochs. All stops are branches of one trunk, which is trained once, and so is the

@@ -160,6 +160,7 @@ class Phase:
                 "an objective that learns from the members itself": learns,
                 "vulnerable weights": self.rewound_weights is not None,
                 "an ensemble": self.ensemble is not None,
+                "statistics that stay in place": bool(self.fixed_statistics),
             },
         )
 

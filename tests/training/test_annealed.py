@@ -20,6 +20,7 @@ from pptp_jax.training import (
     Perturbation,
     Perturbed,
     Phase,
+    Private,
     Recipe,
     RewindWeights,
     annealed,
@@ -208,6 +209,9 @@ def test_what_contradicts_itself_is_refused() -> None:
         phase(weight_decay={"protect": 0.1})
     with pytest.raises(Refused, match="protect cannot be both with fixed statistics and frozen"):
         phase(fixed_statistics=("protect",))
+    with pytest.raises(Refused, match="this one has statistics that stay in place"):
+        private = Private(noise_multiplier=1.0)
+        Phase(epochs=1, objectives=CE, gradient=private, fixed_statistics=("protect",))
     with pytest.raises(Refused, match="schedule 'linnear' is unknown; did you mean 'linear'"):
         phase(schedule="linnear")
     with pytest.raises(Refused, match="weight_decay must be a finite number of at least 0, got -1"):
