@@ -112,6 +112,8 @@ class Phase:
         several(start=self.start, frozen=self.frozen, fixed_statistics=self.fixed_statistics)
         if self.schedule is not None:
             one_of(get_args(Schedule), schedule=self.schedule)
+        if isinstance(self.weight_decay, Mapping) and not self.weight_decay:
+            raise Refused("weight_decay needs a number for at least one region, got none")
         for label, decay in self.decayed.items():
             not_negative(**{f"weight_decay of {label}": decay})
         _one_of_types(

@@ -220,6 +220,8 @@ def test_what_contradicts_itself_is_refused() -> None:
         Refused, match="weight_decay of stem must be a finite number of at least 0, got -1"
     ):
         Phase(epochs=1, objectives=CE, weight_decay={"stem": -1.0})
+    with pytest.raises(Refused, match="weight_decay needs a number for at least one region"):
+        Phase(epochs=1, objectives=CE, weight_decay={})
     with pytest.raises(Refused, match="weight_decay of whole must be a finite number"):
         Phase(epochs=1, objectives=CE, weight_decay=float("nan"))
     with pytest.raises(Refused, match="names regions in a phase: give it a region"):
