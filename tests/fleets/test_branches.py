@@ -1,5 +1,6 @@
 """Early stops with an anneal of their own are branches of one trunk, bit for bit."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import optax
 import pytest
+import small_fleets
 
 from pptp_jax.data import Balanced, Digits, member_indices
 from pptp_jax.fleets import FleetSpec, Runtime, fingerprint, run_fleet, run_fleets
@@ -86,6 +88,25 @@ def test_one_trunk_is_trained_once_bit_for_bit(tmp_path: Path, alone) -> None:
     assert "first 2 epochs are those of annealed_4+1" in shared[0]
     for home, known in zip(places, alone, strict=True):
         assert_same(home, known)
+
+
+def test_workers_branch_off_a_trunk_that_workers_trained(tmp_path: Path) -> None:
+    specs = [small_fleets.spec_of(annealed(stop, anneal=1)) for stop in (3, 2)]
+    found, said = [], []
+    with ThreadPoolExecutor(2) as executor:
+        for pool, log in ((None, lambda sentence: None), (executor, said.append)):
+            places = [tmp_path / str(pool is None) / spec.recipe.slug for spec in specs]
+            run_fleets(specs, places, small_fleets.runtime(pool, log=log))
+            found.append([contents(home) for home in places])
+    for one, other in zip(*found, strict=True):
+        assert one.keys() == other.keys() and len(one) > 4
+        for name, array in one.items():
+            np.testing.assert_array_equal(other[name], array, err_msg=name)
+    assert sum("first 2 epochs are those of annealed_3+1" in sentence for sentence in said) == 3, (
+        said
+    )
+    run_fleet(specs[1], tmp_path / "alone", small_fleets.runtime())
+    assert_same(tmp_path / "False" / specs[1].recipe.slug, contents(tmp_path / "alone"))
 
 
 # In the trunk before and behind the branches, and in the branches themselves.
