@@ -5,6 +5,7 @@ The examples in docstrings are run by `pytest --doctest-modules pptp_jax`.
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 
 import jax
@@ -114,10 +115,17 @@ def test_every_public_name_is_described_and_shown(package: str) -> None:
                 assert ">>>" in public.__doc__, name
 
 
+def natural(name: str) -> list[tuple[bool, int, str]]:
+    """Numbers by their value, as ruff sorts: resnet8 before resnet18."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(not p.isdigit(), int(p) if p.isdigit() else 0, p) for p in parts]
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_public_names_are_in_alphabetical_order(package: str) -> None:
     names = importlib.import_module(f"pptp_jax.{package}").__all__
     constants = [name for name in names if name.isupper()]
     classes = [name for name in names if not (name.isupper() or name[0].islower())]
     functions = [name for name in names if name[0].islower()]
-    assert names == sorted(constants) + sorted(classes) + sorted(functions)
+    kinds = (constants, classes, functions)
+    assert names == [name for kind in kinds for name in sorted(kind, key=natural)]

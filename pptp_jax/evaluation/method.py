@@ -5,15 +5,18 @@ from pptp_jax.training import Recipe
 
 # Plain training, stopped wherever one likes: the control that every method has to beat.
 CONTROL = "early stopping"
+_PLAIN = ("undefended", "early_stopped", "annealed")
 
 
 def method(recipe: Recipe) -> str:
     """What recipes that differ in strengths and epochs alone have in common.
 
     Examples:
-        >>> from pptp_jax.training import early_stopped, freeze
-        >>> method(early_stopped(3)), method(freeze("shallow", after=1, more=8))
-        ('early stopping', 'freeze shallow')
+        >>> from pptp_jax.training import annealed, early_stopped, freeze
+        >>> method(early_stopped(3)), method(annealed(3))
+        ('early stopping', 'early stopping')
+        >>> method(freeze("shallow", after=1, more=8)), method(annealed(3, region="shallow"))
+        ('freeze shallow', 'freeze at anneal shallow')
     """
     region = None if recipe.region is None else region_name(recipe.region)
     return method_name(recipe.name, region, recipe.defence)
@@ -27,7 +30,7 @@ def method_name(name: str, region: str | None, defence: str) -> str:
         region: its name; None without one.
         defence: the defence objective's name.
     """
-    if name in ("undefended", "early_stopped"):
+    if name in _PLAIN:
         return CONTROL
     parts = [name.replace("_", " ")]
     if region is not None:

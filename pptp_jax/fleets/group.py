@@ -120,6 +120,7 @@ class GroupTraining:
                 ),
                 on_epoch=self._on_epoch,
                 on_phase=self._on_phase,
+                branch_after=self.fleet.sharing.left,
                 stop=runtime.stop,
             ),
         )
@@ -131,9 +132,9 @@ class GroupTraining:
             self._keep(group, epochs, variables, {})
 
     def _on_phase(self, group: tuple[int, ...], branch: Branch) -> None:
-        if branch.phases in self.fleet.sharing.left and not self._silent:
-            phases = self.fleet.spec.recipe.phases[: branch.phases]
-            leave(self.fleet.home, sum(int(phase.epochs) for phase in phases), group, branch)
+        epochs = branch.losses.shape[1]
+        if epochs in self.fleet.sharing.left and not self._silent:
+            leave(self.fleet.home, epochs, group, branch)
 
     def _begun_elsewhere(self, group: tuple[int, ...]) -> Branch | None:
         """Where an earlier fleet has left a group that was worked off in the same way."""
@@ -144,6 +145,8 @@ class GroupTraining:
             if branch is None or not self._taken_over(trunk, str(stored["key"]), group):
                 continue
             phases = "first phase is that" if trunk.phases == 1 else "first phases are those"
+            if trunk.goes_on:
+                phases = f"first {trunk.epochs} epochs are those"
             self.runtime.log(
                 f"{self.fleet.spec.recipe.slug}: models {group[0]} to {group[-1]}: the {phases} of "
                 f"{trunk.spec.recipe.slug}, trained once"

@@ -2,19 +2,23 @@
 
 Two recipes share their first phases where these have the same rules, and everything else that
 training depends on is the same: then the networks at the end of those phases are the same, bit for
-bit, and the later fleet goes on from those of the earlier one.
+bit, and the later fleet goes on from those of the earlier one. Of phases at a constant learning
+rate, the shorter one is the beginning of the longer one: so an early stop with an anneal of its own
+is a branch of a longer trunk, if that is trained first.
 """
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
+import optax
 
 from pptp_jax.fleets.spec import FleetSpec
-from pptp_jax.training import Branch, Checkpoint, same_training
+from pptp_jax.training import SGD, Branch, Checkpoint, Phase, same_training
 
 
 def shared_phases(one: FleetSpec, other: FleetSpec) -> int:
@@ -42,6 +46,45 @@ def shared_phases(one: FleetSpec, other: FleetSpec) -> int:
     return count
 
 
+def branching(trunk: FleetSpec, branch: FleetSpec) -> tuple[int, int]:
+    """How many phases of `branch`, and of how many epochs, are the same training in `trunk`.
+
+    Besides equal phases that is one at a constant learning rate that `trunk` trains for longer.
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training import annealed
+        >>> def spec(recipe):
+        ...     return FleetSpec(model=MODEL, recipe=recipe, data=DATA, members=MEMBERS)
+        >>> MODEL, DATA, MEMBERS = mlp([8], 10), Digits().load(), np.arange(100)[None]
+        >>> long, short = spec(annealed(8, anneal=3)), spec(annealed(5, anneal=3))
+        >>> branching(long, short), branching(short, long)
+        ((1, 5), (0, 0))
+    """
+    count = shared_phases(trunk, branch)
+    epochs = sum(int(phase.epochs) for phase in branch.recipe.phases[:count])
+    ours, theirs = (spec.recipe.phases[count : count + 1] for spec in (trunk, branch))
+    if not (ours and theirs and _same_setting(trunk, branch)):
+        return count, epochs
+    [long], [short] = ours, theirs
+    same = same_training(replace(long, epochs=short.epochs), short)
+    if any(True for _ in long.named):
+        same = same and _same_regions(trunk, branch)
+    if same and int(short.epochs) < int(long.epochs) and _ignores_its_length(trunk, long):
+        return count + 1, epochs + int(short.epochs)
+    return count, epochs
+
+
+def _ignores_its_length(spec: FleetSpec, phase: Phase) -> bool:
+    """Whether a phase begins alike however long it is."""
+    if phase.ensemble is not None:
+        return False
+    if isinstance(spec.optimizer, SGD):
+        return (phase.schedule or spec.optimizer.schedule) == "constant"
+    return isinstance(spec.optimizer, optax.GradientTransformation)
+
+
 def _same_setting(one: FleetSpec, other: FleetSpec) -> bool:
     same = one.data is other.data and one.model is other.model and one.optimizer == other.optimizer
     arrays = (one.members, other.members), (one.reference, other.reference)
@@ -61,23 +104,27 @@ class Trunk(NamedTuple):
     """An earlier fleet that begins with the same phases.
 
     Attributes:
-        spec: that fleet, which has left its networks at the end of these phases.
+        spec: that fleet, which has left its networks behind these epochs.
         home: its directory.
-        phases: how many are the same.
+        phases: how many phases of the later fleet are the same; that fleet may train the last of
+            them for longer.
+        epochs: the epochs of these phases.
     """
 
     spec: FleetSpec
     home: Path
     phases: int
+    epochs: int
 
     @property
-    def epochs(self) -> int:
-        """The epochs of the shared phases."""
-        return sum(int(phase.epochs) for phase in self.spec.recipe.phases[: self.phases])
+    def goes_on(self) -> bool:
+        """Whether it trains the last of these phases for longer."""
+        own = self.spec.recipe.phases[: self.phases]
+        return sum(int(phase.epochs) for phase in own) > self.epochs
 
     def load(self, group: Sequence[int]) -> Branch | None:
         """The networks that the fleet has left of a group; None if it has left none."""
-        saved = _saved(self.home, self.phases, group)
+        saved = _saved(self.home, self.epochs, group)
         if saved.latest() is None:
             return None
         last = self.spec.recipe.phases[self.phases - 1].ensemble
@@ -95,9 +142,9 @@ def leave(home: Path, epochs: int, group: Sequence[int], branch: Branch) -> None
         home: the fleet's directory.
         epochs: the epochs behind the networks.
         group: the models.
-        branch: their networks at the end of a phase.
+        branch: their networks.
     """
-    saved = _saved(home, branch.phases, group)
+    saved = _saved(home, epochs, group)
     saved.save(epochs, (branch.variables, branch.losses), now=True)
 
 
@@ -108,8 +155,8 @@ def drop_branches(homes: Sequence[Path]) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _saved(home: Path, phases: int, group: Sequence[int]) -> Checkpoint:
-    return Checkpoint(home / f"branch-{phases}" / f"{group[0]}-{group[-1]}", arrays=True)
+def _saved(home: Path, epochs: int, group: Sequence[int]) -> Checkpoint:
+    return Checkpoint(home / f"branch-{epochs}" / f"{group[0]}-{group[-1]}", arrays=True)
 
 
 class Sharing(NamedTuple):
@@ -117,7 +164,7 @@ class Sharing(NamedTuple):
 
     Attributes:
         trunks: earlier fleets that begin alike, those that share most first.
-        left: after how many phases later fleets go on from this one.
+        left: after how many epochs later fleets go on from this one.
     """
 
     trunks: tuple[Trunk, ...] = ()
@@ -131,10 +178,14 @@ def plan_sharing(specs: Sequence[FleetSpec], homes: Sequence[Path]) -> list[Shar
         specs: the fleets, in the order in which they are trained.
         homes: their directories.
     """
-    common = [[shared_phases(one, other) for other in specs] for one in specs]
-    found = []
-    for i in range(len(specs)):
-        trunks = [Trunk(specs[j], homes[j], common[i][j]) for j in range(i) if common[i][j]]
-        trunks.sort(key=lambda trunk: -trunk.phases)
-        found.append(Sharing(tuple(trunks), frozenset(common[i][i + 1 :]) - {0}))
-    return found
+    found, left = [], [set[int]() for _ in specs]
+    for i, spec in enumerate(specs):
+        trunks = []
+        for j in range(i):
+            phases, epochs = branching(specs[j], spec)
+            if phases:
+                trunks.append(Trunk(specs[j], homes[j], phases, epochs))
+                left[j].add(epochs)
+        found.append(sorted(trunks, key=lambda trunk: -trunk.epochs))
+    pairs = zip(found, left, strict=True)
+    return [Sharing(tuple(trunks), frozenset(own)) for trunks, own in pairs]

@@ -18,11 +18,12 @@ from pptp_jax.models.weights import save_variables
 if TYPE_CHECKING:
     from pptp_jax.models.builders import BUILDERS, rebuilt
     from pptp_jax.models.equinox import from_equinox
+    from pptp_jax.models.fast_resnet import resnet9
     from pptp_jax.models.linen import from_linen
     from pptp_jax.models.nnx import from_nnx
     from pptp_jax.models.perceptron import mlp
     from pptp_jax.models.plain_cnn import cnn
-    from pptp_jax.models.resnet import resnet18
+    from pptp_jax.models.resnet import resnet8, resnet18
     from pptp_jax.models.vgg import vgg11_bn
     from pptp_jax.models.vision_transformer import vit
     from pptp_jax.models.wide_resnet import wrn28
@@ -44,6 +45,8 @@ __all__ = [
     "precision_in_words",
     "rebuilt",
     "recompute_statistics",
+    "resnet8",
+    "resnet9",
     "resnet18",
     "save_variables",
     "standardized",
@@ -62,6 +65,8 @@ _LATER = {
     "from_nnx": "nnx",
     "mlp": "perceptron",
     "rebuilt": "builders",
+    "resnet8": "resnet",
+    "resnet9": "fast_resnet",
     "resnet18": "resnet",
     "vgg11_bn": "vgg",
     "vit": "vision_transformer",

@@ -4,17 +4,19 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from pptp_jax.models.fast_resnet import resnet9
 from pptp_jax.models.model import Model
 from pptp_jax.models.perceptron import mlp
 from pptp_jax.models.plain_cnn import cnn
-from pptp_jax.models.resnet import resnet18
+from pptp_jax.models.resnet import resnet8, resnet18
 from pptp_jax.models.vgg import vgg11_bn
 from pptp_jax.models.vision_transformer import vit
 from pptp_jax.models.wide_resnet import wrn28
 from pptp_jax.validation import Refused, one_of
 
 BUILDERS: dict[str, Callable[..., Model]] = {
-    builder.__name__: builder for builder in (cnn, mlp, resnet18, vgg11_bn, vit, wrn28)
+    builder.__name__: builder
+    for builder in (cnn, mlp, resnet8, resnet9, resnet18, vgg11_bn, vit, wrn28)
 }
 
 

@@ -1,4 +1,4 @@
-"""ResNet-18 for small images."""
+"""ResNet-18 and ResNet-8 for small images."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -105,9 +105,61 @@ def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) ->
         >>> [block.name for block in resnet18(num_classes=10).blocks]
         ['stem', 'stage1', 'stage2', 'stage3', 'stage4', 'head']
     """
-    at_least(2, num_classes=num_classes)
-    one_of(NORMS, norm=norm)
-    module = ResNet((64, 128, 256, 512), 2, num_classes, norm, remat)
+    return _model("resnet18", ResNet((64, 128, 256, 512), 2, num_classes, norm, remat))
+
+
+def resnet8(
+    num_classes: int = 10, width: int = 16, norm: str = "batch", remat: bool = False
+) -> Model:
+    """A ResNet-8 of CIFAR: a 3×3 stem of stride 1 and three stages of one basic block.
+
+    The smallest network of the family 6n + 2, here with the projections of ResNet-18. Widths 16,
+    32, 64; shortcuts across a change of shape are 1×1 convolutions with a norm; no convolution has
+    a bias; the last maps are averaged. With 10 classes and three channels it has 78,042
+    parameters, of which `stage3` has 74 %. Convolutions begin He normal.
+
+    MLPerf Tiny's ResNet-8 has the same convolutions. It also has a bias in each of them, and no
+    norm in its shortcuts.
+
+    Args:
+        num_classes: the number of outputs.
+        width: the channels of the stem and the first stage; each later stage has twice as many.
+        norm: `batch`, or `group` for private training.
+        remat: whether each basic block is computed anew for the backward pass, for less memory and
+            up to a third more time.
+
+    Returns:
+        A model for inputs (batch, height, width, channels) with the blocks `stem`, `stage1` to
+        `stage3` and `head`.
+
+    Raises:
+        ValueError: if there are fewer than two classes, the width is below one or the norm is
+            unknown.
+
+    References:
+        He et al., "Deep Residual Learning for Image Recognition", 2015,
+        https://arxiv.org/abs/1512.03385; Banbury et al., "MLPerf Tiny Benchmark", 2021,
+        https://arxiv.org/abs/2106.07597
+
+    Examples:
+        >>> [block.name for block in resnet8(num_classes=10).blocks]
+        ['stem', 'stage1', 'stage2', 'stage3', 'head']
+    """
+    at_least(1, width=width)
+    widths = (width, 2 * width, 4 * width)
+    return _model("resnet8", ResNet(widths, 1, num_classes, norm, remat), width=width)
+
+
+def _model(name: str, module: ResNet, **arguments: int) -> Model:
+    """The model of a network, once its numbers are checked."""
+    at_least(2, num_classes=module.num_classes)
+    one_of(NORMS, norm=module.norm)
     stages = [f"stage{i}" for i in range(1, len(module.widths) + 1)]
-    config = {"name": "resnet18", "num_classes": num_classes, "norm": norm, "remat": remat}
+    config = {
+        "name": name,
+        "num_classes": module.num_classes,
+        **arguments,
+        "norm": module.norm,
+        "remat": module.remat,
+    }
     return from_linen(module, ["stem", *stages, "head"], config)

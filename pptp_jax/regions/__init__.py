@@ -20,6 +20,7 @@ from pptp_jax.regions.paths import align, paths
 from pptp_jax.regions.record import check_record
 from pptp_jax.regions.region_map import RegionMap
 from pptp_jax.regions.regions import Regions
+from pptp_jax.regions.rotation import angular_update
 from pptp_jax.regions.rules import Block, glob
 from pptp_jax.regions.sizes import Size, sizes
 from pptp_jax.regions.top_weights import top_weights
@@ -36,6 +37,7 @@ __all__ = [
     "Size",
     "WeightMap",
     "align",
+    "angular_update",
     "asks_for_auto",
     "by_depth",
     "check_record",

@@ -80,5 +80,8 @@ def _phase(phase: Mapping[str, Any]) -> str:
     for what in ("frozen", "rewound", "perturbed"):
         if phase.get(what):
             told += f", {' and '.join(phase[what])} {what}"
+    told += f", {phase['schedule']} rate" if phase.get("schedule") else ""
+    for region, number in phase.get("weight_decay", {}).items():
+        told += f", weight decay {number:g}" + ("" if region == "whole" else f" on {region}")
     told += ", private" if phase.get("private") else ""
     return told + (f", {phase['networks']} networks a model" if phase.get("networks") else "")

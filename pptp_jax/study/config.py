@@ -35,6 +35,7 @@ from pptp_jax.training import (
     Recipe,
     check_members,
     check_model,
+    check_optimizer,
     check_reference,
     phase_optimizer,
 )
@@ -138,7 +139,7 @@ class Study:
         keep_python_numbers(self)
         check_fields(self)
         file_name(name=self.name)
-        phase_optimizer(self.optimizer)
+        optimizer = phase_optimizer(self.optimizer)
         several(
             recipes=self.recipes,
             queries=self.queries,
@@ -146,6 +147,8 @@ class Study:
             trajectory=self.trajectory,
         )
         at_least(1, recipes=len(self.recipes), resamples=self.resamples)
+        for recipe in self.recipes:
+            check_optimizer(recipe, optimizer)
         at_least(0, seed=self.seed)
         at_least(1, **{f"trajectory[{i}]": epoch for i, epoch in enumerate(self.trajectory)})
         positive(budget=self.budget)

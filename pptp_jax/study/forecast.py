@@ -107,10 +107,13 @@ def _phase(recipe: Recipe, i: int) -> dict[str, Any]:
         "rewound": phase.rewound,
         "perturbed": tuple(phase.perturbed),
     }
+    decays = {region: float(number) for region, number in phase.decayed.items()}
     return {
         "epochs": int(phase.epochs),
         "objectives": {region: part.name for region, part in phase.by_region.items()},
         **{what: list(regions) for what, regions in named.items() if regions},
+        **({"schedule": phase.schedule} if phase.schedule else {}),
+        **({"weight_decay": decays} if decays else {}),
         **({"private": True} if isinstance(phase.gradient, Private) else {}),
         **({"networks": phase.ensemble.models} if phase.ensemble is not None else {}),
     }

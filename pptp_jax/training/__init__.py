@@ -1,5 +1,6 @@
 """Training: a recipe's phases as pure functions, for one model or a fleet of them."""
 
+from pptp_jax.training.annealed_recipes import annealed
 from pptp_jax.training.autotune import Probe, fastest_strategy
 from pptp_jax.training.batches import Poisson, Shuffled
 from pptp_jax.training.beginnings import FromScratch, Rewind, RewindWeights
@@ -7,6 +8,7 @@ from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import (
     check_members,
     check_model,
+    check_optimizer,
     check_reference,
     check_streamed,
 )
@@ -29,6 +31,7 @@ from pptp_jax.training.recipes import (
 )
 from pptp_jax.training.regional_recipes import (
     cwrf,
+    decay,
     finish,
     freeze,
     freeze_in_turn,
@@ -73,12 +76,15 @@ __all__ = [
     "TrainState",
     "Trained",
     "Trainer",
+    "annealed",
     "check_members",
     "check_model",
+    "check_optimizer",
     "check_reference",
     "check_streamed",
     "chunks",
     "cwrf",
+    "decay",
     "dmp",
     "dp_sgd",
     "early_stopped",

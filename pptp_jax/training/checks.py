@@ -8,6 +8,7 @@ import jax
 from pptp_jax.models import Model
 from pptp_jax.training.batches import Poisson
 from pptp_jax.training.gradient_rules import Private
+from pptp_jax.training.optimizer import SGD, PhaseOptimizer
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.validation import Refused, at_least
 
@@ -65,6 +66,33 @@ def check_reference(recipe: Recipe, reference: int, batch_size: int) -> None:
             f"{recipe.name} needs at least {batch_size} reference examples, a batch, and there are "
             f"{reference}: set more aside with the `reference` of the study"
         )
+
+
+def check_optimizer(recipe: Recipe, optimizer: PhaseOptimizer) -> None:
+    """Refuses phases that change numbers of an `SGD` where the optimiser is another.
+
+    Raises:
+        ValueError: naming the phase and what it changes.
+
+    Examples:
+        >>> import optax
+        >>> from pptp_jax.training import annealed, phase_optimizer
+        >>> check_optimizer(annealed(4, anneal=3), phase_optimizer(optax.adam(1e-3)))
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: annealed_4+3: phase 1 has a schedule of its own, which ...
+    """
+    if isinstance(optimizer, SGD):
+        return
+    for number, phase in enumerate(recipe.phases, start=1):
+        own = {"schedule": phase.schedule, "weight_decay": phase.weight_decay}
+        found = [name for name, value in own.items() if value is not None]
+        if found:
+            raise Refused(
+                f"{recipe.slug}: phase {number} has a {' and a '.join(found)} of its own, which "
+                "only an optimizer=SGD(...) can take; an optax transform has its numbers where it "
+                "is made"
+            )
 
 
 def check_streamed(recipe: Recipe) -> None:

@@ -31,10 +31,11 @@ class Progress(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """Some models of a fleet at the end of a phase, from where more than one recipe goes on.
+    """Some models of a fleet from where more than one recipe goes on, with the next phase.
 
     Attributes:
-        phases: how many phases are behind them.
+        phases: how many phases are behind them; the last of them may go on in the recipe that
+            leaves them.
         variables: their networks, stacked.
         losses: their losses in the epochs behind them.
     """
@@ -60,8 +61,9 @@ class Execution:
         on_epoch: is given the group, the epochs behind it and its networks after each epoch, before
             the state is saved; not while an ensemble stands in their place. What it keeps it must
             copy: the next epoch reuses the memory.
-        on_phase: is given the group and where it stands after each phase; what it keeps it must
-            copy.
+        on_phase: is given the group and where it stands after each phase, and after the epochs of
+            `branch_after`; what it keeps it must copy.
+        branch_after: epochs within phases after which another recipe goes on from these networks.
         stop: whether to stop, asked after each epoch; the word of one process is enough.
 
     Examples:
@@ -77,4 +79,5 @@ class Execution:
     on_progress: Callable[[Progress], None] = lambda progress: None
     on_epoch: Callable[[Group, int, Variables], None] = lambda group, epochs, variables: None
     on_phase: Callable[[Group, Branch], None] = lambda group, branch: None
+    branch_after: frozenset[int] = frozenset()
     stop: Callable[[], bool] = lambda: False

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
-from pptp_jax.training.checks import check_members, check_model, check_reference
+from pptp_jax.training.checks import check_members, check_model, check_optimizer, check_reference
 from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.memory import chunks, fitting_chunk
 from pptp_jax.training.mesh import check_shares
@@ -90,6 +90,7 @@ def train_fleet(
         ((2, 3), [True, True])
     """
     rule = phase_optimizer(optimizer)
+    check_optimizer(recipe, rule)
     check_members(recipe, indices.shape[1], batch_size)
     check_reference(recipe, len(data.reference), batch_size)
     check_model(recipe, model, data.inputs(slice(0, 1)))
@@ -173,7 +174,7 @@ class _Group(NamedTuple):
             number += 1
             if phase.ensemble is None:
                 execution.on_epoch(self.models, number, self._own(state.variables))
-            if number in ends:
+            if number in ends or number in execution.branch_after:
                 left = Branch(current + 1, *self._own((state.variables, losses[:, :number])))
                 execution.on_phase(self.models, left)
                 del left  # it would hold these networks as long as the next phase lasts

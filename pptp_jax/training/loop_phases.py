@@ -9,7 +9,7 @@ import optax
 from pptp_jax.objectives import TaskLoss
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.gradient_rules import Private
-from pptp_jax.training.optimizer import Optimizer, phase_optimizer
+from pptp_jax.training.optimizer import SGD, Optimizer, phase_optimizer
 from pptp_jax.training.phase import WHOLE, Phase
 from pptp_jax.training.phase_transform import transform
 from pptp_jax.transforms import rewind_region
@@ -52,6 +52,10 @@ def loop_phases(
     found, rule = [], phase_optimizer(optimizer)
     for phase in phases:
         _check(phase, regions)
+        if not isinstance(rule, SGD) and (phase.schedule, phase.weight_decay) != (None, None):
+            raise Refused(
+                "a phase has a schedule or a weight decay of its own, which only SGD(...) can take"
+            )
         epochs = int(phase.epochs)
         own = transform(rule, phase, epochs * (steps_per_epoch or 1), regions, None, 1)
         found.append(LoopPhase(epochs, own, partial(_start, phase, regions)))
@@ -77,6 +81,7 @@ def _check(phase: Phase, regions: RegionMap | None) -> None:
         "an objective a region": by_region,
         "an objective other than the loss of the loop": not by_region
         and not isinstance(phase.by_region[WHOLE], TaskLoss),
+        "statistics of batch norm that stay": bool(phase.fixed_statistics),
         "DP-SGD": isinstance(phase.gradient, Private),
         "vulnerable weights": phase.rewound_weights is not None,
         "an ensemble": phase.ensemble is not None,

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from pptp_jax.validation import Refused, fraction, given, not_negative, one_of, positive
 
-Schedule = Literal["cosine", "constant", "steps", "lira"]
+Schedule = Literal["cosine", "constant", "linear", "steps", "lira"]
 
 
 @jax.tree_util.register_dataclass
@@ -30,9 +30,10 @@ class SGD:
             shortened to it, before weight decay joins them; None shortens none. One step can
             then not throw a network so far that it never learns again. This is no protection:
             it shortens the mean over a batch, not the gradient of an example.
-        schedule: over the steps of a phase, `cosine` falls to zero and `constant` does not;
-            `steps` goes on with a tenth from the middle on and with a hundredth from four fifths
-            on; `lira` rises over the first hundredth, then falls by cos(7πt/16), t from 0 to 1.
+        schedule: over the steps of a phase, `cosine` falls to zero, `linear` does so on a straight
+            line and `constant` does not fall; `steps` goes on with a tenth from the middle on and
+            with a hundredth from four fifths on; `lira` rises over the first hundredth, then falls
+            by cos(7πt/16), t from 0 to 1.
 
     References:
         Carlini et al., "Membership Inference Attacks From First Principles", 2022,
@@ -58,8 +59,17 @@ class SGD:
         not_negative(weight_decay=self.weight_decay)
         one_of(get_args(Schedule), schedule=self.schedule)
 
-    def __call__(self, steps: int | Int[Array, ""]) -> optax.GradientTransformation:
-        """The transform for a phase whose schedule spans `steps` updates."""
+    def __call__(
+        self, steps: int | Int[Array, ""], decay: optax.GradientTransformation | None = None
+    ) -> optax.GradientTransformation:
+        """The transform for a phase whose schedule spans `steps` updates.
+
+        Args:
+            steps: how many updates.
+            decay: takes the place of the weight decay; None decays all weights alike.
+        """
+        if decay is None:
+            decay = optax.add_decayed_weights(self.weight_decay)
 
         def rate(count: Int[Array, ""]) -> Float[Array, ""] | float:
             if self.schedule == "constant":
@@ -68,6 +78,8 @@ class SGD:
                 early, late = 10 * count < 5 * steps, 10 * count < 8 * steps
                 return self.learning_rate * jnp.where(early, 1.0, jnp.where(late, 0.1, 0.01))
             done = jnp.minimum(count / steps, 1.0)
+            if self.schedule == "linear":
+                return self.learning_rate * (1 - done)
             if self.schedule == "lira":
                 warm = jnp.minimum(100 * done, 1.0)
                 return self.learning_rate * warm * jnp.cos(7 / 16 * jnp.pi * done)
@@ -76,7 +88,7 @@ class SGD:
         shortened = () if self.max_norm is None else (optax.clip_by_global_norm(self.max_norm),)
         return optax.chain(
             *shortened,
-            optax.add_decayed_weights(self.weight_decay),
+            decay,
             optax.trace(decay=self.momentum),
             optax.scale_by_learning_rate(rate),
         )

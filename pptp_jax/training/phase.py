@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
@@ -11,8 +11,9 @@ from jaxtyping import Array, Int
 from pptp_jax.objectives import Objective
 from pptp_jax.training.batches import Batches, Poisson, Shuffled
 from pptp_jax.training.beginnings import Beginning, FromScratch, Rewind, RewindWeights
-from pptp_jax.training.gradient_rules import Perturbation, Perturbed, Plain, Private
-from pptp_jax.validation import Refused, at_least, one_of, several
+from pptp_jax.training.gradient_rules import Number, Perturbation, Perturbed, Plain, Private
+from pptp_jax.training.optimizer import Schedule
+from pptp_jax.validation import Refused, at_least, not_negative, one_of, several
 from pptp_jax.validation.field_types import check_fields
 
 # The label of the one objective that all parameters share.
@@ -68,7 +69,13 @@ class Phase:
         objectives: one objective for all parameters, or one a region.
         start: what is taken back to its initial values as the phase begins: regions, the most
             vulnerable weights, or all of the network.
-        frozen: the regions that do not move; their batch norm is in eval mode.
+        frozen: the regions that do not move.
+        fixed_statistics: regions that learn while their batch norm keeps its statistics. A block
+            is in eval mode where all its parameters lie in these regions or in frozen ones; if any
+            other parameter of it learns, its statistics move, too.
+        schedule: the schedule of the learning rate, in place of the one that the `SGD` has.
+        weight_decay: the weight decay, in place of that of the `SGD`: one number for all of the
+            network, or numbers for some regions; the other regions keep that of the `SGD`.
         gradient: what is done to the gradients. DP-SGD is on all that is trained, which is clipped
             as one.
         batches: how they are drawn; `Poisson` for a private gradient alone. The accountant reads
@@ -91,6 +98,9 @@ class Phase:
     objectives: Objective | Mapping[str, Objective]
     start: tuple[Beginning, ...] = ()
     frozen: tuple[str, ...] = jax.tree.static(default=())
+    fixed_statistics: tuple[str, ...] = jax.tree.static(default=())
+    schedule: Schedule | None = jax.tree.static(default=None)  # noqa: RUF009 - a field
+    weight_decay: Number | Mapping[str, Number] | None = None
     gradient: Plain | Perturbed | Private = Plain()  # noqa: RUF009 - frozen
     batches: Batches = Shuffled()  # noqa: RUF009 - frozen
     examples: Literal["members", "reference"] = jax.tree.static(default="members")
@@ -99,7 +109,13 @@ class Phase:
     def __post_init__(self) -> None:
         at_least(1, epochs=self.epochs)
         one_of(("members", "reference"), examples=self.examples)
-        several(start=self.start, frozen=self.frozen)
+        several(start=self.start, frozen=self.frozen, fixed_statistics=self.fixed_statistics)
+        if self.schedule is not None:
+            one_of(get_args(Schedule), schedule=self.schedule)
+        if isinstance(self.weight_decay, Mapping) and not self.weight_decay:
+            raise Refused("weight_decay needs a number for at least one region, got none")
+        for label, decay in self.decayed.items():
+            not_negative(**{f"weight_decay of {label}": decay})
         _one_of_types(
             start=(self.start, (Rewind, FromScratch, RewindWeights)),
             gradient=((self.gradient,), (Plain, Perturbed, Private)),
@@ -113,9 +129,11 @@ class Phase:
             raise Refused("an objective that mixes inputs must be the only one of its phase")
         if sum(isinstance(part, RewindWeights) for part in self.start) > 1:
             raise Refused("a phase rewinds the most vulnerable weights once: give one share")
-        for label in self.perturbed:
-            if label in self.frozen:
-                raise Refused(f"the region {label} cannot be both perturbed and frozen")
+        given = {"perturbed": self.perturbed, "with fixed statistics": self.fixed_statistics}
+        for what, labels in (given | {"decayed": self.decayed}).items():
+            for label in labels:
+                if label in self.frozen:
+                    raise Refused(f"the region {label} cannot be both {what} and frozen")
         if isinstance(self.gradient, Private):
             self._check_private()
         elif isinstance(self.batches, Poisson):
@@ -144,6 +162,7 @@ class Phase:
                 "an objective that learns from the members itself": learns,
                 "vulnerable weights": self.rewound_weights is not None,
                 "an ensemble": self.ensemble is not None,
+                "statistics that stay in place": bool(self.fixed_statistics),
             },
         )
 
@@ -166,6 +185,13 @@ class Phase:
     def perturbed(self) -> Mapping[str, Perturbation]:
         """What is done to the gradient of which region."""
         return self.gradient.regions if isinstance(self.gradient, Perturbed) else {}
+
+    @property
+    def decayed(self) -> Mapping[str, Number]:
+        """The weight decay by region; one for all stands under `WHOLE`."""
+        if isinstance(self.weight_decay, Mapping):
+            return self.weight_decay
+        return {} if self.weight_decay is None else {WHOLE: self.weight_decay}
 
     @property
     def sees_members(self) -> bool:
@@ -197,7 +223,9 @@ class Phase:
     @property
     def named(self) -> Iterator[str]:
         """The regions that it names."""
-        yield from (*self.rewound, *self.frozen, *self.perturbed)
+        yield from (*self.rewound, *self.frozen, *self.fixed_statistics, *self.perturbed)
+        if isinstance(self.weight_decay, Mapping):
+            yield from self.weight_decay
         if isinstance(self.objectives, Mapping):
             yield from self.objectives
 

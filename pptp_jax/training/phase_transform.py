@@ -1,5 +1,7 @@
 """A phase's rules as one optax transform, and which blocks of the network still learn."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -9,10 +11,16 @@ from jaxtyping import Array, Int
 from pptp_jax.models import Model
 from pptp_jax.regions import GENERAL, PROTECT, RegionMap
 from pptp_jax.training.gradient_rules import Private
-from pptp_jax.training.optimizer import PhaseOptimizer
+from pptp_jax.training.optimizer import SGD, PhaseOptimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.vulnerability import VULNERABLE, as_region
-from pptp_jax.transforms import RegionClip, freeze_region, pptp, private_region_noise
+from pptp_jax.transforms import (
+    RegionClip,
+    decay_region,
+    freeze_region,
+    pptp,
+    private_region_noise,
+)
 from pptp_jax.transforms.apply import apply_to_regions
 
 _EVERYTHING = RegionMap.from_rules([(".*", PROTECT)])
@@ -37,7 +45,7 @@ def transform(
             none.
         batch_size: what the noisy sum of a private phase is divided by: the expected size.
     """
-    tx = optimizer(steps)
+    tx = _inner(optimizer, phase, steps, regions)
     if isinstance(phase.gradient, Private):
         clip = private_clip(phase, regions)
         noise = private_region_noise(clip, phase.gradient.noise_multiplier, batch_size=batch_size)
@@ -56,6 +64,30 @@ def transform(
     return optax.with_extra_args_support(tx)
 
 
+def _inner(
+    optimizer: PhaseOptimizer,
+    phase: Phase,
+    steps: int | Int[Array, ""],
+    regions: RegionMap | None,
+) -> optax.GradientTransformation:
+    """The optimiser with the schedule and the weight decay of the phase."""
+    if phase.schedule is None and phase.weight_decay is None:
+        return optimizer(steps)
+    assert isinstance(optimizer, SGD)  # `check_optimizer`
+    own = optimizer
+    if phase.schedule is not None:
+        own = replace(own, schedule=phase.schedule)
+    decays = phase.weight_decay
+    if decays is None:
+        return own(steps)
+    if not isinstance(decays, Mapping):
+        return replace(own, weight_decay=decays)(steps)
+    assert regions is not None  # a recipe that names regions has them
+    numbers = {label: decays.get(label, own.weight_decay) for label in regions.names}
+    each = [decay_region(regions, label, number) for label, number in numbers.items()]
+    return own(steps, decay=optax.chain(*each))
+
+
 def private_clip(phase: Phase, regions: RegionMap | None) -> RegionClip:
     """How a private phase clips: all that it trains is one private region, whatever it is called.
 
@@ -70,19 +102,20 @@ def private_clip(phase: Phase, regions: RegionMap | None) -> RegionClip:
 
 
 def learning(model: Model, phase: Phase, labels: object) -> bool | tuple[str, ...]:
-    """The blocks that are in training mode: those that are not frozen whole.
+    """The blocks that are in training mode: all but those frozen, or with fixed statistics, whole.
 
     Args:
         model: the network.
         phase: the rules.
         labels: the tree of the parameters' region labels.
     """
-    if not phase.frozen or not model.blocks:
+    still = {*phase.frozen, *phase.fixed_statistics}
+    if not still or not model.blocks:
         return True
     blocks = RegionMap.from_rules([(block, block.name) for block in model.blocks]).labels(labels)
     moving = {
         block
         for block, label in zip(jax.tree.leaves(blocks), jax.tree.leaves(labels), strict=True)
-        if label not in phase.frozen
+        if label not in still
     }
     return tuple(block.name for block in model.blocks if block.name in moving)

@@ -162,7 +162,8 @@ class Recipe:
             return None
         regions = protect(self.region, model.blocks)
         for phase in self.phases:
-            for label in (*phase.rewound, *phase.frozen, *phase.perturbed):
+            named = {*phase.named} - {*phase.by_region}
+            for label in sorted(named):
                 one_of(regions.names, **{f"{self.name}: region": label})
             if isinstance(phase.objectives, Mapping):
                 given, needed = set(phase.objectives), set(regions.names) - set(phase.frozen)

@@ -8,10 +8,10 @@ from pptp_jax.objectives import Objective, TaskLoss
 from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.release import Release
 from pptp_jax.training.beginnings import Rewind, RewindWeights
-from pptp_jax.training.gradient_rules import Perturbation, Perturbed
+from pptp_jax.training.gradient_rules import Number, Perturbation, Perturbed
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
-from pptp_jax.validation import Refused
+from pptp_jax.validation import Refused, not_negative
 
 
 def freeze(
@@ -184,6 +184,32 @@ def perturb(region: Region, perturbation: Perturbation, epochs: int) -> Recipe:
         [(name, strength)] = given.items()
         return replace(recipe, defence=name, strength=float(strength))
     return replace(recipe, defence=" ".join(f"{name} {value:g}" for name, value in given.items()))
+
+
+def decay(epochs: int, weight_decay: Number, region: Region | None = None) -> Recipe:
+    """Cross-entropy with a weight decay of its own, on the whole network or on a region alone.
+
+    On the whole network it is the rival to tune first; on a region the rest keeps the decay of the
+    study's `SGD`. Behind a batch norm, decay sets the effective learning rate: see
+    `pptp_jax.transforms.decay_region`. Different decays share one compiled program.
+
+    Args:
+        epochs: how long.
+        weight_decay: what is added to the gradient, times the weights.
+        region: where; None decays all of the network.
+
+    Raises:
+        ValueError: if the decay is negative or no number.
+
+    Examples:
+        >>> decay(30, 0.005).slug, decay(30, 0.01, "deep").slug
+        ('decay_30_weight_decay_0.005', 'decay_30_deep_weight_decay_0.01')
+    """
+    not_negative(weight_decay=weight_decay)
+    own = weight_decay if region is None else {PROTECT: weight_decay}
+    phase = Phase(epochs=epochs, objectives=TaskLoss(), weight_decay=own)
+    recipe = _recipe("decay", (phase,), region)
+    return replace(recipe, defence="weight_decay", strength=float(weight_decay))
 
 
 def cwrf(weights: RewindWeights, defence: Objective, epochs: int, more: int) -> Recipe:

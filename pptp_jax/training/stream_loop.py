@@ -19,6 +19,7 @@ from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import (
     check_members,
     check_model,
+    check_optimizer,
     check_reference,
     check_streamed,
 )
@@ -100,11 +101,13 @@ def train_streamed(
     check_reference(recipe, len(reference), batch_size)
     check_shares(execution.data_devices, batch_size)
     _check_rows(stream, members=members, reference=reference)
+    rule = phase_optimizer(optimizer)
+    check_optimizer(recipe, rule)
     trainer = Trainer(model, recipe.regions(model), batch_size)
     strategy = Strategy(order="scan", data_devices=execution.data_devices)
     others = _others(stream, reference)
     check_model(recipe, model, others.inputs(slice(0, 1)))
-    rules, checkpoint = StreamRules(trainer, phase_optimizer(optimizer)), execution.checkpoint
+    rules, checkpoint = StreamRules(trainer, rule), execution.checkpoint
     if checkpoint is not None:
         given: list[Any] = [stream.name, len(stream), members, reference]
         given.append(checksum(model.shared))

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32
-from pptp_jax.training.checks import check_members, check_model, check_reference
+from pptp_jax.training.checks import check_members, check_model, check_optimizer, check_reference
 from pptp_jax.training.optimizer import Optimizer, phase_optimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
@@ -72,6 +72,7 @@ def make_train(
         ((2,), True)
     """
     rule = phase_optimizer(optimizer)
+    check_optimizer(recipe, rule)
     trainer = Trainer(model, recipe.regions(model), batch_size, places)
 
     @full_float32

@@ -5,6 +5,7 @@ from pptp_jax.transforms.apply import apply_to_region
 from pptp_jax.transforms.chain import chain
 from pptp_jax.transforms.clip import clip_region_norm
 from pptp_jax.transforms.clipped_grad import AuxiliaryOutput, clipped_grad
+from pptp_jax.transforms.decay import decay_region
 from pptp_jax.transforms.drop import drop_region_blocks, drop_region_updates
 from pptp_jax.transforms.drop_top import drop_region_top
 from pptp_jax.transforms.freeze import freeze_region
@@ -23,6 +24,7 @@ __all__ = [
     "chain",
     "clip_region_norm",
     "clipped_grad",
+    "decay_region",
     "drop_region_blocks",
     "drop_region_top",
     "drop_region_updates",

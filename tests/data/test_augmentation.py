@@ -100,6 +100,41 @@ def test_training_sees_augmented_images() -> None:
     assert np.abs(weights(plain) - weights(augmented)).max() > 1e-3
 
 
+def cut_out(image: np.ndarray, side: int, row: int, column: int) -> np.ndarray:
+    """The naive twin: pixel by pixel."""
+    found = image.copy()
+    for i in range(image.shape[0]):
+        for j in range(image.shape[1]):
+            if -(side // 2) <= i - row < side - side // 2 and (
+                -(side // 2) <= j - column < side - side // 2
+            ):
+                found[i, j] = image.mean(axis=(0, 1))
+    return found
+
+
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_a_cutout_is_one_square_whose_centre_is_any_pixel(side: int) -> None:
+    """Of 3,000 draws each of the 30 centres has about 100: more than 55 and fewer than 155."""
+    augment = jax.jit(Augmentation(cutout=side))
+    batch = np.asarray(augment(jax.random.key(0), jnp.asarray(np.tile(IMAGE, (3000, 1, 1, 1)))))
+    centres = [(row, column) for row in range(5) for column in range(6)]
+    versions = np.stack([cut_out(IMAGE, side, *centre) for centre in centres])
+    near = np.abs(batch[:, None] - versions[None]).max(axis=(2, 3, 4)) < 1e-6
+    assert near.any(axis=1).all()
+    assert near.sum(axis=0).min() > 55 and near.sum(axis=0).max() < 155
+
+
+def test_flips_and_shifts_are_those_without_a_cutout() -> None:
+    images = jnp.asarray(np.random.default_rng(1).normal(size=(40, 5, 6, 2)).astype(np.float32))
+    key = jax.random.key(3)
+    plain = np.asarray(Augmentation(flip=True, shift=1)(key, images))
+    cut = np.asarray(Augmentation(flip=True, shift=1, cutout=3)(key, images))
+    same = (plain == cut).all(axis=3)
+    # A square of at least 2 by 2 pixels is gone from each, and at most one of 3 by 3.
+    gone = (~same).sum(axis=(1, 2))
+    assert gone.min() >= 4 and gone.max() == 9
+
+
 def test_what_is_no_image_is_refused() -> None:
     rows = Dataset("rows", np.ones((4, 7)), np.array([0, 1, 0, 1]), np.arange(4).astype(str), 2)
     with pytest.raises(ValueError, match=r"needs images .* the examples have shape \(7,\)"):
@@ -108,3 +143,7 @@ def test_what_is_no_image_is_refused() -> None:
         Arrays.of(Digits().load(), augmentation=Augmentation(shift=8))
     with pytest.raises(ValueError, match="shift must be a whole number of at least 0, got -1"):
         Augmentation(shift=-1)
+    with pytest.raises(ValueError, match="cutout must be a whole number of at least 0, got -1"):
+        Augmentation(cutout=-1)
+    with pytest.raises(ValueError, match=r"cutout must be smaller .* got 8 and images of 8×8"):
+        Arrays.of(Digits().load(), augmentation=Augmentation(cutout=8))

@@ -7,6 +7,7 @@ import pytest
 from filling import filled
 
 from pptp_jax.models import Model, Variables, cnn, from_linen, learns, mlp, vit, wrn28
+from pptp_jax.models.fast_resnet import FastResNet
 from pptp_jax.models.resnet import ResNet
 from pptp_jax.models.vgg import VGG
 from pptp_jax.models.wide_resnet import WideResNet
@@ -19,6 +20,10 @@ NORMED = {
     "resnet": (
         from_linen(ResNet((4, 4), 1, 3, "batch"), ["stem", "stage1", "stage2", "head"]),
         {"stem", "stage1", "stage2"},
+    ),
+    "fast": (
+        from_linen(FastResNet(2, 3, "batch"), ["stem", "stage1", "stage2", "stage3", "head"]),
+        {"stem", "stage1", "stage2", "stage3"},
     ),
     "wide": (
         from_linen(WideResNet(4, (4, 4), 1, 3, "batch", 0.0), ["stem", "stage1", "stage2", "head"]),

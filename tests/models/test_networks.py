@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from filling import filled
 
-from pptp_jax.models import from_linen, resnet18, vgg11_bn, vit, wrn28
+from pptp_jax.models import from_linen, resnet8, resnet9, resnet18, vgg11_bn, vit, wrn28
+from pptp_jax.models.fast_resnet import FastResNet
 from pptp_jax.models.normalization import groups
 from pptp_jax.models.resnet import ResNet
 from pptp_jax.models.vgg import VGG
@@ -20,14 +21,27 @@ from pptp_jax.regions import RegionMap, protect
 NORM = 2  # parameters a channel: a scale and a bias
 
 
-def resnet18_count(classes: int) -> int:
-    count, before = 27 * 64 + NORM * 64, 64
-    for width in (64, 128, 256, 512):
-        count += 9 * before * width + 3 * 9 * width * width + 4 * NORM * width
+def resnet_count(classes: int, widths: tuple[int, ...], depth: int) -> int:
+    before = widths[0]
+    count = 27 * before + NORM * before
+    for width in widths:
+        convolutions = 2 * depth
+        count += 9 * before * width + (convolutions - 1) * 9 * width * width
+        count += convolutions * NORM * width
         if before != width:
             count += before * width + NORM * width
         before = width
-    return count + 513 * classes
+    return count + (before + 1) * classes
+
+
+def resnet18_count(classes: int) -> int:
+    return resnet_count(classes, (64, 128, 256, 512), 2)
+
+
+def resnet9_count(classes: int, width: int) -> int:
+    pairs = [(3, 1), (1, 2), (2, 2), (2, 2), (2, 4), (4, 8), (8, 8), (8, 8)]
+    layers = [(a if a == 3 else a * width, b * width) for a, b in pairs]
+    return sum((9 * a + NORM) * b for a, b in layers) + 8 * width * classes
 
 
 def wrn28_count(widen: int, classes: int) -> int:
@@ -64,6 +78,10 @@ def vit_count(classes: int, patch: int, width: int, depth: int, mlp: int) -> int
     [
         (resnet18, 10, resnet18_count(10), 11_173_962, 6),
         (partial(resnet18, norm="group"), 100, resnet18_count(100), None, 6),
+        (resnet8, 10, resnet_count(10, (16, 32, 64), 1), 78_042, 5),
+        (partial(resnet8, width=3), 7, resnet_count(7, (3, 6, 12), 1), None, 5),
+        (resnet9, 10, resnet9_count(10, 64), 6_573_120, 5),
+        (partial(resnet9, width=4, norm="group"), 7, resnet9_count(7, 4), None, 5),
         (partial(wrn28, 2), 10, wrn28_count(2, 10), 1_467_610, 5),
         (partial(wrn28, 10), 10, wrn28_count(10, 10), 36_479_194, 5),
         (partial(wrn28, 1, norm="group"), 100, wrn28_count(1, 100), None, 5),
@@ -107,15 +125,40 @@ def test_parameters_and_blocks(make, classes, formula, stated, blocks) -> None:
         assert set(jax.tree.leaves(labels)) == {"protect", "general"}
 
 
+def test_resnet8_is_that_of_mlperf_tiny_but_for_biases_and_norms() -> None:
+    """MLPerf Tiny states 78,666 numbers, running statistics included."""
+    biases = 3 * 16 + 3 * 32 + 3 * 64  # of its nine convolutions
+    statistics = 2 * (3 * 16 + 2 * 32 + 2 * 64)  # of its seven norms
+    norms_in_shortcuts = NORM * (32 + 64)  # ours alone
+    ours = resnet_count(10, (16, 32, 64), 1)
+    assert ours == 78_666 - biases - statistics + norms_in_shortcuts
+
+
+@pytest.mark.parametrize(("width", "over"), [(16, jnp.max), (8, jnp.mean)])
+def test_resnet9_takes_the_largest_of_each_map_and_divides_by_eight(
+    width, over, compile_in_haste
+) -> None:
+    """What cannot be halved any more, a column of two pixels, is averaged."""
+    x = jax.random.normal(jax.random.key(1), (3, 16, width, 3))
+    variables = filled(model := resnet9(4, width=2), x)
+    *_, maps, _ = model.features(*variables, x)
+    assert maps.shape == (3, 2, width // 8, 16)
+    logits, _ = model.apply(*variables, x, train=False, key=None)
+    expected = over(maps, axis=(1, 2)) @ variables.params["head"]["kernel"] / 8
+    assert np.ptp(expected) > 1e-3
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("module", "mixes"),
     [
         (ResNet((4, 8), 1, 3, "group"), False),
+        (FastResNet(4, 3, "group"), False),
         (WideResNet(4, (4, 8), 1, 3, "group", 0.0), False),
         (VGG(((4,), (8,)), 3, "group"), False),
         (VGG(((4,), (8,)), 3, "batch"), True),
     ],
-    ids=["resnet", "wide", "vgg", "vgg with batch norm"],
+    ids=["resnet", "fast", "wide", "vgg", "vgg with batch norm"],
 )
 def test_group_norm_mixes_no_examples(module, mixes, compile_in_haste) -> None:
     model = from_linen(module)
@@ -150,6 +193,14 @@ def test_patches_are_cut_in_reading_order() -> None:
     [
         (lambda: resnet18(1), "num_classes must be a whole number of at least 2, got 1"),
         (lambda: resnet18(10, norm="groop"), "did you mean 'group'"),
+        (lambda: resnet8(width=0), "width must be a whole number of at least 1, got 0"),
+        (lambda: resnet8(norm="none"), "norm 'none' is unknown"),
+        (lambda: resnet9(1), "num_classes must be a whole number of at least 2, got 1"),
+        (lambda: resnet9(width=0), "width must be a whole number of at least 1, got 0"),
+        (
+            lambda: resnet9().init(jax.random.key(0), jnp.ones((1, 8, 7, 3))),
+            "resnet9 needs images of at least 8×8, got 8×7",
+        ),
         (lambda: wrn28(0), "widen must be a whole number of at least 1, got 0"),
         (lambda: wrn28(2, dropout=2.0), "dropout must lie between 0 and 1"),
         (lambda: wrn28(2, norm="none"), "Known: 'batch', 'group'"),

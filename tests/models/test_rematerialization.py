@@ -8,7 +8,18 @@ import jax.numpy as jnp
 import pytest
 from filling import filled
 
-from pptp_jax.models import Model, from_linen, rebuilt, resnet18, vgg11_bn, vit, wrn28
+from pptp_jax.models import (
+    Model,
+    from_linen,
+    rebuilt,
+    resnet8,
+    resnet9,
+    resnet18,
+    vgg11_bn,
+    vit,
+    wrn28,
+)
+from pptp_jax.models.fast_resnet import FastResNet
 from pptp_jax.models.resnet import ResNet
 from pptp_jax.models.vgg import VGG
 from pptp_jax.models.wide_resnet import WideResNet
@@ -27,6 +38,7 @@ def of(module, blocks) -> tuple[Model, Model]:
 # With the most that may be kept, as a share of what is kept otherwise.
 PAIRS = {
     "resnet": (of(ResNet((4,), 2, 3, "batch"), ["stem", "stage1", "head"]), 0.3),
+    "fast": (of(FastResNet(2, 3, "batch"), ["stem", "stage1", "stage2", "stage3", "head"]), 0.5),
     "wide": (of(WideResNet(4, (4,), 2, 3, "batch", 0.3), ["stem", "stage1", "head"]), 0.3),
     "vgg": (of(VGG(((4,), (8, 8)), 3, "group"), ["stem", "stage1", "head"]), 0.15),
     "vit": ((SMALL(), SMALL(remat=True)), 0.15),
@@ -80,7 +92,7 @@ def test_what_is_looked_at_besides_is_the_same() -> None:
     chex.assert_trees_all_close(found, known, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("make", [resnet18, vgg11_bn, vit, partial(wrn28, 1)])
+@pytest.mark.parametrize("make", [resnet8, resnet9, resnet18, vgg11_bn, vit, partial(wrn28, 1)])
 def test_the_record_tells(make) -> None:
     plain, anew = make(), make(remat=True)
     assert (plain.config["remat"], anew.config["remat"]) == (False, True)

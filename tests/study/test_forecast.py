@@ -8,9 +8,19 @@ import pytest
 from small_study import STUDY
 
 from pptp_jax.fleets import Runtime
+from pptp_jax.report.forecast import render_forecast
 from pptp_jax.storage.units import size
 from pptp_jax.study import forecast, run
-from pptp_jax.training import Ensemble, Probe, Strategy, dmp, selena, usual_strategy
+from pptp_jax.training import (
+    Ensemble,
+    Probe,
+    Strategy,
+    annealed,
+    decay,
+    dmp,
+    selena,
+    usual_strategy,
+)
 
 SPEEDS = Probe(Strategy(order="scan"), {"scan": 1000.0, "vmap": 500.0})
 
@@ -35,6 +45,19 @@ def test_time_is_what_is_seen_over_the_speed() -> None:
     }
     unknown = forecast(study, Strategy(order="unrolled"), SPEEDS)
     assert unknown["seconds"] is None and unknown["bytes"] > 0
+
+
+def test_branches_of_a_trunk_count_their_anneal_alone() -> None:
+    recipes = (annealed(4, anneal=1), annealed(2, anneal=1), annealed(decay(1, 0.5, "stem"), 1))
+    found = forecast(replace(STUDY, recipes=recipes), Strategy(order="scan"), SPEEDS)
+    # Six models see 150 members an epoch.
+    seen = [recipe["examples_seen"] / (6 * 150) for recipe in found["recipes"]]
+    assert seen == [4 + 1, 1, 1 + 1]
+    assert found["recipes"][1]["shared"] == {"phases": 1, "of": "annealed_4+1"}
+    assert found["recipes"][2]["phases"][1]["weight_decay"] == {"protect": 0.5}
+    words = render_forecast(found)
+    for part in ("4 of task loss, constant rate", "linear rate, weight decay 0.5 on protect"):
+        assert part in " ".join(words.split()), words
 
 
 def test_groups_and_memory_are_those_of_the_plan(tmp_path: Path) -> None:

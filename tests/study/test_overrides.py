@@ -6,7 +6,18 @@ import pytest
 from small_study import STUDY
 
 from pptp_jax.data import Quarters
-from pptp_jax.models import BUILDERS, Model, cnn, mlp, resnet18, vgg11_bn, vit, wrn28
+from pptp_jax.models import (
+    BUILDERS,
+    Model,
+    cnn,
+    mlp,
+    resnet8,
+    resnet9,
+    resnet18,
+    vgg11_bn,
+    vit,
+    wrn28,
+)
 from pptp_jax.storage.record import describe
 from pptp_jax.study import overridden
 
@@ -44,7 +55,16 @@ def test_the_model_is_built_anew() -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [cnn([4], 8, 10), mlp([8], 10), resnet18(), vgg11_bn(), vit(depths=(1, 1)), wrn28(1)],
+    [
+        cnn([4], 8, 10),
+        mlp([8], 10),
+        resnet8(width=4),
+        resnet9(width=8),
+        resnet18(),
+        vgg11_bn(),
+        vit(depths=(1, 1)),
+        wrn28(1),
+    ],
     ids=lambda model: model.config["name"],
 )
 def test_a_record_of_a_model_builds_it(model: Model) -> None:
@@ -81,7 +101,7 @@ def test_recipes_by_name_and_by_slug() -> None:
         ),
         (
             "optimizer.schedule=step",
-            "must be 'cosine' or 'constant' or 'steps' or 'lira', got 'step'",
+            "must be 'cosine' or 'constant' or 'linear' or 'steps' or 'lira', got 'step'",
         ),
         ("model=mlp", "this is no plain value"),
         ("seed=-1", "seed must be a whole number of at least 0, got -1"),

@@ -19,6 +19,7 @@ NUMBERS: dict[str, tuple[Callable[..., Any], str, float]] = {
     "drop_region_updates": (t.drop_region_updates, "rate", 0.4),
     "drop_region_top": (t.drop_region_top, "share", 0.5),
     "scale_region": (t.scale_region, "scale", 0.3),
+    "decay_region": (t.decay_region, "weight_decay", 0.3),
 }
 each_number = pytest.mark.parametrize(("make", "name", "value"), NUMBERS.values(), ids=NUMBERS)
 
@@ -100,6 +101,12 @@ def test_scores_must_be_given_and_fit() -> None:
     wide = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), tree())
     with pytest.raises(ValueError, match=r"scores has shape \(2,\) at head/scale, where \(\) is"):
         tx.update(tree(), tx.init(tree()), scores=wide)
+
+
+def test_decay_needs_the_weights() -> None:
+    tx = t.decay_region(REGIONS, "protect", 0.5)
+    with pytest.raises(ValueError, match=r"weight decay needs the weights: call update\(updates"):
+        tx.update(tree(), tx.init(tree()))
 
 
 def test_trees_that_differ_between_init_and_update_are_refused() -> None:

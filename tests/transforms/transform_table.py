@@ -199,6 +199,11 @@ TABLE: dict[str, Case] = {
         random=True,
         weights=False,
     ),
+    # The gradients of the tests are their parameters, too.
+    "decay_region": Case(lambda r: t.decay_region(r, P, 0.3), scale(lambda step: 1.3)),
+    "decay_region, schedule": Case(
+        lambda r: t.decay_region(r, P, halving), scale(lambda step: 1 + halving(step))
+    ),
     "scale_region": Case(lambda r: t.scale_region(r, P, 0.3), scale(lambda step: 0.3)),
     "scale_region, schedule": Case(lambda r: t.scale_region(r, P, halving), scale(halving)),
     "pptp, freeze": Case(lambda r: t.pptp(optax.sgd(0.1), r, freeze=True), frozen),

@@ -1,0 +1,119 @@
+"""ResNet-9, the residual network of fast training on CIFAR."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pptp_jax.models.linen import from_linen
+from pptp_jax.models.model import Mode, Model, learns
+from pptp_jax.models.normalization import NORMS, NormedConv
+from pptp_jax.models.pooling import max_pool2x2
+from pptp_jax.models.rematerialization import call
+from pptp_jax.validation import Refused, at_least, one_of
+
+_STAGES = ("stage1", "stage2", "stage3")
+_SMALLEST = 2 ** len(_STAGES)  # each stage halves height and width
+_LOGIT_SCALE = 0.125
+
+
+class _Stage(nn.Module):
+    features: int
+    residual: bool
+    norm: str
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch _ _ _"]:
+        def layer(x: Array, name: str) -> Array:
+            return nn.relu(NormedConv(self.features, self.norm, name=name)(x, train=train))
+
+        x = max_pool2x2(layer(x, "conv"))
+        return x + layer(layer(x, "conv1"), "conv2") if self.residual else x
+
+
+class FastResNet(nn.Module):
+    """A stem, three stages that pool, and a dense layer without bias on the largest of each map.
+
+    Attributes:
+        width: the channels of the stem; the stages have two, four and eight times as many.
+        num_classes: the number of outputs.
+        norm: `batch` or `group`.
+        remat: whether stages are computed anew for the backward pass.
+    """
+
+    width: int
+    num_classes: int
+    norm: str
+    remat: bool = False
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width channels"], *, train: Mode
+    ) -> Float[Array, "batch _"]:
+        """The logits of a batch of images."""
+        height, width = x.shape[1:3]
+        if min(height, width) < _SMALLEST:
+            raise Refused(
+                f"resnet9 needs images of at least {_SMALLEST}×{_SMALLEST}, got {height}×{width}"
+            )
+        stem = NormedConv(self.width, self.norm, name="stem")
+        x = nn.relu(stem(x, train=learns(train, "stem")))
+        for i, name in enumerate(_STAGES, start=1):
+            stage = _Stage(2**i * self.width, i != 2, self.norm, name=name)
+            x = call(stage, x, train=learns(train, name), anew=self.remat)
+        while min(x.shape[1:3]) > 1:
+            x = max_pool2x2(x)
+        x = jnp.mean(x, axis=(1, 2))  # of one pixel; of a row, where an image is no square
+        # Scaled before the layer, so that the features of the block `head` are the logits.
+        return nn.Dense(self.num_classes, use_bias=False, name="head")(_LOGIT_SCALE * x)
+
+
+def resnet9(
+    num_classes: int = 10, width: int = 64, norm: str = "batch", remat: bool = False
+) -> Model:
+    """ResNet-9: eight 3×3 convolutions with a norm, two of them pairs with a shortcut.
+
+    A stem of 64 channels; stages of 128, 256 and 512 channels, each one convolution and 2×2
+    max-pooling, the first and the last with a residual pair behind it; max-pooling to one pixel; a
+    dense layer without bias, whose outputs are divided by eight. No convolution has a bias. With 10
+    classes and three channels it has 6,573,120 parameters, of which `stage3` has 90 %.
+
+    The layers are published; the initial values (He normal) and the momentum of batch norm are
+    those of our other networks.
+
+    Args:
+        num_classes: the number of outputs.
+        width: the channels of the stem; 32 gives a quarter of the weights.
+        norm: `batch`, or `group` for private training.
+        remat: whether each stage is computed anew for the backward pass, for less memory and up to
+            a third more time.
+
+    Returns:
+        A model for inputs (batch, height, width, channels) of at least 8×8, with the blocks `stem`,
+        `stage1` to `stage3` and `head`.
+
+    Raises:
+        ValueError: if there are fewer than two classes, the width is below one or the norm is
+            unknown; from the model, if the images are too small.
+
+    References:
+        Page, "How to Train Your ResNet", 2018, https://myrtle.ai/learn/how-to-train-your-resnet
+        (the network of its fourth part)
+
+    Examples:
+        >>> [block.name for block in resnet9(num_classes=10).blocks]
+        ['stem', 'stage1', 'stage2', 'stage3', 'head']
+    """
+    at_least(2, num_classes=num_classes)
+    at_least(1, width=width)
+    one_of(NORMS, norm=norm)
+    config = {
+        "name": "resnet9",
+        "num_classes": num_classes,
+        "width": width,
+        "norm": norm,
+        "remat": remat,
+    }
+    module = FastResNet(width, num_classes, norm, remat)
+    return from_linen(module, ["stem", *_STAGES, "head"], config)
