@@ -30,7 +30,7 @@ from rows import Table, command
 
 from pptp_jax.data import Balanced, Digits
 from pptp_jax.fleets import Runtime, plan
-from pptp_jax.fleets import run as fleets
+from pptp_jax.fleets import group as groups
 from pptp_jax.models import mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.study import Study, run
@@ -72,7 +72,7 @@ def work(out: Path) -> None:
     """The process that is killed: runs the study and tells each epoch by a line."""
     scan = Strategy(order="scan")
     with (
-        patch.object(fleets, "Checkpoint", partial(Checkpoint, every=0.0)),
+        patch.object(groups, "Checkpoint", partial(Checkpoint, every=0.0)),
         patch.object(plan, "fitting_chunk", lambda *_: GROUP),
     ):
         run(
