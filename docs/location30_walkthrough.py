@@ -86,7 +86,7 @@ print("a threshold on φ", round(auc(roc(phi[:, 0], membership)), 3))
 # %% [markdown]
 # ## The control that is hard to beat
 #
-# Whoever stops early leaks less, and loses accuracy. A defence has to do better than that.
+# Early stopping leaks less, and loses accuracy. A defence has to do better than that.
 
 # %%
 for row in results["rows"]:

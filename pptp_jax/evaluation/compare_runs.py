@@ -1,4 +1,4 @@
-"""Two runs held against each other, by what each has left in its directory."""
+"""Two runs compared, by what each has left in its directory."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

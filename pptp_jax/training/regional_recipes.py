@@ -74,7 +74,7 @@ def freeze_in_turn(stops: Mapping[str, int], epochs: int) -> Recipe:
 
 
 def pretrained(region: Region | None, before: int, more: int) -> Recipe:
-    """The network learns from reference examples first; then the region stands still.
+    """The network learns from reference examples first; then the region is frozen.
 
     What is frozen has never seen a member, so it tells nothing of them. Whether that beats going on
     with all of a pretrained network is what `pretrained(None, ...)` is the control for.

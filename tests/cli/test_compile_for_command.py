@@ -1,6 +1,5 @@
 """`pptp run STUDY --compile-for POD`: what a TPU's compiler says, and nothing is trained."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -12,13 +11,10 @@ from invoking import STUDY, pptp, pptp_process
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "tpu_compiled.py"
 # The tests' settings of XLA would reach the TPU's compiler as well.
 ENV = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-needs_libtpu = pytest.mark.skipif(
-    importlib.util.find_spec("libtpu") is None, reason="libtpu is not installed"
-)
 
 
 @pytest.mark.slow  # 20 s: libtpu compiles a network with a convolution, its batches shared
-@needs_libtpu
+@pytest.mark.tpu
 def test_a_study_is_compiled_and_not_trained(tmp_path: Path) -> None:
     path = tmp_path / "study.py"
     text = STUDY.replace("mlp", "cnn").replace("cnn([8]", "cnn([4], dense=8")
@@ -35,7 +31,7 @@ def test_a_study_is_compiled_and_not_trained(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow  # 20 s: libtpu compiles five programs of a small network
-@needs_libtpu
+@pytest.mark.tpu
 def test_the_benchmark_compiles_ours_and_flax() -> None:
     options = "--networks mlp --parts gradient fleet --chips 4 --orders scan --precisions float32"
     command = [sys.executable, str(BENCHMARK), *options.split()]
@@ -51,7 +47,7 @@ def test_the_benchmark_compiles_ours_and_flax() -> None:
     assert rows["mlp, float32: scan, 4 chips, collectives"] == 0
 
 
-@needs_libtpu
+@pytest.mark.tpu
 def test_a_pod_that_is_not_there_is_refused(study: Path) -> None:
     for pod, said in (
         ("v5litepod-4", "a topology is KIND:GRID, as v5e:2x2"),

@@ -1,6 +1,5 @@
 """Programs of fleets by the TPU's own compiler, where libtpu is installed; no TPU is needed."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -14,7 +13,7 @@ WIDTH = 128
 
 
 @pytest.mark.slow  # 20 s: libtpu is loaded, and five programs are compiled for a TPU
-@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="libtpu is not installed")
+@pytest.mark.tpu
 def test_what_the_compiler_of_a_tpu_says() -> None:
     env = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     env |= {"PYTHONPATH": str(HERE.parents[1]), "JAX_PLATFORMS": "cpu"}

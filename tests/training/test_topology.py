@@ -1,7 +1,5 @@
 """Chips that are not there: names, shares and the form of an error; nothing is compiled."""
 
-import importlib.util
-
 import pytest
 
 from pptp_jax.training import topology as module
@@ -37,7 +35,7 @@ def test_without_libtpu_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatc
         topology("v5e:2x2")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="libtpu is not installed")
+@pytest.mark.tpu
 def test_an_unknown_kind_is_refused_with_known_ones() -> None:
     with pytest.raises(ValueError, match=r"no topology 'v9:2x2'; topologies are v5e:2x2, .*v9"):
         topology("v9:2x2")
