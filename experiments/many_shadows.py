@@ -265,7 +265,8 @@ def draw(shadows: Mapping[str, Any], path: Path, title: str) -> None:
         for axes, metric in zip(row, METRICS, strict=True):
             _draw(axes, curve, metric)
             axes.set_title(slug, fontsize="medium")
-    grid[0, 0].legend(fontsize="small")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
     write(path, lambda file: figure.savefig(file, format="png"))
 
 
