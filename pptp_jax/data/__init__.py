@@ -9,6 +9,7 @@ from pptp_jax.data.membership import Balanced, Membership, Pairs, Quarters, memb
 from pptp_jax.data.npz import Npz
 from pptp_jax.data.sample import sample
 from pptp_jax.data.scales import Scales, of_unit_scale
+from pptp_jax.data.shrunk import Shrunk
 from pptp_jax.data.source import Source, moved
 from pptp_jax.data.stream import Stream
 from pptp_jax.data.tfds import Tfds
@@ -25,6 +26,7 @@ __all__ = [
     "Pairs",
     "Quarters",
     "Scales",
+    "Shrunk",
     "Source",
     "Stream",
     "Tfds",
