@@ -164,6 +164,7 @@ def _check_phase(recipe: Recipe, phase: Phase) -> None:
     learns = any(type(part).learn is not Objective.learn for part in phase.by_region.values())
     more = {
         "an ensemble": phase.ensemble is not None,
+        "a fork": phase.fork is not None,
         "a teacher": phase.needs_teacher,
         "reference examples": phase.needs_reference or phase.examples == "reference",
         "mixed inputs": phase.mixes,

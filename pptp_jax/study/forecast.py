@@ -93,11 +93,8 @@ def _seen(study: Study, recipe: Recipe, i: int, members: int) -> int:
     """The examples that one model sees in a phase, a batch at a time."""
     phase = recipe.phases[i]
     examples = study.reference if phase.examples == "reference" else members
-    networks = 1
-    if phase.ensemble is not None:
-        networks, examples = phase.ensemble.models, phase.ensemble.part(members)
-    whole = examples // study.batch_size * study.batch_size
-    return networks * whole * int(phase.epochs)
+    whole = phase.part(examples) // study.batch_size * study.batch_size
+    return phase.networks * whole * int(phase.epochs)
 
 
 def _phase(recipe: Recipe, i: int) -> dict[str, Any]:
@@ -115,5 +112,5 @@ def _phase(recipe: Recipe, i: int) -> dict[str, Any]:
         **({"schedule": phase.schedule} if phase.schedule else {}),
         **({"weight_decay": decays} if decays else {}),
         **({"private": True} if isinstance(phase.gradient, Private) else {}),
-        **({"networks": phase.ensemble.models} if phase.ensemble is not None else {}),
+        **({"networks": phase.networks} if phase.networks > 1 else {}),
     }

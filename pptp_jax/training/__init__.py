@@ -1,7 +1,8 @@
 """Training: a recipe's phases as pure functions, for one model or a fleet of them."""
 
-from pptp_jax.training.annealed_recipes import annealed
+from pptp_jax.training.annealed_recipes import annealed, averaged, forked
 from pptp_jax.training.autotune import Probe, fastest_strategy
+from pptp_jax.training.averages import Average
 from pptp_jax.training.batches import Poisson, Shuffled
 from pptp_jax.training.beginnings import FromScratch, Rewind, RewindWeights
 from pptp_jax.training.checkpoint import Checkpoint
@@ -14,6 +15,7 @@ from pptp_jax.training.checks import (
 )
 from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.fleet import Trained, train_fleet
+from pptp_jax.training.fork import Fork
 from pptp_jax.training.gradient_rules import Perturbation, Perturbed, Plain, Private
 from pptp_jax.training.loop_phases import LoopPhase
 from pptp_jax.training.memory import chunks, fitting_chunk, needed_memory
@@ -50,10 +52,12 @@ from pptp_jax.training.trainer import Trainer
 __all__ = [
     "DEFAULT_OPTIMIZER",
     "SGD",
+    "Average",
     "Branch",
     "Checkpoint",
     "Ensemble",
     "Execution",
+    "Fork",
     "FromScratch",
     "LoopPhase",
     "Metrics",
@@ -77,6 +81,7 @@ __all__ = [
     "Trained",
     "Trainer",
     "annealed",
+    "averaged",
     "check_members",
     "check_model",
     "check_optimizer",
@@ -91,6 +96,7 @@ __all__ = [
     "fastest_strategy",
     "finish",
     "fitting_chunk",
+    "forked",
     "freeze",
     "freeze_in_turn",
     "make_train",

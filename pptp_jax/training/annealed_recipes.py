@@ -1,9 +1,12 @@
-"""Recipes whose learning rate is constant on a trunk and falls in a short anneal behind it."""
+"""Recipes with a trunk at a constant learning rate and a short end: an anneal, an average, copies."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pptp_jax.regions import PROTECT, Region
+from pptp_jax.regions import GENERAL, PROTECT, Region
+from pptp_jax.training.averages import Average
+from pptp_jax.training.fork import Fork
+from pptp_jax.training.gradient_rules import Number
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import undefended
@@ -38,22 +41,92 @@ def annealed(trunk: int | Recipe, anneal: int = 3, region: Region | None = None)
         'annealed_decay_30+3_weight_decay_0.005'
     """
     at_least(1, anneal=anneal)
-    recipe = trunk if isinstance(trunk, Recipe) else undefended(trunk)
-    plain = recipe.name in ("undefended", "early_stopped")
-    phases = [replace(phase, schedule="constant") for phase in recipe.phases]
-    last = phases[-1]
-    _check(recipe, last)
-    end = replace(last, epochs=anneal, start=(), schedule="linear")
-    name = "annealed" if plain else f"annealed_{recipe.name}"
+    recipe, end = _behind(trunk, region)
+    end = replace(end, epochs=anneal, schedule="linear")
     if region is None:
-        return replace(recipe, name=name, phases=(*phases, end))
-    if recipe.region not in (None, region):
+        return _ended("annealed", recipe, end)
+    return _ended("freeze_at_anneal", recipe, _frozen(recipe, end, PROTECT), region)
+
+
+def averaged(
+    trunk: int | Recipe, more: int, decay: Number | None = None, region: Region | None = None
+) -> Recipe:
+    """A trunk at a constant learning rate that goes on while its networks are averaged: SWA or EMA.
+
+    What is released is the average, which needs no anneal: a rival to `annealed`. With a region,
+    the region alone is averaged, and the rest is what the last step leaves; `annealed(averaged(...,
+    region=r), region=r)` then anneals the rest.
+
+    Args:
+        trunk: the epochs of plain training, or any recipe, whose phases get a constant rate.
+        more: the epochs over which networks are averaged, one a step.
+        decay: the share of the average that a step keeps (EMA); None weights all alike (SWA).
+        region: what is averaged; None averages all of the network.
+
+    Raises:
+        ValueError: as `annealed`.
+
+    Examples:
+        >>> averaged(20, more=5).slug, averaged(20, more=10, decay=0.995, region="deep").slug
+        ('swa_20+5', 'ema_20+10_deep')
+    """
+    at_least(1, more=more)
+    recipe, end = _behind(trunk, region)
+    average = Average(decay=decay, regions=() if region is None else (PROTECT,))
+    end = replace(end, epochs=more, schedule="constant", average=average)
+    return _ended("swa" if decay is None else "ema", recipe, end, region)
+
+
+def forked(
+    trunk: int | Recipe, anneal: int = 6, parts: int = 2, region: Region | None = None
+) -> Recipe:
+    """A trunk, copies of it that anneal on disjoint parts of the members, and the copies' mean.
+
+    Args:
+        trunk: the epochs of plain training, or any recipe, whose phases get a constant rate.
+        anneal: the epochs of the anneal, each over the part that a copy has: with two parts, six
+            are as many steps as three of `annealed`.
+        parts: how many copies there are.
+        region: what anneals, and is averaged, while the rest is frozen; None is all of the network.
+
+    Raises:
+        ValueError: as `annealed`.
+
+    Examples:
+        >>> forked(30).slug, forked(30, anneal=12, parts=4, region="deep").slug
+        ('forked-2_30+6', 'forked-4_30+12_deep')
+    """
+    at_least(1, anneal=anneal)
+    recipe, end = _behind(trunk, region)
+    end = replace(end, epochs=anneal, schedule="linear", fork=Fork(parts=parts))
+    if region is not None:
+        end = _frozen(recipe, end, GENERAL)
+    return _ended(f"forked {parts}", recipe, end, region)
+
+
+def _behind(trunk: int | Recipe, region: Region | None) -> tuple[Recipe, Phase]:
+    """The trunk at a constant rate, and the rules of its last phase for a phase behind it."""
+    recipe = trunk if isinstance(trunk, Recipe) else undefended(trunk)
+    last = recipe.phases[-1]
+    _check(recipe, last)
+    if region is not None and recipe.region not in (None, region):
         raise Refused(
             f"{recipe.slug} has the region {recipe.region!r}, and a recipe has one map of regions: "
             f"freeze that in the anneal, or nothing; got {region!r}"
         )
-    name = "freeze_at_anneal" if plain else f"freeze_at_anneal_{recipe.name}"
-    return replace(recipe, name=name, region=region, phases=(*phases, _frozen(recipe, end)))
+    phases = tuple(replace(phase, schedule="constant") for phase in recipe.phases)
+    return replace(recipe, phases=phases), replace(last, start=(), fork=None, average=None)
+
+
+def _ended(name: str, recipe: Recipe, end: Phase, region: Region | None = None) -> Recipe:
+    """The trunk with the phase behind it, under the name of both."""
+    plain = recipe.name in ("undefended", "early_stopped")
+    return replace(
+        recipe,
+        name=name if plain else f"{name}_{recipe.name}",
+        region=recipe.region if region is None else region,
+        phases=(*recipe.phases, end),
+    )
 
 
 def _check(recipe: Recipe, last: Phase) -> None:
@@ -66,15 +139,15 @@ def _check(recipe: Recipe, last: Phase) -> None:
         raise Refused(f"{recipe.slug} cannot be annealed: it ends with {' and '.join(found)}")
 
 
-def _frozen(recipe: Recipe, end: Phase) -> Phase:
-    """The anneal with the protected region frozen, which then decays no more."""
-    if isinstance(end.objectives, Mapping) or PROTECT in end.perturbed:
+def _frozen(recipe: Recipe, end: Phase, label: str) -> Phase:
+    """The anneal with a region frozen, which then decays no more."""
+    if isinstance(end.objectives, Mapping) or label in end.perturbed:
         raise Refused(
             f"{recipe.slug} trains its region by rules of its own to the end: anneal it without a "
             "region, or freeze it before"
         )
     decays = end.weight_decay
     if isinstance(decays, Mapping):
-        decays = {label: own for label, own in decays.items() if label != PROTECT} or None
-    frozen = tuple(dict.fromkeys((*end.frozen, PROTECT)))
+        decays = {name: own for name, own in decays.items() if name != label} or None
+    frozen = tuple(dict.fromkeys((*end.frozen, label)))
     return replace(end, frozen=frozen, weight_decay=decays)

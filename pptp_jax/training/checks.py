@@ -33,8 +33,9 @@ def check_members(recipe: Recipe, members: int, batch_size: int) -> None:
     at_least(1, batch_size=batch_size)
     parts = {"a model": members}
     for phase in recipe.phases:
-        if phase.ensemble is not None:
-            parts[f"a sub-model of {recipe.name}"] = phase.ensemble.part(members)
+        if phase.networks > 1:
+            kind = "sub-model" if phase.fork is None else "copy"
+            parts[f"a {kind} of {recipe.name}"] = phase.part(members)
     for whose, number in parts.items():
         if number < batch_size:
             raise Refused(
@@ -112,6 +113,7 @@ def check_streamed(recipe: Recipe) -> None:
     for phase in recipe.phases:
         found = {
             "an ensemble, whose parts are trained side by side": phase.ensemble is not None,
+            "a fork, whose copies are trained side by side": phase.fork is not None,
             "a teacher's answers for all examples": phase.needs_teacher,
             "vulnerable weights, which are found before any of its steps": phase.rewound_weights
             is not None,

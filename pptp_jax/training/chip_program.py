@@ -191,7 +191,7 @@ def lowered_programs(
             start = start_group.lower(*given)
             epoch = epoch_of_group.lower(rules, phase, state, data, members, keys, 0, 0)
         yield PhasePrograms(start, epoch, step)
-        before = state.variables
+        before = jax.eval_shape(partial(TrainState.left, fork=phase.fork, axis=1), state)
 
 
 @partial(jax.jit, donate_argnums=2)

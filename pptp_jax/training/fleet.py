@@ -162,7 +162,8 @@ class _Group(NamedTuple):
                 taught = fleet.recipe.taught(current)
                 if state is not None:
                     # Only the networks are needed any more: the rest makes room for the new state.
-                    variables, state = state.variables, None
+                    fork = fleet.recipe.phases[current - 1].fork
+                    variables, state = state.left(fork, axis=1), None
                 state = start_group(
                     fleet.rules, phase, taught, keys, fleet.data, members, variables
                 )
@@ -173,15 +174,16 @@ class _Group(NamedTuple):
             losses = losses.at[:, number].set(loss)
             number += 1
             if phase.ensemble is None:
-                execution.on_epoch(self.models, number, self._own(state.variables))
+                execution.on_epoch(self.models, number, self._own(state.left(phase.fork, axis=1)))
             if number in ends or number in execution.branch_after:
-                left = Branch(current + 1, *self._own((state.variables, losses[:, :number])))
+                ended = state.left(phase.fork, axis=1)
+                left = Branch(current + 1, *self._own((ended, losses[:, :number])))
                 execution.on_phase(self.models, left)
-                del left  # it would hold these networks as long as the next phase lasts
+                del ended, left  # they would hold these networks as long as the next phase lasts
             self._tell(number, loss)
             self._save(number, state, losses)
         if state is not None:
-            variables = state.variables
+            variables = state.left(fleet.recipe.phases[-1].fork, axis=1)
         return self._own((variables, losses))
 
     def _begun(
@@ -198,7 +200,10 @@ class _Group(NamedTuple):
             for i in range(int(np.searchsorted(ends, step)) + 1):
                 phase, taught = fleet.recipe.phases[i], fleet.recipe.taught(i)
                 begin = partial(start_group, fleet.rules, phase, taught)
-                own = None if like is None else like.variables
+                own = None
+                if like is not None:
+                    fork = fleet.recipe.phases[i - 1].fork
+                    own = jax.eval_shape(partial(TrainState.left, fork=fork, axis=1), like)
                 like = jax.eval_shape(begin, keys, fleet.data, members, own)
             shape = jax.eval_shape(self._cut, (like, losses))
             state, losses = self._filled(checkpoint.restore(step, shape))

@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, Int, Key
 
 # The epochs' numbers stay below.
-_BEGINNING, _ENSEMBLE = 2**31, 2**31 + 1
+_BEGINNING, _ENSEMBLE, _FORK = 2**31, 2**31 + 1, 2**31 + 2
 
 
 def initial_key(key: Key[Array, ""]) -> Key[Array, ""]:
@@ -34,6 +34,11 @@ def beginning_key(key: Key[Array, ""]) -> Key[Array, ""]:
 def ensemble_keys(key: Key[Array, ""], models: int) -> Key[Array, " models"]:
     """A key for each sub-model of an ensemble, which is a model's own key to it."""
     return jax.random.split(jax.random.fold_in(key, _ENSEMBLE), models)
+
+
+def fork_keys(key: Key[Array, ""], parts: int) -> Key[Array, " parts"]:
+    """A key for each copy of a fork, which is a model's own key to it."""
+    return jax.random.split(jax.random.fold_in(key, _FORK), parts)
 
 
 def _epoch_key(key: Key[Array, ""], number: int | Int[Array, ""]) -> Key[Array, ""]:

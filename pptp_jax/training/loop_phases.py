@@ -85,6 +85,8 @@ def _check(phase: Phase, regions: RegionMap | None) -> None:
         "DP-SGD": isinstance(phase.gradient, Private),
         "vulnerable weights": phase.rewound_weights is not None,
         "an ensemble": phase.ensemble is not None,
+        "a fork": phase.fork is not None,
+        "an average of networks": phase.average is not None,
         "reference examples": phase.examples == "reference",
     }
     found = [name for name, there in beyond.items() if there]

@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from pptp_jax.objectives import Objective
+from pptp_jax.training.averages import Average
 from pptp_jax.training.batches import Batches, Poisson, Shuffled
 from pptp_jax.training.beginnings import Beginning, FromScratch, Rewind, RewindWeights
+from pptp_jax.training.fork import Fork
 from pptp_jax.training.gradient_rules import Number, Perturbation, Perturbed, Plain, Private
 from pptp_jax.training.optimizer import Schedule
 from pptp_jax.validation import Refused, at_least, not_negative, one_of, several
@@ -84,6 +86,9 @@ class Phase:
             model has as members.
         ensemble: trains sub-models on parts of the members, each from initial values of its own, in
             place of the network; None without.
+        fork: trains copies of the network on disjoint parts of the members, whose mean it leaves;
+            None without.
+        average: leaves an average over its steps in place of the last step's network; None without.
 
     Raises:
         ValueError: if two of the rules contradict each other.
@@ -105,6 +110,8 @@ class Phase:
     batches: Batches = Shuffled()  # noqa: RUF009 - frozen
     examples: Literal["members", "reference"] = jax.tree.static(default="members")
     ensemble: Ensemble | None = None
+    fork: Fork | None = None
+    average: Average | None = None
 
     def __post_init__(self) -> None:
         at_least(1, epochs=self.epochs)
@@ -129,8 +136,13 @@ class Phase:
             raise Refused("an objective that mixes inputs must be the only one of its phase")
         if sum(isinstance(part, RewindWeights) for part in self.start) > 1:
             raise Refused("a phase rewinds the most vulnerable weights once: give one share")
-        given = {"perturbed": self.perturbed, "with fixed statistics": self.fixed_statistics}
-        for what, labels in (given | {"decayed": self.decayed}).items():
+        given = {
+            "perturbed": self.perturbed,
+            "with fixed statistics": self.fixed_statistics,
+            "decayed": self.decayed,
+            "averaged": () if self.average is None else self.average.regions,
+        }
+        for what, labels in given.items():
             for label in labels:
                 if label in self.frozen:
                     raise Refused(f"the region {label} cannot be both {what} and frozen")
@@ -145,9 +157,21 @@ class Phase:
             _refuse(
                 "an ensemble's sub-models start from scratch, on members, without a teacher",
                 {
+                    "a fork": self.fork is not None,
+                    "an average": self.average is not None,
                     "an objective that needs one": self.needs_teacher,
                     "reference examples to train on": self.examples == "reference",
                     "something to rewind": any(not isinstance(b, FromScratch) for b in self.start),
+                },
+            )
+
+        if self.fork is not None:
+            _refuse(
+                "a fork's copies learn from parts of the members by the same rules",
+                {
+                    "reference examples to train on": self.examples == "reference",
+                    "an objective that needs a teacher": self.needs_teacher,
+                    "vulnerable weights": self.rewound_weights is not None,
                 },
             )
 
@@ -162,6 +186,7 @@ class Phase:
                 "an objective that learns from the members itself": learns,
                 "vulnerable weights": self.rewound_weights is not None,
                 "an ensemble": self.ensemble is not None,
+                "a fork": self.fork is not None,
                 "statistics that stay in place": bool(self.fixed_statistics),
             },
         )
@@ -192,6 +217,18 @@ class Phase:
         if isinstance(self.weight_decay, Mapping):
             return self.weight_decay
         return {} if self.weight_decay is None else {WHOLE: self.weight_decay}
+
+    @property
+    def networks(self) -> int:
+        """How many networks it trains side by side for one model."""
+        if self.ensemble is not None:
+            return self.ensemble.models
+        return 1 if self.fork is None else self.fork.parts
+
+    def part(self, examples: int) -> int:
+        """How many of so many examples each of these networks trains on."""
+        apart = self.ensemble if self.fork is None else self.fork
+        return examples if apart is None else apart.part(examples)
 
     @property
     def sees_members(self) -> bool:
@@ -226,6 +263,8 @@ class Phase:
         yield from (*self.rewound, *self.frozen, *self.fixed_statistics, *self.perturbed)
         if isinstance(self.weight_decay, Mapping):
             yield from self.weight_decay
+        if self.average is not None:
+            yield from self.average.regions
         if isinstance(self.objectives, Mapping):
             yield from self.objectives
 

@@ -76,8 +76,8 @@ class Recipe:
 
     @property
     def networks(self) -> int:
-        """How many networks it trains side by side for one model: those of its largest ensemble."""
-        return max(phase.ensemble.models if phase.ensemble else 1 for phase in self.phases)
+        """The most networks that it trains side by side for one model, in an ensemble or a fork."""
+        return max(phase.networks for phase in self.phases)
 
     def places(self, members: int, batch_size: int) -> int:
         """How many places its largest batches have: more than `batch_size` if they are Poisson.

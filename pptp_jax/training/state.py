@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+
 from pptp_jax.models import Variables
+from pptp_jax.training.averages import Averaged
+from pptp_jax.training.fork import Fork
 
 
 class Memory(NamedTuple):
@@ -15,16 +20,34 @@ class Memory(NamedTuple):
             None without a teacher.
         vulnerable: booleans for all weights, True for those that stay at their initial values; None
             if there are none.
+        average: the average of the networks so far; None without one.
     """
 
     objectives: Mapping[str, Any]
     teacher: Any
     vulnerable: Any
+    average: Averaged | None = None
 
 
 class TrainState(NamedTuple):
-    """A network on its way; in a phase with an ensemble, all leaves with an axis of sub-models."""
+    """A network on its way.
+
+    In a phase with an ensemble or a fork all leaves have an axis of sub-models, or of copies.
+    """
 
     variables: Variables
     opt_state: Any
     memory: Memory
+
+    def left(self, fork: Fork | None = None, axis: int = 0) -> Variables:
+        """The network that the phase would leave if it ended now; all sub-models of an ensemble.
+
+        Args:
+            fork: the fork of the phase; None without one.
+            axis: that of its copies.
+        """
+        average = self.memory.average
+        found = self.variables if average is None else average.variables
+        if fork is None:
+            return found
+        return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=axis).astype(leaf.dtype), found)

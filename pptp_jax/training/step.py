@@ -99,9 +99,11 @@ class Step:
         }
         own = jax.tree.map(lambda leaf: leaf[: examples.members], outputs)
         loss = _mean(self.model.task.losses(own, examples.batch), examples.batch.present)
-        state = TrainState(
-            Variables(params, model_state), opt_state, memory._replace(objectives=learned)
-        )
+        now, average = Variables(params, model_state), memory.average
+        if self.phase.average is not None:
+            assert average is not None
+            average = average.after(self.phase.average, now, self.regions)
+        state = TrainState(now, opt_state, memory._replace(objectives=learned, average=average))
         return on_every_device((state, loss))
 
     def _examples(

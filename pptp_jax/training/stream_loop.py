@@ -132,7 +132,8 @@ def train_streamed(
                     sync_global_devices("saved")
                 raise KeyboardInterrupt
     assert state is not None  # a recipe trains for at least one epoch
-    variables, history = strategy.here(state.variables), jnp.asarray(losses)
+    variables = strategy.here(state.left())
+    history = jnp.asarray(losses)
     return variables, Metrics(history, jax.jit(all_finite)(variables, history))
 
 
@@ -165,7 +166,7 @@ class _Training(NamedTuple):
         like = None  # the phases before have been trained; only the state's structure is needed
         for phase in self.recipe.phases[: int(np.searchsorted(self.course.ends, done)) + 1]:
             start = partial(start_streamed, self.rules, phase)
-            before = None if like is None else like.variables
+            before = None if like is None else like.left()
             like = jax.eval_shape(start, self.key, self.others, before)
         state, kept = checkpoint.restore(done, (like, jax.eval_shape(jnp.asarray, losses)))
         return done, self.strategy.place(state, None), np.array(kept)
@@ -189,7 +190,7 @@ class _Training(NamedTuple):
             place = self.course.at(done)
             phase, steps = self.recipe.phases[place.phase], self.course.steps[place.phase]
             if place.within == place.step == 0:
-                before = None if state is None else state.variables
+                before = None if state is None else state.left()
                 with _on(mesh):
                     state = start_streamed(rules, phase, key, others, before)
             pending = None  # the loss of a step that the devices may still be at

@@ -121,7 +121,7 @@ def name_of_training(
         def step(trainer: Trainer, *rest: Any, phase: Phase = phase) -> Any:
             return streamed_step(rules._replace(trainer=trainer), phase, *rest)
 
-        begun = rules.trainer, key, others, None if state is None else state.variables
+        begun = rules.trainer, key, others, None if state is None else state.left()
         digest.update(jax.jit(start).lower(*begun).as_text().encode())
         state = jax.eval_shape(start, *begun)
         given_step = rules.trainer, state, others, (x, examples), key, Position(0, 0, 0, 0), 1

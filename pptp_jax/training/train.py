@@ -93,7 +93,7 @@ def make_train(
                 return trainer.epoch(rule, phase, state, data, indices, key, number, within)
 
             taught = recipe.taught(i)
-            before = None if state is None else state.variables
+            before = None if state is None else state.left(recipe.phases[i - 1].fork)
             start = trainer.start(rule, phase, taught, key, data, indices, before)
             ended, loss = jax.lax.scan(one, start, jnp.arange(phase.epochs))
             state = ended
@@ -101,6 +101,7 @@ def make_train(
             begun += int(phase.epochs)
         assert state is not None  # a recipe has at least one phase
         history = jnp.concatenate(losses)
-        return state.variables, Metrics(history, all_finite(state.variables, history))
+        variables = state.left(recipe.phases[-1].fork)
+        return variables, Metrics(history, all_finite(variables, history))
 
     return train

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.regions import RegionMap
+from pptp_jax.training.averages import Averaged
 from pptp_jax.training.batches import Drawing, Poisson, Shuffled, placed
 from pptp_jax.training.ensemble import answers, ensemble_answers, members_of
 from pptp_jax.training.forward import outputs_shape
@@ -19,6 +20,7 @@ from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.keys import (
     beginning_key,
     ensemble_keys,
+    fork_keys,
     initial_key,
     noise_key,
     order_key,
@@ -94,6 +96,13 @@ class Trainer:
             else:
                 teacher = ensemble_answers(taught, self.model, before, data, rows)
         kept = None if phase.from_scratch else before
+        if phase.fork is not None:
+            # All copies have the model's own key here: they begin with the same network.
+            return jax.vmap(
+                partial(self._begin, optimizer, phase, key),
+                in_axes=(None, 0, None, None),
+                axis_size=phase.fork.parts,
+            )(data, phase.fork.rows(members), kept, None)
         return self._begin(optimizer, phase, key, data, members, kept, teacher)
 
     def epoch(
@@ -128,6 +137,17 @@ class Trainer:
             run = partial(self._pass, optimizer, phase)
             states, losses = jax.vmap(run, in_axes=(0, None, 0, 0, None, None))(
                 state, data, parts, ensemble_keys(key, phase.ensemble.models), number, within
+            )
+            return states, losses.mean()
+        if phase.fork is not None:
+            run = partial(self._pass, optimizer, phase)
+            states, losses = jax.vmap(run, in_axes=(0, None, 0, 0, None, None))(
+                state,
+                data,
+                phase.fork.rows(members),
+                fork_keys(key, phase.fork.parts),
+                number,
+                within,
             )
             return states, losses.mean()
         rows = self._examples(phase, data, members)
@@ -218,7 +238,9 @@ class Trainer:
             for label, objective in phase.by_region.items()
         }
         tx = transform(optimizer, phase, 1, self.regions, vulnerable, self.batch_size)
-        state = TrainState(now, tx.init(now.params), Memory(learned, teacher, vulnerable))
+        average = None if phase.average is None else Averaged.of(now)
+        memory = Memory(learned, teacher, vulnerable, average)
+        state = TrainState(now, tx.init(now.params), memory)
         return on_every_device(state)
 
     def _pass(
@@ -249,8 +271,8 @@ class Trainer:
         # What no step changes stays outside of the loop.
         moving = state._replace(memory=memory._replace(teacher=None, vulnerable=None))
         moving, losses = jax.lax.scan(one, moving, (places, jnp.arange(len(places))))
-        memory = memory._replace(objectives=moving.memory.objectives)
-        return moving._replace(memory=memory), losses.mean()
+        kept = moving.memory._replace(teacher=memory.teacher, vulnerable=memory.vulnerable)
+        return moving._replace(memory=kept), losses.mean()
 
     def _examples(
         self, phase: Phase, data: Arrays, members: Int[Array, " members"]
