@@ -1,4 +1,4 @@
-"""Recipes with a trunk at a constant learning rate and a short end: an anneal, an average, copies."""
+"""Recipes with a trunk at a constant learning rate, and an anneal, an average or copies behind it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
