@@ -1,4 +1,4 @@
-"""Recipes with a trunk at a constant learning rate, and an anneal, an average or copies behind it."""
+"""Recipes with a trunk at a constant learning rate, and what comes behind: an anneal, a mean."""
 
 from collections.abc import Mapping
 from dataclasses import replace
