@@ -252,7 +252,7 @@ class Study:
         for recipe in self.recipes:
             check_members(recipe, members, self.batch_size)
             check_reference(recipe, self.reference, self.batch_size)
-        x = jax.eval_shape(Dataset.inputs, data) if 0 else Arrays.of(data).batch_shape(self.batch_size)
+        x = jax.ShapeDtypeStruct((self.batch_size, *data.x.shape[1:]), "float32")
         try:
             outputs = jax.eval_shape(partial(_outputs, self.model, data), self.model.shapes(x))
         except (TypeError, ValueError) as error:
