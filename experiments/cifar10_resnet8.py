@@ -20,7 +20,7 @@ from pptp_jax.study import Study
 from pptp_jax.training import SGD, annealed, averaged, decay, forked
 
 EPOCHS = 30
-LAST, OTHERS = "stage3", ("stem", "stage1", "stage2")
+LAST, OTHERS, BODY = "stage3", ("stem", "stage1", "stage2"), "not head"
 best = decay(EPOCHS, 0.005)
 
 study = Study(
@@ -38,6 +38,7 @@ study = Study(
     recipes=(
         annealed(EPOCHS),  # undefended
         *(annealed(stop) for stop in (20, 14, 10, 7, 4)),
+        annealed(EPOCHS, anneal=6, region=BODY),
         annealed(best),
         *(annealed(best, anneal=length) for length in (1, 2, 6, 10)),
         annealed(decay(20, 0.005)),
@@ -49,6 +50,7 @@ study = Study(
         annealed(best, anneal=2, region=LAST),
         annealed(best, anneal=6, region=LAST),
         *(annealed(best, anneal=length, region=OTHERS) for length in (2, 3, 6)),
+        *(annealed(best, anneal=length, region=BODY) for length in (2, 6)),
         forked(best, anneal=6, parts=2, region=LAST),
         annealed(averaged(best, more=3, region=LAST), region=LAST),
         annealed(decay(EPOCHS, 0.0035)),
@@ -56,8 +58,10 @@ study = Study(
         annealed(decay(EPOCHS, 0.0035), region=LAST),
         annealed(decay(EPOCHS, 0.002)),
         annealed(decay(14, 0.002)),
+        annealed(decay(EPOCHS, 0.002), anneal=6, region=BODY),
         annealed(decay(EPOCHS, 0.01)),
         *(annealed(decay(EPOCHS, 0.01), anneal=length) for length in (6, 10)),
+        annealed(decay(EPOCHS, 0.01), anneal=6, region=BODY),
         annealed(decay(EPOCHS, 0.01, LAST)),
     ),
 )

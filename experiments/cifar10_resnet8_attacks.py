@@ -1,0 +1,38 @@
+"""CIFAR-10 and a ResNet-8: does weight decay only fool the attacks by which studies compare?
+
+Command: `pptp run experiments/cifar10_resnet8_attacks.py --data DIR`, with the directory in which
+TFDS has prepared `cifar10` as array_record. Averaged to 16×16 pixels; 32 models of 1,000 members;
+all attacks, gradients and features of each block included. Label-only attackers may ask 137
+(boundary) and 50 (noise) labels about an example, fewer than by default. 500 examples are set aside
+as known non-members.
+
+Weight decay of .005 on the entire network, with the last stage frozen in the anneal and without,
+against early stopping, which has its own anneal.
+"""
+
+from pptp_jax.attacks import ATTACKS
+from pptp_jax.data import Augmentation, Balanced, Shrunk, Tfds
+from pptp_jax.models import resnet8
+from pptp_jax.signals import FLIP, IDENTITY
+from pptp_jax.study import Probes, Study
+from pptp_jax.training import SGD, annealed, decay
+
+best = decay(30, 0.005)
+
+study = Study(
+    name="cifar10_resnet8_attacks",
+    data=Shrunk(Tfds("cifar10")),
+    model=resnet8(num_classes=10),
+    split=Balanced(models=32),
+    examples=2500,
+    reference=500,
+    optimizer=SGD(learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
+    batch_size=64,
+    augmentation=Augmentation(flip=True, shift=1),
+    queries=(IDENTITY, FLIP),
+    attacks=tuple(ATTACKS),
+    white_box=True,
+    probes=Probes(boundary_queries=137, boundary_iterations=3, noise_draws=50),
+    compared="rmia_online",
+    recipes=(annealed(14), annealed(best), annealed(best, region="stage3")),
+)
