@@ -45,7 +45,7 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
             found["b"],
             attack,
             *ends,
-            *_cells(found["mean"], 100 if gain == POINTS else 1),
+            *gain_cells(found["mean"], gain),
         )
     text = StringIO()
     Console(file=text, width=200, color_system=None).print(table, markup=False)
@@ -54,11 +54,12 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, *areas])
 
 
-def _cells(estimate: Estimate, scale: int) -> tuple[str, str]:
+def gain_cells(estimate: Estimate, gain: str) -> tuple[str, str]:
+    """A difference in utility and its interval, in the unit that `Measure.gain` names."""
     value, low, high = estimate
     if value is None or low is None or high is None:
         return "n/a", "n/a"
-    digits = 1 if scale > 1 else 3
+    scale, digits = (100, 1) if gain == POINTS else (1, 3)
     # Adding 0 takes the sign off a rounded zero.
     shown, *ends = (f"{round(scale * x, digits) + 0.0:+.{digits}f}" for x in (value, low, high))
     return shown, f"[{', '.join(ends)}]"
