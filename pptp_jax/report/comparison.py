@@ -9,8 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.evaluation.measure import POINTS
+from pptp_jax.evaluation.method import RIVALS
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
+
+RIVALS_EXPLAINED = (
+    f"The {RIVALS} are all methods that protect no region, as one curve. Its hull is made on the "
+    "fleets that it is measured on, which favours them."
+)
 
 
 def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
@@ -51,7 +57,8 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
     Console(file=text, width=200, color_system=None).print(table, markup=False)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     areas = [found["verdict"] for found in comparisons if found["statistic"] == "auc"]
-    return "\n".join([*lines, *areas])
+    hull = [RIVALS_EXPLAINED] if any(found["b"] == RIVALS for found in comparisons) else []
+    return "\n".join([*lines, *hull, *areas])
 
 
 def gain_cells(estimate: Estimate, gain: str) -> tuple[str, str]:
