@@ -3,7 +3,7 @@
 from pptp_jax.evaluation.attack import AttackResults, attack
 from pptp_jax.evaluation.curve import Curve, frontier
 from pptp_jax.evaluation.matched_comparison import MatchedComparison
-from pptp_jax.evaluation.matched_utility import STATISTICS, matched_utilities, matched_utility
+from pptp_jax.evaluation.matched_utility import STATISTICS, matched_utility
 from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import AttackResult, RecipeResult, RunResults
@@ -24,7 +24,6 @@ __all__ = [
     "attack",
     "frontier",
     "margins",
-    "matched_utilities",
     "matched_utility",
     "point",
     "read_results",

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from pptp_jax.attacks import attack_of
 from pptp_jax.data import Membership
-from pptp_jax.evaluation import Curve, Measure, Point, matched_utilities, point
+from pptp_jax.evaluation import Curve, Measure, Point, point
 from pptp_jax.evaluation.attack_fleet import attacked
+from pptp_jax.evaluation.matched_utility import matched_utilities
 from pptp_jax.evaluation.method import CONTROL, RIVALS, method, method_name
 from pptp_jax.evaluation.rivals import margins, tuned_rivals
 from pptp_jax.fleets import StoredFleet
