@@ -7,6 +7,7 @@ import click
 
 from pptp_jax.cli.audit import audit
 from pptp_jax.cli.canaries import canaries
+from pptp_jax.cli.choose import choose
 from pptp_jax.cli.compare import compare
 from pptp_jax.cli.list import list_
 from pptp_jax.cli.locate import locate
@@ -23,7 +24,7 @@ class _Group(click.Group):
 
 @click.group(
     cls=_Group,
-    commands=[run, locate, canaries, audit, report, compare, list_],
+    commands=[run, locate, canaries, audit, report, compare, choose, list_],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="pptp-jax")

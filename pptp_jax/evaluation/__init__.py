@@ -7,6 +7,7 @@ from pptp_jax.evaluation.matched_utility import STATISTICS, matched_utility
 from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import AttackResult, RecipeResult, RunResults
+from pptp_jax.evaluation.rivals import margins, tuned_rivals
 from pptp_jax.evaluation.run_files import read_results
 from pptp_jax.evaluation.shadow_curve import shadow_curve
 
@@ -22,8 +23,10 @@ __all__ = [
     "RunResults",
     "attack",
     "frontier",
+    "margins",
     "matched_utility",
     "point",
     "read_results",
     "shadow_curve",
+    "tuned_rivals",
 ]

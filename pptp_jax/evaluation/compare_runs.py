@@ -2,32 +2,39 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pptp_jax.evaluation.curve import Curve
-from pptp_jax.evaluation.matched_utility import STATISTICS, matched_utility
-from pptp_jax.evaluation.measure import Measure
+from pptp_jax.evaluation.matched_utility import matched_utilities
 from pptp_jax.evaluation.method import method_name
 from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import RecipeResult, RunResults
-from pptp_jax.evaluation.run_files import AGAIN, read_results, read_scores
+from pptp_jax.evaluation.rivals import tuned_rivals
+from pptp_jax.evaluation.run_files import AGAIN, read_scores, read_study_results
 from pptp_jax.metrics import Bootstrap
-from pptp_jax.storage.kinds import kind_name, kind_of
 from pptp_jax.validation import Refused
 
 Found = Mapping[str, RunResults]
 METRICS = ("auc", "tpr@0.01", "tpr@0.001")
 
 
+class Method(NamedTuple):
+    """What a method is called, and whether it protects a region."""
+
+    name: str
+    protects: bool
+
+
 def compare_runs(a: Path, b: Path) -> dict[str, Any]:
     """What two runs found on the same data, how they differ, and who keeps more at equal attack.
 
     Methods that both runs have are compared at equal strength of the attack by which the first run
-    compares; where they have none in common, each with each. Only the ends of recipes count, not
-    their stops on the way. That needs the same members in both runs, so that differences are
-    paired; otherwise the numbers stand beside each other, and the reason is given.
+    compares; where they have none in common, each with each. Every method that protects a region
+    is compared as well with the hull of all methods of both runs that protect none. Only the ends
+    of recipes count, not their stops on the way. That needs the same members in both runs, so that
+    differences are paired; otherwise the numbers stand beside each other, and the reason is given.
 
     Args:
         a: the directory of one run.
@@ -49,7 +56,7 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
     _check_data(homes, found)
     attack = found["a"].compared
     unmatched = _unmatched(homes, found, attack)
-    sides = {} if unmatched else {s: _curves(homes[s], found[s], attack) for s in homes}
+    sides = {} if unmatched else {s: _curves(s, homes[s], found[s], attack) for s in homes}
     return {
         "a": str(a),
         "b": str(b),
@@ -57,21 +64,14 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
         "measure": found["a"].utility_name,
         "rows": [row for side, results in found.items() for row in _rows(side, results, attack)],
         "config": _differences(found["a"].config, found["b"].config),
-        "comparisons": [] if unmatched else _comparisons(sides, found["a"].measure, attack),
+        "comparisons": matched_utilities(_pairs(sides), attack=_spoken(attack)) if sides else [],
         "unmatched": unmatched,
         "left_out": [] if unmatched else [*_left_out(homes, found, attack)],
     }
 
 
 def _read(home: Path) -> RunResults:
-    results = read_results(home) if home.is_dir() else None
-    if results is None:
-        raise Refused(f"{home} has no results.json: give the directory of a finished run")
-    kind = kind_of(home)
-    if kind != "study":
-        raise Refused(
-            f"{home} holds {kind_name(kind)}, and no run of a study: `pptp run` makes one"
-        )
+    results = read_study_results(home)
     _complete(home, results.config, ("resamples",), "its configuration")
     _complete(home, results.data, ("fingerprint", "name", "examples"), "what it says of data")
     return results
@@ -147,9 +147,9 @@ def _rows(side: str, results: RunResults, attack: str) -> Iterator[dict[str, Any
         }
 
 
-def _curves(home: Path, results: RunResults, attack: str) -> dict[str, tuple[Point, ...]]:
-    """The points of each method, on the draws of their place in the fleet."""
-    points: dict[str, tuple[Point, ...]] = {}
+def _curves(side: str, home: Path, results: RunResults, attack: str) -> dict[Method, Curve]:
+    """The curve of each method, its points on the draws of their place in the fleet."""
+    points: dict[Method, tuple[Point, ...]] = {}
     for row in results.rows:
         if _impossible(row, attack):
             continue
@@ -169,9 +169,11 @@ def _curves(home: Path, results: RunResults, attack: str) -> dict[str, tuple[Poi
             resampling=Bootstrap(models, stored.scores.shape[1], results.config["resamples"]),
         )
         region = None if row.region == "-" else row.region
-        name = method_name(row.recipe, region, row.defence)
-        points[name] = (*points.get(name, ()), found)
-    return points
+        own = Method(method_name(row.recipe, region, row.defence), region is not None)
+        points[own] = (*points.get(own, ()), found)
+    return {
+        own: Curve(f"{own.name} ({side})", found, results.measure) for own, found in points.items()
+    }
 
 
 def _array(path: Path) -> np.ndarray:
@@ -181,22 +183,17 @@ def _array(path: Path) -> np.ndarray:
         raise Refused(f"{path} is lost or damaged ({error}); {AGAIN}") from error
 
 
-def _comparisons(
-    sides: Mapping[str, Mapping[str, tuple[Point, ...]]], measure: Measure, attack: str
-) -> list[dict[str, Any]]:
-    common = [(name, name) for name in sides["a"] if name in sides["b"]]
-    pairs = common or [(one, other) for one in sides["a"] for other in sides["b"]]
-    return [
-        matched_utility(
-            Curve(f"{one} (a)", sides["a"][one], measure),
-            Curve(f"{other} (b)", sides["b"][other], measure),
-            statistic=statistic,
-            attack=_spoken(attack),
-        ).to_json()
-        for statistic in STATISTICS
-        for one, other in pairs
-        if all(statistic in p.strength for p in (*sides["a"][one], *sides["b"][other]))
+def _pairs(sides: Mapping[str, Mapping[Method, Curve]]) -> list[tuple[Curve, Curve]]:
+    a, b = sides["a"], sides["b"]
+    pairs = [(a[own], b[own]) for own in a if own in b] or [
+        (x, y) for x in a.values() for y in b.values()
     ]
+    curves = [part for side in sides.values() for part in side.items()]
+    free = [curve for own, curve in curves if not own.protects]
+    if len(free) < 2:
+        return pairs
+    hull = tuned_rivals(free)
+    return pairs + [(curve, hull) for own, curve in curves if own.protects]
 
 
 def _differences(one: Any, other: Any, path: str = "") -> list[dict[str, Any]]:

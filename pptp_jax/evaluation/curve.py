@@ -51,6 +51,15 @@ class Curve:
                     f"a point of {other.name} has {point.resampling}"
                 )
 
+    def comparable(self, other: "Curve") -> None:
+        """Refuses a curve of other resamples, or of another measure of utility."""
+        self.same_resamples(other)
+        if self.measure != other.measure:
+            raise Refused(
+                f"two curves must have one measure of utility; {self.name} has "
+                f"{self.measure.name}, {other.name} has {other.measure.name}"
+            )
+
     def drawn(self, statistic: str) -> tuple[np.ndarray, np.ndarray]:
         """Strengths and utilities, each (1 + resamples, points); row 0 is the sample itself.
 

@@ -70,6 +70,10 @@ _COMPARISON = {
     **{"differences": [{"strength": NUMBER, **ESTIMATE}], "mean": ESTIMATE, "best": ESTIMATE},
     "*": ANY,
 }
+_MARGIN = {
+    **{"method": TEXT, "recipe": TEXT, "stop": Maybe(WHOLE)},
+    **dict.fromkeys(("strength", "utility", "margin"), ESTIMATE),
+}
 RESULTS = {
     **{"rows": [_ROW], "study?": TEXT, "command?": Maybe(TEXT), "config?": Maybe({"*": ANY})},
     "data?": Maybe({"name?": TEXT, "examples?": WHOLE, "classes?": Maybe(WHOLE), "*": ANY}),
@@ -78,7 +82,7 @@ RESULTS = {
     "precision?": Maybe(TEXT),
     **{"compared?": TEXT, "utility_name?": TEXT, "queries?": [TEXT]},
     "curves?": [{"name": TEXT, "points": [{"label": TEXT, "*": ESTIMATE}]}],
-    **{"comparisons?": [_COMPARISON], "*": ANY},
+    **{"comparisons?": [_COMPARISON], "margins?": [_MARGIN], "*": ANY},
 }
 
 

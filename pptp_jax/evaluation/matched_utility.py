@@ -1,7 +1,7 @@
 """The difference in utility between two curves where an attack achieves the same."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pptp_jax.evaluation.curve import Curve, frontier
 from pptp_jax.evaluation.matched_comparison import MatchedComparison
 from pptp_jax.metrics import UNRESOLVED, Drawn, Estimate
-from pptp_jax.validation import Refused, at_least
+from pptp_jax.validation import at_least
 
 # An interval of fewer resamples would be one of those alone that happen to have an answer.
 LEAST_SHARE = 0.95
@@ -83,25 +83,13 @@ def matched_utility(
         0.5
     """
     at_least(1, count=count)
-    curve_a.same_resamples(curve_b)
-    if curve_a.measure != curve_b.measure:
-        raise Refused(
-            f"two curves must have one measure of utility; {curve_a.name} has "
-            f"{curve_a.measure.name}, {curve_b.name} has {curve_b.measure.name}"
-        )
-    shares, sign = np.linspace(0, 1, count), curve_a.measure.sign
+    curve_a.comparable(curve_b)
+    shares = np.linspace(0, 1, count)
     fixed = None if at is None else np.asarray(at, float)
-    pairs = [
-        (_frontier(*row_a, sign), _frontier(*row_b, sign))
-        for row_a, row_b in zip(
-            zip(*curve_a.drawn(statistic), strict=True),
-            zip(*curve_b.drawn(statistic), strict=True),
-            strict=True,
-        )
-    ]
+    pairs = list(zip(frontiers(curve_a, statistic), frontiers(curve_b, statistic), strict=True))
     rows = [_differences(a, b, shares, fixed) for a, b in pairs]
     strengths, found = rows[0][0], np.array([differences for _, differences in rows])
-    *differences, mean, best = map(_estimate, found.T)
+    *differences, mean, best = map(paired_estimate, found.T)
     whole = pairs[0]
     resolved = np.isfinite(strengths)
     return MatchedComparison(
@@ -118,6 +106,31 @@ def matched_utility(
         resamples=len(rows) - 1,
         overlapping=int(np.isfinite(found[1:, -2]).sum()),
     )
+
+
+def matched_utilities(pairs: Sequence[tuple[Curve, Curve]], *, attack: str) -> list[dict[str, Any]]:
+    """What `matched_utility` finds of every pair, as plain data, by each of `STATISTICS`.
+
+    Args:
+        pairs: the curves; a statistic that a point of the two does not resolve is left out.
+        attack: the attack's name, for the verdicts.
+    """
+    return [
+        matched_utility(a, b, statistic=statistic, attack=attack).to_json()
+        for statistic in STATISTICS
+        for a, b in pairs
+        if all(statistic in own.strength for curve in (a, b) for own in curve.points)
+    ]
+
+
+def frontiers(curve: Curve, statistic: str) -> list[Frontier]:
+    """The frontier of a curve in the sample itself, then in each resample.
+
+    Raises:
+        ValueError: if a point lacks the statistic.
+    """
+    drawn = zip(*curve.drawn(statistic), strict=True)
+    return [_frontier(*row, curve.measure.sign) for row in drawn]
 
 
 def _frontier(strengths: np.ndarray, utilities: np.ndarray, sign: int) -> Frontier:
@@ -160,7 +173,11 @@ def _differences(
     return places, np.array([*taken, mean, best])
 
 
-def _estimate(column: np.ndarray) -> Estimate:
+def paired_estimate(column: Float[np.ndarray, " rows"]) -> Estimate:
+    """A difference in the sample itself and in each resample, as a value with its interval.
+
+    Unresolved where fewer than 95 % of the resamples can tell.
+    """
     if np.isfinite(column[1:]).mean() < LEAST_SHARE:
         return UNRESOLVED
     return Drawn(float(column[0]), column[1:]).estimate()

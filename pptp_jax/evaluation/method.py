@@ -5,6 +5,8 @@ from pptp_jax.training import Recipe
 
 # Plain training, stopped wherever one likes: the control that every method has to beat.
 CONTROL = "early stopping"
+# The hull of all methods that protect no region: what one that protects a region has to beat.
+RIVALS = "tuned rivals"
 _PLAIN = ("undefended", "early_stopped", "annealed")
 
 

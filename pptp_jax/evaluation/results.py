@@ -161,6 +161,8 @@ class RunResults:
         seconds: how long it took.
         curves: of each method, its points.
         comparisons: of methods at equal attack strength.
+        margins: of each setting with a region, by how much it lies above the hull of the methods
+            without one.
         schema: the form of the record.
 
     Examples:
@@ -193,6 +195,7 @@ class RunResults:
     seconds: float | None = None
     curves: tuple[Mapping[str, Any], ...] = ()
     comparisons: tuple[Mapping[str, Any], ...] = ()
+    margins: tuple[Mapping[str, Any], ...] = ()
     schema: int = SCHEMA
 
     @property

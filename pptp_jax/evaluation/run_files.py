@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.evaluation.schema import Damaged
+from pptp_jax.storage.kinds import kind_name, kind_of
 from pptp_jax.validation import Refused
 
 AGAIN = "run the study into this directory again: what it has trained is used again"
@@ -38,6 +39,23 @@ def read_results(directory: Path) -> RunResults | None:
         return None if record is None else RunResults.from_json(record)
     except Damaged as error:
         raise Refused(f"{path} is damaged ({error}); {AGAIN}") from error
+
+
+def read_study_results(directory: Path) -> RunResults:
+    """The results of a finished run of a study.
+
+    Raises:
+        ValueError: if the directory holds none, or one that is damaged or of another kind.
+    """
+    results = read_results(directory) if directory.is_dir() else None
+    if results is None:
+        raise Refused(f"{directory} has no results.json: give the directory of a finished run")
+    kind = kind_of(directory)
+    if kind != "study":
+        raise Refused(
+            f"{directory} holds {kind_name(kind)}, and no run of a study: `pptp run` makes one"
+        )
+    return results
 
 
 def read_risk_map(directory: Path) -> dict[str, Any] | None:

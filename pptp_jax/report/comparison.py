@@ -9,8 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.evaluation.measure import POINTS
+from pptp_jax.evaluation.method import RIVALS
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
+
+RIVALS_EXPLAINED = (
+    f"The {RIVALS} are all methods that protect no region, as one curve. Its hull is made on the "
+    "fleets that it is measured on, which favours them."
+)
 
 
 def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
@@ -45,20 +51,22 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
             found["b"],
             attack,
             *ends,
-            *_cells(found["mean"], 100 if gain == POINTS else 1),
+            *gain_cells(found["mean"], gain),
         )
     text = StringIO()
     Console(file=text, width=200, color_system=None).print(table, markup=False)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     areas = [found["verdict"] for found in comparisons if found["statistic"] == "auc"]
-    return "\n".join([*lines, *areas])
+    hull = [RIVALS_EXPLAINED] if any(found["b"] == RIVALS for found in comparisons) else []
+    return "\n".join([*lines, *hull, *areas])
 
 
-def _cells(estimate: Estimate, scale: int) -> tuple[str, str]:
+def gain_cells(estimate: Estimate, gain: str) -> tuple[str, str]:
+    """A difference in utility and its interval, in the unit that `Measure.gain` names."""
     value, low, high = estimate
     if value is None or low is None or high is None:
         return "n/a", "n/a"
-    digits = 1 if scale > 1 else 3
+    scale, digits = (100, 1) if gain == POINTS else (1, 3)
     # Adding 0 takes the sign off a rounded zero.
     shown, *ends = (f"{round(scale * x, digits) + 0.0:+.{digits}f}" for x in (value, low, high))
     return shown, f"[{', '.join(ends)}]"

@@ -45,7 +45,10 @@ def render_readme(manifest: Mapping[str, Any]) -> str:
         f"{manifest['models']} models a recipe, trained on {data['name']} "
         f"({data['examples']} examples{classes}) and attacked by membership inference, by pptp_jax."
     )
-    after = "`pptp compare DIR DIR` compares two runs."
+    after = (
+        "`pptp compare DIR DIR` compares two runs. `pptp choose DIR` says which setting with a "
+        "region to take to a fleet of another seed."
+    )
     again = taken_up(manifest["command"], "pptp_jax.study.run")
     return readme(f"A run of the study {manifest['study']}", what, again, after, files=FILES)
 

@@ -25,7 +25,7 @@ from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.storage.record import describe
-from pptp_jax.study.comparisons import comparisons, curves
+from pptp_jax.study.comparisons import comparisons, curves, margins_of_settings, settings
 from pptp_jax.study.config import Study
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.robustness_accuracy import robustness
@@ -137,12 +137,14 @@ def _run(
             "predicted_bytes": predicted_bytes(out / home),
         }
         rows.append(replace(found, **typed(told)))
-    drawn = curves(study, list(zip(study.recipes, trained, strict=True)), membership)
+    reached = settings(study, list(zip(study.recipes, trained, strict=True)), membership)
+    drawn = curves(study, reached)
     found_of_all = {
         "seconds": round(time.monotonic() - began, 1),
         "compared": study.compared,
         "curves": [curve.to_json() for curve in drawn],
         "comparisons": comparisons(study, drawn),
+        "margins": margins_of_settings(study, reached),
     }
     results = RunResults(rows=tuple(rows), **typed(manifest | found_of_all)).to_json()
     # It vouches for all that lies beside it.

@@ -31,12 +31,14 @@ def test_methods_are_compared_at_equal_strength(runs: Path) -> None:
     assert pairs == {
         ("early stopping (a)", "early stopping (b)"),
         ("freeze stem (a)", "freeze stem (b)"),
+        ("freeze stem (a)", "tuned rivals"),
+        ("freeze stem (b)", "tuned rivals"),
     }
     # Of one point, so the best accuracies differ as the rows do.
     [pair] = [
         pair
         for pair in found["comparisons"]
-        if pair["a"] == "freeze stem (a)" and pair["statistic"] == "auc"
+        if (pair["b"], pair["statistic"]) == ("freeze stem (b)", "auc")
     ]
     accuracy = {
         row["run"]: row["utility"]["value"]
@@ -48,6 +50,26 @@ def test_methods_are_compared_at_equal_strength(runs: Path) -> None:
     assert [ends[0] for ends in pair["ranges"]] == pytest.approx([aucs["a"], aucs["b"]])
     shown = pptp("compare", runs / "a", runs / "b").stdout
     assert "model.hidden" in shown and "[16]" in shown and pair["verdict"] in shown
+
+
+def test_the_rivals_are_those_of_both_runs(runs: Path) -> None:
+    found = json.loads(pptp("compare", runs / "a", runs / "b", "--json").stdout)
+    plain = [row for row in found["rows"] if row["slug"] == "undefended_1"]
+    assert [row["run"] for row in plain] == ["a", "b"]
+    best = max(row["utility"]["value"] for row in plain)
+    weakest = min(row["auc"]["value"] for row in plain)
+    against = [
+        p for p in found["comparisons"] if (p["b"], p["statistic"]) == ("tuned rivals", "auc")
+    ]
+    for pair, side in zip(against, "ab", strict=True):
+        [own] = [r for r in found["rows"] if "freeze" in r["slug"] and r["run"] == side]
+        assert pair["best"]["value"] == pytest.approx(own["utility"]["value"] - best)
+        assert pair["ranges"][1][0] == pytest.approx(weakest)
+
+
+def test_the_settings_of_a_run_are_ranked(runs: Path) -> None:
+    found = json.loads(pptp("choose", runs / "a", "--json").stdout)
+    assert [own["recipe"] for own in found["ranking"]] == ["freeze_1+1_stem"]
 
 
 def test_other_members_are_put_beside_each_other(runs: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pptp_jax.evaluation import RunResults
 from pptp_jax.report import draw_curves, render_comparison
+from pptp_jax.report.page.sentences import caveats
 
 
 def plain(name: str, *places: tuple[float, float]) -> dict[str, object]:
@@ -66,3 +68,9 @@ def test_the_table_tells_the_mean_and_what_cannot_be_told() -> None:
     assert rows[0] == ["x", "y", "LiRA", "auc", "0.600", "0.700", "+4.2", "[-0.1,", "+5.0]"]
     assert rows[1] == ["x", "y", "LiRA", "auc", "-", "-", "n/a", "n/a"]
     assert text.endswith("It [is] so.\nIt [is] so.")
+    assert "favours them" not in text
+    hull = [pair | {"b": "tuned rivals", "common": [0.6, 0.7], "mean": known}]
+    explained = "which favours them.\nIt [is] so."
+    assert render_comparison(hull).endswith(explained)
+    told = caveats({"results": RunResults(rows=(), comparisons=tuple(hull)), "histograms": {}})
+    assert told[-1].endswith("which favours them.")

@@ -14,7 +14,7 @@ from pptp_jax.metrics import auc, roc
 from pptp_jax.models import mlp
 from pptp_jax.objectives import RelaxLoss
 from pptp_jax.study import Study, run
-from pptp_jax.study.comparisons import CONTROL, method
+from pptp_jax.study.comparisons import CONTROL, RIVALS, method
 from pptp_jax.training import (
     Ensemble,
     Progress,
@@ -111,11 +111,47 @@ def test_pairs_are_those_that_test_the_claim(results) -> None:
         ("whole network (relaxloss)", CONTROL),
         ("split stem (relaxloss)", "whole network (relaxloss)"),
         ("split stem (relaxloss)", CONTROL),
+        ("split stem (relaxloss)", RIVALS),
         ("freeze stem", CONTROL),
+        ("freeze stem", RIVALS),
         ("selena (distillation)", CONTROL),
     ]
     for pair in results["comparisons"]:
         assert pair["a"] in pair["verdict"] and pair["b"] in pair["verdict"]
+
+
+def test_the_hull_is_made_of_every_recipe_without_a_region(results) -> None:
+    """At its best it is as good as the best of its points, and it reaches from the weakest on."""
+    free = (CONTROL, "whole network (relaxloss)", "selena (distillation)")
+    points = [p for curve in results["curves"] if curve["name"] in free for p in curve["points"]]
+    own = [
+        p for curve in results["curves"] if curve["name"] == "freeze stem" for p in curve["points"]
+    ]
+    best = [max(p["utility"]["value"] for p in some) for some in (own, points)]
+    weakest = min(p["auc"]["value"] for p in points)
+    [found] = [
+        pair
+        for pair in results["comparisons"]
+        if (pair["a"], pair["b"], pair["statistic"]) == ("freeze stem", RIVALS, "auc")
+    ]
+    assert found["best"]["value"] == pytest.approx(best[0] - best[1])
+    assert found["ranges"][1][0] == pytest.approx(weakest)
+
+
+def test_each_setting_with_a_region_has_a_margin(results) -> None:
+    settings = [(own["recipe"], own["stop"]) for own in results["margins"]]
+    assert settings == [
+        (slug, stop)
+        for slug in ("split_3_stem_relaxloss_1", "freeze_1+2_stem")
+        for stop in (1, 2, None)
+    ]
+
+
+def test_one_method_without_a_region_is_no_hull(tmp_path: Path) -> None:
+    few = replace(STUDY, recipes=(STUDY.recipes[0], STUDY.recipes[4]), trajectory=())
+    found = run(few, tmp_path)
+    assert {pair["b"] for pair in found["comparisons"]} == {CONTROL}
+    assert [own["recipe"] for own in found["margins"]] == ["freeze_1+2_stem"]
 
 
 def test_what_is_set_aside_is_nobodys_member_and_not_evaluated(done: Path) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pptp_jax.evaluation.method import RIVALS
 from pptp_jax.evaluation.results import RecipeResult, RunResults
+from pptp_jax.report.comparison import RIVALS_EXPLAINED
 from pptp_jax.report.page.words import attack_name, interval, number, rate, recipe_name
 
 
@@ -141,6 +143,8 @@ def caveats(found: Mapping[str, Any]) -> list[str]:
             "Comparisons choose the best settings of both methods on the examples that they are "
             "measured on, which flatters a method with many settings."
         )
+    if any(pair["b"] == RIVALS for pair in results.comparisons):
+        told.append(RIVALS_EXPLAINED)
     return told
 
 
