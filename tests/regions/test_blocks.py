@@ -129,7 +129,11 @@ def test_a_part_that_is_a_block_makes_the_map_of_the_block() -> None:
     [
         ("mpl", [Block("mlp", "x")], "'mpl' is unknown; did you mean 'mlp'"),
         ("stem", [Block("mlp", "x")], "'stem' is none of the model's 0 blocks"),
-        ({"a": ["mlp"], "b": ["mlp"]}, [Block("mlp", "x")], "'mlp' would be in the regions a and b"),
+        (
+            {"a": ["mlp"], "b": ["mlp"]},
+            [Block("mlp", "x")],
+            "'mlp' would be in the regions a and b",
+        ),
     ],
 )
 def test_parts_alone(region: Region, parts: list[Block], message: str) -> None:
