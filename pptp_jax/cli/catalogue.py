@@ -9,13 +9,13 @@ from pptp_jax import data, objectives, training
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.models import BUILDERS
 from pptp_jax.objectives import Objective
-from pptp_jax.regions import PRESETS
+from pptp_jax.regions import PARTS, PRESETS
 from pptp_jax.tasks import TASKS
 from pptp_jax.training import Recipe
 
 
 def catalogue() -> dict[str, list[dict[str, Any]]]:
-    """Recipes, objectives, attacks, models, tasks, data and region presets, each with its name.
+    """Recipes, objectives, attacks, models, tasks, data and words for regions, each with its name.
 
     Examples:
         >>> known = catalogue()
@@ -71,7 +71,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
         "models": [_described(thing, arguments=_parameters(thing)) for thing in BUILDERS.values()],
         "tasks": [_described(type(t), arguments=_parameters(type(t))) for t in TASKS],
         "data": [_described(thing, arguments=_parameters(thing)) for thing in sources],
-        "regions": [{"name": name, "what": what} for name, what in PRESETS.items()],
+        "regions": [{"name": name, "what": what} for name, what in {**PRESETS, **PARTS}.items()],
     }
 
 

@@ -14,7 +14,7 @@ SECTIONS = ("recipes", "objectives", "attacks", "models", "tasks", "data", "regi
 @click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
 @json_option
 def list_(sections: tuple[str, ...], as_json: bool) -> None:
-    """List what there is: recipes, objectives, attacks, models, tasks, data, region presets.
+    """List what there is: recipes, objectives, attacks, models, tasks, data, words for regions.
 
     With names of SECTIONS only those.
     """

@@ -14,6 +14,7 @@ def from_linen(
     module: nn.Module,
     blocks: Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
+    parts: Mapping[str, str] | None = None,
 ) -> Model:
     """A model from a Linen module whose `__call__` takes `(x, *, train)`.
 
@@ -25,6 +26,7 @@ def from_linen(
             `learns(train, name)` for each of its blocks.
         blocks: the names of its submodules in forward order, each one block.
         config: what the model is, as plain data.
+        parts: by name, the pattern that a part's parameters match: `{"mlp": ".*/mlp/.*"}`.
 
     Returns:
         The model. Its `apply` raises a ValueError if `train` names what is no block.
@@ -80,6 +82,7 @@ def from_linen(
         dict(config or {}),
         statistics,
         features,
+        parts=tuple(Block(*part) for part in (parts or {}).items()),
     )
 
 

@@ -16,7 +16,7 @@ Mode = bool | tuple[str, ...]
 # The fields of a model that are given its shared weights, and those that two models of one compiled
 # program have in common besides.
 _FUNCTIONS = ("init", "apply", "statistics", "features")
-_STATIC = ("blocks", "task", "precision")
+_STATIC = ("blocks", "parts", "task", "precision")
 
 
 class Variables(NamedTuple):
@@ -72,6 +72,8 @@ class Model:
             and returns the state that it was given.
         blocks: the architectural units in forward order; needed only for region presets and for a
             training mode of part of the network.
+        parts: what else regions may name, such as a sublayer of all blocks (`mlp`): a word and the
+            pattern of its parameters' paths. They may overlap with each other and with blocks.
         config: what the model is, as plain data, for the record; of our own models the name of the
             function that builds them, and its arguments.
         statistics: `statistics(params, state, x) -> state`, the state with the running statistics
@@ -124,6 +126,7 @@ class Model:
     task: Task = Classification()  # noqa: RUF009 - frozen
     shared: Any = ()
     precision: Precision = "float32"
+    parts: tuple[Block, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.shared, tuple) and not self.shared:

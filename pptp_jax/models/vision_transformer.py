@@ -140,7 +140,8 @@ def vit(
 
     Returns:
         A model for inputs (batch, height, width, channels) with the blocks `patch_embed`, `stage1`
-        ... and `head`, which has the last norm.
+        ... and `head`, which has the last norm, and the parts `embed`, `attention` and `mlp`, of
+        which the last two have no norms.
 
     Raises:
         ValueError: if a number is out of range, there is no stage, or the heads do not divide the
@@ -173,4 +174,9 @@ def vit(
     }
     module = _ViT(num_classes, patch, width, tuple(depths), heads, mlp, dropout, remat)
     names = [f"stage{i}" for i in range(1, len(depths) + 1)]
-    return from_linen(module, ["patch_embed", *names, "head"], config)
+    parts = {
+        "embed": "patch_embed/.*",
+        "attention": ".*/attention/.*",
+        "mlp": ".*/dense[12]/.*",
+    }
+    return from_linen(module, ["patch_embed", *names, "head"], config, parts)

@@ -7,7 +7,6 @@ boolean masks. Transforms take either.
 
 from pptp_jax.regions.blocks import (
     GENERAL,
-    PRESETS,
     PROTECT,
     Region,
     asks_for_auto,
@@ -25,9 +24,11 @@ from pptp_jax.regions.rules import Block, glob
 from pptp_jax.regions.sizes import Size, sizes
 from pptp_jax.regions.top_weights import top_weights
 from pptp_jax.regions.weight_map import WeightMap
+from pptp_jax.regions.words import PARTS, PRESETS
 
 __all__ = [
     "GENERAL",
+    "PARTS",
     "PRESETS",
     "PROTECT",
     "Block",

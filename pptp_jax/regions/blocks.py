@@ -1,43 +1,38 @@
-"""Region maps from the blocks of a network."""
+"""Region maps from the blocks and parts of a network."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from pptp_jax.regions.region_map import RegionMap
 from pptp_jax.regions.rules import Block
-from pptp_jax.validation import Refused, not_negative, one_of, several
+from pptp_jax.regions.words import named
+from pptp_jax.validation import Refused, not_negative, several
 
 PROTECT = "protect"
 GENERAL = "general"
 
-# `auto` is a preset too, but which blocks it means is found by measuring a fleet.
-PRESETS = {
-    "stem": "the first block",
-    "shallow": "the first half of the blocks, the middle one included",
-    "deep": "the other half",
-    "head": "the last block",
-    "auto": "the blocks that a risk map finds",
-}
-
 Region = str | Sequence[str] | Mapping[str, Sequence[str]] | RegionMap
 
 
-def protect(region: Region, blocks: Sequence[Block]) -> RegionMap:
-    """The region map that protects some blocks of a network and leaves the rest `general`.
+def protect(region: Region, blocks: Sequence[Block], parts: Sequence[Block] = ()) -> RegionMap:
+    """The region map that protects some of a network and leaves the rest `general`.
 
     Args:
-        region: a preset (`stem`: the first block; `shallow`: the first half of the blocks, the
-            middle one included; `deep`: the others; `head`: the last), a block's name, or either
-            after the word `not`, for all other blocks (`not stem`); a sequence of blocks' names;
-            several regions, as blocks' names by label; or a finished region map, which is returned
-            as it is.
+        region: a word: a preset (`stem`: the first block; `shallow`: the first half of the blocks,
+            the middle one included; `deep`: the others; `head`: the last), a span of blocks,
+            counted from 0 (`blocks[1:3]`), the name of a block or of a part (`mlp`); a word after
+            `not`, for all that it does not mean (`not stem`); a sequence of words, for all that
+            any of them means; several regions, as words by label, of which the first has what
+            parts and blocks share; or a finished region map, which is returned as it is.
         blocks: the network's blocks in forward order.
+        parts: what else has a name in the network, such as the sublayers of all blocks.
 
     Returns:
         A region map with the labels `protect`, or those given, and `general`.
 
     Raises:
-        ValueError: if a name is neither a preset nor a block, a block is in two regions, there are
-            no blocks, or no block would be left `general`.
+        ValueError: if a word means nothing, a block or part is in two regions, there are neither
+            blocks nor parts, or no block would be left `general`.
 
     Examples:
         >>> blocks = [Block("stem", "stem/.*"), Block("stage1", "s/.*"), Block("head", "head/.*")]
@@ -47,30 +42,63 @@ def protect(region: Region, blocks: Sequence[Block]) -> RegionMap:
         (('stem/.*', 'general'), ('s/.*', 'protect'), ('head/.*', 'protect'))
         >>> protect({"first": ["stem"], "then": ["stage1"]}, blocks).rules
         (('stem/.*', 'first'), ('s/.*', 'then'), ('head/.*', 'general'))
+        >>> protect(("mlp", "blocks[:1]"), blocks, parts=[Block("mlp", ".*/mlp/.*")]).rules
+        (('(?:.*/mlp/.*)|(?:stem/.*)', 'protect'), ('.*', 'general'))
     """
     if isinstance(region, RegionMap):
         return region
-    if not blocks:
+    if not blocks and not parts:
         raise Refused(
             f"region {region!r} names blocks, but the model has none: "
             "give Model(..., blocks=...) in forward order, or a RegionMap"
         )
-    order = [block.name for block in blocks]
-    named = region if isinstance(region, Mapping) else {PROTECT: _blocks(region, order)}
-    labels: dict[str, str] = {}
-    for label, names in named.items():
-        several(**{f"region {label!r}": names})
-        for name in names:
-            one_of(order, region=name)
-            if name in labels:
-                raise Refused(f"block {name!r} would be in the regions {labels[name]} and {label}")
-            labels[name] = label
-    if not labels or set(labels) == set(order) or not all(named.values()):
+    if asks_for_auto(region):
         raise Refused(
-            f"region {region!r} would protect {len(labels)} of the {len(order)} blocks "
-            f"{', '.join(order)}; a region map needs a block on either side"
+            f"region {region!r} is found by measuring, as `pptp run` does it; elsewhere give the "
+            "blocks of pptp_jax.locate.choose(risk_map, budget)"
         )
-    return RegionMap.from_rules([(block, labels.get(block.name, GENERAL)) for block in blocks])
+    if isinstance(region, str) and region.startswith("not "):
+        other = protect(region.removeprefix("not "), blocks, parts)
+        swapped = {PROTECT: GENERAL, GENERAL: PROTECT}
+        return RegionMap(tuple((rule, swapped[label]) for rule, label in other.rules))
+    words = region if isinstance(region, Mapping) else {PROTECT: _several(region)}
+    labels = _labels(words, blocks, parts)
+    patterns = [block.pattern for block in blocks]
+    if not labels or set(labels) == set(patterns) or not all(words.values()):
+        raise Refused(
+            f"region {region!r} would protect {len(labels)} of the {len(blocks)} blocks "
+            f"{', '.join(block.name for block in blocks)}; "
+            "a region map needs a block on either side"
+        )
+    if set(labels) < set(patterns):
+        return RegionMap.from_rules([(own, labels.get(own, GENERAL)) for own in patterns])
+    # One rule a label: of several, one whose parameters the others have would be idle.
+    by_label: dict[str, list[str]] = {}
+    for pattern, label in labels.items():
+        by_label.setdefault(label, []).append(f"(?:{pattern})")
+    rules = [("|".join(own), label) for label, own in by_label.items()]
+    return RegionMap.from_rules([*rules, (".*", GENERAL)])
+
+
+def _several(region: str | Sequence[str]) -> Sequence[str]:
+    if isinstance(region, str):
+        return (region,)
+    several(region=region)
+    return region
+
+
+def _labels(
+    words: Mapping[str, Sequence[str]], blocks: Sequence[Block], parts: Sequence[Block]
+) -> dict[str, str]:
+    """The label of each pattern that is meant."""
+    labels: dict[str, str] = {}
+    for label, own in words.items():
+        several(**{f"region {label!r}": own})
+        for block in chain.from_iterable(named(word, blocks, parts) for word in own):
+            if labels.setdefault(block.pattern, label) != label:
+                first = labels[block.pattern]
+                raise Refused(f"block {block.name!r} would be in the regions {first} and {label}")
+    return labels
 
 
 def asks_for_auto(region: Region | None) -> bool:
@@ -97,24 +125,6 @@ def region_name(region: Region | None) -> str:
     if isinstance(region, Mapping):
         return "+".join(f"{'+'.join(names)}@{label}" for label, names in region.items())
     return region if isinstance(region, str) else "+".join(region)
-
-
-def _blocks(region: str | Sequence[str], order: Sequence[str]) -> list[str]:
-    """The names of the blocks that a region means."""
-    if not isinstance(region, str):
-        several(region=region)
-        return list(region)
-    half = (len(order) + 1) // 2
-    presets = {"stem": order[:1], "shallow": order[:half], "deep": order[half:], "head": order[-1:]}
-    if asks_for_auto(region):
-        raise Refused(
-            f"region {region!r} is found by measuring, as `pptp run` does it; elsewhere give the "
-            "blocks of pptp_jax.locate.choose(risk_map, budget)"
-        )
-    name = region.removeprefix("not ")
-    one_of(dict.fromkeys([*presets, *order]), region=name)
-    chosen = presets.get(name, [name])
-    return [block for block in order if (block in chosen) == (name == region)]
 
 
 def by_depth(cuts: Sequence[tuple[float, str]], blocks: Sequence[Block]) -> RegionMap:

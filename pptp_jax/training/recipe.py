@@ -21,8 +21,8 @@ class Recipe:
     Attributes:
         name: the method's name, such as `split`.
         phases: what happens, in order.
-        region: what is protected: a preset, blocks' names, blocks' names by region, or a region
-            map; None if the phases know no regions.
+        region: what is protected, as `pptp_jax.regions.protect` takes it; None if the phases know
+            no regions.
         defence: the defence objective's name; `none` without one.
         strength: the defence objective's strength; None without one.
         release: what the trained network answers in place of its logits; None releases them.
@@ -117,7 +117,8 @@ class Recipe:
             parts = [*parts, f"{self.strength:g}"]
         if self.release is not None:
             parts = [*parts, self.release.name]
-        return "_".join(map(str, parts)).replace(" ", "-")
+        name = "_".join(map(str, parts)).replace(" ", "-")
+        return name.translate(str.maketrans({"[": "", "]": "", ":": "-"}))
 
     def transforms(
         self,
@@ -160,7 +161,7 @@ class Recipe:
         """
         if self.region is None:
             return None
-        regions = protect(self.region, model.blocks)
+        regions = protect(self.region, model.blocks, model.parts)
         for phase in self.phases:
             named = {*phase.named} - {*phase.by_region}
             for label in sorted(named):

@@ -9,7 +9,7 @@ from pptp_jax.attacks import ATTACKS
 from pptp_jax.cli.catalogue import catalogue
 from pptp_jax.cli.list import SECTIONS
 from pptp_jax.models import BUILDERS
-from pptp_jax.regions import PRESETS
+from pptp_jax.regions import PARTS, PRESETS
 
 
 def test_everything_is_listed() -> None:
@@ -17,7 +17,7 @@ def test_everything_is_listed() -> None:
     assert tuple(known) == SECTIONS == tuple(catalogue())
     names = {section: [entry["name"] for entry in entries] for section, entries in known.items()}
     assert names["attacks"] == list(ATTACKS) and names["models"] == list(BUILDERS)
-    assert names["regions"] == list(PRESETS) and names["data"] == ["Digits", "Npz", "Tfds"]
+    assert names["regions"] == [*PRESETS, *PARTS] and names["data"] == ["Digits", "Npz", "Tfds"]
     assert names["tasks"] == ["Classification", "Regression"]
     # What else is public there is not of their kind.
     others = {"Context", "Objective", "PLAIN", "Reference"}

@@ -9,14 +9,23 @@ import numpy as np
 import pytest
 from filling import filled
 
-from pptp_jax.models import from_linen, resnet8, resnet9, resnet18, vgg11_bn, vit, wrn28
+from pptp_jax.models import (
+    from_linen,
+    resnet8,
+    resnet9,
+    resnet18,
+    standardized,
+    vgg11_bn,
+    vit,
+    wrn28,
+)
 from pptp_jax.models.fast_resnet import FastResNet
 from pptp_jax.models.normalization import groups
 from pptp_jax.models.resnet import ResNet
 from pptp_jax.models.vgg import VGG
 from pptp_jax.models.vision_transformer import _PatchEmbed
 from pptp_jax.models.wide_resnet import WideResNet
-from pptp_jax.regions import RegionMap, protect
+from pptp_jax.regions import PARTS, RegionMap, protect, sizes
 
 NORM = 2  # parameters a channel: a scale and a bias
 
@@ -186,6 +195,24 @@ def test_patches_are_cut_in_reading_order() -> None:
     params["patches"]["kernel"] = params["patches"]["kernel"].at[0].set(1.0)
     tokens = _PatchEmbed(2, 4, 0.0).apply({"params": params}, x, train=False)
     np.testing.assert_array_equal(tokens[0, :, 0], [0, 2, 4, 6, 16, 18, 20, 22])
+
+
+def test_the_parts_of_a_transformer_have_the_published_counts() -> None:
+    width, hidden, depth = 8, 12, 3
+    model = standardized(vit(2, width=width, depths=(2, 1), heads=2, mlp=hidden), [0.5], [0.2])
+    params = model.shapes(jnp.ones((1, 8, 8, 1))).params
+    counts = {
+        part.name: sizes(protect(part.name, model.blocks, model.parts), params)[
+            "protect"
+        ].parameters
+        for part in model.parts
+    }
+    assert counts == {
+        "embed": (16 + 1) * width + 4 * width,
+        "attention": depth * 4 * (width + 1) * width,  # queries, keys, values and what joins them
+        "mlp": depth * ((width + 1) * hidden + (hidden + 1) * width),
+    }
+    assert set(counts) <= set(PARTS)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,8 @@ def test_the_model_is_built_anew() -> None:
 def test_a_record_of_a_model_builds_it(model: Model) -> None:
     arguments = {key: value for key, value in model.config.items() if key != "name"}
     again = BUILDERS[model.config["name"]](**arguments)
-    assert again.config == model.config and again.blocks == model.blocks
+    assert again.config == model.config
+    assert (again.blocks, again.parts) == (model.blocks, model.parts)
 
 
 def test_recipes_by_name_and_by_slug() -> None:
@@ -79,6 +80,7 @@ def test_recipes_by_name_and_by_slug() -> None:
     assert second.slug == "freeze_2+3_stem"
     [*_, split] = change("recipes.split_2_head_relaxloss_1.region=stem").recipes
     assert split.slug == "split_2_stem_relaxloss_1"
+    assert change("recipes.freeze.region=blocks[:1]").recipes[1].slug == "freeze_1+1_blocks-1"
     twice = change("recipes.undefended.epochs=1", "recipes.undefended_1.epochs=4")
     assert twice.recipes[0].slug == "undefended_4"
 
