@@ -9,7 +9,7 @@ from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
 from pptp_jax.models.pooling import max_pool2x2
 from pptp_jax.models.rematerialization import call
-from pptp_jax.validation import Refused, at_least, one_of
+from pptp_jax.validation import Refused, at_least, fraction, one_of
 
 _STAGES = ("stage1", "stage2", "stage3")
 _SMALLEST = 2 ** len(_STAGES)  # each stage halves height and width
@@ -40,12 +40,14 @@ class FastResNet(nn.Module):
         num_classes: the number of outputs.
         norm: `batch` or `group`.
         remat: whether stages are computed anew for the backward pass.
+        dropout: the share of the last stage's maps that is dropped in training.
     """
 
     width: int
     num_classes: int
     norm: str
     remat: bool = False
+    dropout: float = 0.0
 
     @nn.compact
     def __call__(
@@ -65,12 +67,18 @@ class FastResNet(nn.Module):
         while min(x.shape[1:3]) > 1:
             x = max_pool2x2(x)
         x = jnp.mean(x, axis=(1, 2))  # of one pixel; of a row, where an image is no square
+        # To drop a map is to drop its largest value.
+        x = nn.Dropout(self.dropout, deterministic=not learns(train, _STAGES[-1]))(x)
         # Scaled before the layer, so that the features of the block `head` are the logits.
         return nn.Dense(self.num_classes, use_bias=False, name="head")(_LOGIT_SCALE * x)
 
 
 def resnet9(
-    num_classes: int = 10, width: int = 64, norm: str = "batch", remat: bool = False
+    num_classes: int = 10,
+    width: int = 64,
+    norm: str = "batch",
+    remat: bool = False,
+    dropout: float = 0.0,
 ) -> Model:
     """ResNet-9: eight 3×3 convolutions with a norm, two of them pairs with a shortcut.
 
@@ -88,18 +96,21 @@ def resnet9(
         norm: `batch`, or `group` for private training.
         remat: whether each stage is computed anew for the backward pass, for less memory and up to
             a third more time.
+        dropout: the share of the maps of `stage3` that is dropped in training, for each example
+            by itself, before the last max-pooling; the others are scaled up.
 
     Returns:
         A model for inputs (batch, height, width, channels) of at least 8×8, with the blocks `stem`,
         `stage1` to `stage3` and `head`.
 
     Raises:
-        ValueError: if there are fewer than two classes, the width is below one or the norm is
-            unknown; from the model, if the images are too small.
+        ValueError: if there are fewer than two classes, the width is below one, the norm is unknown
+            or the dropout is no fraction; from the model, if the images are too small.
 
     References:
         Page, "How to Train Your ResNet", 2018, https://myrtle.ai/learn/how-to-train-your-resnet
-        (the network of its fourth part)
+        (the network of its fourth part); Tompson et al., "Efficient Object Localization Using
+        Convolutional Networks", 2015, https://arxiv.org/abs/1411.4280 (dropout of maps)
 
     Examples:
         >>> [block.name for block in resnet9(num_classes=10).blocks]
@@ -108,12 +119,14 @@ def resnet9(
     at_least(2, num_classes=num_classes)
     at_least(1, width=width)
     one_of(NORMS, norm=norm)
+    fraction(dropout=dropout)
     config = {
         "name": "resnet9",
         "num_classes": num_classes,
         "width": width,
         "norm": norm,
         "remat": remat,
+        "dropout": dropout,
     }
-    module = FastResNet(width, num_classes, norm, remat)
+    module = FastResNet(width, num_classes, norm, remat, dropout)
     return from_linen(module, ["stem", *_STAGES, "head"], config)

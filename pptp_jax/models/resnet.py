@@ -8,7 +8,7 @@ from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
 from pptp_jax.models.rematerialization import call
-from pptp_jax.validation import at_least, one_of
+from pptp_jax.validation import at_least, fraction, one_of
 
 
 class _BasicBlock(nn.Module):
@@ -55,6 +55,7 @@ class ResNet(nn.Module):
         num_classes: the number of outputs.
         norm: `batch` or `group`.
         remat: whether blocks are computed anew for the backward pass.
+        dropout: the share of the last stage's maps that is dropped in training.
     """
 
     widths: tuple[int, ...]
@@ -62,6 +63,7 @@ class ResNet(nn.Module):
     num_classes: int
     norm: str
     remat: bool = False
+    dropout: float = 0.0
 
     @nn.compact
     def __call__(
@@ -74,7 +76,9 @@ class ResNet(nn.Module):
             stride, name = (1 if i == 1 else 2), f"stage{i}"
             stage = _Stage(width, stride, self.depth, self.norm, self.remat, name=name)
             x = stage(x, train=learns(train, name))
-        return nn.Dense(self.num_classes, name="head")(jnp.mean(x, axis=(1, 2)))
+        # To drop a map is to drop its mean.
+        drop = nn.Dropout(self.dropout, deterministic=not learns(train, name))
+        return nn.Dense(self.num_classes, name="head")(drop(jnp.mean(x, axis=(1, 2))))
 
 
 def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) -> Model:
@@ -109,7 +113,11 @@ def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) ->
 
 
 def resnet8(
-    num_classes: int = 10, width: int = 16, norm: str = "batch", remat: bool = False
+    num_classes: int = 10,
+    width: int = 16,
+    norm: str = "batch",
+    remat: bool = False,
+    dropout: float = 0.0,
 ) -> Model:
     """A ResNet-8 of CIFAR: a 3×3 stem of stride 1 and three stages of one basic block.
 
@@ -127,30 +135,35 @@ def resnet8(
         norm: `batch`, or `group` for private training.
         remat: whether each basic block is computed anew for the backward pass, for less memory and
             up to a third more time.
+        dropout: the share of the maps of `stage3` that is dropped in training, for each example
+            by itself, before the average; the others are scaled up.
 
     Returns:
         A model for inputs (batch, height, width, channels) with the blocks `stem`, `stage1` to
         `stage3` and `head`.
 
     Raises:
-        ValueError: if there are fewer than two classes, the width is below one or the norm is
-            unknown.
+        ValueError: if there are fewer than two classes, the width is below one, the norm is unknown
+            or the dropout is no fraction.
 
     References:
         He et al., "Deep Residual Learning for Image Recognition", 2015,
         https://arxiv.org/abs/1512.03385; Banbury et al., "MLPerf Tiny Benchmark", 2021,
-        https://arxiv.org/abs/2106.07597
+        https://arxiv.org/abs/2106.07597; Tompson et al., "Efficient Object Localization Using
+        Convolutional Networks", 2015, https://arxiv.org/abs/1411.4280 (dropout of maps)
 
     Examples:
         >>> [block.name for block in resnet8(num_classes=10).blocks]
         ['stem', 'stage1', 'stage2', 'stage3', 'head']
     """
     at_least(1, width=width)
+    fraction(dropout=dropout)
     widths = (width, 2 * width, 4 * width)
-    return _model("resnet8", ResNet(widths, 1, num_classes, norm, remat), width=width)
+    module = ResNet(widths, 1, num_classes, norm, remat, dropout)
+    return _model("resnet8", module, width=width, dropout=dropout)
 
 
-def _model(name: str, module: ResNet, **arguments: int) -> Model:
+def _model(name: str, module: ResNet, **arguments: int | float) -> Model:
     """The model of a network, once its numbers are checked."""
     at_least(2, num_classes=module.num_classes)
     one_of(NORMS, norm=module.norm)

@@ -7,6 +7,7 @@ from pptp_jax.objectives.crl import CRL
 from pptp_jax.objectives.distillation import Distillation
 from pptp_jax.objectives.hamp import HAMP
 from pptp_jax.objectives.label_smoothing import LabelSmoothing
+from pptp_jax.objectives.mixup import Mixup
 from pptp_jax.objectives.mixup_mmd import MixupMMD
 from pptp_jax.objectives.objective import PLAIN, Context, Objective, Reference
 from pptp_jax.objectives.relaxloss import RelaxLoss
@@ -22,6 +23,7 @@ __all__ = [
     "Context",
     "Distillation",
     "LabelSmoothing",
+    "Mixup",
     "MixupMMD",
     "Objective",
     "Reference",

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
+from pptp_jax.objectives.mixup import mixed
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
 from pptp_jax.tasks import Batch
 from pptp_jax.validation import Refused, not_negative, positive
@@ -81,21 +82,7 @@ class MixupMMD(Objective):
         Raises:
             ValueError: if there are fewer than two examples.
         """
-        soft = batch.teacher
-        if soft is None:
-            soft = jax.nn.one_hot(batch.targets, outputs.shape[-1])
-        half = _plain(batch.size)
-        order_key, share_key = jax.random.split(key)
-        order = half + jax.random.permutation(order_key, batch.size - half)
-        a = jnp.asarray(self.mixup_alpha, soft.dtype)
-        share = jax.random.beta(share_key, a, a, dtype=soft.dtype)
-
-        def mixed(values: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
-            weight = share.astype(values.dtype)
-            mixture = weight * values[half:] + (1 - weight) * values[order]
-            return jnp.concatenate([values[:half], mixture])
-
-        return batch._replace(inputs=mixed(batch.inputs), teacher=mixed(soft))
+        return mixed(key, batch, outputs, alpha=self.mixup_alpha, plain=_plain(batch.size))
 
     def __call__(
         self,

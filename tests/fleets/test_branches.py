@@ -14,6 +14,7 @@ from pptp_jax.data import Balanced, Digits, member_indices
 from pptp_jax.fleets import FleetSpec, Runtime, fingerprint, run_fleet, run_fleets
 from pptp_jax.fleets.shared_phases import branching
 from pptp_jax.models import mlp
+from pptp_jax.objectives import Mixup
 from pptp_jax.training import (
     SGD,
     Recipe,
@@ -23,6 +24,7 @@ from pptp_jax.training import (
     early_stopped,
     freeze,
     undefended,
+    whole_network,
 )
 
 DATA = Digits().load(lambda n: np.arange(120))
@@ -109,6 +111,16 @@ def test_workers_branch_off_a_trunk_that_workers_trained(tmp_path: Path) -> None
     assert_same(tmp_path / "False" / specs[1].recipe.slug, contents(tmp_path / "alone"))
 
 
+def test_a_trunk_of_mixup_has_branches(tmp_path: Path) -> None:
+    long, short = (annealed(whole_network(Mixup(alpha=0.4), n), anneal=1) for n in (3, 2))
+    specs = [spec_of(long), spec_of(short)]
+    places, seen = [tmp_path / "long", tmp_path / "short"], []
+    run_fleets(specs, places, runtime(seen))
+    assert seen == [(long.slug, 1), (long.slug, 2), (long.slug, 3), (long.slug, 4), (short.slug, 3)]
+    run_fleet(specs[1], tmp_path / "alone", Runtime(strategy=SCAN))
+    assert_same(places[1], contents(tmp_path / "alone"))
+
+
 # In the trunk before and behind the branches, and in the branches themselves.
 @pytest.mark.parametrize("stop_after", [1, 3, 6, 8])
 def test_an_interrupted_trunk_goes_on_bit_for_bit(tmp_path: Path, alone, stop_after) -> None:
@@ -157,6 +169,9 @@ def test_how_much_is_a_branch() -> None:
     assert shared(annealed(decay(8, 0.1)), annealed(decay(5, 0.1))) == (1, 5)
     assert shared(annealed(decay(8, 0.1, "stem")), annealed(decay(5, 0.1, "head"))) == (0, 0)
     assert shared(annealed(decay(8, 0.1, "stem")), annealed(decay(5, 0.1, "stem"))) == (1, 5)
+    mixed = [annealed(whole_network(Mixup(alpha=a), n)) for a, n in ((0.4, 8), (0.4, 5), (1.0, 5))]
+    assert shared(*mixed[:2]) == (1, 5)
+    assert shared(mixed[0], mixed[2]) == (0, 0)
     # The anneal depends on its length, as the cosine of plain training does.
     assert shared(annealed(8, anneal=3), annealed(8, anneal=4)) == (1, 8)
     assert shared(undefended(8), undefended(5)) == (0, 0)

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from filling import filled
 
-from pptp_jax.models import Model, Variables, cnn, from_linen, learns, mlp, vit, wrn28
+from pptp_jax.models import (
+    Model,
+    Variables,
+    cnn,
+    from_linen,
+    learns,
+    mlp,
+    resnet8,
+    resnet9,
+    vit,
+    wrn28,
+)
 from pptp_jax.models.fast_resnet import FastResNet
 from pptp_jax.models.resnet import ResNet
 from pptp_jax.models.vgg import VGG
@@ -42,6 +53,14 @@ DROPPED = {
     "wide": (
         from_linen(WideResNet(4, (4,), 2, 3, "group", 0.5), ["stem", "stage1", "head"]),
         {"stem": 0, "stage1": 2, "head": 0},
+    ),
+    "resnet": (
+        resnet8(3, width=2, norm="group", dropout=0.5),
+        {"stem": 0, "stage1": 0, "stage2": 0, "stage3": 1, "head": 0},
+    ),
+    "fast": (
+        resnet9(3, width=2, norm="group", dropout=0.5),
+        {"stem": 0, "stage1": 0, "stage2": 0, "stage3": 1, "head": 0},
     ),
     "vit": (
         vit(3, patch=4, width=8, depths=(2, 1), heads=2, mlp=8, dropout=0.5),

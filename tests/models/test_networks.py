@@ -222,6 +222,8 @@ def test_the_parts_of_a_transformer_have_the_published_counts() -> None:
         (lambda: resnet18(10, norm="groop"), "did you mean 'group'"),
         (lambda: resnet8(width=0), "width must be a whole number of at least 1, got 0"),
         (lambda: resnet8(norm="none"), "norm 'none' is unknown"),
+        (lambda: resnet8(dropout=1.5), "dropout must lie between 0 and 1, got 1.5"),
+        (lambda: resnet9(dropout=-0.1), "dropout must lie between 0 and 1, got -0.1"),
         (lambda: resnet9(1), "num_classes must be a whole number of at least 2, got 1"),
         (lambda: resnet9(width=0), "width must be a whole number of at least 1, got 0"),
         (

@@ -115,6 +115,10 @@ def distillation(z, soft, *, temperature):
     return temperature**2 * np.mean(losses)
 
 
+def mixup(z, soft):
+    return np.mean([cross_entropy(row, target) for row, target in zip(z, soft, strict=True)])
+
+
 def mixup_mmd(z, soft, reference, *, weight, bandwidth):
     half = len(z) // 2
     members = [softmax(row) for row in z[:half]]
@@ -126,8 +130,7 @@ def mixup_mmd(z, soft, reference, *, weight, bandwidth):
 
     mmd = kernel_mean(members, members) + kernel_mean(others, others)
     mmd -= 2 * kernel_mean(members, others)
-    mixed = zip(z[half:], soft[half:], strict=True)
-    return np.mean([cross_entropy(row, target) for row, target in mixed]) + weight * mmd
+    return mixup(z[half:], soft[half:]) + weight * mmd
 
 
 def membership(layers, row, label):

@@ -17,6 +17,7 @@ from pptp_jax.objectives import (
     Context,
     Distillation,
     LabelSmoothing,
+    Mixup,
     MixupMMD,
     Objective,
     Reference,
@@ -83,6 +84,7 @@ CASES = {
         Distillation(temperature=3.0),
         lambda z, y, context, _: naive.distillation(z, context.teacher, temperature=3.0),
     ),
+    "mixup": Case(Mixup(alpha=0.4), lambda z, y, context, _: naive.mixup(z, context.teacher)),
     "mixup_mmd": Case(
         MixupMMD(weight=2.0, bandwidth=0.5),
         lambda z, y, context, _: naive.mixup_mmd(

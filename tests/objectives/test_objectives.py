@@ -18,6 +18,7 @@ from pptp_jax.objectives import (
     ConfidencePenalty,
     Distillation,
     LabelSmoothing,
+    Mixup,
     MixupMMD,
     Objective,
     RelaxLoss,
@@ -132,6 +133,7 @@ PUBLISHED = {
         "location30": (0.5, 0.001),
     },
     CCL: {"cifar10/resnet18": (0.5, 0.05, "exponential")},
+    Mixup: {"cifar10/resnet18": (1.0,)},
     MixupMMD: {"cifar100/alexnet": (1.0, 3.0, 1.0)},
     AdversarialRegularisation: {
         "purchase100": (3.0, (64,), 1, 1e-3),
@@ -167,6 +169,7 @@ def test_settings_that_nobody_published() -> None:
         (HAMP(gamma=0.8, alpha=0.01), "hamp", 0.8),
         (CCL(), "ccl", 0.5),
         (Distillation(), "distillation", 1.0),
+        (Mixup(alpha=1), "mixup", 1.0),
         (MixupMMD(weight=3), "mixup_mmd", 3.0),
         (AdversarialRegularisation(weight=6), "adversarial_regularisation", 6.0),
         (CRL(alpha=2), "crl", 2.0),
@@ -197,6 +200,7 @@ def test_every_objective_is_in_the_table() -> None:
         (lambda: CCL(beta=0), "beta must be a finite number above 0, got 0"),
         (lambda: CCL(form="cubic"), "form 'cubic' is unknown"),
         (lambda: Distillation(temperature=0), "temperature must be a finite number above 0"),
+        (lambda: Mixup(alpha=0), "alpha must be a finite number above 0, got 0"),
         (lambda: MixupMMD(weight=1, mixup_alpha=0), "mixup_alpha must be a finite number above 0"),
         (lambda: AdversarialRegularisation(weight=1, steps=0), "steps must be a whole number"),
         (
@@ -216,6 +220,7 @@ def test_bad_strengths(make, message: str) -> None:
     ("objective", "part"),
     [
         (Distillation(), "teacher"),
+        (Mixup(alpha=1.0), "teacher"),
         (MixupMMD(weight=1.0), "teacher"),
         (MixupMMD(weight=1.0), "reference"),
         (AdversarialRegularisation(weight=1.0), "state"),

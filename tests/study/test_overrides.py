@@ -53,6 +53,15 @@ def test_the_model_is_built_anew() -> None:
     assert [block.name for block in model.blocks] == ["stem", "stage1", "head"]
 
 
+@pytest.mark.parametrize("make", [resnet8, resnet9])
+def test_the_dropout_of_a_residual_network_is_an_override(make) -> None:
+    study = replace(STUDY, model=make(width=4))
+    assert overridden(study, ["model.dropout=0.3"]).model.config == {
+        **make(width=4).config,
+        "dropout": 0.3,
+    }
+
+
 @pytest.mark.parametrize(
     "model",
     [
