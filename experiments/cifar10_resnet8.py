@@ -15,9 +15,10 @@ Recipes that begin alike share a trunk, so the longest trunk stands first.
 
 from pptp_jax.data import Augmentation, Balanced, Shrunk, Tfds
 from pptp_jax.models import resnet8
+from pptp_jax.objectives import Mixup
 from pptp_jax.signals import FLIP, IDENTITY
 from pptp_jax.study import Study
-from pptp_jax.training import SGD, annealed, averaged, decay, forked
+from pptp_jax.training import SGD, annealed, averaged, decay, forked, whole_network
 
 EPOCHS = 30
 LAST, OTHERS, BODY = "stage3", ("stem", "stage1", "stage2"), "not head"
@@ -44,24 +45,24 @@ study = Study(
         annealed(decay(20, 0.005)),
         averaged(best, more=3),
         averaged(best, more=10, decay=0.995),
-        forked(best, anneal=6, parts=2),
-        forked(best, anneal=12, parts=4),
-        annealed(best, region=LAST),
-        annealed(best, anneal=2, region=LAST),
-        annealed(best, anneal=6, region=LAST),
-        *(annealed(best, anneal=length, region=OTHERS) for length in (2, 3, 6)),
         *(annealed(best, anneal=length, region=BODY) for length in (2, 6)),
-        forked(best, anneal=6, parts=2, region=LAST),
-        annealed(averaged(best, more=3, region=LAST), region=LAST),
+        *(annealed(best, anneal=length, region=OTHERS) for length in (2, 3, 6)),
+        *(annealed(best, anneal=length, region=LAST) for length in (2, 3, 6)),
+        forked(best, anneal=6, parts=2),
         annealed(decay(EPOCHS, 0.0035)),
-        annealed(decay(20, 0.0035)),
         annealed(decay(EPOCHS, 0.0035), region=LAST),
         annealed(decay(EPOCHS, 0.002)),
-        annealed(decay(14, 0.002)),
         annealed(decay(EPOCHS, 0.002), anneal=6, region=BODY),
         annealed(decay(EPOCHS, 0.01)),
-        *(annealed(decay(EPOCHS, 0.01), anneal=length) for length in (6, 10)),
+        annealed(decay(EPOCHS, 0.01), anneal=6),
         annealed(decay(EPOCHS, 0.01), anneal=6, region=BODY),
+        annealed(decay(20, 0.0035)),
+        annealed(decay(14, 0.002)),
+        annealed(decay(EPOCHS, 0.01), anneal=10),
+        forked(best, anneal=6, parts=2, region=LAST),
+        annealed(averaged(best, more=3, region=LAST), region=LAST),
+        forked(best, anneal=12, parts=4),
         annealed(decay(EPOCHS, 0.01, LAST)),
+        annealed(whole_network(Mixup(alpha=0.4), EPOCHS)),
     ),
 )
