@@ -2,9 +2,8 @@
 
 Command: `pptp run experiments/cifar10_resnet8_attacks.py --data DIR`, with the directory in which
 TFDS has prepared `cifar10` as array_record. Averaged to 16×16 pixels; 32 models of 1,000 members;
-all attacks, gradients and features of each block included. Label-only attackers may ask 137
-(boundary) and 50 (noise) labels about an example, fewer than by default. 500 examples are set aside
-as known non-members.
+all attacks but those that see labels alone, gradients and features of each block included. 500
+examples are set aside as known non-members.
 
 Weight decay of .005 on the entire network, with the last stage frozen in the anneal and without,
 against early stopping, which has its own anneal.
@@ -14,7 +13,7 @@ from pptp_jax.attacks import ATTACKS
 from pptp_jax.data import Augmentation, Balanced, Shrunk, Tfds
 from pptp_jax.models import resnet8
 from pptp_jax.signals import FLIP, IDENTITY
-from pptp_jax.study import Probes, Study
+from pptp_jax.study import Study
 from pptp_jax.training import SGD, annealed, decay
 
 best = decay(30, 0.005)
@@ -30,9 +29,8 @@ study = Study(
     batch_size=64,
     augmentation=Augmentation(flip=True, shift=1),
     queries=(IDENTITY, FLIP),
-    attacks=tuple(ATTACKS),
+    attacks=tuple(name for name, attack in ATTACKS.items() if attack.access != "labels"),
     white_box=True,
-    probes=Probes(boundary_queries=137, boundary_iterations=3, noise_draws=50),
     compared="rmia_online",
     recipes=(annealed(14), annealed(best), annealed(best, region="stage3")),
 )

@@ -16,7 +16,7 @@ from pptp_jax.objectives import CCL, HAMP, RelaxLoss
 from pptp_jax.study import Study
 from pptp_jax.training import SGD, early_stopped, freeze, split, undefended, whole_network
 
-EPOCHS = 30
+EPOCHS, STOP = 20, 7
 LAST, SHALLOW = "stage3", ("stem", "stage1", "stage2")
 DEFENCES = (
     RelaxLoss.published("cifar10/resnet20"),
@@ -35,10 +35,10 @@ study = Study(
     compared="rmia_online",
     recipes=(
         undefended(EPOCHS),
-        early_stopped(10),
-        freeze(LAST, after=10, more=20),
+        early_stopped(STOP),
+        freeze(LAST, after=STOP, more=EPOCHS - STOP),
         *(whole_network(defence, EPOCHS) for defence in DEFENCES),
-        *(freeze(LAST, after=10, more=20, defence=defence) for defence in DEFENCES),
+        *(freeze(LAST, after=STOP, more=EPOCHS - STOP, defence=own) for own in DEFENCES),
         *(split(SHALLOW, defence, EPOCHS) for defence in DEFENCES),
     ),
 )
