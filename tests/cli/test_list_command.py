@@ -17,7 +17,12 @@ def test_everything_is_listed() -> None:
     assert tuple(known) == SECTIONS == tuple(catalogue())
     names = {section: [entry["name"] for entry in entries] for section, entries in known.items()}
     assert names["attacks"] == list(ATTACKS) and names["models"] == list(BUILDERS)
-    assert names["regions"] == [*PRESETS, *PARTS] and names["data"] == ["Digits", "Npz", "Tfds"]
+    assert names["regions"] == [*PRESETS, *PARTS] and names["data"] == [
+        "Digits",
+        "Npz",
+        "Shrunk",
+        "Tfds",
+    ]
     assert names["tasks"] == ["Classification", "Regression"]
     # What else is public there is not of their kind.
     others = {"Context", "Objective", "PLAIN", "Reference"}
