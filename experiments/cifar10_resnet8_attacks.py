@@ -2,8 +2,8 @@
 
 Command: `pptp run experiments/cifar10_resnet8_attacks.py --data DIR`, with the directory in which
 TFDS has prepared `cifar10` as array_record. Averaged to 16×16 pixels; 32 models of 1,000 members;
-all attacks but two that see labels alone and ask often, gradients and features of each block included. 500
-examples are set aside as known non-members.
+all attacks but two that see labels alone and ask often, gradients and features of each block
+included. 500 examples are set aside as known non-members.
 
 Weight decay of .005 on the entire network, with the last stage frozen in the anneal and without,
 against early stopping, which has its own anneal.

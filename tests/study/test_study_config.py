@@ -62,6 +62,8 @@ def test_the_experiments_are_studies() -> None:
     for path in sorted((Path(__file__).parents[2] / "experiments").glob("*.py")):
         if path.stem.startswith("audit_"):  # tests/audit/test_canaries.py
             continue
+        if path.stem in ("cifar10_fast", "effective_rate"):  # scripts that train a single network
+            continue
         study = load_study(path)
         assert study.name == path.stem
         json.dumps(describe(study), allow_nan=False)
