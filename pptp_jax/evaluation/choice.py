@@ -23,8 +23,8 @@ def choose_setting(directory: Path) -> dict[str, Any]:
         directory: of a finished run of a study, on a fleet for choices.
 
     Returns:
-        Plain data: `ranking`, the settings, the best first and those at the end whose attack
-        strength the rivals do not reach; `take`, the first of them if it lies above the hull, else
+        Plain data: `ranking`, the settings, the best first and those at the end that leak less
+        than any rival; `take`, the first of them if it lies above the hull, else
         None; `sentence`, which says so; `attack`, by whose AUC strength is measured; `measure` and
         `gain`, the name of the utility and of a margin's unit.
 
@@ -70,7 +70,7 @@ def _sentence(results: RunResults, best: Mapping[str, Any], above: bool) -> str:
             f"{results.measure.more(margin)} than the {RIVALS} at its attack strength."
         )
     if margin.value is None:
-        return f"The {RIVALS} reach the attack strength of no setting: widen their sweep."
+        return f"No setting leaks as much as the {RIVALS} do at least: widen their sweep."
     return (
         f"No setting lies above the hull of the {RIVALS} by its entire interval; the nearest is "
         f"{name}, by {results.measure.amount(margin)}."

@@ -41,6 +41,8 @@ def tuned_rivals(curves: Sequence[Curve]) -> Curve:
 def margins(curve: Curve, rivals: Curve, statistic: str = "auc") -> list[Estimate]:
     """By how much each point of a curve is better than the rivals' hull at its own strength.
 
+    Beyond the hull's end the rivals keep what they keep there, at less strength.
+
     Args:
         curve: of a method that protects a region.
         rivals: made by `tuned_rivals`.
@@ -49,7 +51,7 @@ def margins(curve: Curve, rivals: Curve, statistic: str = "auc") -> list[Estimat
     Returns:
         For each point the difference in utility, positive where the point is the better one, with
         a paired interval: hull and point move together from resample to resample. Unresolved where
-        the rivals reach the point's strength in fewer than 95 % of the resamples.
+        a rival has no more strength than the point in fewer than 95 % of the resamples.
 
     Raises:
         ValueError: if the curves stand on different resamples or have different measures, or a
@@ -65,7 +67,7 @@ def margins(curve: Curve, rivals: Curve, statistic: str = "auc") -> list[Estimat
     curve.comparable(rivals)
     sign = curve.measure.sign
     rows = [
-        sign * utilities - np.interp(strengths, *hull, left=np.nan, right=np.nan)
+        sign * utilities - np.interp(strengths, *hull, left=np.nan)
         if hull.strength.size
         else np.full(len(utilities), np.nan)
         for strengths, utilities, hull in zip(

@@ -98,10 +98,18 @@ def test_a_utility_that_is_to_be_low_gives_the_same_margins() -> None:
     np.testing.assert_allclose(found, margins(method, RIVALS)[0], atol=1e-12)
 
 
-def test_strengths_that_no_rival_reaches_are_unresolved() -> None:
-    """Below the weakest rival, and above the one that keeps most."""
-    method = Curve("freeze", (fleet(0.5, 0.3, 7), fleet(0.97, 0.5, 8), fleet(0.7, 0.5, 9)))
-    assert [found.value is None for found in margins(method, RIVALS)] == [True, True, False]
+def test_a_setting_that_leaks_less_than_any_rival_is_unresolved() -> None:
+    method = Curve("freeze", (fleet(0.5, 0.3, 7), fleet(0.7, 0.5, 9)))
+    assert [found.value is None for found in margins(method, RIVALS)] == [True, False]
+
+
+def test_a_setting_that_leaks_more_than_the_best_rival_is_held_against_that_rival() -> None:
+    (_, keeps), (_, best) = (curve.drawn("auc") for curve in (EARLY, RIVALS))
+    setting = made(np.full(201, 0.99), np.full(201, 0.61))
+    [found] = margins(Curve("freeze", (setting,)), RIVALS)
+    assert found.value == pytest.approx(0.61 - keeps[0].max())
+    known = np.quantile(0.61 - best[1:].max(axis=1), [0.025, 0.975])
+    assert found[1:] == pytest.approx(known, abs=1e-12)
 
 
 def test_a_resample_in_which_a_rival_is_unknown_tells_nothing() -> None:
