@@ -10,8 +10,8 @@ measured. After every step the JSON is written, whole or not at all, and the com
         [--steps machine convolutions ...] [--network NAME] [--out DIR] [--rehearse]
 
 `accelerator_data.py` makes FILE.npz. The step `cifar10` runs `experiments/cifar10_gpu.py` in DIR,
-which a later call goes on with; without `--out` its models are lost. `--rehearse` runs all steps in miniature on a CPU, to see that
-they run; its figures mean nothing.
+which a later call goes on with; without `--out` its models are lost. `--rehearse` runs all
+steps in miniature on a CPU, to see that they run; its figures mean nothing.
 """
 
 import argparse

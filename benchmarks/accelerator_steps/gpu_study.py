@@ -5,7 +5,6 @@ It is run by the library, as `pptp run` does. What it has trained when its time 
 """
 
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -45,7 +44,7 @@ class Watch:
     def __init__(self, show: Recorder, study: Study) -> None:
         self.finished = 0
         self._show, self._study = show, study
-        self._membership = study.membership(study.examples or 0)
+        self._membership = study.membership(study.examples)
         self._begun, self._stamps = time.monotonic(), list[float]()
 
     def progress(self, recipe: Recipe, now: Progress) -> None:
@@ -65,6 +64,8 @@ class Watch:
         self._stamps.clear()
         if not seen.finite.all():
             self._show.note(f"{title}: {int((~seen.finite).sum())} models diverged")
+        if not seen.finite.any():
+            return
         found = attacked(seen, self._membership, self._study.chosen_attacks)
         for who, rows in (("members", found.membership), ("non-members", ~found.membership)):
             pairs = zip(found.utility, rows, strict=True)
