@@ -1,12 +1,10 @@
-"""Experiments for one GPU, `cifar10_gpu.py` in miniature: stopped, taken up, attacked; its budget.
-
-Two recipes of a tiny ResNet-9: SECONDS seconds, most of them compilation.
-"""
+"""Experiments for one GPU: the cost and the miniature of a study, parts of a fast training."""
 
 import json
 import runpy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,44 +12,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pptp_jax.study import load_study
+from pptp_jax.fleets import Runtime
+from pptp_jax.study import Study, load_study
 from pptp_jax.training import Phase, same_training
 
 ROOT = Path(__file__).parents[1]
 STUDY, FAST = (ROOT / "experiments" / f"cifar10_{name}.py" for name in ("gpu", "fast"))
-
-
-@pytest.mark.slow
-def test_the_step_goes_on_where_its_time_ended(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from accelerator_steps import gpu_study
-    from accelerator_steps.process import read
-    from accelerator_steps.recorder import Recorder, Setting
-
-    out = tmp_path / "run"
-    setting = Setting(rehearse=True, data=None, network="cnn", out=out, options=())
-    with jax.numpy_dtype_promotion("standard"):  # Flax's norm of bfloat16 needs it
-        gpu_study.measure(Recorder(tmp_path / "early", -1), setting)  # stops after an epoch
-        gpu_study.measure(Recorder(tmp_path / "late", 1000), setting)
-    stopped = read(tmp_path / "early")
-    assert not stopped.rows and stopped.notes[-1] == "0 of 2 recipes were finished in time"
-    values = {row["name"]: row["value"] for row in read(tmp_path / "late").rows}
-    results = json.loads((out / "results.json").read_text())
-    assert results["models"] == 6 and results["precision"].startswith("bfloat16")
-    assert results["queries"] == ["identity", "flip"]
-    plain, decayed = (row["slug"] for row in results["rows"])
-    assert decayed == "annealed_decay_1+1_stage3_weight_decay_0.005"
-    # Two of three epochs were left of the first recipe, both of the second.
-    for slug, epochs in ((plain, 3), (decayed, 2)):
-        assert values[f"cifar10_gpu, {slug}: trainings of {epochs} epochs"] > 0
-    for row in results["rows"]:
-        scores = np.load(out / "scores" / f"{row['slug']}.npz")
-        for attack in ("lira_online", "rmia_online"):
-            auc = roc_auc_score(scores["membership"].ravel(), scores[attack].ravel())
-            assert values[f"cifar10_gpu, {row['slug']}: {attack}, auc"] == pytest.approx(auc)
-            assert row["attacks"][attack]["auc"]["value"] == pytest.approx(auc)
 
 
 def test_the_predicted_operations_are_those_of_the_study() -> None:
@@ -104,3 +70,58 @@ def test_the_fast_training_learns_the_first_images_and_tests_the_last(tmp_path: 
     assert data.y.tolist() == [*range(7), 0, 1] and data.scale == 1 / 255
     with pytest.raises(SystemExit, match="there are 12 images, fewer than 13"):
         images(parts, 7, 6)
+
+
+@pytest.fixture
+def step(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from accelerator_steps import gpu_study
+
+    return gpu_study
+
+
+def measured(step: Any, out: Path, seconds: float) -> Any:
+    """What the step leaves in so many seconds."""
+    from accelerator_steps.process import read
+    from accelerator_steps.recorder import Recorder, Setting
+
+    setting = Setting(rehearse=True, data=None, network="cnn", out=out, options=())
+    lines = out.with_suffix(".jsonl")
+    step.measure(Recorder(lines, seconds), setting)
+    return read(lines)
+
+
+def test_the_step_ends_with_its_time(
+    step: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run(study: Study, out: Path, runtime: Runtime) -> None:
+        assert out == tmp_path / "run" and len(study.recipes) == 2
+        if runtime.stop():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(step, "run", run)
+    ended = measured(step, tmp_path / "run", -1)
+    assert ended.notes == ["0 of 2 recipes were finished in time"] and not ended.rows
+    (tmp_path / "run.jsonl").unlink()
+    assert not measured(step, tmp_path / "run", 1000).notes
+
+
+@pytest.mark.slow
+def test_the_study_in_miniature(step: Any, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with jax.numpy_dtype_promotion("standard"):  # Flax's norm of bfloat16 needs it
+        found = measured(step, out, 1000)
+    values = {row["name"]: row["value"] for row in found.rows}
+    results = json.loads((out / "results.json").read_text())
+    assert results["models"] == 6 and results["precision"].startswith("bfloat16")
+    assert results["queries"] == ["identity", "flip"]
+    plain, decayed = (row["slug"] for row in results["rows"])
+    assert decayed == "annealed_decay_1+1_stage3_weight_decay_0.005"
+    for slug, epochs in ((plain, 3), (decayed, 2)):
+        assert values[f"cifar10_gpu, {slug}: trainings of {epochs} epochs"] > 0
+    for row in results["rows"]:
+        scores = np.load(out / "scores" / f"{row['slug']}.npz")
+        for attack in ("lira_online", "rmia_online"):
+            auc = roc_auc_score(scores["membership"].ravel(), scores[attack].ravel())
+            assert values[f"cifar10_gpu, {row['slug']}: {attack}, auc"] == pytest.approx(auc)
+            assert row["attacks"][attack]["auc"]["value"] == pytest.approx(auc)
