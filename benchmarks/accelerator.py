@@ -7,10 +7,11 @@ measured. After every step the JSON is written, whole or not at all, and the com
 `--minutes` whatever happens.
 
     PYTHONPATH=. python benchmarks/accelerator.py --minutes 9 --data FILE.npz --json FILE
-        [--steps machine convolutions ...] [--network NAME] [--rehearse]
+        [--steps machine convolutions ...] [--network NAME] [--out DIR] [--rehearse]
 
-`accelerator_data.py` makes FILE.npz. `--rehearse` runs all steps in miniature on a CPU, to see that
-they run; its figures mean nothing.
+`accelerator_data.py` makes FILE.npz. The step `cifar10` runs `experiments/cifar10_gpu.py` in DIR,
+which a later call goes on with; without `--out` its models are lost. `--rehearse` runs all
+steps in miniature on a CPU, to see that they run; its figures mean nothing.
 """
 
 import argparse
@@ -109,6 +110,8 @@ def measure(steps: Sequence[Step], options: argparse.Namespace, begun: float) ->
 def _command(step: Step, options: argparse.Namespace, lines: Path, seconds: float) -> list[str]:
     command = [sys.executable, "-m", "accelerator_steps", step.name, "--lines", str(lines)]
     command += ["--seconds", f"{seconds:.1f}", "--network", options.network]
+    out = options.out.resolve() if options.out else lines.with_suffix("")
+    command += ["--out", str(out)]
     if options.data:
         command += ["--data", str(options.data.resolve())]
     return command + ["--rehearse"] * options.rehearse
@@ -125,6 +128,9 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", choices=names, default=names, help="default: all")
     parser.add_argument(
         "--network", default="cnn", help="of the step on images: a function of pptp_jax.models"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where the study of cifar10 goes on; default: lost"
     )
     parser.add_argument("--rehearse", action="store_true", help="all in miniature, on a CPU")
     options = parser.parse_args()

@@ -1,6 +1,7 @@
 """Images for `accelerator.py`, in one file that travels: CIFAR-10 from TFDS, as uint8 x and y.
 
     python benchmarks/accelerator_data.py --data ../shared/data/tfds [--examples N] [--out FILE]
+        [--splits train test] [--first N]
 
 The data must lie prepared as array_record. The file is ignored by git: CIFAR-10 states no licence.
 """
@@ -41,15 +42,18 @@ def pack(data: Dataset, out: Path) -> int:
 
 
 def main() -> None:
-    """Reads the first images of the training split, and writes them."""
+    """Reads some images that follow one another, and writes them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", required=True, help="the directory of TFDS")
     parser.add_argument("--name", default="cifar10", help="the data set; default: cifar10")
     parser.add_argument("--examples", type=int, default=12_000, help="default: 12,000")
+    parser.add_argument("--splits", nargs="+", default=["train"], help="default: train")
+    parser.add_argument("--first", type=int, default=0, help="how many are left out before them")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".npz"))
     options = parser.parse_args()
-    source = Tfds(options.name, data_dir=options.data)
-    data = source.load(lambda count: np.arange(min(options.examples, count)))
+    source = Tfds(options.name, tuple(options.splits), data_dir=options.data)
+    end = options.first + options.examples
+    data = source.load(lambda count: np.arange(options.first, min(end, count)))
     size = pack(data, options.out)
     print(f"{options.out}: {len(data):,} images of {data.name}, {size:,} bytes")
 

@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--network", required=True)
+    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rehearse", action="store_true")
     given = parser.parse_args()
     # By the system, should the parent be killed: it ends a compiler that never returns, too.
@@ -33,7 +34,11 @@ def main() -> None:
     [step] = [one for one in STEPS if one.name == given.step]
     show = Recorder(given.lines, BEGIN_WITHIN * given.seconds)
     setting = Setting(
-        rehearse=given.rehearse, data=given.data, network=given.network, options=step.options
+        rehearse=given.rehearse,
+        data=given.data,
+        network=given.network,
+        out=given.out,
+        options=step.options,
     )
     try:
         import_module(f"accelerator_steps.{step.module}").measure(show, setting)

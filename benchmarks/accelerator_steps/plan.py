@@ -23,15 +23,16 @@ class Step:
 
 STEPS = (
     Step(name="machine", module="machine", seconds=25),
-    Step(name="convolutions", module="convolution_forms", seconds=75),
-    Step(name="resnet18", module="fleet_speed", seconds=90, options=("resnet18:16",)),
-    Step(name="resnet18-pytorch", module="pytorch_speed", seconds=60, options=("resnet18:16",)),
-    Step(name="images", module="image_study", seconds=90),
-    Step(name="cnn", module="fleet_speed", seconds=40, options=("cnn:64",)),
-    Step(name="cnn-pytorch", module="pytorch_speed", seconds=35, options=("cnn:64",)),
-    Step(name="mlp", module="fleet_speed", seconds=35, options=("mlp:64", "mlp:256")),
-    Step(name="tests", module="library_tests", seconds=45),
-    Step(name="digits", module="digits_study", seconds=30),
+    Step(name="convolutions", module="convolution_forms", seconds=70),
+    Step(name="resnet18", module="fleet_speed", seconds=85, options=("resnet18:16",)),
+    Step(name="resnet18-pytorch", module="pytorch_speed", seconds=50, options=("resnet18:16",)),
+    Step(name="cifar10", module="gpu_study", seconds=100),
+    Step(name="images", module="image_study", seconds=50),
+    Step(name="cnn", module="fleet_speed", seconds=35, options=("cnn:64",)),
+    Step(name="cnn-pytorch", module="pytorch_speed", seconds=30, options=("cnn:64",)),
+    Step(name="mlp", module="fleet_speed", seconds=30, options=("mlp:64", "mlp:256")),
+    Step(name="tests", module="library_tests", seconds=35),
+    Step(name="digits", module="digits_study", seconds=24),
 )
 # A step needs this long to load JAX and to measure anything.
 LEAST = 5.0

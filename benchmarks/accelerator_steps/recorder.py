@@ -23,12 +23,14 @@ class Setting:
         rehearse: in miniature, to see that it runs; its figures mean nothing.
         data: the `.npz` of images; None where none was given.
         network: the network of the step on images.
+        out: the directory of a run that can go on; it need not be there yet.
         options: those of the step itself.
     """
 
     rehearse: bool
     data: Path | None
     network: str
+    out: Path
     options: tuple[str, ...]
 
 

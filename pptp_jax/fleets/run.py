@@ -44,10 +44,11 @@ def run_fleets(
     runtime = Runtime() if runtime is None else runtime
     keys = [fingerprint(spec) for spec in specs] if keys is None else keys
     shared = plan_sharing(specs, homes)
-    found = [
-        run_fleet(spec, home, runtime, key=key, sharing=sharing)
-        for spec, home, key, sharing in zip(specs, homes, keys, shared, strict=True)
-    ]
+    found = []
+    for spec, home, key, sharing in zip(specs, homes, keys, shared, strict=True):
+        found.append(run_fleet(spec, home, runtime, key=key, sharing=sharing))
+        if runtime.processes.first:
+            runtime.on_fleet(spec.recipe, found[-1])
     runtime.processes.wait()
     if runtime.processes.first:
         drop_branches(homes)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Int
 from pptp_jax.data import Arrays, Augmentation, Dataset
 from pptp_jax.distributed.engines import Executor
 from pptp_jax.distributed.processes import Processes
+from pptp_jax.fleets.stored_fleet import StoredFleet
 from pptp_jax.models import Model
 from pptp_jax.signals import IDENTITY, Query, utility
 from pptp_jax.tasks import Signal
@@ -19,6 +20,7 @@ from pptp_jax.training import SGD, Optimizer, Progress, Recipe, Strategy, usual_
 from pptp_jax.validation import Refused, at_least
 
 OnProgress = Callable[[Recipe, Progress], None]
+OnFleet = Callable[[Recipe, StoredFleet], None]
 NOBODY = np.arange(0)
 
 
@@ -139,6 +141,8 @@ class Runtime:
         resume: whether what an earlier run has left is used.
         on_progress: is given the recipe and its progress after each epoch; with an executor after
             each group.
+        on_fleet: is given each recipe of several and its fleet as soon as that is finished; in
+            process 0 alone.
         stop: whether to stop; called after each epoch, with an executor five times a second.
         log: is given sentences: predicted memory, and what is shared, halved or sent again.
 
@@ -157,6 +161,7 @@ class Runtime:
     workers: int = 1
     resume: bool = True
     on_progress: OnProgress = lambda recipe, progress: None
+    on_fleet: OnFleet = lambda recipe, fleet: None
     stop: Callable[[], bool] = lambda: False
     log: Callable[[str], object] = lambda sentence: None
 

@@ -54,12 +54,14 @@ class Epochs(list):
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.said: list[str] = []
+        self.ended: list[tuple[str, int]] = []  # the recipes, and how many epochs were trained
         self.stop_after = stop_after
 
     def runtime(self) -> Runtime:
         return Runtime(
             strategy=SCAN,
             on_progress=lambda recipe, now: self.append((recipe.slug, now.epoch)),
+            on_fleet=lambda recipe, fleet: self.ended.append((recipe.slug, len(self))),
             stop=lambda: len(self) == self.stop_after,
             log=self.said.append,
         )
@@ -94,6 +96,8 @@ def test_shared_phases_are_trained_once_bit_for_bit(tmp_path: Path, alone) -> No
     assert [max(fleet) for fleet in fleets] == [2, 3, 3, 3]
     by_recipe = [[e for slug, e in epochs if slug == recipe.slug] for recipe in RECIPES]
     assert by_recipe == [[1, 2], [3], [3], [1, 2, 3]]
+    slugs = [recipe.slug for recipe in RECIPES]
+    assert epochs.ended == list(zip(slugs, [2, 3, 4, 7], strict=True))
     shared = [said for said in epochs.said if "trained once" in said]
     assert len(shared) == 2 and "first phase is that of early_stopped_2" in shared[0]
     assert_same(tmp_path, alone)
@@ -107,6 +111,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path: Path, alone, stop_afte
     second = Epochs()
     run_fleets(SPECS, homes(tmp_path), second.runtime(), keys=KEYS)
     assert len(first) + len(second) == 7
+    assert [slug for slug, _ in second.ended] == [recipe.slug for recipe in RECIPES]
     assert_same(tmp_path, alone)
 
 
