@@ -118,7 +118,7 @@ class Recipe:
         if self.release is not None:
             parts = [*parts, self.release.name]
         name = "_".join(map(str, parts)).replace(" ", "-")
-        return name.translate(str.maketrans({"[": "", "]": "", ":": "-"}))
+        return name.translate(str.maketrans(":", "-", "[]"))
 
     def transforms(
         self,
