@@ -21,7 +21,7 @@ reports 94 % after 24 epochs and 79 s on a V100, a GPU of 2017.
 A machine without TFDS gets the 60,000 images in five parts, in order:
 
     for i in 0 1 2 3 4; do python benchmarks/accelerator_data.py --data DIR \
-        --splits train test --first ${i}2000 --out part$i.npz; done
+        --splits train test --first $((12000 * i)) --out part$i.npz; done
 
 References:
     Page, "How to Train Your ResNet", 2018, https://myrtle.ai/learn/how-to-train-your-resnet (parts
