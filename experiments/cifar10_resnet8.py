@@ -38,7 +38,7 @@ study = Study(
     trajectory=(10, 20, 30),
     recipes=(
         annealed(EPOCHS),  # undefended
-        *(annealed(stop) for stop in (20, 14, 10, 7, 4)),
+        *(annealed(stop) for stop in (20, 14, 10, 7, 4, 2)),
         annealed(EPOCHS, anneal=6, region=BODY),
         annealed(best),
         *(annealed(best, anneal=length) for length in (1, 2, 6, 10)),
@@ -51,10 +51,9 @@ study = Study(
         forked(best, anneal=6, parts=2),
         annealed(decay(EPOCHS, 0.0035)),
         annealed(decay(EPOCHS, 0.0035), region=LAST),
-        annealed(decay(EPOCHS, 0.002)),
+        *(annealed(decay(EPOCHS, 0.002), anneal=length) for length in (3, 1, 2)),
         annealed(decay(EPOCHS, 0.002), anneal=6, region=BODY),
-        annealed(decay(EPOCHS, 0.01)),
-        annealed(decay(EPOCHS, 0.01), anneal=6),
+        *(annealed(decay(EPOCHS, 0.01), anneal=length) for length in (3, 2, 6)),
         annealed(decay(EPOCHS, 0.01), anneal=6, region=BODY),
         annealed(decay(20, 0.0035)),
         annealed(decay(14, 0.002)),
