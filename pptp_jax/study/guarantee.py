@@ -33,8 +33,8 @@ def guarantee(recipe: Recipe, model: Model, members: int, batch_size: int) -> Gu
         that there is none.
 
     Raises:
-        ValueError: if batches outgrow their padding with a probability of δ, or the weights that all
-            models share have seen members, or nobody said that they have not.
+        ValueError: if batches outgrow their padding with a probability of δ; or if the weights that
+            all models share have seen members, or nobody said that they have not.
         ImportError: if dp-accounting is not installed.
 
     Examples:

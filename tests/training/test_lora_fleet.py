@@ -1,4 +1,4 @@
-"""A fleet of adapters on one frozen base: its memory, what it learns, and DP-SGD on adapters alone."""
+"""A fleet of adapters on one frozen base: memory, what it learns, DP-SGD on adapters alone."""
 
 from typing import Any
 

@@ -1,9 +1,8 @@
-"""A parameter that a phase trains and that cannot move is refused; others may stay where they are."""
+"""A parameter that a phase trains and that cannot move is refused; others may stay."""
 
 import re
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -11,6 +10,7 @@ import pytest
 from small import BATCH, CE, DATA, INDICES, MODEL
 
 from pptp_jax.models import Model, Variables
+from pptp_jax.regions import RegionMap
 from pptp_jax.training import (
     SGD,
     Execution,
@@ -74,10 +74,8 @@ def test_a_parameter_that_no_output_depends_on_is_refused_by_name() -> None:
 
 
 def test_a_parameter_that_the_optimizer_passes_over_is_refused_by_name() -> None:
-    def still(tree: Any) -> Any:
-        return {name: jax.tree.map(lambda _: name == "head", own) for name, own in tree.items()}
-
-    frozen = optax.chain(optax.sgd(0.1), optax.freeze(still))
+    head = RegionMap.from_rules([("head/.*", "head"), (".*", "rest")])
+    frozen = optax.chain(optax.sgd(0.1), optax.freeze(head.mask_fn("head")))
     said = "head/bias, head/kernel: trained, and moved in none of the models, because the optimizer"
     with pytest.raises(ValueError, match=re.escape(said)):
         train(MODEL, undefended(1), frozen)
