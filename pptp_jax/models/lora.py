@@ -179,13 +179,8 @@ def _adapted(model: Model, trained: Sequence[str]) -> Model:
         order = [block.name for block in model.blocks]
         return tuple(part for name, part in zip(order, seen, strict=True) if name in trained)
 
-    return replace(
-        model,
-        init=init,
-        apply=apply,
-        statistics=None,
-        features=None if model.features is None else features,
-    )
+    looking: Any = None if model.features is None else features
+    return replace(model, init=init, apply=apply, statistics=None, features=looking)
 
 
 def _mode(train: Mode, model: Model, trained: Sequence[str]) -> Mode:

@@ -29,9 +29,13 @@ def sums(params: Any) -> list[Int[np.ndarray, " models"]]:
         (True, False)
     """
     return [
-        np.array([zlib.crc32(np.ascontiguousarray(own).view(np.uint8)) for own in np.asarray(leaf)])
+        np.array([zlib.crc32(_bytes(own)) for own in np.asarray(leaf)])
         for leaf in jax.tree.leaves(params)
     ]
+
+
+def _bytes(array: Any) -> memoryview:
+    return np.ascontiguousarray(array).view(np.uint8).data
 
 
 def check_moved(
