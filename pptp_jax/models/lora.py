@@ -92,9 +92,9 @@ def lora(
     alpha = float(rank) if alpha is None else alpha
     positive(alpha=alpha)
     named = (usual_target,) if targets is None else _rules(targets)
-    whole = _rules(full)
+    in_full = _rules(full)
     variables = model.init(jax.random.key(0), jax.tree.map(_zeros, x))
-    adapters, own = place_adapters(variables.params, rank, named, whole)
+    adapters, own = place_adapters(variables.params, rank, named, in_full)
     base = Base(variables, model.shared, adapters, own, alpha / rank)
     homes = {path: path for path in own}
     for adapter in adapters:
@@ -106,7 +106,7 @@ def lora(
         "rank": rank,
         "alpha": alpha,
         "targets": "usual" if targets is None else [text(rule) for rule in named],
-        "full": [text(rule) for rule in whole],
+        "full": [text(rule) for rule in in_full],
         "public": public,
     }
     return replace(
@@ -122,7 +122,7 @@ def lora(
 def merged(model: Model, variables: Variables) -> Variables:
     """The plain model's variables that compute what an adapted one computes, for release.
 
-    Whoever has them needs neither the base nor `lora`. Of stacked models take `jax.vmap`.
+    They need neither the base nor `lora`. For stacked models take `jax.vmap`.
 
     Args:
         model: the adapted model, or one that wraps it.

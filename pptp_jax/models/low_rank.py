@@ -135,13 +135,13 @@ def place_adapters(
         ValueError: if a rule names nothing, or a kernel has fewer rows or columns than the rank.
     """
     leaves = by_path(params)
-    whole = _named(leaves, full, "full")
+    in_full = _named(leaves, full, "full")
     kernels = {path: leaf for path, leaf in leaves.items() if _is_kernel(path, leaf)}
     chosen = _named(kernels, targets, "targets")
     adapters = [
         Adapter(path, kernels[path].shape, _cut(kernels[path].shape), rank)
         for path in chosen
-        if path not in whole
+        if path not in in_full
     ]
     for adapter in adapters:
         if rank > min(adapter.sides):
@@ -152,7 +152,7 @@ def place_adapters(
             )
     if not adapters:
         raise Refused("lora needs at least one kernel that is not trained in full, got none")
-    return tuple(adapters), tuple(whole)
+    return tuple(adapters), tuple(in_full)
 
 
 def usual_target(path: str, leaf: Any) -> bool:
