@@ -7,6 +7,7 @@ transforms load without them.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pptp_jax.models.lora import lora, merged
 from pptp_jax.models.model import Model, Variables, learns
 from pptp_jax.models.precision import in_precision, precision_in_words
 from pptp_jax.models.products import Precision, compiled_for, full_float32
@@ -41,6 +42,8 @@ __all__ = [
     "full_float32",
     "in_precision",
     "learns",
+    "lora",
+    "merged",
     "mlp",
     "precision_in_words",
     "rebuilt",

@@ -16,7 +16,7 @@ Mode = bool | tuple[str, ...]
 # The fields of a model that are given its shared weights, and those that two models of one compiled
 # program have in common besides.
 _FUNCTIONS = ("init", "apply", "statistics", "features")
-_STATIC = ("blocks", "parts", "task", "precision")
+_STATIC = ("blocks", "parts", "task", "precision", "public")
 
 
 class Variables(NamedTuple):
@@ -87,6 +87,8 @@ class Model:
             keyword `shared`, which `Model` itself passes: callers leave it out. They are in no
             `Variables` and in no checkpoint; a fleet's fingerprint depends on their content.
         precision: that in which it trains, as `in_precision` has set it.
+        public: whether no example that is to stay private went into the shared weights; None where
+            nobody says so, and then no private training on top of them has an ε.
 
     Examples:
         A linear model from nothing but two functions:
@@ -127,6 +129,7 @@ class Model:
     shared: Any = ()
     precision: Precision = "float32"
     parts: tuple[Block, ...] = ()
+    public: bool | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.shared, tuple) and not self.shared:

@@ -1,15 +1,24 @@
 """The ε of a recipe in a study, where it has one: printed beside every private result."""
 
+from dataclasses import replace
+
+import jax
+
 from pptp_jax.models import Model
 from pptp_jax.privacy import Guarantee, Ledger, PoissonSampling, ShuffledBatches, epsilon
+from pptp_jax.regions import RegionMap
 from pptp_jax.training import Phase, Poisson, Private, Recipe
 from pptp_jax.training.phase_transform import private_clip
+
+# The region of what all models share, in a ledger.
+SHARED = "shared weights"
 
 
 def guarantee(recipe: Recipe, model: Model, members: int, batch_size: int) -> Guarantee | None:
     """The ε of each model that a recipe trains, at δ = 1 / (10 · members).
 
-    It is that of the released network alone. The study releases the losses of the training as
+    It is that of the released network alone. Weights that all models share are released with it:
+    `Model.public` says whether they are public. The study releases the losses of the training as
     well, and its attacks know who may be a member, which no ε covers. It covers the members;
     reference examples count as public.
 
@@ -24,7 +33,8 @@ def guarantee(recipe: Recipe, model: Model, members: int, batch_size: int) -> Gu
         that there is none.
 
     Raises:
-        ValueError: if batches outgrow their padding with a probability of δ.
+        ValueError: if batches outgrow their padding with a probability of δ; or if the weights that
+            all models share have seen members, or nobody said that they have not.
         ImportError: if dp-accounting is not installed.
 
     Examples:
@@ -57,7 +67,7 @@ def ledger(phase: Phase, recipe: Recipe, model: Model, members: int, batch_size:
     """
     assert isinstance(phase.gradient, Private)
     clip = private_clip(phase, recipe.regions(model))
-    return Ledger.of(
+    own = Ledger.of(
         clip,
         noise_multiplier=_noise(phase),
         sampling=_sampling(phase, members, batch_size),
@@ -66,6 +76,18 @@ def ledger(phase: Phase, recipe: Recipe, model: Model, members: int, batch_size:
         frozen=tuple(label for label in clip.region_map.names if label not in clip.labels),
         statistics="none",  # a model that keeps any is refused before training
     )
+    return own if not jax.tree.leaves(model.shared) else _with_shared(own, model.public)
+
+
+def _with_shared(own: Ledger, public: bool | None) -> Ledger:
+    """The ledger with the weights that all models share as one region more."""
+    treated: dict[bool | None, dict[str, tuple[str, ...]]] = {
+        True: {"frozen": (*own.frozen, SHARED)},
+        False: {"clear": (*own.clear, SHARED)},
+        None: {},
+    }
+    regions = RegionMap((*own.region_map.rules, (SHARED, SHARED)))
+    return replace(own, region_map=regions, **treated[public])  # type: ignore[arg-type]
 
 
 def _noise(phase: Phase) -> float:

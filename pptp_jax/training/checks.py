@@ -10,6 +10,7 @@ from pptp_jax.training.batches import Poisson
 from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.optimizer import SGD, PhaseOptimizer
 from pptp_jax.training.recipe import Recipe
+from pptp_jax.training.unread import unread
 from pptp_jax.validation import Refused, at_least
 
 
@@ -137,7 +138,8 @@ def check_model(recipe: Recipe, model: Model, x: Any) -> None:
 
     Raises:
         ValueError: if the recipe needs classes and the model's task has none; or if it has a
-            private phase and the model running statistics, which mix the examples.
+            private phase and the model running statistics, which mix the examples, or a parameter
+            that it does not use, which noise alone would move.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -164,4 +166,9 @@ def check_model(recipe: Recipe, model: Model, x: Any) -> None:
         raise Refused(
             f"{recipe.name} clips the gradient of each example alone, but the model keeps running "
             "statistics of whole batches: take one with norm='group' in place of batch norm"
+        )
+    if unused := sorted(unread(model, x)):
+        raise Refused(
+            f"{recipe.name} would move {', '.join(unused)} by noise alone: no output of the model "
+            "depends on it; leave it out of the parameters"
         )

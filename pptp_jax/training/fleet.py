@@ -18,7 +18,9 @@ from pptp_jax.training.checks import check_members, check_model, check_optimizer
 from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.memory import chunks, fitting_chunk
 from pptp_jax.training.mesh import check_shares
+from pptp_jax.training.movement import check_moved, sums
 from pptp_jax.training.optimizer import Optimizer, PhaseOptimizer, phase_optimizer
+from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
@@ -76,7 +78,8 @@ def train_fleet(
         The groups in order. Only the last one is held in memory.
 
     Raises:
-        ValueError: if the recipe does not fit the model or the data.
+        ValueError: if the recipe does not fit the model or the data, or a parameter that a phase
+            trains cannot move.
         KeyboardInterrupt: if the execution says stop, when the state has been saved.
 
     Examples:
@@ -154,6 +157,7 @@ class _Group(NamedTuple):
         fleet, execution, ends = self.fleet, self.fleet.execution, self.fleet.ends
         members, keys = self._filled((self.members, self.keys))
         number, variables, state, losses = self._begun(members, keys)
+        begun = None
         while number < ends[-1]:
             current = int(np.searchsorted(ends, number, side="right"))
             phase = fleet.recipe.phases[current]
@@ -168,6 +172,8 @@ class _Group(NamedTuple):
                     fleet.rules, phase, taught, keys, fleet.data, members, variables
                 )
                 variables = None
+                if phase.ensemble is None:
+                    begun = sums(self._own(state.variables.params))
             state, loss = epoch_of_group(
                 fleet.rules, phase, state, fleet.data, members, keys, number, within
             )
@@ -175,6 +181,9 @@ class _Group(NamedTuple):
             number += 1
             if phase.ensemble is None:
                 execution.on_epoch(self.models, number, self._own(state.left(phase.fork, axis=1)))
+            if number == ends[current] and begun is not None:
+                self._check_moved(phase, begun, state)
+                begun = None
             if number in ends or number in execution.branch_after:
                 ended = state.left(phase.fork, axis=1)
                 left = Branch(current + 1, *self._own((ended, losses[:, :number])))
@@ -185,6 +194,10 @@ class _Group(NamedTuple):
         if state is not None:
             variables = state.left(fleet.recipe.phases[-1].fork, axis=1)
         return self._own((variables, losses))
+
+    def _check_moved(self, phase: Phase, begun: list[Any], state: TrainState) -> None:
+        params, x = self._own(state.variables.params), self.fleet.data.batch_shape()
+        check_moved(self.fleet.rules, phase, begun, params, x)
 
     def _begun(
         self, members: Int[Array, "models members"], keys: Key[Array, " models"]
