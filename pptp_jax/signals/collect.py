@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, Shaped
+from jaxtyping import Array, Int, Key, Shaped
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import full_float32
@@ -37,7 +37,7 @@ def utility(task: Task) -> Signal:
 
 @full_float32
 def collect(
-    answers: Callable[[Float[Array, "batch ..."]], Any],
+    answers: Callable[[Shaped[Array, "batch ..."]], Any],
     data: Arrays,
     *,
     task: Task,
