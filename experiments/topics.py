@@ -1,0 +1,33 @@
+"""Python's own documentation: what a small decoder gives away of its paragraphs, by region.
+
+Command: `pptp run experiments/topics.py` (no download).
+
+A paragraph is a record of 64 bytes. Loss and utility are in bits a byte. Early stopping is the
+trajectory of the plain recipe; each other recipe freezes some blocks after 4 epochs.
+"""
+
+import optax
+
+from pptp_jax.data import Balanced, Topics
+from pptp_jax.models import gpt
+from pptp_jax.study import Study
+from pptp_jax.training import freeze, undefended
+
+study = Study(
+    name="topics",
+    data=Topics(length=64),
+    examples=800,
+    model=gpt(width=64, depth=2, heads=4, context=64),
+    split=Balanced(models=16),
+    optimizer=optax.adamw(3e-3, weight_decay=0.01),
+    batch_size=16,
+    trajectory=(2, 4, 6, 8, 12),
+    attacks=("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline", "base_online"),
+    recipes=(
+        undefended(16),
+        freeze("embed", after=4, more=8),
+        freeze(("embed", "block1"), after=4, more=8),
+        freeze("not head", after=4, more=8),
+        freeze("head", after=4, more=8),
+    ),
+)
