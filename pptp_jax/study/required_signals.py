@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.signals import (
+    BASE_LOG_PROB,
+    COMPRESSED_LENGTH,
     FEATURE_MARGINS,
     GRADIENT_NORMS,
     INPUT_GRADIENT_NORM,
@@ -30,7 +32,7 @@ def required_signals(study: "Study", data: Dataset, membership: Membership) -> t
     own = study.probes
     task = study.model.task
     moved = data.vocabulary is None
-    probes = [INPUT_GRADIENT_NORM] if moved else []
+    probes = [BASE_LOG_PROB, INPUT_GRADIENT_NORM if moved else COMPRESSED_LENGTH]
     if task.classes and moved:
         probes += [
             noise_signal(flips=own.noise_flips, stddev=own.noise_stddev, draws=own.noise_draws),
