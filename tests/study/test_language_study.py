@@ -48,7 +48,7 @@ def test_text_goes_from_paragraphs_to_a_report(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "results.json").read_text())
     assert (record["utility_name"], record["higher_is_better"]) == ("bits per token", False)
     assert record["data"]["classes"] is None and "Python" in record["data"]["name"]
-    plain, frozen = record["rows"]
+    _, frozen = record["rows"]
     assert frozen["recipe"] == "freeze" and frozen["region"] == "embed"
     for row in record["rows"]:
         assert 4 < row["test_bits_per_token"]["value"] < 8  # eight bits a byte at the start
