@@ -22,7 +22,17 @@ study = Study(
     optimizer=optax.adamw(3e-3, weight_decay=0.01),
     batch_size=16,
     trajectory=(2, 4, 6, 8, 10),
-    attacks=("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline", "base_online"),
+    attacks=(
+        "loss",
+        "lira_online",
+        "lira_offline",
+        "rmia_online",
+        "rmia_offline",
+        "base_online",
+        "min_k",
+        "min_k_plus_plus",
+        "zlib_ratio",
+    ),
     recipes=(
         undefended(12),
         freeze("embed", after=4, more=6),

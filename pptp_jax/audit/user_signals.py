@@ -19,7 +19,13 @@ _BOUNDS = {
     "boundary_distance": (0, np.inf),
     "gradient_norms": (0, np.inf),
     "input_gradient_norm": (0, np.inf),
+    "token_log_prob": (-np.inf, 0),
+    "token_mean": (-np.inf, 0),
+    "token_deviation": (0, np.inf),
+    "compressed_length": (1, np.inf),
 }
+# What is true or false.
+_TRUTHS = ("correct", "token_first", "token_present")
 
 # What can be handed over; the losses stand for φ.
 SIGNALS = (*KNOWN, "losses")
@@ -77,8 +83,10 @@ def given_signals(
     Args:
         signals: arrays by name. `logits` (models, queries, examples, classes), of which the
             queries, or the models and the queries, may be missing; `confidence`, φ, (models,
-            queries, examples) likewise; `losses`, −log p of the label, in its place; or any other
-            signal that attacks know by name.
+            queries, examples) likewise; `losses`, −log p of the label, or its mean over a
+            sequence's tokens, in its place; `token_log_prob` with the mask `token_present`,
+            (models, queries, examples, tokens), from which φ follows; or any other signal that
+            attacks know by name.
         membership: (models, examples), or (examples,) of a single model.
         labels: the examples' classes; `logits` need them.
         inputs: the examples themselves, for attacks that learn from them.
@@ -119,6 +127,8 @@ def given_signals(
         as_float32(name, array)  # refuses, before anything is computed, by the user's names
     if "losses" in given:
         given["confidence"] = of_losses(given.pop("losses"))
+    elif {"token_log_prob", "token_present"} <= set(given):
+        given.setdefault("confidence", of_losses(_mean_losses(given)))
     elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
         # Float32 may not hold what tells the classes apart; of the log-odds, it does.
         given.setdefault("confidence", of_logits(logits, labels))
@@ -128,7 +138,7 @@ def given_signals(
     membership = membership.reshape(sizes)
     found = Given(
         signals={
-            name: array if name == "correct" else as_float32(name, array)
+            name: array if name in _TRUTHS else as_float32(name, array)
             for name, array in given.items()
         },
         membership=membership,
@@ -219,11 +229,25 @@ def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
             raise Refused(
                 f"{name} must {bounds}; its values go from {array.min():.4g} to {array.max():.4g}"
             )
-    if name == "correct" and array.dtype != bool:
+    if name in _TRUTHS and array.dtype != bool:
         if not np.isin(array, (0, 1)).all():
-            raise Refused("correct must be True or False, or 1 or 0, for each model and example")
+            raise Refused(f"{name} must be True or False, or 1 or 0, for each model and example")
         array = array.astype(bool)
     return array.reshape(tuple(found.get(axis, 1) for axis in axes))
+
+
+def _mean_losses(
+    given: Mapping[str, np.ndarray],
+) -> Float[np.ndarray, "models queries examples"]:
+    """The mean of −log p over each sequence's own tokens."""
+    log_p, there = given["token_log_prob"], given["token_present"]
+    if log_p.shape != there.shape:
+        raise Refused(
+            f"token_present must have the shape of token_log_prob, {log_p.shape}, got {there.shape}"
+        )
+    if not there.any(axis=-1).all():
+        raise Refused("token_present must have a token in every sequence, and some have none")
+    return -np.where(there, log_p, 0).astype(np.float64).sum(axis=-1) / there.sum(axis=-1)
 
 
 def _words(sizes: _Sizes) -> str:

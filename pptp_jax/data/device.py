@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, Key, Shaped
 
 from pptp_jax.data.augmentation import Augmentation
 from pptp_jax.data.dataset import Dataset
+from pptp_jax.validation import Refused
 
 
 class Arrays(NamedTuple):
@@ -66,6 +67,18 @@ class Arrays(NamedTuple):
         if self.scale is None:
             return self.x[rows].astype(jnp.int32)
         return self.x[rows].astype(jnp.float32) * self.scale
+
+    @property
+    def bounds(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """The least and the largest number among the inputs as a model sees them.
+
+        Raises:
+            ValueError: if the inputs are symbols, of which none lies between two others.
+        """
+        if self.scale is None:
+            raise Refused("the inputs are symbols, which cannot be moved a little")
+        low, high = (end.astype(jnp.float32) * self.scale for end in (self.x.min(), self.x.max()))
+        return low, high
 
     def batch_shape(self, size: int = 1) -> Any:
         """The shape of a batch of inputs as a model sees them."""

@@ -15,6 +15,10 @@ class Tokenizer(Protocol):
     Attributes:
         vocabulary: how many tokens there are.
         boundary: the token that stands before and behind every record.
+
+    Examples:
+        >>> isinstance(Bytes(), Tokenizer)
+        True
     """
 
     @property

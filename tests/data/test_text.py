@@ -102,6 +102,8 @@ def test_a_model_sees_whole_numbers() -> None:
     assert str(arrays.x.dtype) == "uint16" and str(arrays.batch_shape().dtype) == "int32"
     np.testing.assert_array_equal(arrays.inputs(slice(0, 2)), data.inputs()[:2])
     assert data.inputs().dtype == np.int32 and data.labels is None
+    with pytest.raises(ValueError, match="symbols, which cannot be moved a little"):
+        _ = arrays.bounds
 
 
 def test_a_tokenizer_file_is_read(tmp_path: Path) -> None:
