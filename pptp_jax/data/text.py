@@ -104,12 +104,10 @@ class Text:
                 raise Refused(f"{path}, line {number} is no JSON: {error}") from error
             if not isinstance(record, dict):
                 raise Refused(f"{path}, line {number}: a record must be an object, {{...}}")
-            fields = [self.field] if self.id_field is None else [self.field, self.id_field]
-            one_of(record, **{f"{path}, line {number}: field": fields[0]})
-            text, known = record[self.field], str(number)
-            if self.id_field is not None:
-                one_of(record, **{f"{path}, line {number}: id_field": self.id_field})
-                known = str(record[self.id_field])
+            for name in filter(None, (self.field, self.id_field)):
+                one_of(record, **{f"{path}, line {number}: field": name})
+            text = record[self.field]
+            known = str(number if self.id_field is None else record[self.id_field])
             if not isinstance(text, str):
                 raise Refused(f"{path}, line {number}: {self.field} must be text, got {text!r:.80}")
             yield known, text
