@@ -10,22 +10,9 @@ from pptp_jax.attacks import Evidence
 from pptp_jax.attacks.rows import numbers
 from pptp_jax.attacks.signal_registry import KNOWN, axes_of
 from pptp_jax.audit.foreign import as_float32, plain
-from pptp_jax.audit.odds import of_logits, of_losses
+from pptp_jax.audit.odds import of_logits, of_losses, of_tokens
+from pptp_jax.audit.signal_bounds import TRUTHS, in_bounds
 from pptp_jax.validation import Refused, at_least, one_of
-
-# Between what bounds a signal lies, by what it is.
-_BOUNDS = {
-    "noisy_correct": (0, 1),
-    "boundary_distance": (0, np.inf),
-    "gradient_norms": (0, np.inf),
-    "input_gradient_norm": (0, np.inf),
-    "token_log_prob": (-np.inf, 0),
-    "token_mean": (-np.inf, 0),
-    "token_deviation": (0, np.inf),
-    "compressed_length": (1, np.inf),
-}
-# What is true or false.
-_TRUTHS = ("correct", "token_first", "token_present")
 
 # What can be handed over; the losses stand for φ.
 SIGNALS = (*KNOWN, "losses")
@@ -128,7 +115,7 @@ def given_signals(
     if "losses" in given:
         given["confidence"] = of_losses(given.pop("losses"))
     elif {"token_log_prob", "token_present"} <= set(given):
-        given.setdefault("confidence", of_losses(_mean_losses(given)))
+        given.setdefault("confidence", of_tokens(given["token_log_prob"], given["token_present"]))
     elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
         # Float32 may not hold what tells the classes apart; of the log-odds, it does.
         given.setdefault("confidence", of_logits(logits, labels))
@@ -138,7 +125,7 @@ def given_signals(
     membership = membership.reshape(sizes)
     found = Given(
         signals={
-            name: array if name in _TRUTHS else as_float32(name, array)
+            name: array if name in TRUTHS else as_float32(name, array)
             for name, array in given.items()
         },
         membership=membership,
@@ -222,32 +209,8 @@ def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
             f"{name} must be finite; {bad.sum()} of {array.size} values are NaN or infinite{where}"
             ": leave out models that diverged"
         )
-    if name in _BOUNDS and array.size:
-        low, high = _BOUNDS[name]
-        if array.min() < low or array.max() > high:
-            bounds = f"be at least {low}" if high == np.inf else f"lie between {low} and {high}"
-            raise Refused(
-                f"{name} must {bounds}; its values go from {array.min():.4g} to {array.max():.4g}"
-            )
-    if name in _TRUTHS and array.dtype != bool:
-        if not np.isin(array, (0, 1)).all():
-            raise Refused(f"{name} must be True or False, or 1 or 0, for each model and example")
-        array = array.astype(bool)
+    array = in_bounds(name, array)
     return array.reshape(tuple(found.get(axis, 1) for axis in axes))
-
-
-def _mean_losses(
-    given: Mapping[str, np.ndarray],
-) -> Float[np.ndarray, "models queries examples"]:
-    """The mean of −log p over each sequence's own tokens."""
-    log_p, there = given["token_log_prob"], given["token_present"]
-    if log_p.shape != there.shape:
-        raise Refused(
-            f"token_present must have the shape of token_log_prob, {log_p.shape}, got {there.shape}"
-        )
-    if not there.any(axis=-1).all():
-        raise Refused("token_present must have a token in every sequence, and some have none")
-    return -np.where(there, log_p, 0).astype(np.float64).sum(axis=-1) / there.sum(axis=-1)
 
 
 def _words(sizes: _Sizes) -> str:
