@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pptp_jax.attacks import ATTACKS, Evidence
+from pptp_jax.data import Balanced
 from pptp_jax.signals import compressed_length
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
@@ -47,6 +48,23 @@ def test_a_certain_model_gives_finite_scores() -> None:
     certain["token_present"] = np.ones((1, 1, 1, 3), bool)
     held = Evidence.leave_one_out(certain, np.array([[True]]))
     assert ATTACKS["min_k_plus_plus"](held).tolist() == [[0.0]]
+
+
+def test_rmia_takes_the_geometric_mean_of_the_tokens_probabilities() -> None:
+    membership = Balanced(8).draw(20, 0).matrix
+    log_p = -RNG.exponential(size=(8, 20, 5)) * np.where(membership, 0.7, 1.0)[..., None]
+    p = np.prod(np.exp(log_p), axis=-1) ** (1 / 5)
+    held = Evidence.leave_one_out({"confidence": np.log(p / (1 - p))}, membership)
+    found = ATTACKS["rmia_online"](held, gamma=1.05)
+    for target in range(8):
+        others = np.arange(8) != target
+        ratios = []
+        for example in range(20):
+            known, members = p[others, example], membership[others, example]
+            reference = (known[members].mean() + known[~members].mean()) / 2
+            ratios.append(p[target, example] / reference)
+        beaten = [np.mean([x / z >= 1.05 for z in ratios]) for x in ratios]
+        np.testing.assert_allclose(found[target], beaten, atol=1e-6)
 
 
 def test_text_and_ids_are_compressed() -> None:
