@@ -27,7 +27,7 @@ study = Study(
         "loss",
         "lira_online",
         "lira_offline",
-        # A mean over tokens differs little from model to model: 2 would ask for twice as likely ones.
+        # The default of 2 would ask for tokens that are twice as likely on the average.
         ATTACKS["rmia_online"].using(gamma=1.0),
         "base_online",
         "min_k",
