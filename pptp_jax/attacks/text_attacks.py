@@ -129,5 +129,5 @@ def _mean_of_least(
     ordered = jnp.sort(jnp.where(there, values, jnp.inf), axis=-1)
     count = counts[there.sum(axis=-1)]
     chosen = jnp.arange(values.shape[-1])[None, None, None] < count[..., None]
-    total = jnp.where(chosen & jnp.isfinite(ordered), ordered, 0.0).sum(axis=-1)
+    total = jnp.where(chosen & (ordered < jnp.inf), ordered, 0.0).sum(axis=-1)
     return (total / count.astype(total.dtype)).mean(axis=1)
