@@ -20,6 +20,7 @@ from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
 from pptp_jax.attacks.registry import ATTACKS
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
+from pptp_jax.attacks.text_attacks import base_ratio, min_k, min_k_plus_plus, zlib_ratio
 from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm
 from pptp_jax.attacks.ye import attack_p, attack_r
 
@@ -34,6 +35,7 @@ __all__ = [
     "augmentation",
     "base_offline",
     "base_online",
+    "base_ratio",
     "bavaria_t",
     "boundary_distance",
     "calibration_sablayrolles",
@@ -47,6 +49,8 @@ __all__ = [
     "lira_offline",
     "lira_online",
     "loss",
+    "min_k",
+    "min_k_plus_plus",
     "modified_entropy",
     "noise",
     "quantile_nonmembers",
@@ -54,4 +58,5 @@ __all__ = [
     "rmia_offline",
     "rmia_online",
     "shadow_network",
+    "zlib_ratio",
 ]

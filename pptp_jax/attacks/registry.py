@@ -14,6 +14,7 @@ from pptp_jax.attacks.multivariate_lira import lira_multivariate
 from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
+from pptp_jax.attacks.text_registry import ON_TOKENS
 from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm
 from pptp_jax.attacks.ye import attack_p, attack_r
 
@@ -270,6 +271,7 @@ _EVERY = (
         source="Rezaei and Liu 2021, arXiv 2005.13702",
         function=input_gradient_norm,
     ),
+    *ON_TOKENS,
 )
 
 # All of them leave a target out of its shadows, by sums or by folds: the tests compare their scores

@@ -6,23 +6,28 @@ import numpy as np
 from jaxtyping import Shaped
 
 from pptp_jax.signals import (
+    BASE_LOG_PROB,
+    COMPRESSED_LENGTH,
     GRADIENT_NORMS,
     INPUT_GRADIENT_NORM,
     boundary_signal,
     noise_signal,
 )
-from pptp_jax.tasks import Classification, Signal
+from pptp_jax.tasks import Classification, Language, Signal
 from pptp_jax.validation import Refused, one_of
 
 # What is meant by these names unless a declaration says otherwise.
 KNOWN: Mapping[str, Signal] = {
     signal.name: signal
     for signal in (
-        *Classification().signals,
+        *Language().signals,
+        *Classification().signals,  # whose confidence and log_prob are meant
         GRADIENT_NORMS,
         INPUT_GRADIENT_NORM,
         boundary_signal(),
         noise_signal(),
+        COMPRESSED_LENGTH,
+        BASE_LOG_PROB,
     )
 }
 
@@ -86,10 +91,12 @@ def sources(
 
 
 def needs(signal: Signal) -> tuple[str, ...]:
-    """What a signal can be computed from; logits are what a model answers."""
-    if signal.reduce is not None and signal.name != "logits":
-        return "logits", "labels"
-    return signal.needs
+    """What a signal can be computed from; logits are what a classifier answers."""
+    if signal.reduce is None:
+        return signal.needs
+    # What has another axis, tokens say, is reduced from other answers, which are not kept.
+    of_logits = signal.name != "logits" and set(signal.axes) <= set(KNOWN["logits"].axes)
+    return ("logits", "labels") if of_logits else ()
 
 
 def shaped(

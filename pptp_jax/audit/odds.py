@@ -1,7 +1,7 @@
 """φ, the log-odds of the label, from what a user hands over, in float64."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from pptp_jax.validation import Refused
 
@@ -33,6 +33,34 @@ def of_losses(
     least = min(float(precision.eps) / 2, losses.min(where=losses > 0, initial=np.inf))
     losses = np.where(losses == 0, least, losses)
     return -losses - np.log(-np.expm1(-losses))
+
+
+def of_tokens(
+    log_p: Float[np.ndarray, "models queries examples tokens"],
+    there: Bool[np.ndarray, "models queries examples tokens"],
+) -> Float[np.ndarray, "models queries examples"]:
+    """φ of a sequence, of the mean of −log p over its own tokens.
+
+    Args:
+        log_p: that of each token.
+        there: False at a place without a token.
+
+    Raises:
+        ValueError: if the shapes differ, or a sequence has no token.
+
+    Examples:
+        >>> log_p, there = np.log([[[[0.09, 1.0, 0.5]]]]), np.array([[[[True, True, False]]]])
+        >>> print(of_tokens(log_p, there).round(3), np.log(0.3 / 0.7).round(3))
+        [[[-0.847]]] -0.847
+    """
+    if log_p.shape != there.shape:
+        raise Refused(
+            f"token_present must have the shape of token_log_prob, {log_p.shape}, got {there.shape}"
+        )
+    if not there.any(axis=-1).all():
+        raise Refused("token_present must have a token in every sequence, and some have none")
+    total = np.where(there, log_p, 0).sum(axis=-1, dtype=np.float64)
+    return of_losses(-total / there.sum(axis=-1))
 
 
 def of_logits(

@@ -10,16 +10,9 @@ from pptp_jax.attacks import Evidence
 from pptp_jax.attacks.rows import numbers
 from pptp_jax.attacks.signal_registry import KNOWN, axes_of
 from pptp_jax.audit.foreign import as_float32, plain
-from pptp_jax.audit.odds import of_logits, of_losses
+from pptp_jax.audit.odds import of_logits, of_losses, of_tokens
+from pptp_jax.audit.signal_bounds import TRUTHS, in_bounds
 from pptp_jax.validation import Refused, at_least, one_of
-
-# Between what bounds a signal lies, by what it is.
-_BOUNDS = {
-    "noisy_correct": (0, 1),
-    "boundary_distance": (0, np.inf),
-    "gradient_norms": (0, np.inf),
-    "input_gradient_norm": (0, np.inf),
-}
 
 # What can be handed over; the losses stand for φ.
 SIGNALS = (*KNOWN, "losses")
@@ -77,8 +70,10 @@ def given_signals(
     Args:
         signals: arrays by name. `logits` (models, queries, examples, classes), of which the
             queries, or the models and the queries, may be missing; `confidence`, φ, (models,
-            queries, examples) likewise; `losses`, −log p of the label, in its place; or any other
-            signal that attacks know by name.
+            queries, examples) likewise; `losses`, −log p of the label, or its mean over a
+            sequence's tokens, in its place; `token_log_prob` with the mask `token_present`,
+            (models, queries, examples, tokens), from which φ follows; or any other signal that
+            attacks know by name.
         membership: (models, examples), or (examples,) of a single model.
         labels: the examples' classes; `logits` need them.
         inputs: the examples themselves, for attacks that learn from them.
@@ -119,6 +114,8 @@ def given_signals(
         as_float32(name, array)  # refuses, before anything is computed, by the user's names
     if "losses" in given:
         given["confidence"] = of_losses(given.pop("losses"))
+    elif {"token_log_prob", "token_present"} <= set(given):
+        given.setdefault("confidence", of_tokens(given["token_log_prob"], given["token_present"]))
     elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
         # Float32 may not hold what tells the classes apart; of the log-odds, it does.
         given.setdefault("confidence", of_logits(logits, labels))
@@ -128,7 +125,7 @@ def given_signals(
     membership = membership.reshape(sizes)
     found = Given(
         signals={
-            name: array if name == "correct" else as_float32(name, array)
+            name: array if name in TRUTHS else as_float32(name, array)
             for name, array in given.items()
         },
         membership=membership,
@@ -212,17 +209,7 @@ def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
             f"{name} must be finite; {bad.sum()} of {array.size} values are NaN or infinite{where}"
             ": leave out models that diverged"
         )
-    if name in _BOUNDS and array.size:
-        low, high = _BOUNDS[name]
-        if array.min() < low or array.max() > high:
-            bounds = f"be at least {low}" if high == np.inf else f"lie between {low} and {high}"
-            raise Refused(
-                f"{name} must {bounds}; its values go from {array.min():.4g} to {array.max():.4g}"
-            )
-    if name == "correct" and array.dtype != bool:
-        if not np.isin(array, (0, 1)).all():
-            raise Refused("correct must be True or False, or 1 or 0, for each model and example")
-        array = array.astype(bool)
+    array = in_bounds(name, array)
     return array.reshape(tuple(found.get(axis, 1) for axis in axes))
 
 

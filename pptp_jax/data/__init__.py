@@ -12,12 +12,16 @@ from pptp_jax.data.scales import Scales, of_unit_scale
 from pptp_jax.data.shrunk import Shrunk
 from pptp_jax.data.source import Source, moved
 from pptp_jax.data.stream import Stream
+from pptp_jax.data.text import Text
 from pptp_jax.data.tfds import Tfds
+from pptp_jax.data.tokenizer import Bytes, Tokenizer, TokenizerFile
+from pptp_jax.data.topics import Topics
 
 __all__ = [
     "Arrays",
     "Augmentation",
     "Balanced",
+    "Bytes",
     "Dataset",
     "Digits",
     "Division",
@@ -29,7 +33,11 @@ __all__ = [
     "Shrunk",
     "Source",
     "Stream",
+    "Text",
     "Tfds",
+    "Tokenizer",
+    "TokenizerFile",
+    "Topics",
     "absent_rows",
     "divide",
     "member_indices",

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Int, Shaped
 
 from pptp_jax.validation import Refused, at_least
 
@@ -16,10 +16,14 @@ class Dataset:
     Attributes:
         name: the data set's name, with its version where it has one.
         x: the inputs, as they are stored: booleans, integers or floats.
-        y: what a model shall say: labels from 0 to `num_classes` − 1, or finite floats.
+        y: what a model shall say: labels from 0 to `num_classes` − 1, finite floats, or symbols of
+            the vocabulary, one a place, and −1 where a place has none.
         ids: one identity an example, each once, stable from run to run.
         num_classes: the number of classes; None where targets are numbers and no classes.
         scale: what the inputs are multiplied by before a model sees them.
+        vocabulary: of how many symbols, such as tokens, the inputs are made: a model sees whole
+            numbers from 0 to `vocabulary` − 1, which are never scaled, standardised or rounded.
+            None where inputs are amounts.
 
     Raises:
         ValueError: naming what is wrong with the data, and what would be right.
@@ -36,13 +40,21 @@ class Dataset:
     ids: Shaped[np.ndarray, " examples"]
     num_classes: int | None
     scale: float = 1.0
+    vocabulary: int | None = None
 
     def __post_init__(self) -> None:
         _check_inputs(self.name, self.x, self.scale)
-        if self.num_classes is None:
-            _check_numbers(self.name, self.x, self.y)
-        else:
+        if self.vocabulary is not None:
+            _check_symbols(self.name, "x", self.x, self.vocabulary, least=0)
+            if self.scale != 1:
+                raise Refused(f"{self.name}: symbols have no scale, got scale={self.scale:g}")
+        if self.num_classes is not None:
             _check_labels(self.name, self.x, self.y, self.num_classes)
+        elif self.vocabulary is not None and self.y.dtype.kind in "iu":
+            _check_rows(self.name, self.x, self.y)
+            _check_symbols(self.name, "y", self.y, self.vocabulary, least=-1)
+        else:
+            _check_numbers(self.name, self.x, self.y)
         if self.ids.shape != self.y.shape[:1]:
             raise Refused(
                 f"{self.name}: ids must have one entry an example, shape {self.y.shape[:1]}, "
@@ -62,14 +74,19 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of everything that a model or an attack can see, in hexadecimal."""
-        digest = hashlib.sha256(f"{self.num_classes} {self.scale}".encode())
+        known = [self.num_classes, self.scale]
+        if self.vocabulary is not None:
+            known.append(self.vocabulary)
+        digest = hashlib.sha256(" ".join(map(str, known)).encode())
         for array in (self.x, self.y, self.ids.astype(str)):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
-    def inputs(self) -> Float[np.ndarray, "examples ..."]:
-        """The inputs as a model sees them: float32, scaled."""
+    def inputs(self) -> Shaped[np.ndarray, "examples ..."]:
+        """The inputs as a model sees them: float32, scaled; symbols as int32."""
+        if self.vocabulary is not None:
+            return self.x.astype(np.int32)
         return self.x.astype(np.float32) * np.float32(self.scale)
 
 
@@ -108,13 +125,31 @@ def _check_numbers(name: str, x: np.ndarray, y: np.ndarray) -> None:
             f"{name}: without classes, y must hold floats of at most 64 bits, got an array of "
             f"{y.dtype}; of labels give num_classes"
         )
+    _check_rows(name, x, y)
+    if not (np.abs(y) <= np.finfo(np.float32).max).all():  # a model sees float32; NaN is refused
+        raise Refused(f"{name}: y must be finite numbers of 32 bits, and some are not")
+
+
+def _check_rows(name: str, x: np.ndarray, y: np.ndarray) -> None:
     if y.shape[:1] != x.shape[:1]:
         raise Refused(
             f"{name}: y must have {x.shape[0]} rows, one an example of x with shape {x.shape}; got "
             f"{y.shape}"
         )
-    if not (np.abs(y) <= np.finfo(np.float32).max).all():  # a model sees float32; NaN is refused
-        raise Refused(f"{name}: y must be finite numbers of 32 bits, and some are not")
+
+
+def _check_symbols(name: str, which: str, ids: np.ndarray, vocabulary: int, least: int) -> None:
+    at_least(2, vocabulary=vocabulary)
+    if ids.dtype.kind not in "iu" or ids.ndim < 2:
+        raise Refused(
+            f"{name}: with a vocabulary, {which} must hold whole numbers of shape (examples, "
+            f"places), got an array of {ids.dtype} of shape {ids.shape}"
+        )
+    if ids.min() < least or ids.max() >= min(vocabulary, np.iinfo(np.int32).max):
+        raise Refused(
+            f"{name}: {which} must lie between {least} and vocabulary - 1 = {vocabulary - 1}, got "
+            f"{ids.min()} to {ids.max()}"
+        )
 
 
 def _check_labels(name: str, x: np.ndarray, y: np.ndarray, num_classes: int) -> None:

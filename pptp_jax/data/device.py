@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, Key, Shaped
 
 from pptp_jax.data.augmentation import Augmentation
 from pptp_jax.data.dataset import Dataset
+from pptp_jax.validation import Refused
 
 
 class Arrays(NamedTuple):
@@ -18,8 +19,9 @@ class Arrays(NamedTuple):
     Attributes:
         x: the stored inputs; images stay one byte a value until a batch is drawn, and so do other
             whole numbers that fit.
-        y: the targets: labels, or numbers.
-        scale: what the inputs are multiplied by before a model sees them.
+        y: the targets: labels, numbers or symbols.
+        scale: what the inputs are multiplied by before a model sees them; None where they are
+            symbols, and a model sees whole numbers.
         reference: the examples that no model has as members, and defences may look at.
         augmentation: what is done to inputs in training; None for nothing.
 
@@ -32,7 +34,7 @@ class Arrays(NamedTuple):
 
     x: Shaped[Array, "examples ..."]
     y: Shaped[Array, "examples ..."]
-    scale: Float[Array, ""]
+    scale: Float[Array, ""] | None
     reference: Int[Array, " reference"]
     augmentation: Augmentation | None = None
 
@@ -52,17 +54,31 @@ class Arrays(NamedTuple):
             augmentation.check(data.x.shape[1:])
         rows = jnp.asarray(np.asarray(reference, np.int32))
         y = data.y.astype(data.y.dtype.newbyteorder("="), copy=False)
-        x, scale = jnp.asarray(_narrow(data.x)), jnp.float32(data.scale)
-        return cls(x, jnp.asarray(y), scale, rows, augmentation)
+        scale = jnp.float32(data.scale) if data.vocabulary is None else None
+        return cls(jnp.asarray(_narrow(data.x)), jnp.asarray(y), scale, rows, augmentation)
 
     @property
     def examples(self) -> int:
         """How many there are."""
         return len(jax.tree.leaves(self.x)[0])
 
-    def inputs(self, rows: Int[Array, "..."] | slice) -> Float[Array, "..."]:
-        """The inputs of some examples as a model sees them: float32, scaled."""
+    def inputs(self, rows: Int[Array, "..."] | slice) -> Shaped[Array, "..."]:
+        """The inputs of some examples as a model sees them: float32, scaled; symbols as int32."""
+        if self.scale is None:
+            return self.x[rows].astype(jnp.int32)
         return self.x[rows].astype(jnp.float32) * self.scale
+
+    @property
+    def bounds(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """The least and the largest number among the inputs as a model sees them.
+
+        Raises:
+            ValueError: if the inputs are symbols, of which none lies between two others.
+        """
+        if self.scale is None:
+            raise Refused("the inputs are symbols, which cannot be moved a little")
+        low, high = (end.astype(jnp.float32) * self.scale for end in (self.x.min(), self.x.max()))
+        return low, high
 
     def batch_shape(self, size: int = 1) -> Any:
         """The shape of a batch of inputs as a model sees them."""
@@ -74,14 +90,14 @@ class Arrays(NamedTuple):
 
     def training_inputs(
         self, key: Key[Array, ""], rows: Int[Array, " batch"] | slice
-    ) -> Float[Array, "batch ..."]:
+    ) -> Shaped[Array, "batch ..."]:
         """The inputs of some examples as a step of training sees them: augmented."""
         x = self.inputs(rows)
         return x if self.augmentation is None else self.augmentation(key, x)
 
 
 def _narrow(x: Shaped[np.ndarray, "examples ..."]) -> Shaped[np.ndarray, "examples ..."]:
-    """Inputs in the narrowest type that holds them; a model sees them as float32 in any case."""
+    """Inputs in the narrowest type that holds them; a model sees another one in any case."""
     x = x.astype(x.dtype.newbyteorder("="), copy=False)
     if x.dtype.kind not in "iu" or x.dtype.itemsize == 1:
         return x

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pptp_jax.models.builders import BUILDERS, rebuilt
     from pptp_jax.models.equinox import from_equinox
     from pptp_jax.models.fast_resnet import resnet9
+    from pptp_jax.models.gpt_decoder import gpt
     from pptp_jax.models.linen import from_linen
     from pptp_jax.models.nnx import from_nnx
     from pptp_jax.models.perceptron import mlp
@@ -40,6 +41,7 @@ __all__ = [
     "from_linen",
     "from_nnx",
     "full_float32",
+    "gpt",
     "in_precision",
     "learns",
     "lora",
@@ -66,6 +68,7 @@ _LATER = {
     "from_equinox": "equinox",
     "from_linen": "linen",
     "from_nnx": "nnx",
+    "gpt": "gpt_decoder",
     "mlp": "perceptron",
     "rebuilt": "builders",
     "resnet8": "resnet",

@@ -82,7 +82,7 @@ def _right(
     key: Key[Array, ""],
     numbers: tuple[Float[Array, ""], Float[Array, ""], Int[Array, ""]],
 ) -> Float[Array, "models rows"]:
-    low, high = (bound.astype(jnp.float32) * data.scale for bound in (data.x.min(), data.x.max()))
+    low, high = data.bounds
     kind, norm, draws = what
     size, pace, steps = numbers
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from pptp_jax.data import Dataset
 from pptp_jax.robustness.ball import Norm
 from pptp_jax.validation import Refused, at_least, positive, several
 
@@ -101,25 +102,28 @@ class Robustness:
         return (*found, *(Trial(kind="noise", size=size) for size in self.noise))
 
 
-def check_disturbable(name: str, x: np.ndarray, scale: float) -> None:
+def check_disturbable(data: Dataset) -> None:
     """Refuses inputs of which a small change is none that they could have.
 
     Args:
-        name: of the data.
-        x: the inputs as they are stored.
-        scale: what they are multiplied by.
+        data: the examples.
 
     Raises:
-        ValueError: if all of them are 0 or 1.
+        ValueError: if all of them are 0 or 1, or symbols.
 
     Examples:
-        >>> check_disturbable("bits", np.array([[0, 1]]), 1.0)
+        >>> check_disturbable(Dataset("bits", np.eye(2), np.arange(2), np.arange(2), 2))
         Traceback (most recent call last):
             ...
         pptp_jax.validation.Refused: bits: all inputs are 0 or 1, so there is no small change of ...
     """
-    if scale == 1 and np.isin(x, (0, 1)).all():
+    found = None
+    if data.vocabulary is not None:
+        found = "symbols"
+    elif data.scale == 1 and np.isin(data.x, (0, 1)).all():
+        found = "0 or 1"
+    if found:
         raise Refused(
-            f"{name}: all inputs are 0 or 1, so there is no small change of them: robustness is "
-            "measured on images and other continuous inputs"
+            f"{data.name}: all inputs are {found}, so there is no small change of them: robustness "
+            "is measured on images and other continuous inputs"
         )

@@ -10,8 +10,11 @@ from pptp_jax.signals.noisy_correct import noise_signal, noisy_correct
 from pptp_jax.signals.queries import FLIP, IDENTITY, Query, check_queries, shift
 from pptp_jax.signals.request import SignalRequest
 from pptp_jax.signals.store import SignalStore
+from pptp_jax.signals.text_signals import BASE_LOG_PROB, COMPRESSED_LENGTH, compressed_length
 
 __all__ = [
+    "BASE_LOG_PROB",
+    "COMPRESSED_LENGTH",
     "FEATURE_MARGINS",
     "FLIP",
     "GRADIENT_NORMS",
@@ -26,6 +29,7 @@ __all__ = [
     "boundary_signal",
     "check_queries",
     "collect",
+    "compressed_length",
     "feature_margins",
     "gradient_norms",
     "input_gradient_norm",

@@ -132,7 +132,7 @@ def _distances(
     key: Key[Array, ""],
 ) -> Float[Array, "models rows"]:
     shape = data.x.shape[1:]
-    low, high = (bound.astype(jnp.float32) * data.scale for bound in (data.x.min(), data.x.max()))
+    low, high = data.bounds
 
     def of_example(own: Variables, row: Int[Array, ""]) -> Float[Array, ""]:
         def crossed(x: Float[Array, "batch features"]) -> Bool[Array, " batch"]:

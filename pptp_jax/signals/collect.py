@@ -5,13 +5,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, Shaped
+from jaxtyping import Array, Int, Key, Shaped
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import full_float32
 from pptp_jax.release import Release
 from pptp_jax.signals.queries import IDENTITY, Query, check_queries
 from pptp_jax.tasks import Signal, Task
+
+# The single numbers of answers that are held at once: a score for each of many tokens is large.
+_NUMBERS_AT_ONCE = 2**25
 
 
 def utility(task: Task) -> Signal:
@@ -37,7 +40,7 @@ def utility(task: Task) -> Signal:
 
 @full_float32
 def collect(
-    answers: Callable[[Float[Array, "batch ..."]], Any],
+    answers: Callable[[Shaped[Array, "batch ..."]], Any],
     data: Arrays,
     *,
     task: Task,
@@ -59,7 +62,8 @@ def collect(
         queries: the forms in which it is asked about each of them.
         release: what the model answers in place of its outputs; None releases them.
         key: what the release draws from; needed with one.
-        batch_size: how many answers are computed at once; bounds memory alone.
+        batch_size: how many answers are computed at once, fewer where they are large; bounds
+            memory alone.
 
     Returns:
         Each signal by its name, with its axes behind `models`.
@@ -94,7 +98,9 @@ def collect(
         given, targets = task.answers(outputs), data.targets(row)
         return {name: own.reduce(given, targets) for name, own in reduced.items() if own.reduce}
 
-    at_once = max(1, batch_size // len(queries))
+    answer = jax.eval_shape(answers, data.batch_shape(len(queries)))
+    numbers = sum(leaf.size for leaf in jax.tree.leaves(answer))
+    at_once = max(1, min(batch_size // len(queries), _NUMBERS_AT_ONCE // numbers))
     found = jax.lax.map(one, jnp.arange(data.examples), batch_size=at_once)
     return {
         name: jnp.moveaxis(found[name], 0, own.examples_axis - 1) for name, own in reduced.items()

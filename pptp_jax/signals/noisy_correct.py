@@ -108,7 +108,8 @@ def noise_signal(*, flips: float = 0.05, stddev: float = 0.1, draws: int = 100) 
     def take(request: SignalRequest) -> Float[Array, "models examples"]:
         # In NumPy, so that the shape of the signal can be had without taking it.
         binary = bool(np.isin(np.asarray(request.data.x), [0, 1]).all())
-        own = flips if binary and float(request.data.scale) == 1 else None
+        scale = request.data.scale
+        own = flips if binary and scale is not None and float(scale) == 1 else None
         parts = request.model, request.fleet, request.data, request.rows, request.key
         return noisy_correct(*parts, flips=own, stddev=stddev, draws=draws)
 

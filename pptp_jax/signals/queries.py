@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Shaped
 
 from pptp_jax.validation import Refused
 
@@ -56,7 +56,7 @@ class Query:
                 f"and wider than the shift; the examples have shape {shape}"
             )
 
-    def __call__(self, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+    def __call__(self, x: Shaped[Array, "batch ..."]) -> Shaped[Array, "batch ..."]:
         """A batch of examples in the form that is shown."""
         if self == IDENTITY:
             return x

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
@@ -31,7 +31,7 @@ class SignalRequest(NamedTuple):
 
 
 def negative_log_prob(
-    model: Model, own: Variables, x: Float[Array, "..."], targets: Any
+    model: Model, own: Variables, x: Shaped[Array, "..."], targets: Any
 ) -> Float[Array, ""]:
     """−log p of one example, to full precision where the task's loss would be rounded to 0.
 

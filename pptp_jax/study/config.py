@@ -3,9 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
-
-import jax
 
 from pptp_jax.attacks import Attack, attack_of
 from pptp_jax.data import (
@@ -23,7 +20,7 @@ from pptp_jax.data import (
     sample,
 )
 from pptp_jax.fleets import FleetSpec
-from pptp_jax.models import Model, Precision, Variables, in_precision
+from pptp_jax.models import Model, Precision, in_precision
 from pptp_jax.regions import asks_for_auto, protect
 from pptp_jax.robustness import Robustness, check_disturbable
 from pptp_jax.signals import IDENTITY, Query, check_queries
@@ -39,7 +36,7 @@ from pptp_jax.training import (
     check_reference,
     phase_optimizer,
 )
-from pptp_jax.training.forward import eval_outputs
+from pptp_jax.training.forward import outputs_shape
 from pptp_jax.validation import (
     Refused,
     at_least,
@@ -230,7 +227,7 @@ class Study:
             seed=self.seed,
             reference=self.division(len(data)).reference,
             augmentation=self.augmentation,
-            signals=required_signals(self, membership),
+            signals=required_signals(self, data, membership),
             queries=self.queries,
             stops=self.trajectory,
         )
@@ -247,14 +244,15 @@ class Study:
         data = self.data.load(select)
         check_queries(self.queries, data.x.shape[1:])
         if self.robustness is not None:
-            check_disturbable(data.name, data.x, data.scale)
+            check_disturbable(data)
         members = int(self.membership(len(data)).matrix[0].sum())
         for recipe in self.recipes:
             check_members(recipe, members, self.batch_size)
             check_reference(recipe, self.reference, self.batch_size)
-        x = jax.ShapeDtypeStruct((self.batch_size, *data.x.shape[1:]), "float32")
+        arrays = Arrays.of(data)
+        x = arrays.batch_shape(self.batch_size)
         try:
-            outputs = jax.eval_shape(partial(_outputs, self.model, data), self.model.shapes(x))
+            outputs = outputs_shape(self.model, self.model.shapes(x), arrays)
         except (TypeError, ValueError) as error:
             raise Refused(
                 f"the model does not take a batch of {data.name}, of shape {x.shape}: {error}"
@@ -263,8 +261,3 @@ class Study:
         for recipe in self.recipes:
             check_model(recipe, self.model, x)
         return data
-
-
-def _outputs(model: Model, data: Dataset, variables: Variables) -> Any:
-    """What the model makes of the first example."""
-    return eval_outputs(model, variables, Arrays.of(data), slice(0, 1))

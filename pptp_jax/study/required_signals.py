@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from pptp_jax.data import Membership
+from pptp_jax.data import Dataset, Membership
 from pptp_jax.signals import (
+    BASE_LOG_PROB,
+    COMPRESSED_LENGTH,
     FEATURE_MARGINS,
     GRADIENT_NORMS,
     INPUT_GRADIENT_NORM,
@@ -17,19 +19,21 @@ if TYPE_CHECKING:
     from pptp_jax.study.config import Study
 
 
-def required_signals(study: "Study", membership: Membership) -> tuple[Signal, ...]:
+def required_signals(study: "Study", data: Dataset, membership: Membership) -> tuple[Signal, ...]:
     """What is kept of each model at the end of a recipe.
 
     Args:
         study: the study.
+        data: its examples; of symbols, which cannot be moved a little, no probe is taken.
         membership: who is a member of what.
     """
     attacks = study.chosen_attacks
     read = {part for attack in attacks for part in attack.reads if isinstance(part, str)}
     own = study.probes
     task = study.model.task
-    probes = [INPUT_GRADIENT_NORM]
-    if task.classes:
+    moved = data.vocabulary is None
+    probes = [BASE_LOG_PROB, INPUT_GRADIENT_NORM if moved else COMPRESSED_LENGTH]
+    if task.classes and moved:
         probes += [
             noise_signal(flips=own.noise_flips, stddev=own.noise_stddev, draws=own.noise_draws),
             boundary_signal(queries=own.boundary_queries, iterations=own.boundary_iterations),

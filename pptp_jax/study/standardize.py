@@ -6,6 +6,7 @@ from pptp_jax.data import Dataset, Scales, of_unit_scale
 from pptp_jax.models import Model, in_precision, standardized
 from pptp_jax.models.model import configs
 from pptp_jax.study.config import Study
+from pptp_jax.validation import Refused
 
 
 def prepared(study: Study) -> tuple[Study, Dataset]:
@@ -38,6 +39,10 @@ def in_units_of(model: Model, data: Dataset, standardize: bool | None) -> Model:
         data: what it will see.
         standardize: whether it does; None: where the inputs are not of unit scale, and the model
             does not start from given values, which belong to the inputs that they learned from.
+            Symbols are never standardised.
+
+    Raises:
+        ValueError: if symbols are to be standardised.
 
     Examples:
         >>> from pptp_jax.data import Digits
@@ -45,6 +50,10 @@ def in_units_of(model: Model, data: Dataset, standardize: bool | None) -> Model:
         >>> in_units_of(mlp([8], num_classes=10), Digits().load(), standardize=True).config["mean"]
         [0.3053]
     """
+    if data.vocabulary is not None:
+        if standardize:
+            raise Refused(f"{data.name} is made of symbols, which have no mean: standardize=None")
+        return model
     if standardize is None:
         given = any("start" in config for config in configs(model))
         standardize = not given and not of_unit_scale(data)

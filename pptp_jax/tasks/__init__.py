@@ -2,17 +2,19 @@
 
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.classification import Classification, logit_scaled_confidence
+from pptp_jax.tasks.language import Language
 from pptp_jax.tasks.regression import Regression
 from pptp_jax.tasks.signal import Signal
 from pptp_jax.tasks.task import Task
 
 # Those that need no argument; the contract test trains each of them.
-TASKS: tuple[Task, ...] = (Classification(), Regression())
+TASKS: tuple[Task, ...] = (Classification(), Language(), Regression())
 
 __all__ = [
     "TASKS",
     "Batch",
     "Classification",
+    "Language",
     "Regression",
     "Signal",
     "Task",

@@ -89,6 +89,10 @@ class Regression(Task):
                 f"{data.name} has {data.num_classes} classes, and regression is of numbers: give "
                 "floats and num_classes=None"
             )
+        if data.y.dtype.kind != "f":
+            raise Refused(
+                f"{data.name} has a vocabulary, and regression is of numbers: give floats"
+            )
         shape = getattr(outputs, "shape", None)
         numbers = data.y[0].size
         if shape is None or shape[1:] != (numbers,):

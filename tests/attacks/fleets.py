@@ -30,6 +30,22 @@ class Made(NamedTuple):
             "input_gradient_norm": np.exp(-margin),
             "boundary_distance": np.maximum(margin, 0),
             "noisy_correct": np.round(expit(margin) * 20) / 20,
+            "compressed_length": np.broadcast_to(np.float32(9 + self.labels), margin.shape),
+            "base_log_prob": np.zeros_like(margin) - np.float32(self.labels),
+            **self.tokens(),
+        }
+
+    def tokens(self) -> dict[str, np.ndarray]:
+        """Five tokens a sequence or fewer, the more likely the larger φ is."""
+        place = np.arange(5, dtype=np.float32)
+        surprise = 1 + place * (self.labels[:, None] + 1) % 5
+        there = np.broadcast_to(place <= self.labels[:, None] + 1, (*self.phi.shape, 5))
+        log_p = -surprise * np.exp(-self.phi[..., None] / 4)
+        return {
+            "token_log_prob": np.where(there, log_p, 0),
+            "token_mean": np.where(there, -np.float32(1.5), 0),
+            "token_deviation": np.where(there, 0.5 + place, 0),
+            "token_present": there,
         }
 
     def held(self, targets=None, shadows=None, signals=None, **more) -> Evidence:

@@ -172,6 +172,37 @@ def input_gradient_norm(made, target):
     return -made.signals()["input_gradient_norm"][target]
 
 
+def least(made, target, score):
+    """The mean of a fifth of a sequence's tokens, the least likely, and one at least."""
+    tokens, found = made.tokens(), np.zeros(made.phi[target].shape)
+    for query, x in np.ndindex(found.shape):
+        own = {name: array[target, query, x] for name, array in tokens.items()}
+        scores = sorted(score(own)[own["token_present"]])
+        count = max(1, int(len(scores) * 0.2))
+        found[query, x] = np.mean(scores[:count])
+    return found.mean(0)
+
+
+def min_k(made, target):
+    return least(made, target, lambda own: np.float64(own["token_log_prob"]))
+
+
+def min_k_plus_plus(made, target):
+    def z(own):
+        log_p, mean = np.float64(own["token_log_prob"]), own["token_mean"]
+        return (log_p - mean) / np.where(own["token_present"], own["token_deviation"], 1)
+
+    return least(made, target, z)
+
+
+def zlib_ratio(made, target):
+    return log_expit(np.float64(made.phi[target])).mean(0) / (9 + made.labels)
+
+
+def base_ratio(made, target):
+    return log_expit(np.float64(made.phi[target])).mean(0) + made.labels
+
+
 TWINS = {
     twin.__name__: twin
     for twin in (
@@ -179,6 +210,7 @@ TWINS = {
         attack_r,
         base_offline,
         base_online,
+        base_ratio,
         bavaria_t,
         boundary_distance,
         calibration_sablayrolles,
@@ -192,9 +224,12 @@ TWINS = {
         lira_offline,
         lira_online,
         loss,
+        min_k,
+        min_k_plus_plus,
         modified_entropy,
         noise,
         rmia_offline,
         rmia_online,
+        zlib_ratio,
     )
 }

@@ -4,8 +4,9 @@ import fleets
 import numpy as np
 import pytest
 
-from pptp_jax.attacks import Evidence
+from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.tasks import Signal
+from pptp_jax.validation import AttackUnavailable
 
 MADE = fleets.fleet(6, 10, queries=2)
 AXES = ("models", "queries", "examples")
@@ -18,6 +19,13 @@ def test_confidence_and_correctness_follow_from_logits_and_labels() -> None:
     np.testing.assert_array_equal(held.target_signal("correct"), right)
     assert held.has("confidence") and held.has("labels") and not held.has("inputs")
     assert not Evidence.leave_one_out({"logits": MADE.logits}, MADE.membership).has("correct")
+
+
+def test_what_is_said_of_tokens_does_not_follow_from_logits_of_classes() -> None:
+    held = MADE.held(signals={"logits": MADE.logits})
+    assert held.has("correct") and not held.has("token_log_prob")
+    with pytest.raises(AttackUnavailable, match="reads the signal 'token_log_prob', which does no"):
+        ATTACKS["min_k"](held)
 
 
 def test_rows_and_columns_are_chosen() -> None:

@@ -49,6 +49,21 @@ def test_losses_confidence_and_logits_say_the_same():
         np.testing.assert_allclose(scores["losses"], scores["logits"], atol=1e-3)
 
 
+def test_tokens_say_what_the_mean_loss_of_a_sequence_says() -> None:
+    log_p = -np.random.default_rng(0).exponential(size=(*MEMBERSHIP.shape, 4))
+    there = np.broadcast_to(np.arange(4) <= np.arange(EXAMPLES)[:, None] % 4, log_p.shape)
+    losses = -(log_p * there).sum(-1) / there.sum(-1)
+    tokens = {"token_log_prob": log_p, "token_present": there.astype(int)}
+    given = given_signals(tokens, MEMBERSHIP)
+    assert given.signals["token_present"].shape == (*MEMBERSHIP.shape[:1], 1, EXAMPLES, 4)
+    assert given.signals["token_present"].dtype == bool
+    known = given_signals({"losses": losses}, MEMBERSHIP)
+    for name in ("loss", "lira_online", "rmia_online"):
+        scores = [ATTACKS[name](one.evidence()) for one in (given, known)]
+        np.testing.assert_allclose(*scores, rtol=1e-4, atol=1e-4)
+    assert np.isfinite(ATTACKS["min_k"](given.evidence())).all()
+
+
 def test_a_loss_of_zero_is_a_confidence_that_rounding_allows():
     losses = np.zeros((2, 4), np.float32)
     losses[0, 1] = 1.0
@@ -242,6 +257,28 @@ ONE_SIDED[4] = True
         (
             changed(signals={"gradient_norms": np.full((6, 2, 30), -1.0)}),
             "gradient_norms must be at least 0; its values go from -1 to -1",
+        ),
+        (
+            changed(signals={"token_log_prob": np.ones((6, 30, 2))}),
+            "token_log_prob must lie between -inf and 0; its values go from 1 to 1",
+        ),
+        (
+            changed(
+                signals={
+                    "token_log_prob": np.zeros((6, 30, 2)),
+                    "token_present": np.zeros((6, 30, 2), bool),
+                }
+            ),
+            "token_present must have a token in every sequence, and some have none",
+        ),
+        (
+            changed(
+                signals={
+                    "token_log_prob": np.zeros((6, 30, 2)),
+                    "token_present": np.ones((6, 30, 3), bool),
+                }
+            ),
+            r"token_present must have the shape of token_log_prob, \(6, 1, 30, 2\), got",
         ),
         *(
             (

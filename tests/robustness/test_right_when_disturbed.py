@@ -112,8 +112,14 @@ def test_settings_that_cannot_be(change, message: str) -> None:
         Robustness(**change)
 
 
+def two(name: str, x: np.ndarray, **more) -> Dataset:
+    return Dataset(name, x, np.arange(2), np.arange(2), 2, **more)
+
+
 def test_what_can_be_disturbed() -> None:
-    check_disturbable("grey", np.array([[0, 1]], np.uint8), 1 / 255)
-    check_disturbable("real", np.array([[0.0, 0.5]]), 1.0)
+    check_disturbable(two("grey", np.eye(2, dtype=np.uint8), scale=1 / 255))
+    check_disturbable(two("real", np.eye(2) / 2))
     with pytest.raises(ValueError, match="bits: all inputs are 0 or 1"):
-        check_disturbable("bits", np.array([[False, True]]), 1.0)
+        check_disturbable(two("bits", np.eye(2, dtype=bool)))
+    with pytest.raises(ValueError, match="ids: all inputs are symbols"):
+        check_disturbable(two("ids", np.eye(2, dtype=int), vocabulary=9))

@@ -16,6 +16,10 @@ from pptp_jax.signals import FLIP, IDENTITY, shift
 from pptp_jax.study import Probes, Study, run
 from pptp_jax.training import undefended
 
+# The others read tokens, and tests/study/test_language_study.py has them.
+CLASSIFIERS = tuple(
+    name for name in ATTACKS if name not in ("min_k", "min_k_plus_plus", "zlib_ratio")
+)
 STUDY = Study(
     name="every",
     data=Digits(),
@@ -25,7 +29,7 @@ STUDY = Study(
     reference=20,
     batch_size=20,
     queries=(IDENTITY, shift(1, 0)),
-    attacks=tuple(ATTACKS),
+    attacks=CLASSIFIERS,
     resamples=20,
     # Fewer than by default, whose number changes no code that runs.
     probes=Probes(boundary_queries=60, boundary_iterations=1, noise_draws=3),
@@ -43,7 +47,7 @@ def test_every_attack_runs_in_a_study(tmp_path: Path) -> None:
     run(STUDY, tmp_path)
     found = row(tmp_path)
     assert not [note for note in found["notes"] if note.split(":")[0] in ATTACKS]
-    assert set(found["attacks"]) == set(ATTACKS) and found["white_box"] == {}
+    assert set(found["attacks"]) == set(CLASSIFIERS) and found["white_box"] == {}
     assert all(attack["auc"]["value"] is not None for attack in found["attacks"].values())
     [end] = tmp_path.glob("fleets/*/after-3")
     signals = {

@@ -12,8 +12,8 @@ from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.results import AttackResult, RecipeResult
 from pptp_jax.fleets import FleetSpec, run_fleet
 from pptp_jax.metrics import attack_metrics, masked_mean
-from pptp_jax.models import mlp
-from pptp_jax.tasks import TASKS, Regression, Task
+from pptp_jax.models import Model, gpt, mlp
+from pptp_jax.tasks import TASKS, Language, Regression, Task
 from pptp_jax.training import undefended
 
 EXAMPLES = 60
@@ -25,14 +25,24 @@ IDS = np.arange(EXAMPLES)
 def data(task: Task) -> Dataset:
     if task.classes:
         return Dataset("classes", X, IDS % 3, IDS, 3)
+    if task == Language():
+        tokens = np.argsort(X, axis=1)
+        following = np.where(IDS[:, None] % 4 + 1 > np.arange(4), tokens[:, ::-1], -1)
+        return Dataset("tokens", tokens, following, IDS, None, vocabulary=4)
     return Dataset("numbers", X, X.sum(axis=1), IDS, None)
+
+
+def model(task: Task) -> Model:
+    if task == Language():
+        return gpt(vocab=4, width=8, depth=1, heads=2, context=4)
+    return replace(mlp([8], 3 if task.classes else 1), task=task)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_a_task_goes_from_data_to_a_row(task: Task, tmp_path) -> None:
     membership = Balanced(models=2).draw(EXAMPLES, seed=0)
     spec = FleetSpec(
-        model=replace(mlp([8], 3 if task.classes else 1), task=task),
+        model=model(task),
         recipe=undefended(1),
         data=data(task),
         members=member_indices(membership.matrix),

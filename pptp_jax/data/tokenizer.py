@@ -1,0 +1,105 @@
+"""From text to token ids."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from pptp_jax.validation import Refused
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+    """What makes token ids of a text: plain frozen data.
+
+    Attributes:
+        vocabulary: how many tokens there are.
+        boundary: the token that stands before and behind every record.
+
+    Examples:
+        >>> isinstance(Bytes(), Tokenizer)
+        True
+    """
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are, the boundary included."""
+        ...
+
+    @property
+    def boundary(self) -> int:
+        """The token that stands before and behind every record."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text, without boundaries."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """The bytes of UTF-8 as tokens 0 to 255, and 256 as the boundary.
+
+    Examples:
+        >>> Bytes().encode("né"), Bytes().vocabulary, Bytes().boundary
+        ([110, 195, 169], 257, 256)
+    """
+
+    vocabulary: int = field(default=257, init=False)
+    boundary: int = field(default=256, init=False)
+
+    def encode(self, text: str) -> list[int]:
+        """The bytes."""
+        return list(text.encode("utf-8"))
+
+
+@dataclass(frozen=True)
+class TokenizerFile:
+    """A `tokenizer.json`, as the library `tokenizers` writes it (extra `text`).
+
+    Attributes:
+        path: the file.
+        mark: the token that is the boundary.
+
+    Raises:
+        ValueError: when it is first used, if there is no such file, or it lacks the mark.
+
+    Examples:
+        >>> TokenizerFile("gpt2/tokenizer.json").mark
+        '<|endoftext|>'
+    """
+
+    path: str
+    mark: str = "<|endoftext|>"
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens the file has, those that were added included."""
+        return int(_read(self.path).get_vocab_size())
+
+    @property
+    def boundary(self) -> int:
+        """The id of the mark."""
+        found = _read(self.path).token_to_id(self.mark)
+        if found is None:
+            raise Refused(f"{self.path} has no token {self.mark!r}: give the mark that it has")
+        return int(found)
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens, without those that the file's template would add."""
+        ids: list[int] = _read(self.path).encode(text, add_special_tokens=False).ids
+        return ids
+
+
+@cache
+def _read(path: str) -> Any:
+    try:
+        from tokenizers import Tokenizer as Reader
+    except ImportError:
+        raise Refused("a tokenizer file needs `pip install 'pptp-jax[text]'`") from None
+    if not Path(path).is_file():
+        raise Refused(f"there is no tokenizer file {path}")
+    try:
+        return Reader.from_file(path)
+    except Exception as error:  # the library raises nothing more special
+        raise Refused(f"{path} is no tokenizer file: {error}") from error
