@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from pptp_jax.models.builders import BUILDERS, rebuilt
     from pptp_jax.models.equinox import from_equinox
     from pptp_jax.models.fast_resnet import resnet9
+    from pptp_jax.models.gguf_weights import llama_from_gguf
     from pptp_jax.models.linen import from_linen
+    from pptp_jax.models.llama_decoder import llama
     from pptp_jax.models.nnx import from_nnx
     from pptp_jax.models.perceptron import mlp
     from pptp_jax.models.plain_cnn import cnn
     from pptp_jax.models.resnet import resnet8, resnet18
+    from pptp_jax.models.safetensors_weights import llama_from_safetensors
     from pptp_jax.models.vgg import vgg11_bn
     from pptp_jax.models.vision_transformer import vit
     from pptp_jax.models.wide_resnet import wrn28
@@ -41,6 +44,9 @@ __all__ = [
     "full_float32",
     "in_precision",
     "learns",
+    "llama",
+    "llama_from_gguf",
+    "llama_from_safetensors",
     "mlp",
     "precision_in_words",
     "rebuilt",
@@ -63,6 +69,9 @@ _LATER = {
     "from_equinox": "equinox",
     "from_linen": "linen",
     "from_nnx": "nnx",
+    "llama": "llama_decoder",
+    "llama_from_gguf": "gguf_weights",
+    "llama_from_safetensors": "safetensors_weights",
     "mlp": "perceptron",
     "rebuilt": "builders",
     "resnet8": "resnet",
