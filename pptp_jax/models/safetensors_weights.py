@@ -31,7 +31,7 @@ _UNTIED = "lm_head.weight"
 
 
 def llama_from_safetensors(directory: str | PathLike[str], *, remat: bool = False) -> Model:
-    """A network that starts from a checkpoint of `LlamaForCausalLM`, as `save_pretrained` writes it.
+    """A network that starts from what `save_pretrained` of `LlamaForCausalLM` has written.
 
     Weights of half precision become float32. Its `tokenizer.json` is read by the library
     `tokenizers`. Needs the extra `language`; neither `transformers` nor PyTorch.
