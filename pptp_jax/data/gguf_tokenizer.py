@@ -41,8 +41,8 @@ def tokenizer_from_gguf(path: str | PathLike[str]) -> Any:
             ...
         pptp_jax.validation.Refused: SmolLM2.gguf: there is no such file
     """
-    tokenizers = extra("tokenizers", "language")
     file = open_gguf(path)
+    tokenizers = extra("tokenizers", "language")
     kind, cut = file["tokenizer.ggml.model"], file.get("tokenizer.ggml.pre", "gpt-2")
     if kind != "gpt2":
         raise Refused(f"{path}: the tokenizer must be byte-level BPE, 'gpt2', got {kind!r}")

@@ -50,7 +50,7 @@ def llama_from_gguf(path: str | PathLike[str], *, remat: bool = False) -> Model:
 
     Returns:
         What `starting_from` makes of `llama(...)` and the weights: `model.init(key, x)` gives them,
-        `lora(model, ...)` adapts them, and a study trains them on.
+        `lora(model, ...)` adapts them, and a study fine-tunes them.
 
     Raises:
         ImportError: if the package `gguf` is not installed.

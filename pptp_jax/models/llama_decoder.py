@@ -228,6 +228,7 @@ def llama(
         "tied": tied,
         "remat": remat,
     }
-    module = _Llama(**{name: value for name, value in config.items() if name != "name"})
+    sizes = (vocab, width, depth, heads, kv_heads, hidden, context)
+    module = _Llama(*sizes, theta, epsilon, tied, remat)
     names = ["embed", *(f"block{i}" for i in range(1, depth + 1)), "head"]
     return from_linen(module, names, config)

@@ -56,10 +56,10 @@ def llama_from_safetensors(directory: str | PathLike[str], *, remat: bool = Fals
         pptp_jax.validation.Refused: SmolLM2-135M/config.json: there is no such file
     """
     directory = Path(directory)
-    load_file = extra("safetensors.numpy", "language").load_file
     config = _config(directory / "config.json")
+    load_file = extra("safetensors.numpy", "language").load_file
     index = directory / "model.safetensors.index.json"
-    names = set(_json(index)["weight_map"].values()) if index.is_file() else ["model.safetensors"]
+    names = set(_json(index)["weight_map"].values()) if index.is_file() else {"model.safetensors"}
     arrays: dict[str, np.ndarray] = {}
     for path in (directory / name for name in sorted(names)):
         try:

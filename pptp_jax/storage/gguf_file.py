@@ -65,9 +65,9 @@ def open_gguf(path: str | PathLike[str]) -> GGUFFile:
         https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
     """
     path = Path(path)
-    gguf = extra("gguf", "language")
     if not path.is_file():
         raise Refused(f"{path}: there is no such file")
+    gguf = extra("gguf", "language")
     try:
         return GGUFFile(path, gguf.GGUFReader(path))
     except Exception as error:  # of many types, where the file is damaged or none of theirs

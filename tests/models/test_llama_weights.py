@@ -236,14 +236,17 @@ def test_checkpoints_that_are_refused(tmp_path: Path, config: dict, message: str
         llama_from_safetensors(save(tmp_path, checkpoint(), **config))
 
 
-@pytest.mark.parametrize(
-    ("package", "load"),
-    [("gguf", llama_from_gguf), ("safetensors.numpy", llama_from_safetensors)],
-)
-def test_the_extra_is_named(package: str, load, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf"{package} is not installed: .*pptp-jax\[language\]"):
-        load("nowhere")
+def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(save(tmp_path, checkpoint()) / "m.gguf", METADATA, TENSORS)
+    for package, load, where in (
+        ("tokenizers", tokenizer_from_gguf, path),
+        ("gguf", llama_from_gguf, path),
+        ("safetensors.numpy", llama_from_safetensors, tmp_path),
+    ):
+        monkeypatch.setitem(sys.modules, package, None)
+        message = rf"{package} is not installed: .*pptp-jax\[language\]"
+        with pytest.raises(ImportError, match=message):
+            load(where)
 
 
 def answers_of_transformers(directory: Path, x, **where) -> np.ndarray:
