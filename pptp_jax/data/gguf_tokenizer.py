@@ -60,7 +60,6 @@ def tokenizer_from_gguf(path: str | PathLike[str]) -> Any:
     kinds = file.get("tokenizer.ggml.token_type", [])
     for token, of in zip(tokens, kinds, strict=False):
         if of in (_CONTROL, _USER_DEFINED):
-            special = of == _CONTROL
-            added = tokenizers.AddedToken(token, special=special, normalized=False)
-            tokenizer.add_special_tokens([added]) if special else tokenizer.add_tokens([added])
+            add = tokenizer.add_special_tokens if of == _CONTROL else tokenizer.add_tokens
+            add([tokenizers.AddedToken(token, normalized=False)])
     return tokenizer

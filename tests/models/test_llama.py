@@ -150,10 +150,10 @@ def test_it_learns_three_sequences_by_heart() -> None:
         updates, state = optimizer.update(gradient, state)
         return (optax.apply_updates(params, updates), state), now
 
-    train = jax.jit(lambda carry: jax.lax.scan(step, carry, length=60))
+    train = jax.jit(lambda carry: jax.lax.scan(step, carry, length=100))
     with jax.numpy_dtype_promotion("standard"):  # Adam counts in whole numbers
         _, losses = train((params, optimizer.init(params)))
-    assert losses[0] > 2 and losses[-1] < 0.2
+    assert losses[0] > 2 and losses[-1] < 0.3
 
 
 def test_bfloat16_rounds_training_alone() -> None:
