@@ -5,6 +5,7 @@ from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.device import Arrays, absent_rows
 from pptp_jax.data.digits import Digits
 from pptp_jax.data.division import Division, divide
+from pptp_jax.data.gguf_tokenizer import tokenizer_from_gguf
 from pptp_jax.data.membership import Balanced, Membership, Pairs, Quarters, member_indices
 from pptp_jax.data.npz import Npz
 from pptp_jax.data.sample import sample
@@ -44,4 +45,5 @@ __all__ = [
     "moved",
     "of_unit_scale",
     "sample",
+    "tokenizer_from_gguf",
 ]

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from pptp_jax.models.builders import BUILDERS, rebuilt
     from pptp_jax.models.equinox import from_equinox
     from pptp_jax.models.fast_resnet import resnet9
+    from pptp_jax.models.gguf_weights import llama_from_gguf
     from pptp_jax.models.gpt_decoder import gpt
     from pptp_jax.models.linen import from_linen
+    from pptp_jax.models.llama_decoder import llama
     from pptp_jax.models.nnx import from_nnx
     from pptp_jax.models.perceptron import mlp
     from pptp_jax.models.plain_cnn import cnn
     from pptp_jax.models.resnet import resnet8, resnet18
+    from pptp_jax.models.safetensors_weights import llama_from_safetensors
     from pptp_jax.models.vgg import vgg11_bn
     from pptp_jax.models.vision_transformer import vit
     from pptp_jax.models.wide_resnet import wrn28
@@ -44,6 +47,9 @@ __all__ = [
     "gpt",
     "in_precision",
     "learns",
+    "llama",
+    "llama_from_gguf",
+    "llama_from_safetensors",
     "lora",
     "merged",
     "mlp",
@@ -69,6 +75,9 @@ _LATER = {
     "from_linen": "linen",
     "from_nnx": "nnx",
     "gpt": "gpt_decoder",
+    "llama": "llama_decoder",
+    "llama_from_gguf": "gguf_weights",
+    "llama_from_safetensors": "safetensors_weights",
     "mlp": "perceptron",
     "rebuilt": "builders",
     "resnet8": "resnet",

@@ -6,6 +6,7 @@ from typing import Any
 
 from pptp_jax.models.fast_resnet import resnet9
 from pptp_jax.models.gpt_decoder import gpt
+from pptp_jax.models.llama_decoder import llama
 from pptp_jax.models.model import Model
 from pptp_jax.models.perceptron import mlp
 from pptp_jax.models.plain_cnn import cnn
@@ -18,6 +19,7 @@ from pptp_jax.validation import Refused, one_of
 BUILDERS: dict[str, Callable[..., Model]] = {
     builder.__name__: builder
     for builder in (cnn, gpt, mlp, resnet8, resnet9, resnet18, vgg11_bn, vit, wrn28)
+    for builder in (cnn, llama, mlp, resnet8, resnet9, resnet18, vgg11_bn, vit, wrn28)
 }
 
 
