@@ -55,7 +55,7 @@ class Bytes:
 
 @dataclass(frozen=True)
 class TokenizerFile:
-    """A `tokenizer.json`, as the library `tokenizers` writes it (extra `text`).
+    """A `tokenizer.json`, as the library `tokenizers` writes it (extra `language`).
 
     Attributes:
         path: the file.

@@ -18,8 +18,7 @@ from pptp_jax.validation import Refused, one_of
 
 BUILDERS: dict[str, Callable[..., Model]] = {
     builder.__name__: builder
-    for builder in (cnn, gpt, mlp, resnet8, resnet9, resnet18, vgg11_bn, vit, wrn28)
-    for builder in (cnn, llama, mlp, resnet8, resnet9, resnet18, vgg11_bn, vit, wrn28)
+    for builder in (cnn, gpt, llama, mlp, resnet8, resnet9, resnet18, vgg11_bn, vit, wrn28)
 }
 
 
