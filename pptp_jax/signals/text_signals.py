@@ -29,8 +29,8 @@ def compressed_length(tokens: Iterable[int], *, of_bytes: bool) -> int:
         https://arxiv.org/abs/2012.07805
 
     Examples:
-        >>> compressed_length(b"abcabcabcabc", of_bytes=True), len(zlib.compress(b"abcabcabcabc"))
-        (14, 14)
+        >>> compressed_length(b"abcabc", of_bytes=True) == len(zlib.compress(b"abcabc"))
+        True
     """
     found = [token for token in map(int, tokens) if token >= 0]
     if of_bytes:

@@ -24,16 +24,16 @@ def required_signals(study: "Study", data: Dataset, membership: Membership) -> t
 
     Args:
         study: the study.
-        data: its examples; of symbols, which cannot be moved a little, no probe is taken.
+        data: its examples; symbols cannot be moved a little, so no probe that moves them is taken.
         membership: who is a member of what.
     """
     attacks = study.chosen_attacks
     read = {part for attack in attacks for part in attack.reads if isinstance(part, str)}
     own = study.probes
     task = study.model.task
-    moved = data.vocabulary is None
-    probes = [BASE_LOG_PROB, INPUT_GRADIENT_NORM if moved else COMPRESSED_LENGTH]
-    if task.classes and moved:
+    movable = data.vocabulary is None
+    probes = [BASE_LOG_PROB, INPUT_GRADIENT_NORM if movable else COMPRESSED_LENGTH]
+    if task.classes and movable:
         probes += [
             noise_signal(flips=own.noise_flips, stddev=own.noise_stddev, draws=own.noise_draws),
             boundary_signal(queries=own.boundary_queries, iterations=own.boundary_iterations),
