@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pptp_jax.validation import Refused
+from pptp_jax.validation.extras import extra
 
 
 @runtime_checkable
@@ -93,13 +94,10 @@ class TokenizerFile:
 
 @cache
 def _read(path: str) -> Any:
-    try:
-        from tokenizers import Tokenizer as Reader
-    except ImportError:
-        raise Refused("a tokenizer file needs `pip install 'pptp-jax[text]'`") from None
+    reader = extra("tokenizers", "language").Tokenizer
     if not Path(path).is_file():
         raise Refused(f"there is no tokenizer file {path}")
     try:
-        return Reader.from_file(path)
+        return reader.from_file(path)
     except Exception as error:  # the library raises nothing more special
         raise Refused(f"{path} is no tokenizer file: {error}") from error
