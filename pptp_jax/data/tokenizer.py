@@ -76,27 +76,32 @@ class TokenizerFile:
     @property
     def vocabulary(self) -> int:
         """How many tokens the file has, those that were added included."""
-        return int(_read(self.path).get_vocab_size())
+        return int(_reader(self.path).get_vocab_size())
 
     @property
     def boundary(self) -> int:
         """The id of the mark."""
-        found = _read(self.path).token_to_id(self.mark)
+        found = _reader(self.path).token_to_id(self.mark)
         if found is None:
             raise Refused(f"{self.path} has no token {self.mark!r}: give the mark that it has")
         return int(found)
 
     def encode(self, text: str) -> list[int]:
         """The tokens, without those that the file's template would add."""
-        ids: list[int] = _read(self.path).encode(text, add_special_tokens=False).ids
+        ids: list[int] = _reader(self.path).encode(text, add_special_tokens=False).ids
         return ids
 
 
-@cache
-def _read(path: str) -> Any:
-    reader = extra("tokenizers", "language").Tokenizer
+def _reader(path: str) -> Any:
     if not Path(path).is_file():
         raise Refused(f"there is no tokenizer file {path}")
+    return _read(path, Path(path).stat().st_mtime_ns)
+
+
+@cache
+def _read(path: str, changed: int) -> Any:
+    """The file is read once, and again when it has changed."""
+    reader = extra("tokenizers", "language").Tokenizer
     try:
         return reader.from_file(path)
     except Exception as error:  # the library raises nothing more special

@@ -122,7 +122,7 @@ def test_a_tokenizer_file_is_read(tmp_path: Path) -> None:
         _ = TokenizerFile("nowhere.json").vocabulary
     path.write_text("{}")
     with pytest.raises(ValueError, match="is no tokenizer file"):
-        _ = TokenizerFile(str(tmp_path / "." / "tokenizer.json")).vocabulary
+        _ = TokenizerFile(str(path)).vocabulary
 
 
 IDS = np.array([[1, 2, -1], [0, 1, 2]])
