@@ -39,11 +39,12 @@ def compressed_length(tokens: Iterable[int], *, of_bytes: bool) -> int:
 
 
 def _compressed(request: SignalRequest) -> Float[Array, "models examples"]:
-    targets = np.asarray(request.data.y)[np.asarray(request.rows)]
+    # In NumPy, and of all examples, so that the shape of the signal can be had without taking it.
+    targets = np.asarray(request.data.y)
     of_bytes = int(targets.max()) <= _BYTES
     lengths = [compressed_length(row, of_bytes=of_bytes) for row in targets.tolist()]
-    own = jnp.asarray(lengths, jnp.float32)[None]
-    return jnp.broadcast_to(own, (len(request.numbers), len(lengths)))
+    own = jnp.asarray(lengths, jnp.float32)[request.rows]
+    return jnp.broadcast_to(own[None], (len(request.numbers), len(own)))
 
 
 COMPRESSED_LENGTH = Signal(
