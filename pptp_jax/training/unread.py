@@ -24,7 +24,7 @@ def unread(model: Model, x: Any) -> set[str]:
         >>> def init(key, x):
         ...     return Variables({"used": jnp.ones(3), "left": jnp.ones(3)}, {})
         >>> def apply(params, state, x, *, train, key):
-        ...     return x * params["used"] + 0 * x, state
+        ...     return x @ params["used"], state
         >>> unread(Model(init, apply), jnp.ones((2, 3)))
         {'left'}
     """
