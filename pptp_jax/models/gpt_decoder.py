@@ -141,7 +141,8 @@ def gpt(
 
     Returns:
         A model of the task `Language`, for token ids (batch, tokens), with logits (batch, tokens,
-        vocab) and the blocks `embed`, `block1` ... and `head`, which has the last norm.
+        vocab), the blocks `embed`, `block1` ... and `head`, which has the last norm, and the parts
+        `attention` and `mlp`.
 
     Raises:
         ValueError: if a number is out of range, or the heads do not divide the width; from a call,
@@ -172,4 +173,5 @@ def gpt(
     }
     module = _GPT(vocab, width, depth, heads, context, tied, dropout, remat)
     names = ["embed", *(f"block{i}" for i in range(1, depth + 1)), "head"]
-    return replace(from_linen(module, names, config), task=Language())
+    parts = {"attention": "block.*/attention/.*", "mlp": "block.*/dense[12]/.*"}
+    return replace(from_linen(module, names, config, parts), task=Language())

@@ -1,5 +1,6 @@
 """A decoder of text in the manner of Llama."""
 
+from dataclasses import replace
 from typing import Any
 
 import flax.linen as nn
@@ -10,6 +11,7 @@ from jaxtyping import Array, Float, Shaped
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.rematerialization import call
+from pptp_jax.tasks import Language
 from pptp_jax.validation import Refused, at_least, positive
 
 Stream = Float[Array, "batch tokens width"]
@@ -183,8 +185,9 @@ def llama(
             and up to a third more time.
 
     Returns:
-        A model for token ids (batch, tokens), with logits (batch, tokens, vocab) of each next token
-        and the blocks `embed`, `block1` ... and `head`, which has the last norm.
+        A model of the task `Language`, for token ids (batch, tokens), with logits (batch, tokens,
+        vocab) of each next token, the blocks `embed`, `block1` ... and `head`, which has the last
+        norm, and the parts `attention` and `mlp`.
 
     Raises:
         ValueError: if a number is out of range, or heads do not divide; from a call, if the inputs
@@ -231,4 +234,5 @@ def llama(
     sizes = (vocab, width, depth, heads, kv_heads, hidden, context)
     module = _Llama(*sizes, theta, epsilon, tied, remat)
     names = ["embed", *(f"block{i}" for i in range(1, depth + 1)), "head"]
-    return from_linen(module, names, config)
+    parts = {"attention": "block.*/attention/.*", "mlp": "block.*/mlp/.*"}
+    return replace(from_linen(module, names, config, parts), task=Language())
