@@ -100,7 +100,7 @@ def as_dataset(
         name=name,
         x=rows.seen[kept],
         y=rows.following[kept],
-        ids=np.array([rows.ids[row] for row in kept], dtype=str),
+        ids=np.array([rows.ids[row] for row in kept.tolist()], dtype=str),
         num_classes=None,
         vocabulary=vocabulary,
     )
