@@ -11,6 +11,9 @@ EMA) and means of copies that share no member. The readings: at the best decay t
 averaged, or anneals in copies.
 
 Recipes that begin alike share a trunk, so the longest trunk stands first.
+
+Result (docs/findings.md): strong decay with a short anneal keeps 7.0 points [5.7, 8.2] more than
+early stopping; no region lies above the hull of the rivals by its interval.
 """
 
 from pptp_jax.data import Augmentation, Balanced, Shrunk, Tfds

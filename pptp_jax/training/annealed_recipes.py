@@ -16,9 +16,12 @@ from pptp_jax.validation import Refused, at_least
 def annealed(trunk: int | Recipe, anneal: int = 3, region: Region | None = None) -> Recipe:
     """A trunk at a constant learning rate, and an anneal, in which the rate falls to zero linearly.
 
-    Early stopping with an anneal of its own, the rival that keeps most accuracy. All stops are
-    branches of one trunk: list the longest first in a study, and the trunk is trained once, bit for
-    bit as if each recipe were alone. The anneal is a phase, so momentum begins again.
+    Early stopping with an anneal of its own. Around `decay` with a strong weight decay it is the
+    recipe to begin with on images: membership comes in the anneal, so its length is the dial
+    (docs/findings.md).
+
+    All stops are branches of one trunk: list the longest first in a study, and the trunk is trained
+    once, bit for bit as if each recipe were alone. The anneal is a phase, so momentum begins again.
 
     Args:
         trunk: the epochs of plain training, or any recipe, whose phases get a constant rate and

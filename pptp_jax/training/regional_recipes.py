@@ -19,9 +19,9 @@ def freeze(
 ) -> Recipe:
     """PPTP `freeze`: all of the network learns for a while, then the region stops.
 
-    The recipe to begin with: its defaults are what our studies found best where anything was better
-    than early stopping (docs/findings.md). Choose `after` by the accuracy that is needed: the
-    fewer epochs, the less leaks.
+    The recipe to begin with for dense networks on records: its defaults are what won there, against
+    tuned rivals (docs/findings.md); for images see `annealed`. Choose `after` by the accuracy that
+    is needed: the fewer epochs, the less leaks.
 
     Args:
         region: what is protected by freezing it early.
