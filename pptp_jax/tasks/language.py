@@ -33,8 +33,8 @@ class Language(Task):
     need it. The confidence is the log-odds of the same mean,
     \(\phi = \bar\ell - \log(1 - e^{\bar\ell})\). A mean over many tokens should be about
     Gaussian over models, and its log-odds also where a model has learned a sequence by heart and
-    \(\bar\ell\) nears its bound 0; neither has been measured yet. The utility is bits a token, \(-\bar\ell / \log 2\), averaged
-    over sequences, short and long alike.
+    \(\bar\ell\) nears its bound 0; neither has been measured yet. The utility is bits a
+    token, \(-\bar\ell / \log 2\), averaged over sequences, short and long alike.
 
     Signals have an axis `tokens`, and are made of the logits where these are; logits are not kept:
 
