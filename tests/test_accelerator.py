@@ -82,7 +82,7 @@ def test_every_step_runs_in_miniature_where_much_is_missing(tmp_path: Path) -> N
         "cnn, 2 models: ours, scan, TF32",
         "mlp, 4 models: ours, vmap, float32",
         "cifar10_gpu, annealed_2+1: rmia_online, auc",
-        "cifar10_gpu, annealed_decay_1+1_stage3_weight_decay_0.005: lira_online, tpr@0.01",
+        "cifar10_gpu, annealed_decay_1+1_stage3_weight_decay_0.005: lira_online, auc",
         "images, cnn, 12 models of 32 members: LiRA's auc",
         "pptp run experiments/digits.py",
     ):

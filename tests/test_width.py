@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pptp_jax
+from pptp_jax.models import BUILDERS
 
 PACKAGE = Path(pptp_jax.__file__).parent
 PARAMETERS, LINES = 8, 300
@@ -25,13 +26,14 @@ def test_what_counts_as_a_parameter() -> None:
     assert list(functions(source)) == [("f", 3), ("g", 0)]
 
 
-def test_no_function_but_a_command_has_more_than_eight_parameters() -> None:
+def test_few_functions_have_more_than_eight_parameters() -> None:
+    """Commands have, and functions that build a network, whose sizes are as many as they are."""
     wide = [
         f"{path.relative_to(PACKAGE)}: {name} has {count}"
         for path in PACKAGE.rglob("*.py")
         if path.parent != PACKAGE / "cli"
         for name, count in functions(path.read_text())
-        if count > PARAMETERS
+        if count > PARAMETERS and name not in BUILDERS
     ]
     assert not wide
 

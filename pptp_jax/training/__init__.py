@@ -15,12 +15,11 @@ from pptp_jax.training.checks import (
 )
 from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.fleet import Trained, train_fleet
-from pptp_jax.training.fork import Fork
 from pptp_jax.training.gradient_rules import Perturbation, Perturbed, Plain, Private
 from pptp_jax.training.loop_phases import LoopPhase
 from pptp_jax.training.memory import chunks, fitting_chunk, needed_memory
 from pptp_jax.training.optimizer import DEFAULT_OPTIMIZER, SGD, Optimizer, phase_optimizer
-from pptp_jax.training.phase import Ensemble, Phase, same_training
+from pptp_jax.training.phase import Phase, same_training
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import (
     dmp,
@@ -42,6 +41,7 @@ from pptp_jax.training.regional_recipes import (
     rewind,
     split,
 )
+from pptp_jax.training.side_by_side import Ensemble, Fork
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
 from pptp_jax.training.stream_execution import StreamExecution, StreamProgress

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.training.averages import Average
-from pptp_jax.training.fork import Fork
 from pptp_jax.training.gradient_rules import Number
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import undefended
+from pptp_jax.training.side_by_side import Fork
 from pptp_jax.validation import Refused, at_least
 
 

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Int, Key
 from pptp_jax.data import Arrays
 from pptp_jax.models import Variables, full_float32
 from pptp_jax.training.optimizer import PhaseOptimizer
-from pptp_jax.training.phase import Ensemble, Phase
+from pptp_jax.training.phase import Phase
+from pptp_jax.training.side_by_side import Ensemble
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy
 from pptp_jax.training.trainer import Trainer

@@ -9,7 +9,7 @@ from jaxtyping import Array, Int
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.training.forward import eval_outputs
-from pptp_jax.training.phase import Ensemble
+from pptp_jax.training.side_by_side import Ensemble
 
 
 def members_of(ensemble: Ensemble, members: Int[Array, " members"]) -> Int[Array, "models part"]:

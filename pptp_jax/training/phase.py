@@ -12,50 +12,13 @@ from pptp_jax.objectives import Objective
 from pptp_jax.training.averages import Average
 from pptp_jax.training.batches import Batches, Poisson, Shuffled
 from pptp_jax.training.beginnings import Beginning, FromScratch, Rewind, RewindWeights
-from pptp_jax.training.fork import Fork
 from pptp_jax.training.gradient_rules import Number, Perturbation, Perturbed, Plain, Private
 from pptp_jax.training.optimizer import Schedule
+from pptp_jax.training.side_by_side import Ensemble, Fork
 from pptp_jax.validation import Refused, at_least, not_negative, one_of, several
-from pptp_jax.validation.field_types import check_fields
 
 # The label of the one objective that all parameters share.
 WHOLE = "whole"
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Ensemble:
-    """Sub-models that each train on a part of the members: SELENA's teachers.
-
-    Attributes:
-        models: K, how many sub-models there are.
-        left_out: L, how many of them never see a given member, and answer for it.
-
-    References:
-        Tang et al., "Mitigating Membership Inference Attacks by Self-Distillation Through a Novel
-        Ensemble Architecture", USENIX Security 2022, https://arxiv.org/abs/2110.08324
-
-    Examples:
-        >>> Ensemble(models=25, left_out=10).left_out
-        10
-    """
-
-    models: int = jax.tree.static(default=25)
-    left_out: int = jax.tree.static(default=10)
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        at_least(2, models=self.models)
-        at_least(1, left_out=self.left_out)
-        if self.left_out >= self.models:
-            raise Refused(
-                f"each member must be seen by some of the {self.models} sub-models, so left_out "
-                f"must be below that; got {self.left_out}"
-            )
-
-    def part(self, members: int) -> int:
-        """How many of so many members a sub-model trains on."""
-        return members // self.models * (self.models - self.left_out)
 
 
 @jax.tree_util.register_dataclass

@@ -8,7 +8,8 @@ from pptp_jax.regions import Region, RegionMap, protect, region_name
 from pptp_jax.release import Release
 from pptp_jax.training.loop_phases import LoopPhase, loop_phases
 from pptp_jax.training.optimizer import Optimizer
-from pptp_jax.training.phase import Ensemble, Phase
+from pptp_jax.training.phase import Phase
+from pptp_jax.training.side_by_side import Ensemble
 from pptp_jax.validation import Refused, at_least, keep_python_numbers, one_of
 from pptp_jax.validation.field_types import check_fields
 from pptp_jax.validation.names import file_name

@@ -11,8 +11,9 @@ from pptp_jax.release import Release
 from pptp_jax.training.batches import Batches, Poisson, Shuffled
 from pptp_jax.training.beginnings import FromScratch
 from pptp_jax.training.gradient_rules import Private
-from pptp_jax.training.phase import Ensemble, Phase
+from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
+from pptp_jax.training.side_by_side import Ensemble
 
 
 def undefended(epochs: int) -> Recipe:

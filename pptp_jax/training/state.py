@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from pptp_jax.models import Variables
 from pptp_jax.training.averages import Averaged
-from pptp_jax.training.fork import Fork
+from pptp_jax.training.side_by_side import Fork
 
 
 class Memory(NamedTuple):

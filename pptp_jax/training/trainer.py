@@ -27,8 +27,9 @@ from pptp_jax.training.keys import (
 )
 from pptp_jax.training.mesh import data_devices, on_every_device
 from pptp_jax.training.optimizer import PhaseOptimizer
-from pptp_jax.training.phase import Ensemble, Phase
+from pptp_jax.training.phase import Phase
 from pptp_jax.training.phase_transform import transform
+from pptp_jax.training.side_by_side import Ensemble
 from pptp_jax.training.state import Memory, TrainState
 from pptp_jax.training.step import Step
 from pptp_jax.training.vulnerability import VULNERABLE, as_region, vulnerable_weights

@@ -132,5 +132,7 @@ def test_what_is_refused(wrong: str, message: str) -> None:
 
 def test_a_model_of_ones_own_is_left_alone() -> None:
     study = replace(STUDY, model=Model(STUDY.model.init, STUDY.model.apply, STUDY.model.blocks))
-    with pytest.raises(ValueError, match=r"only models built by cnn, mlp, .* where it is defined"):
+    with pytest.raises(
+        ValueError, match=r"only models built by cnn, .*mlp, .* where it is defined"
+    ):
         overridden(study, ["model.dropout=0.1"])

@@ -1,12 +1,48 @@
-"""Copies of a network that go on with a part of the members each, and are averaged at the end."""
+"""Networks that a phase trains side by side for one model: an ensemble, or copies."""
 
 from dataclasses import dataclass
 
 import jax
 from jaxtyping import Array, Int
 
-from pptp_jax.validation import at_least
+from pptp_jax.validation import Refused, at_least
 from pptp_jax.validation.field_types import check_fields
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """Sub-models that each train on a part of the members: SELENA's teachers.
+
+    Attributes:
+        models: K, how many sub-models there are.
+        left_out: L, how many of them never see a given member, and answer for it.
+
+    References:
+        Tang et al., "Mitigating Membership Inference Attacks by Self-Distillation Through a Novel
+        Ensemble Architecture", USENIX Security 2022, https://arxiv.org/abs/2110.08324
+
+    Examples:
+        >>> Ensemble(models=25, left_out=10).left_out
+        10
+    """
+
+    models: int = jax.tree.static(default=25)
+    left_out: int = jax.tree.static(default=10)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        at_least(2, models=self.models)
+        at_least(1, left_out=self.left_out)
+        if self.left_out >= self.models:
+            raise Refused(
+                f"each member must be seen by some of the {self.models} sub-models, so left_out "
+                f"must be below that; got {self.left_out}"
+            )
+
+    def part(self, members: int) -> int:
+        """How many of so many members a sub-model trains on."""
+        return members // self.models * (self.models - self.left_out)
 
 
 @jax.tree_util.register_dataclass
