@@ -44,6 +44,7 @@ class Watch:
     def __init__(self, show: Recorder, study: Study) -> None:
         self.finished = 0
         self._show, self._study = show, study
+        assert study.examples is not None  # the study says how many
         self._membership = study.membership(study.examples)
         self._begun, self._stamps = time.monotonic(), list[float]()
 

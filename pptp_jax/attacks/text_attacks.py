@@ -28,6 +28,7 @@ def min_k(evidence: Evidence, *, share: float = 0.2) -> Float[Array, "targets at
         https://arxiv.org/abs/2310.16789
 
     Examples:
+        >>> import numpy as np
         >>> log_p = np.float32([[[[-1.0, -5.0, -2.0, -9.0]]]])
         >>> there = np.array([[[[True, True, True, False]]]])
         >>> signals = {"token_log_prob": log_p, "token_present": there}
@@ -55,6 +56,7 @@ def min_k_plus_plus(evidence: Evidence, *, share: float = 0.2) -> Float[Array, "
         Language Models", 2024, https://arxiv.org/abs/2404.02936
 
     Examples:
+        >>> import numpy as np
         >>> numbers = {"token_log_prob": [-1.0, -5.0], "token_mean": [-2.0, -2.0]}
         >>> numbers |= {"token_deviation": [1.0, 2.0], "token_present": [True, True]}
         >>> signals = {name: np.array(own)[None, None, None] for name, own in numbers.items()}
@@ -81,6 +83,7 @@ def zlib_ratio(evidence: Evidence) -> Float[Array, "targets attacked"]:
         https://arxiv.org/abs/2012.07805
 
     Examples:
+        >>> import numpy as np
         >>> signals = {"log_prob": np.float32([[-3.0]]), "compressed_length": np.float32([[10.0]])}
         >>> print(zlib_ratio(Evidence.leave_one_out(signals, np.array([[True]]))))
         [[-0.3]]
@@ -101,6 +104,7 @@ def base_ratio(evidence: Evidence) -> Float[Array, "targets attacked"]:
         https://arxiv.org/abs/2205.12506
 
     Examples:
+        >>> import numpy as np
         >>> signals = {"log_prob": np.float32([[-3.0]]), "base_log_prob": np.float32([[-5.0]])}
         >>> print(base_ratio(Evidence.leave_one_out(signals, np.array([[True]]))))
         [[2.]]
