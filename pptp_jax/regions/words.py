@@ -18,9 +18,9 @@ PRESETS = {
 
 # A model may declare others: these are the words that mean the same in all models that have them.
 PARTS = {
-    "embed": "what makes tokens of the inputs, in models that declare it: vit",
-    "attention": "the attention of all blocks, without norms, likewise",
-    "mlp": "the dense layers behind the attention of all blocks, without norms, likewise",
+    "embed": "what makes tokens of the inputs: vit, gpt, llama",
+    "attention": "the attention of all blocks, without norms: vit, gpt, llama",
+    "mlp": "the dense layers behind it, without norms: vit, gpt, llama",
 }
 
 _SPAN = re.compile(r"blocks\[(\d*):(\d*)\]")
