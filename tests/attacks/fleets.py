@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit, logsumexp
+from scipy.special import expit, log_expit, logsumexp
 
 from pptp_jax.attacks import Evidence
 from pptp_jax.data import Balanced, Membership, Quarters
@@ -31,7 +31,8 @@ class Made(NamedTuple):
             "boundary_distance": np.maximum(margin, 0),
             "noisy_correct": np.round(expit(margin) * 20) / 20,
             "compressed_length": np.broadcast_to(np.float32(9 + self.labels), margin.shape),
-            "base_log_prob": np.zeros_like(margin) - np.float32(self.labels),
+            # A base model has seen no example: it knows each as well as its level is.
+            "base_log_prob": np.broadcast_to(log_expit(self.inputs[:, 0]), margin.shape),
             **self.tokens(),
         }
 
