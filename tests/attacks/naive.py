@@ -200,7 +200,7 @@ def zlib_ratio(made, target):
 
 
 def base_ratio(made, target):
-    return log_expit(np.float64(made.phi[target])).mean(0) + made.labels
+    return (log_expit(np.float64(made.phi[target])) - log_expit(made.inputs[:, 0])).mean(0)
 
 
 TWINS = {
