@@ -16,8 +16,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import optax
+from jaxtyping import Array
 
 from pptp_jax.fleets.spec import FleetSpec
+from pptp_jax.models import Variables
 from pptp_jax.training import SGD, Branch, Checkpoint, Phase, same_training
 
 
@@ -109,12 +111,14 @@ class Trunk(NamedTuple):
         phases: how many phases of the later fleet are the same; that fleet may train the last of
             them for longer.
         epochs: the epochs of these phases.
+        kept: earlier epochs that the later fleet takes a region back to.
     """
 
     spec: FleetSpec
     home: Path
     phases: int
     epochs: int
+    kept: tuple[int, ...] = ()
 
     @property
     def goes_on(self) -> bool:
@@ -124,15 +128,22 @@ class Trunk(NamedTuple):
 
     def load(self, group: Sequence[int]) -> Branch | None:
         """The networks that the fleet has left of a group; None if it has left none."""
-        saved = _saved(self.home, self.epochs, group)
-        if saved.latest() is None:
+        if any(_saved(self.home, e, group).latest() is None for e in (self.epochs, *self.kept)):
             return None
         last = self.spec.recipe.phases[self.phases - 1].ensemble
         lead = (len(group),) if last is None else (len(group), last.models)
         one = self.spec.model.shapes(self.spec.arrays.batch_shape())
         many = jax.tree.map(lambda a: jax.ShapeDtypeStruct((*lead, *a.shape), a.dtype), one)
-        losses = jax.ShapeDtypeStruct((len(group), self.epochs), np.float32)
-        return Branch(self.phases, *saved.restore(self.epochs, (many, losses)))
+
+        def left(epochs: int) -> tuple[Variables, Array]:
+            losses = jax.ShapeDtypeStruct((len(group), epochs), np.float32)
+            found: tuple[Variables, Array] = _saved(self.home, epochs, group).restore(
+                epochs, (many, losses)
+            )
+            return found
+
+        kept = tuple(left(epochs)[0] for epochs in self.kept)
+        return Branch(self.phases, *left(self.epochs), kept)
 
 
 def leave(home: Path, epochs: int, group: Sequence[int], branch: Branch) -> None:
@@ -184,8 +195,9 @@ def plan_sharing(specs: Sequence[FleetSpec], homes: Sequence[Path]) -> list[Shar
         for j in range(i):
             phases, epochs = branching(specs[j], spec)
             if phases:
-                trunks.append(Trunk(specs[j], homes[j], phases, epochs))
-                left[j].add(epochs)
+                kept = spec.recipe.kept(epochs)
+                trunks.append(Trunk(specs[j], homes[j], phases, epochs, kept))
+                left[j] |= {epochs, *kept}
         found.append(sorted(trunks, key=lambda trunk: -trunk.epochs))
     pairs = zip(found, left, strict=True)
     return [Sharing(tuple(trunks), frozenset(own)) for trunks, own in pairs]

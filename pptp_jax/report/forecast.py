@@ -77,7 +77,7 @@ def _phase(phase: Mapping[str, Any]) -> str:
         for region, name in phase["objectives"].items()
     ]
     told = f"{phase['epochs']} of {' and '.join(objectives)}".replace("_", " ")
-    for what in ("frozen", "rewound", "perturbed"):
+    for what in ("frozen", "rewound", "restored", "perturbed"):
         if phase.get(what):
             told += f", {' and '.join(phase[what])} {what}"
     told += f", {phase['schedule']} rate" if phase.get("schedule") else ""

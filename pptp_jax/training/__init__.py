@@ -1,10 +1,10 @@
 """Training: a recipe's phases as pure functions, for one model or a fleet of them."""
 
-from pptp_jax.training.annealed_recipes import annealed, averaged, forked
+from pptp_jax.training.annealed_recipes import annealed, averaged, forked, restored
 from pptp_jax.training.autotune import Probe, fastest_strategy
 from pptp_jax.training.averages import Average
 from pptp_jax.training.batches import Poisson, Shuffled
-from pptp_jax.training.beginnings import FromScratch, Rewind, RewindWeights
+from pptp_jax.training.beginnings import FromScratch, Restore, Rewind, RewindWeights
 from pptp_jax.training.checkpoint import Checkpoint
 from pptp_jax.training.checks import (
     check_members,
@@ -71,6 +71,7 @@ __all__ = [
     "Probe",
     "Progress",
     "Recipe",
+    "Restore",
     "Rewind",
     "RewindWeights",
     "Shuffled",
@@ -104,6 +105,7 @@ __all__ = [
     "perturb",
     "phase_optimizer",
     "pretrained",
+    "restored",
     "rewind",
     "same_training",
     "selena",

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.training.averages import Average
+from pptp_jax.training.beginnings import Restore
 from pptp_jax.training.gradient_rules import Number
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import undefended
 from pptp_jax.training.side_by_side import Fork
-from pptp_jax.validation import Refused, at_least
+from pptp_jax.validation import Refused, at_least, one_of
 
 
 def annealed(trunk: int | Recipe, anneal: int = 3, region: Region | None = None) -> Recipe:
@@ -105,6 +107,63 @@ def forked(
     if region is not None:
         end = _frozen(recipe, end, GENERAL)
     return _ended(f"forked {parts}", recipe, end, region)
+
+
+def restored(
+    trunk: int | Recipe,
+    to: int,
+    more: int,
+    region: Region,
+    learns: Literal["rest", "region"] = "rest",
+) -> Recipe:
+    """A trunk at a constant rate; a region goes back to an early epoch, and the rest anneals on it.
+
+    Weights and running statistics of the region go back. Then the rest learns on, with the region
+    frozen, while the rate falls to zero linearly; or the region alone learns again.
+    `annealed(restored(...), anneal=3)` goes on at the constant rate for `more` epochs, and anneals
+    behind that.
+
+    Recipes that differ in `to` alone share all of the trunk with each other and with `annealed`: in
+    a study they are branches of one trunk.
+
+    Args:
+        trunk: the epochs of plain training, or any recipe, whose phases get a constant rate.
+        to: the epoch of the trunk to which the region goes back, counted from 1. The last one would
+            change nothing: that is `annealed(trunk, more, region)`.
+        more: the epochs behind.
+        region: what goes back.
+        learns: whether the `rest` learns then, or the `region`.
+
+    Raises:
+        ValueError: as `annealed`; or if `to` is no epoch of the trunk before its last.
+
+    References:
+        Stephenson et al., "On the geometry of generalization and memorization in deep neural
+        networks", ICLR 2021, https://arxiv.org/abs/2105.14602, where the last layers go back. What
+        learns on behind, and the anneal, are ours.
+
+    Examples:
+        >>> restored(30, to=7, more=3, region="stage3").slug
+        'restored-7_30+3_stage3'
+        >>> annealed(restored(30, to=7, more=5, region="stage3"), anneal=3).slug
+        'annealed_restored-7_30+5+3_stage3'
+        >>> restored(30, to=7, more=3, region="stage3", learns="region").slug
+        'relearned-7_30+3_stage3'
+    """
+    at_least(1, to=to, more=more)
+    one_of(("rest", "region"), learns=learns)
+    recipe, end = _behind(trunk, region)
+    epochs = sum(int(phase.epochs) for phase in recipe.phases)
+    if to >= epochs:
+        raise Refused(
+            f"to must be an epoch of the trunk before its last, 1 to {epochs - 1}, got {to}"
+        )
+    back = (Restore(region=PROTECT, after=to),)
+    end = replace(end, epochs=more, schedule="linear", start=back)
+    still, name = (PROTECT, "restored") if learns == "rest" else (GENERAL, "relearned")
+    if {*end.frozen} - {still}:
+        raise Refused(f"{recipe.slug} ends with the {learns} frozen, so nothing would learn behind")
+    return _ended(f"{name} {to}", recipe, _frozen(recipe, end, still), region)
 
 
 def _behind(trunk: int | Recipe, region: Region | None) -> tuple[Recipe, Phase]:

@@ -49,11 +49,13 @@ def start_group(
     data: Arrays,
     members: Int[Array, "models members"],
     before: Variables | None,
+    earlier: tuple[Variables, ...] = (),
 ) -> TrainState:
     """`Trainer.start` for each model of a group."""
-    axis = None if before is None else 0
-    mapped = rules.strategy.over_models(Trainer.start, (None, None, None, None, 0, None, 0, axis))
-    return mapped(rules.trainer, rules.optimizer, phase, taught, keys, data, members, before)
+    axes: tuple[int | None, ...] = (None, None, None, None, 0, None, 0)
+    axes = (*axes, None if before is None else 0, 0 if earlier else None)
+    given = rules.trainer, rules.optimizer, phase, taught, keys, data, members, before, earlier
+    return rules.strategy.over_models(Trainer.start, axes)(*given)
 
 
 @partial(jax.jit, donate_argnums=2)

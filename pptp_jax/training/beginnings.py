@@ -1,4 +1,4 @@
-"""How a phase starts: regions, weights or all of the network at their initial values."""
+"""How a phase starts: regions, weights or all of the network at initial or earlier values."""
 
 from dataclasses import dataclass
 
@@ -22,6 +22,34 @@ class Rewind:
     """
 
     region: str = jax.tree.static()
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """A region starts from what it was after an earlier epoch of the recipe.
+
+    Its running statistics go back with it: those of the modules, by path, whose parameters all lie
+    in the region. Training keeps the network of that epoch until it is needed, and is otherwise the
+    same, so recipes that restore share their trunk with those that do not.
+
+    Attributes:
+        region: its label.
+        after: the number of epochs behind it then, counted from the beginning of the recipe.
+
+    Raises:
+        ValueError: if `after` is no whole number of at least 1; `Rewind` goes back to the start.
+
+    Examples:
+        >>> Restore(region="protect", after=7).after
+        7
+    """
+
+    region: str = jax.tree.static()
+    after: int
+
+    def __post_init__(self) -> None:
+        at_least(1, after=self.after)
 
 
 @jax.tree_util.register_dataclass
@@ -70,4 +98,4 @@ class RewindWeights:
         at_least(1, batches=self.batches)
 
 
-Beginning = Rewind | FromScratch | RewindWeights
+Beginning = Rewind | Restore | FromScratch | RewindWeights

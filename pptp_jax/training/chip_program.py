@@ -180,7 +180,8 @@ def lowered_programs(
     before = None
     for i, phase in enumerate(fleet.recipe.phases):
         taught = fleet.recipe.taught(i)
-        given = rules, phase, taught, keys, data, members, before
+        earlier = (before,) * len(phase.restored)
+        given = rules, phase, taught, keys, data, members, before, earlier
         state = strategy.place(jax.eval_shape(partial(start_group, *given[:3]), *given[3:]), 0)
         step = None
         # Products as a TPU multiplies them, not the machine at hand.

@@ -38,11 +38,13 @@ class Branch(NamedTuple):
             leaves them.
         variables: their networks, stacked.
         losses: their losses in the epochs behind them.
+        kept: what they were after the epochs that the recipe keeps, as `Recipe.kept` has them.
     """
 
     phases: int
     variables: Variables
     losses: Float[Array | np.ndarray, "models epochs"]
+    kept: tuple[Variables, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from pptp_jax.training.movement import check_moved, sums
 from pptp_jax.training.optimizer import Optimizer, PhaseOptimizer, phase_optimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
+from pptp_jax.training.restoration import Kept, on_host
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
 from pptp_jax.training.train import all_finite
@@ -156,7 +157,7 @@ class _Group(NamedTuple):
         """The networks and losses at the end of the recipe."""
         fleet, execution, ends = self.fleet, self.fleet.execution, self.fleet.ends
         members, keys = self._filled((self.members, self.keys))
-        number, variables, state, losses = self._begun(members, keys)
+        number, variables, state, losses, kept = self._begun(members, keys)
         begun = None
         while number < ends[-1]:
             current = int(np.searchsorted(ends, number, side="right"))
@@ -168,10 +169,11 @@ class _Group(NamedTuple):
                     # Only the networks are needed any more: the rest makes room for the new state.
                     fork = fleet.recipe.phases[current - 1].fork
                     variables, state = state.left(fork, axis=1), None
+                earlier = tuple(self._filled(kept[part.after]) for part in phase.restored)
                 state = start_group(
-                    fleet.rules, phase, taught, keys, fleet.data, members, variables
+                    fleet.rules, phase, taught, keys, fleet.data, members, variables, earlier
                 )
-                variables = None
+                variables, earlier = None, ()
                 if phase.ensemble is None:
                     begun = sums(self._own(state.variables.params))
             state, loss = epoch_of_group(
@@ -179,6 +181,7 @@ class _Group(NamedTuple):
             )
             losses = losses.at[:, number].set(loss)
             number += 1
+            kept = self._kept(kept, number, phase, state)
             if phase.ensemble is None:
                 execution.on_epoch(self.models, number, self._own(state.left(phase.fork, axis=1)))
             if number == ends[current] and begun is not None:
@@ -190,7 +193,7 @@ class _Group(NamedTuple):
                 execution.on_phase(self.models, left)
                 del ended, left  # they would hold these networks as long as the next phase lasts
             self._tell(number, loss)
-            self._save(number, state, losses)
+            self._save(number, state, losses, kept)
         if state is not None:
             variables = state.left(fleet.recipe.phases[-1].fork, axis=1)
         return self._own((variables, losses))
@@ -201,32 +204,44 @@ class _Group(NamedTuple):
 
     def _begun(
         self, members: Int[Array, "models members"], keys: Key[Array, " models"]
-    ) -> tuple[int, Variables | None, TrainState | None, Float[Array, "models epochs"]]:
+    ) -> tuple[int, Variables | None, TrainState | None, Float[Array, "models epochs"], Kept]:
         """The epochs behind the group, and what they have left: a state, networks, or nothing."""
         fleet, ends = self.fleet, self.fleet.ends
+        phases = fleet.recipe.phases
         [losses] = self._filled([jnp.zeros((len(self.models), int(ends[-1])))])
         saved = fleet.execution.checkpoint
         checkpoint = None if saved is None else saved(self.models)
         if checkpoint is not None and (step := checkpoint.latest()) is not None:
             # The epochs before it have been trained; only the state's structure is needed.
-            like = None
+            like: TrainState | None = None
             for i in range(int(np.searchsorted(ends, step)) + 1):
-                phase, taught = fleet.recipe.phases[i], fleet.recipe.taught(i)
-                begin = partial(start_group, fleet.rules, phase, taught)
-                own = None
-                if like is not None:
-                    fork = fleet.recipe.phases[i - 1].fork
-                    own = jax.eval_shape(partial(TrainState.left, fork=fork, axis=1), like)
-                like = jax.eval_shape(begin, keys, fleet.data, members, own)
-            shape = jax.eval_shape(self._cut, (like, losses))
-            state, losses = self._filled(checkpoint.restore(step, shape))
-            return step, None, state, losses
+                begin = partial(start_group, fleet.rules, phases[i], fleet.recipe.taught(i))
+                own = None if like is None else _left_shape(phases[i - 1], like)
+                given = keys, fleet.data, members, own, (own,) * len(phases[i].restored)
+                like = jax.eval_shape(begin, *given)
+            assert like is not None  # a recipe has at least one phase
+            wanted = fleet.recipe.kept(step)
+            earlier = (_left_shape(phases[i], like),) * len(wanted)
+            # A recipe that keeps nothing has states as they were before any did.
+            shape = jax.eval_shape(self._cut, (like, losses, earlier)[: 3 if wanted else 2])
+            state, losses, *found = checkpoint.restore(step, shape)
+            state, losses = self._filled((state, losses))
+            return step, None, state, losses, on_host(wanted, *found)
         branch = fleet.execution.start(self.models)
         if branch is None:
-            return 0, None, None, losses
+            return 0, None, None, losses, {}
         number = int(ends[branch.phases - 1]) if branch.phases else 0
         variables, behind = self._filled((branch.variables, jnp.asarray(branch.losses)))
-        return number, variables, None, losses.at[:, :number].set(behind)
+        kept = on_host(fleet.recipe.kept(number), branch.kept)
+        return number, variables, None, losses.at[:, :number].set(behind), kept
+
+    def _kept(self, kept: Kept, number: int, phase: Phase, state: TrainState) -> Kept:
+        """The networks that a later phase takes a region from."""
+        wanted = self.fleet.recipe.kept(number)
+        found = {epochs: kept[epochs] for epochs in wanted if epochs != number}
+        if number in wanted:
+            found |= on_host((number,), (self._own(state.left(phase.fork, axis=1)),))
+        return found
 
     def _filled(self, tree: Any) -> Any:
         """A group's arrays, with copies of its last model behind it where the group is small."""
@@ -251,7 +266,9 @@ class _Group(NamedTuple):
         mean = float(jnp.nanmean(loss)) if jnp.isfinite(loss).any() else math.nan
         self.fleet.execution.on_progress(Progress(self.before, len(self.models), number, mean))
 
-    def _save(self, number: int, state: TrainState, losses: Float[Array, "models epochs"]) -> None:
+    def _save(
+        self, number: int, state: TrainState, losses: Float[Array, "models epochs"], kept: Kept
+    ) -> None:
         """Saves the state where it is asked for, and stops where that is.
 
         Raises:
@@ -262,7 +279,14 @@ class _Group(NamedTuple):
         if together:
             stopping = bool(process_allgather(np.array(stopping)).any())
         if execution.checkpoint is not None and not (together and jax.process_index()):
-            kept = self._own((state, losses))
-            execution.checkpoint(self.models).save(number, kept, now=stopping)
+            own = self._own((state, losses))
+            if kept:
+                own = (*own, tuple(kept.values()))
+            execution.checkpoint(self.models).save(number, own, now=stopping)
         if stopping:
             raise KeyboardInterrupt
+
+
+def _left_shape(phase: Phase, like: TrainState) -> Variables:
+    """The shapes of what a phase leaves, given those of its state."""
+    return jax.eval_shape(partial(TrainState.left, fork=phase.fork, axis=1), like)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Int
 from pptp_jax.objectives import Objective
 from pptp_jax.training.averages import Average
 from pptp_jax.training.batches import Batches, Poisson, Shuffled
-from pptp_jax.training.beginnings import Beginning, FromScratch, Rewind, RewindWeights
+from pptp_jax.training.beginnings import Beginning, FromScratch, Restore, Rewind, RewindWeights
 from pptp_jax.training.gradient_rules import Number, Perturbation, Perturbed, Plain, Private
 from pptp_jax.training.optimizer import Schedule
 from pptp_jax.training.side_by_side import Ensemble, Fork
@@ -32,8 +32,9 @@ class Phase:
     Attributes:
         epochs: how many passes over the examples, which the learning-rate schedule spans.
         objectives: one objective for all parameters, or one a region.
-        start: what is taken back to its initial values as the phase begins: regions, the most
-            vulnerable weights, or all of the network.
+        start: what is taken back as the phase begins: regions to their initial values or to those
+            of an earlier epoch; the most vulnerable weights, or all of the network, to the initial
+            values.
         frozen: the regions that do not move.
         fixed_statistics: regions that learn while their batch norm keeps its statistics. A block
             is in eval mode where all its parameters lie in these regions or in frozen ones; if any
@@ -87,7 +88,7 @@ class Phase:
         for label, decay in self.decayed.items():
             not_negative(**{f"weight_decay of {label}": decay})
         _one_of_types(
-            start=(self.start, (Rewind, FromScratch, RewindWeights)),
+            start=(self.start, (Rewind, Restore, FromScratch, RewindWeights)),
             gradient=((self.gradient,), (Plain, Perturbed, Private)),
             batches=((self.batches,), (Shuffled, Poisson)),
         )
@@ -99,6 +100,10 @@ class Phase:
             raise Refused("an objective that mixes inputs must be the only one of its phase")
         if sum(isinstance(part, RewindWeights) for part in self.start) > 1:
             raise Refused("a phase rewinds the most vulnerable weights once: give one share")
+        back = [*self.rewound, *(part.region for part in self.restored)]
+        for label in back:
+            if back.count(label) > 1:
+                raise Refused(f"the region {label} is taken back twice as the phase begins")
         given = {
             "perturbed": self.perturbed,
             "with fixed statistics": self.fixed_statistics,
@@ -165,6 +170,11 @@ class Phase:
         return tuple(part.region for part in self.start if isinstance(part, Rewind))
 
     @property
+    def restored(self) -> tuple[Restore, ...]:
+        """The regions that start from what they were after an earlier epoch."""
+        return tuple(part for part in self.start if isinstance(part, Restore))
+
+    @property
     def rewound_weights(self) -> RewindWeights | None:
         """The rule for the weights that start from their initial values; None if there are none."""
         return next((part for part in self.start if isinstance(part, RewindWeights)), None)
@@ -224,6 +234,7 @@ class Phase:
     def named(self) -> Iterator[str]:
         """The regions that it names."""
         yield from (*self.rewound, *self.frozen, *self.fixed_statistics, *self.perturbed)
+        yield from (part.region for part in self.restored)
         if isinstance(self.weight_decay, Mapping):
             yield from self.weight_decay
         if self.average is not None:

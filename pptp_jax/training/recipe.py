@@ -9,6 +9,7 @@ from pptp_jax.release import Release
 from pptp_jax.training.loop_phases import LoopPhase, loop_phases
 from pptp_jax.training.optimizer import Optimizer
 from pptp_jax.training.phase import Phase
+from pptp_jax.training.restoration import check_restored, kept_epochs
 from pptp_jax.training.side_by_side import Ensemble
 from pptp_jax.validation import Refused, at_least, keep_python_numbers, one_of
 from pptp_jax.validation.field_types import check_fields
@@ -30,7 +31,7 @@ class Recipe:
 
     Raises:
         ValueError: if there is no phase, a phase names regions and the recipe has none, or a phase
-            needs something that the phase before it does not leave.
+            needs something that the phases before it do not leave.
 
     Examples:
         >>> from pptp_jax.objectives import TaskLoss
@@ -51,6 +52,7 @@ class Recipe:
         check_fields(self)
         file_name(name=self.name, defence=self.defence)
         at_least(1, **{f"the number of phases of {self.name}": len(self.phases)})
+        check_restored(self.name, self.phases)
         for before, phase in zip((None, *self.phases), self.phases, strict=False):
             if self.region is None and any(phase.named):
                 raise Refused(f"{self.name} names regions in a phase: give it a region")
@@ -100,6 +102,22 @@ class Recipe:
     def taught(self, phase: int) -> Ensemble | None:
         """The ensemble that the phase before a phase has trained; None if it was the network."""
         return self.phases[phase - 1].ensemble if phase else None
+
+    def kept(self, epochs: int) -> tuple[int, ...]:
+        """After which epochs the networks are kept, once so many are behind.
+
+        They are kept until a phase has begun that takes a region back to them.
+
+        Args:
+            epochs: how many epochs of the recipe are behind.
+
+        Examples:
+            >>> from pptp_jax.training import restored
+            >>> recipe = restored(5, to=2, more=3, region="deep")
+            >>> [recipe.kept(epochs) for epochs in (1, 2, 5, 6)]
+            [(), (2,), (2,), ()]
+        """
+        return kept_epochs(self.phases, epochs)
 
     @property
     def epochs(self) -> str:

@@ -26,6 +26,7 @@ from pptp_jax.training.checks import (
 from pptp_jax.training.mesh import DATA, check_shares
 from pptp_jax.training.optimizer import Optimizer, phase_optimizer
 from pptp_jax.training.recipe import Recipe
+from pptp_jax.training.restoration import Kept, on_host
 from pptp_jax.training.schedule import Position, StepPlan
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy
@@ -114,8 +115,8 @@ def train_streamed(
         checkpoint = checkpoint.within(name_of_training(rules, recipe.phases, key, others, given))
     course = StepPlan.of(recipe, members, reference, batch_size)
     training = _Training(rules, strategy, recipe, stream, others, key, course)
-    done, state, losses = training.begun(checkpoint)
-    with closing(training.steps(done, state, losses, execution.every)) as steps:
+    done, state, losses, kept = training.begun(checkpoint)
+    with closing(training.steps(done, state, losses, kept, execution.every)) as steps:
         for done, state in steps:
             place = course.at(done - 1)
             loss = float(losses[place.number])
@@ -126,7 +127,8 @@ def train_streamed(
             if strategy.together:
                 stopping = bool(process_allgather(np.array(stopping)).any())
             if checkpoint is not None and not (strategy.together and jax.process_index()):
-                checkpoint.save(done, (strategy.here(state), jnp.asarray(losses)), now=stopping)
+                own = strategy.here(state), jnp.asarray(losses)
+                checkpoint.save(done, (*own, tuple(kept.values())) if kept else own, now=stopping)
             if stopping:
                 if strategy.together:
                     sync_global_devices("saved")
@@ -150,8 +152,8 @@ class _Training(NamedTuple):
 
     def begun(
         self, checkpoint: Checkpoint | None
-    ) -> tuple[int, TrainState | None, Float[np.ndarray, " epochs"]]:
-        """How many steps a saved state has behind it, the state, and the losses of the epochs."""
+    ) -> tuple[int, TrainState | None, Float[np.ndarray, " epochs"], Kept]:
+        """The steps behind a saved state, the state, the losses of the epochs, kept networks."""
         losses = np.zeros(sum(self.course.epochs), np.float32)
         done = None if checkpoint is None else checkpoint.latest()
         if self.strategy.together:
@@ -162,17 +164,30 @@ class _Training(NamedTuple):
                     "its own: the directory of the checkpoint must be one that they share"
                 )
         if checkpoint is None or done is None:
-            return 0, None, losses
+            return 0, None, losses, {}
         like = None  # the phases before have been trained; only the state's structure is needed
         for phase in self.recipe.phases[: int(np.searchsorted(self.course.ends, done)) + 1]:
             start = partial(start_streamed, self.rules, phase)
             before = None if like is None else like.left()
-            like = jax.eval_shape(start, self.key, self.others, before)
-        state, kept = checkpoint.restore(done, (like, jax.eval_shape(jnp.asarray, losses)))
-        return done, self.strategy.place(state, None), np.array(kept)
+            earlier = (before,) * len(phase.restored)
+            like = jax.eval_shape(start, self.key, self.others, before, earlier)
+        assert like is not None  # a recipe has at least one phase
+        place = self.course.at(done - 1)
+        ended = place.step + 1 == self.course.steps[place.phase]
+        wanted = self.recipe.kept(place.number + ended)
+        shape: tuple[Any, ...] = like, jax.eval_shape(jnp.asarray, losses)
+        if wanted:
+            shape = *shape, (like.left(),) * len(wanted)
+        state, means, *found = checkpoint.restore(done, shape)
+        return done, self.strategy.place(state, None), np.array(means), on_host(wanted, *found)
 
     def steps(
-        self, done: int, state: TrainState | None, losses: Float[np.ndarray, " epochs"], every: int
+        self,
+        done: int,
+        state: TrainState | None,
+        losses: Float[np.ndarray, " epochs"],
+        kept: Kept,
+        every: int,
     ) -> Generator[tuple[int, TrainState]]:
         """Trains from a step on, and yields the steps behind and the state from time to time.
 
@@ -180,6 +195,7 @@ class _Training(NamedTuple):
             done: the steps behind.
             state: what they have left; None at the beginning.
             losses: the mean loss of each epoch, which is kept up to date.
+            kept: the networks that a later phase takes a region from, kept up to date likewise.
             every: after how many steps, besides at the end of an epoch, it yields.
         """
         whole = self.rules.trainer, self.key, self.others
@@ -191,8 +207,10 @@ class _Training(NamedTuple):
             phase, steps = self.recipe.phases[place.phase], self.course.steps[place.phase]
             if place.within == place.step == 0:
                 before = None if state is None else state.left()
+                earlier = tuple(kept[part.after] for part in phase.restored)
+                earlier = self.strategy.place(earlier, None)
                 with _on(mesh):
-                    state = start_streamed(rules, phase, key, others, before)
+                    state = start_streamed(rules, phase, key, others, before, earlier)
             pending = None  # the loss of a step that the devices may still be at
             with closing(self._batches(place, mesh)) as batches:
                 for count, batch in enumerate(batches, place.step):
@@ -207,7 +225,17 @@ class _Training(NamedTuple):
                     if done % every == 0 or count + 1 == steps:
                         _note(losses, place.number, count, self.strategy.here(pending))
                         pending = None
+                        if count + 1 == steps:
+                            self._keep(kept, place.number + 1, state)
                         yield done, state
+
+    def _keep(self, kept: Kept, epochs: int, state: TrainState) -> None:
+        """Keeps the network that so many epochs have left, and drops what is needed no more."""
+        wanted = self.recipe.kept(epochs)
+        for other in {*kept} - {*wanted}:
+            del kept[other]
+        if epochs in wanted:
+            kept |= on_host((epochs,), (self.strategy.here(state.left()),))
 
     def _batches(self, place: Position, mesh: Mesh | None) -> Generator[tuple[Array, Array]]:
         """The batches of an epoch from a step on, on the devices; this process reads its share."""

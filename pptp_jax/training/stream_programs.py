@@ -40,9 +40,11 @@ def start_streamed(
     key: Key[Array, ""],
     others: Arrays,
     before: Variables | None,
+    earlier: tuple[Variables, ...] = (),
 ) -> TrainState:
     """`Trainer.start` of a phase that need not look at members."""
-    return rules.trainer.start(rules.optimizer, phase, None, key, others, jnp.arange(0), before)
+    none = jnp.arange(0)
+    return rules.trainer.start(rules.optimizer, phase, None, key, others, none, before, earlier)
 
 
 @jax.jit
@@ -114,6 +116,8 @@ def name_of_training(
     x = jax.eval_shape(lambda rows: others.x[rows], examples)
     state = None
     for phase in phases:
+        if phase.restored:  # after which epochs is in no program
+            digest.update(str([int(part.after) for part in phase.restored]).encode())
 
         def start(trainer: Trainer, *rest: Any, phase: Phase = phase) -> TrainState:
             return start_streamed(rules._replace(trainer=trainer), phase, *rest)
@@ -121,7 +125,8 @@ def name_of_training(
         def step(trainer: Trainer, *rest: Any, phase: Phase = phase) -> Any:
             return streamed_step(rules._replace(trainer=trainer), phase, *rest)
 
-        begun = rules.trainer, key, others, None if state is None else state.left()
+        left = None if state is None else state.left()
+        begun = rules.trainer, key, others, left, (left,) * len(phase.restored)
         digest.update(jax.jit(start).lower(*begun).as_text().encode())
         state = jax.eval_shape(start, *begun)
         given_step = rules.trainer, state, others, (x, examples), key, Position(0, 0, 0, 0), 1

@@ -1,6 +1,7 @@
 """Training one model: pure functions of a key, the data and the model's own members."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import jax
@@ -84,6 +85,7 @@ def make_train(
         check_model(recipe, model, data.inputs(slice(0, 1)))
         state: TrainState | None = None
         losses, begun = [], 0
+        kept: dict[int, Variables] = {}
         for i, phase in enumerate(recipe.phases):
 
             def one(
@@ -94,14 +96,29 @@ def make_train(
 
             taught = recipe.taught(i)
             before = None if state is None else state.left(recipe.phases[i - 1].fork)
-            start = trainer.start(rule, phase, taught, key, data, indices, before)
-            ended, loss = jax.lax.scan(one, start, jnp.arange(phase.epochs))
-            state = ended
-            losses.append(loss)
-            begun += int(phase.epochs)
+            earlier = tuple(kept[part.after] for part in phase.restored)
+            now = trainer.start(rule, phase, taught, key, data, indices, before, earlier)
+            for within in _parts(recipe, phase, begun):
+                now, loss = jax.lax.scan(one, now, within)
+                losses.append(loss)
+                begun += len(within)
+                kept = {
+                    epochs: kept[epochs] if epochs in kept else now.left(phase.fork)
+                    for epochs in recipe.kept(begun)
+                }
+            state = now
         assert state is not None  # a recipe has at least one phase
         history = jnp.concatenate(losses)
         variables = state.left(recipe.phases[-1].fork)
         return variables, Metrics(history, all_finite(variables, history))
 
     return train
+
+
+def _parts(recipe: Recipe, phase: Phase, begun: int) -> list[Int[Array, " epochs"]]:
+    """The epochs of a phase in parts, each of which ends where a network is kept."""
+    numbers, length = jnp.arange(phase.epochs), int(phase.epochs)
+    cuts = [n for n in range(1, length) if begun + n in recipe.kept(begun + n)]
+    if not cuts:
+        return [numbers]
+    return [numbers[start:end] for start, end in pairwise((0, *cuts, length))]

@@ -29,6 +29,7 @@ from pptp_jax.training.mesh import data_devices, on_every_device
 from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.phase_transform import transform
+from pptp_jax.training.restoration import restored_region
 from pptp_jax.training.side_by_side import Ensemble
 from pptp_jax.training.state import Memory, TrainState
 from pptp_jax.training.step import Step
@@ -70,6 +71,7 @@ class Trainer:
         data: Arrays,
         members: Int[Array, " members"],
         before: Variables | None,
+        earlier: tuple[Variables, ...] = (),
     ) -> TrainState:
         """The state as a phase begins: rewound where it says so, with a fresh optimiser state.
 
@@ -81,6 +83,7 @@ class Trainer:
             data: the data set.
             members: the rows that this model may learn.
             before: what the phase before has left; None in the first phase.
+            earlier: the networks that `phase.restored` takes regions from, in that order.
         """
         if phase.ensemble is not None:
             parts = members_of(phase.ensemble, members)
@@ -100,11 +103,11 @@ class Trainer:
         if phase.fork is not None:
             # All copies have the model's own key here: they begin with the same network.
             return jax.vmap(
-                partial(self._begin, optimizer, phase, key),
+                partial(self._begin, optimizer, phase, key, earlier=earlier),
                 in_axes=(None, 0, None, None),
                 axis_size=phase.fork.parts,
             )(data, phase.fork.rows(members), kept, None)
-        return self._begin(optimizer, phase, key, data, members, kept, teacher)
+        return self._begin(optimizer, phase, key, data, members, kept, teacher, earlier)
 
     def epoch(
         self,
@@ -217,6 +220,7 @@ class Trainer:
         members: Int[Array, " members"],
         variables: Variables | None,
         teacher: Any,
+        earlier: tuple[Variables, ...] = (),
     ) -> TrainState:
         initial = self.model.init(initial_key(key), data.inputs(slice(0, 1)))
         now = initial if variables is None else variables
@@ -225,6 +229,9 @@ class Trainer:
             assert self.regions is not None  # a recipe that names regions has them
             params = rewind_region(now.params, initial.params, self.regions, label)
             now = now._replace(params=params)
+        for part, then in zip(phase.restored, earlier, strict=True):
+            assert self.regions is not None  # a recipe that names regions has them
+            now = restored_region(now, then, self.regions, part.region)
         vulnerable = None
         if phase.rewound_weights is not None:
             rule, size = phase.rewound_weights, self.batch_size
