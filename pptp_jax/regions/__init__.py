@@ -14,6 +14,7 @@ from pptp_jax.regions.blocks import (
     protect,
     region_name,
 )
+from pptp_jax.regions.channels import top_channels
 from pptp_jax.regions.equal_blocks import equal_blocks
 from pptp_jax.regions.paths import align, paths
 from pptp_jax.regions.record import check_record
@@ -48,5 +49,6 @@ __all__ = [
     "protect",
     "region_name",
     "sizes",
+    "top_channels",
     "top_weights",
 ]

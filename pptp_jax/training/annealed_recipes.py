@@ -6,7 +6,7 @@ from typing import Literal
 
 from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.training.averages import Average
-from pptp_jax.training.beginnings import Restore
+from pptp_jax.training.beginnings import Restore, RewindWeights
 from pptp_jax.training.gradient_rules import Number
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
@@ -15,7 +15,12 @@ from pptp_jax.training.side_by_side import Fork
 from pptp_jax.validation import Refused, at_least, one_of
 
 
-def annealed(trunk: int | Recipe, anneal: int = 3, region: Region | None = None) -> Recipe:
+def annealed(
+    trunk: int | Recipe,
+    anneal: int = 3,
+    region: Region | None = None,
+    weights: RewindWeights | None = None,
+) -> Recipe:
     """A trunk at a constant learning rate, and an anneal, in which the rate falls to zero linearly.
 
     Early stopping with an anneal of its own. Around `decay` with a strong weight decay it is the
@@ -31,6 +36,8 @@ def annealed(trunk: int | Recipe, anneal: int = 3, region: Region | None = None)
             freezes after 10 of 14 epochs and in the anneal.
         anneal: the epochs of the anneal.
         region: what is frozen in the anneal alone; None freezes nothing more.
+        weights: freezes in the anneal not all of the region, or of the network, but its most
+            vulnerable weights or channels, as `cwrf` does.
 
     Raises:
         ValueError: if the trunk has a region and another is to be frozen, or its last phase has
@@ -44,10 +51,17 @@ def annealed(trunk: int | Recipe, anneal: int = 3, region: Region | None = None)
         ('freeze_at_anneal_14+3_deep', 'annealed_freeze_10+4+3_stem')
         >>> annealed(decay(30, 0.005)).slug
         'annealed_decay_30+3_weight_decay_0.005'
+        >>> from pptp_jax.training import RewindWeights
+        >>> channels = RewindWeights(share=0.2, by="channel", reference_weight=0.0, rewinding=False)
+        >>> annealed(30, region="stage3", weights=channels).slug
+        'cwrf-0.2-channels-frozen-at-anneal_30+3_stage3'
     """
     at_least(1, anneal=anneal)
     recipe, end = _behind(trunk, region)
     end = replace(end, epochs=anneal, schedule="linear")
+    if weights is not None:
+        own = weights if region is None else replace(weights, region=PROTECT)
+        return _ended(f"cwrf {weights.words} at anneal", recipe, replace(end, start=(own,)), region)
     if region is None:
         return _ended("annealed", recipe, end)
     return _ended("freeze_at_anneal", recipe, _frozen(recipe, end, PROTECT), region)

@@ -1,11 +1,12 @@
 """How a phase starts: regions, weights or all of the network at initial or earlier values."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 
 from pptp_jax.training.gradient_rules import Number
-from pptp_jax.validation import at_least, fraction
+from pptp_jax.validation import at_least, fraction, one_of
 
 
 @jax.tree_util.register_dataclass
@@ -73,29 +74,56 @@ class RewindWeights:
 
     A weight's vulnerability is |g · w| summed over batches, with g the gradient of
     (1 − λ) · CE(members) + λ · KL(f(x_ref; θ) ‖ f(x_ref; θ_0)); the highest of the whole network
-    are chosen.
+    are chosen. That of a channel is the mean over its weights: see
+    `pptp_jax.regions.top_channels`.
 
     Attributes:
-        share: the share r of all weights that is chosen.
+        share: the share r of all weights, or of all channels, that is chosen.
         reference_weight: λ; 0 needs no reference examples.
         batches: over how many batches the vulnerability is summed.
+        by: whether a single `weight` is chosen, or an output `channel` of a kernel with its bias
+            and its norm.
+        region: the label of the region from which they are chosen, and of which `share` is a
+            share; None is all of the network.
+        rewinding: whether they start from their initial values; False freezes them where they are.
 
     References:
-        The ICLR 2026 paper "CWRF", https://arxiv.org/abs/2603.13186. λ and the number of batches
-        are ours.
+        The ICLR 2026 paper "CWRF", https://arxiv.org/abs/2603.13186. λ, the number of batches,
+        channels, regions and freezing alone are ours.
 
     Examples:
         >>> RewindWeights(share=0.1).batches
         10
+        >>> RewindWeights(share=0.1, by="filter")
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: by 'filter' is unknown. Known: 'weight', 'channel'
     """
 
     share: Number
     reference_weight: Number = 0.5
     batches: int = jax.tree.static(default=10)
+    by: Literal["weight", "channel"] = jax.tree.static(default="weight")
+    region: str | None = jax.tree.static(default=None)
+    rewinding: bool = jax.tree.static(default=True)
 
     def __post_init__(self) -> None:
+        one_of(("weight", "channel"), by=self.by)
         fraction(share=self.share, reference_weight=self.reference_weight)
         at_least(1, batches=self.batches)
+
+    @property
+    def words(self) -> str:
+        """The share, and what is unusual, for the name of a recipe.
+
+        Examples:
+            >>> RewindWeights(share=0.1).words
+            '0.1'
+            >>> RewindWeights(share=0.1, by="channel", rewinding=False).words
+            '0.1 channels frozen'
+        """
+        unusual = {"channels": self.by == "channel", "frozen": not self.rewinding}
+        return " ".join([f"{float(self.share):g}", *(word for word, own in unusual.items() if own)])
 
 
 Beginning = Rewind | Restore | FromScratch | RewindWeights

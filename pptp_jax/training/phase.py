@@ -109,6 +109,7 @@ class Phase:
             "with fixed statistics": self.fixed_statistics,
             "decayed": self.decayed,
             "averaged": () if self.average is None else self.average.regions,
+            "searched for weights to rewind": self.searched,
         }
         for what, labels in given.items():
             for label in labels:
@@ -180,6 +181,12 @@ class Phase:
         return next((part for part in self.start if isinstance(part, RewindWeights)), None)
 
     @property
+    def searched(self) -> tuple[str, ...]:
+        """The region whose most vulnerable weights are looked for; none is all of the network."""
+        rule = self.rewound_weights
+        return () if rule is None or rule.region is None else (rule.region,)
+
+    @property
     def perturbed(self) -> Mapping[str, Perturbation]:
         """What is done to the gradient of which region."""
         return self.gradient.regions if isinstance(self.gradient, Perturbed) else {}
@@ -233,8 +240,8 @@ class Phase:
     @property
     def named(self) -> Iterator[str]:
         """The regions that it names."""
-        yield from (*self.rewound, *self.frozen, *self.fixed_statistics, *self.perturbed)
-        yield from (part.region for part in self.restored)
+        yield from (*self.rewound, *self.searched, *self.frozen, *self.fixed_statistics)
+        yield from (*self.perturbed, *(part.region for part in self.restored))
         if isinstance(self.weight_decay, Mapping):
             yield from self.weight_decay
         if self.average is not None:

@@ -212,16 +212,23 @@ def decay(epochs: int, weight_decay: Number, region: Region | None = None) -> Re
     return replace(recipe, defence="weight_decay", strength=float(weight_decay))
 
 
-def cwrf(weights: RewindWeights, defence: Objective, epochs: int, more: int) -> Recipe:
-    """CWRF: the most vulnerable single weights are rewound and frozen, the rest is fine-tuned.
+def cwrf(
+    weights: RewindWeights,
+    defence: Objective,
+    epochs: int,
+    more: int,
+    region: Region | None = None,
+) -> Recipe:
+    """CWRF: the most vulnerable weights are rewound and frozen, the rest is fine-tuned.
 
-    Not PPTP but its sibling, on single weights in place of regions.
+    Not PPTP but its sibling, on single weights, or on channels, in place of regions.
 
     Args:
-        weights: how weights are scored, and which share is chosen.
+        weights: how weights are scored, which share is chosen, and whether channels are.
         defence: the objective of the second phase.
         epochs: the epochs of the first phase, with cross-entropy.
         more: the epochs of the second phase.
+        region: where they are chosen; None is all of the network.
 
     References:
         The ICLR 2026 paper "CWRF", https://arxiv.org/abs/2603.13186
@@ -230,10 +237,15 @@ def cwrf(weights: RewindWeights, defence: Objective, epochs: int, more: int) -> 
         >>> from pptp_jax.objectives import RelaxLoss
         >>> cwrf(RewindWeights(share=0.1), RelaxLoss(alpha=1.0), epochs=30, more=10).slug
         'cwrf-0.1_30+10_relaxloss_1'
+        >>> channels = RewindWeights(share=0.05, by="channel", reference_weight=0.0)
+        >>> cwrf(channels, TaskLoss(), epochs=30, more=3, region="stage3").slug
+        'cwrf-0.05-channels_30+3_stage3_task_loss'
     """
+    if region is not None:
+        weights = replace(weights, region=PROTECT)
     first = Phase(epochs=epochs, objectives=TaskLoss())
     second = Phase(epochs=more, objectives=defence, start=(weights,))
-    return _recipe(f"cwrf {float(weights.share):g}", (first, second), None, defence)
+    return _recipe(f"cwrf {weights.words}", (first, second), region, defence)
 
 
 def _recipe(

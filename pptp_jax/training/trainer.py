@@ -33,7 +33,12 @@ from pptp_jax.training.restoration import restored_region
 from pptp_jax.training.side_by_side import Ensemble
 from pptp_jax.training.state import Memory, TrainState
 from pptp_jax.training.step import Step
-from pptp_jax.training.vulnerability import VULNERABLE, as_region, vulnerable_weights
+from pptp_jax.training.vulnerability import (
+    VULNERABLE,
+    as_region,
+    vulnerability,
+    vulnerable_weights,
+)
 from pptp_jax.transforms import rewind_region
 
 
@@ -235,12 +240,12 @@ class Trainer:
         vulnerable = None
         if phase.rewound_weights is not None:
             rule, size = phase.rewound_weights, self.batch_size
-            vulnerable = vulnerable_weights(
-                rule, self.model, now, initial, data, members, scoring, size
-            )
-            chosen = as_region(vulnerable)
-            params = rewind_region(now.params, initial.params, chosen, VULNERABLE)
-            now = now._replace(params=params)
+            scores = vulnerability(rule, self.model, now, initial, data, members, scoring, size)
+            vulnerable = vulnerable_weights(rule, scores, self.regions)
+            if rule.rewinding:
+                chosen = as_region(vulnerable)
+                params = rewind_region(now.params, initial.params, chosen, VULNERABLE)
+                now = now._replace(params=params)
         learned = {
             label: objective.init(learning, outputs_shape(self.model, now, data))
             for label, objective in phase.by_region.items()

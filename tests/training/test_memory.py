@@ -46,6 +46,9 @@ LEARNING = {
     "mixed": whole_network(MixupMMD(weight=2.0), 2),
     "selena": selena(1, 2, Ensemble(models=3, left_out=1)),
     "cwrf": cwrf(RewindWeights(share=0.1, batches=2), RELAX, epochs=1, more=2),
+    "channels": cwrf(
+        RewindWeights(share=0.3, batches=2, by="channel"), RELAX, epochs=1, more=2, region="shallow"
+    ),
 }
 
 

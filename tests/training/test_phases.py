@@ -202,6 +202,19 @@ def fleet(recipe: Recipe, data=DATA, batch_size: int = BATCH):
         (lambda: Private(noise_multiplier=1.0, microbatch_size=0), "microbatch_size must be"),
         (lambda: RewindWeights(share=2.0), "share must lie between 0 and 1"),
         (lambda: RewindWeights(share=0.1, batches=0), "batches must be a whole number"),
+        (lambda: RewindWeights(share=0.1, by="filter"), "by 'filter' is unknown.*'channel'"),
+        (
+            lambda: replace(
+                PLAIN, start=(RewindWeights(share=0.1, region=PROTECT),), frozen=(PROTECT,)
+            ),
+            "protect cannot be both searched for weights to rewind and frozen",
+        ),
+        (
+            lambda: Recipe(
+                name="r", phases=(replace(PLAIN, start=(RewindWeights(share=0.1, region="a"),)),)
+            ),
+            "r names regions in a phase: give it a region",
+        ),
         (lambda: Ensemble(models=3, left_out=3), "left_out must be below that; got 3"),
         (lambda: Ensemble(models=None), "models must be a whole number, got None"),
         (lambda: replace(PLAIN, objectives=3), "one of pptp_jax.objectives, got int"),
