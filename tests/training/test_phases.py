@@ -239,7 +239,7 @@ def fleet(recipe: Recipe, data=DATA, batch_size: int = BATCH):
         (lambda: Perturbed({}), "a perturbation for at least one region"),
         (
             lambda: replace(PLAIN, start=(PROTECT,)),
-            "start must be made of Rewind, FromScratch, RewindWeights, got a str",
+            "start must be made of Rewind, Restore, FromScratch, RewindWeights, got a str",
         ),
         (
             lambda: replace(PLAIN, start=(RewindWeights(share=0.1), RewindWeights(share=0.2))),
