@@ -4,9 +4,9 @@ import hashlib
 import platform
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from pptp_jax.data.source import Select
 from pptp_jax.data.tokenizer import Bytes, Tokenizer
 from pptp_jax.validation import Refused, at_least
 from pptp_jax.validation.field_types import check_fields
+
+Part = Literal["all", "first", "second"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Topics:
         length: the tokens of a sequence.
         shortest: paragraphs with fewer characters, such as headings, are left out.
         tokenizer: what makes tokens of a text.
+        part: the topics by name, every other one from the `first` or from the `second`: one part to
+            pretrain on, the other for members and non-members. No sequence is in both: one that
+            stands in several topics belongs to the first of them.
 
     Examples:
         >>> data = Topics(length=32).load()
@@ -42,6 +47,7 @@ class Topics:
     length: int = 128
     shortest: int = 64
     tokenizer: Tokenizer = Bytes()  # noqa: RUF009 - frozen
+    part: Part = "all"
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -52,7 +58,16 @@ class Topics:
         records = list(_paragraphs(self.shortest))
         rows = rows_of_records(records, self.tokenizer, self.length, packed=False)
         name = f"topics of Python {platform.python_version()}"
-        return as_dataset(name, rows, self.tokenizer.vocabulary, "drop", select)
+        if self.part == "all":
+            return as_dataset(name, rows, self.tokenizer.vocabulary, "drop", select)
+        found = as_dataset(name, rows, self.tokenizer.vocabulary, "drop", np.arange)
+        topics = [row.partition("/")[0] for row in found.ids.tolist()]
+        rank = {topic: place for place, topic in enumerate(sorted(set(topics)))}
+        own = np.array([rank[topic] % 2 for topic in topics]) == (self.part == "second")
+        kept = np.flatnonzero(own)
+        kept = kept[select(len(kept))]
+        name = f"{found.name}, {self.part} part"
+        return replace(found, name=name, x=found.x[kept], y=found.y[kept], ids=found.ids[kept])
 
     def at(self, path: Path) -> Self:
         """Refuses: the topics come with Python and lie nowhere else."""

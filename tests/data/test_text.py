@@ -96,6 +96,17 @@ def test_topics_are_there_once_each_and_known_by_their_words() -> None:
     assert set(short.ids) < set(data.ids)  # more of them are equal where they are cut sooner
 
 
+def test_topics_in_two_parts_share_neither_topic_nor_sequence() -> None:
+    both = Topics(length=24).load()
+    parts = [Topics(length=24, part=part).load() for part in ("first", "second")]
+    assert sorted(np.concatenate([part.ids for part in parts])) == sorted(both.ids)
+    first, second = ({name.split("/")[0] for name in part.ids} for part in parts)
+    assert not first & second and abs(len(first) - len(second)) <= 1
+    some = Topics(length=24, part="second").load(lambda rows: np.array([rows - 1, 0]))
+    np.testing.assert_array_equal(some.y, parts[1].y[[-1, 0]])
+    assert some.name.endswith("second part")
+
+
 def test_a_model_sees_whole_numbers() -> None:
     data = Topics(length=8).load(lambda rows: np.arange(3))
     arrays = Arrays.of(data)
@@ -172,6 +183,7 @@ def test_lines_that_are_no_records_are_refused(content: str, message: str, tmp_p
         (lambda here: Text(length=0), "length must be a whole number of at least 1"),
         (lambda here: Text(duplicates="some"), "duplicates must be 'drop' or 'keep'"),
         (lambda here: Topics().at(here), "they take no path"),
+        (lambda here: Topics(part="third"), "part must be 'all' or 'first' or 'second'"),
     ],
 )
 def test_bad_input(make, message: str, tmp_path: Path) -> None:
