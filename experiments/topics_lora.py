@@ -1,0 +1,34 @@
+"""The study of `topics.py` with adapters of rank 8 beside a frozen decoder.
+
+Command: `pptp run experiments/topics_lora.py` (no download); then
+
+    pptp compare runs/topics runs/topics_lora
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import optax
+
+from pptp_jax.models import lora
+from pptp_jax.study import Study, load_study
+from pptp_jax.training import undefended
+
+full = load_study(Path(__file__).with_name("topics.py"))
+
+
+def adapted(name: str, rank: int) -> Study:
+    """The study, with adapters of such a rank; they are small, and learn at a higher rate."""
+    tokens = jnp.zeros((1, 64), jnp.int32)
+    return replace(
+        full,
+        name=name,
+        model=lora(full.model, rank=rank, x=tokens, public=True),
+        optimizer=optax.adamw(3e-3),
+        recipes=(undefended(12),),
+        trajectory=(1, 2, 3, 4, 6, 8),
+    )
+
+
+study = adapted("topics_lora", rank=8)
