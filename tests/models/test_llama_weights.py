@@ -303,19 +303,34 @@ def test_smollm2_completes_a_sentence_with_sense_and_as_by_transformers() -> Non
 
 MANY = [
     *("", " ", "  two  blanks ", "Hello, world!", "don't I'll we've", "naïve café Ünïcode"),
-    *("1234567 3.14e-10", "tabs\tand\r\nlines\n\n", "def f(x):\n    return x ** 2", "日本語 한국어 😀🎉"),
+    *(
+        "1234567 3.14e-10",
+        "tabs\tand\r\nlines\n\n",
+        "def f(x):\n    return x ** 2",
+        "日本語 한국어 😀🎉",
+    ),
     *("<|im_start|>user\nHi<|im_end|>\n", "<|endoftext|>", "a<|im_end|>b", "x" * 300, "ﬁ ½ ㎏"),
-    *("From: a@b.org\nSubject: Re: [x] 12/08/2002", "¿Qué? ¡Sí!", "  \u200b\ufeff\u00a0.", "١٢٣ ２３"),
+    *(
+        "From: a@b.org\nSubject: Re: [x] 12/08/2002",
+        "¿Qué? ¡Sí!",
+        "  \u200b\ufeff\u00a0.",
+        "١٢٣ ２３",
+    ),
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_smollm2_cuts_text_as_by_transformers() -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers, tokenizers = map(pytest.importorskip, ("transformers", "tokenizers"))
     path = smollm2()
     theirs = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     ours = tokenizer_from_gguf(path)
+    # From a GGUF file `transformers` 5.24 leaves out that each digit stands alone. No two of them
+    # are merged, so it differs for digits that have tokens with a blank, such as " ½".
+    assert theirs.encode(" ½", add_special_tokens=False) != ours.encode(" ½").ids
+    inner, cuts = theirs.backend_tokenizer, tokenizers.pre_tokenizers
+    inner.pre_tokenizer = cuts.Sequence([cuts.Digits(individual_digits=True), inner.pre_tokenizer])
     for text in MANY:
         found = ours.encode(text).ids
         assert found == theirs.encode(text, add_special_tokens=False), text
