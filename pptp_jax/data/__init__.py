@@ -4,9 +4,12 @@ from pptp_jax.data.augmentation import Augmentation
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.device import Arrays, absent_rows
 from pptp_jax.data.digits import Digits
+from pptp_jax.data.distinct import Distinct
 from pptp_jax.data.division import Division, divide
+from pptp_jax.data.emails import Emails
 from pptp_jax.data.gguf_tokenizer import tokenizer_from_gguf
 from pptp_jax.data.membership import Balanced, Membership, Pairs, Quarters, member_indices
+from pptp_jax.data.near_duplicates import NearDuplicates, near_duplicates
 from pptp_jax.data.npz import Npz
 from pptp_jax.data.sample import sample
 from pptp_jax.data.scales import Scales, of_unit_scale
@@ -25,8 +28,11 @@ __all__ = [
     "Bytes",
     "Dataset",
     "Digits",
+    "Distinct",
     "Division",
+    "Emails",
     "Membership",
+    "NearDuplicates",
     "Npz",
     "Pairs",
     "Quarters",
@@ -43,6 +49,7 @@ __all__ = [
     "divide",
     "member_indices",
     "moved",
+    "near_duplicates",
     "of_unit_scale",
     "sample",
     "tokenizer_from_gguf",

@@ -31,7 +31,8 @@ class Text:
 
     Records that are longer than `length` are cut. Of records that are equal as far as a model sees
     them, all but the first are dropped, and the name of the data set says how many: a non-member
-    that equals a member is no non-member. Near duplicates are not looked for.
+    that equals a member is no non-member. Near duplicates stay: a study says how many there are,
+    and `Distinct` leaves them out.
 
     Attributes:
         path: the file or folder; None if it is to be given on the command line.

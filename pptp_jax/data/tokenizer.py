@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from pptp_jax.data.gguf_tokenizer import tokenizer_from_gguf
 from pptp_jax.validation import Refused
 from pptp_jax.validation.extras import extra
 
@@ -56,10 +57,12 @@ class Bytes:
 
 @dataclass(frozen=True)
 class TokenizerFile:
-    """A `tokenizer.json`, as the library `tokenizers` writes it (extra `language`).
+    """A `tokenizer.json`, as the library `tokenizers` writes it, or that of a GGUF file.
+
+    Needs the extra `language`.
 
     Attributes:
-        path: the file.
+        path: the file; what ends in `.gguf` is read by `tokenizer_from_gguf`.
         mark: the token that is the boundary.
 
     Raises:
@@ -101,6 +104,8 @@ def _reader(path: str) -> Any:
 @cache
 def _read(path: str, changed: int) -> Any:
     """The file is read once, and again when it has changed."""
+    if path.endswith(".gguf"):
+        return tokenizer_from_gguf(path)
     reader = extra("tokenizers", "language").Tokenizer
     try:
         return reader.from_file(path)

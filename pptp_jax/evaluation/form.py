@@ -76,7 +76,10 @@ _MARGIN = {
 }
 RESULTS = {
     **{"rows": [_ROW], "study?": TEXT, "command?": Maybe(TEXT), "config?": Maybe({"*": ANY})},
-    "data?": Maybe({"name?": TEXT, "examples?": WHOLE, "classes?": Maybe(WHOLE), "*": ANY}),
+    "data?": Maybe(
+        {"name?": TEXT, "examples?": WHOLE, "classes?": Maybe(WHOLE)}
+        | {"likeness?": {"words": TEXT, "*": ANY}, "*": ANY}
+    ),
     **dict.fromkeys(("models?", "members?", "targets?", "seed?"), Maybe(WHOLE)),
     **{"versions?": {"*": TEXT}, "device?": Maybe(TEXT), "seconds?": _MAYBE_NUMBER},
     "precision?": Maybe(TEXT),

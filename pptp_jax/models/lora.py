@@ -17,6 +17,8 @@ from pptp_jax.validation import Refused, at_least, positive
 
 Targets = Matcher | Block | Sequence[Matcher | Block]
 
+_PART = Block("lora", "(.*/)?lora_[ab]")
+
 
 def lora(
     model: Model,
@@ -45,7 +47,8 @@ def lora(
     `Model.shared`: a fleet keeps them once, no checkpoint has them, and a fleet's fingerprint
     depends on their content. Running statistics belong to them: where the model has any, it
     normalises by them in training too, with nothing dropped, and its state is empty. A block in
-    which nothing is trained is no block of the new model, and is not in training mode.
+    which nothing is trained is no block of the new model, and is not in training mode. The part
+    `lora` is all adapters: a region of that name leaves out what is trained in full.
 
     The sum is taken in every step, so a step holds the kernels of the models that are worked on at
     the same time: of one under `Strategy(order="scan")`, of all under `order="vmap"`. Per-example
@@ -85,6 +88,8 @@ def lora(
         >>> params, state = adapted.init(jax.random.key(0), x)
         >>> jax.tree.map(jnp.shape, params)["stage1"], sorted(params["head"])
         ({'lora_a': (6, 2), 'lora_b': (2, 5)}, ['bias', 'kernel'])
+        >>> [part.name for part in adapted.parts]
+        ['lora']
         >>> adapted.apply(params, state, x, train=False, key=None)[0].shape
         (1, 3)
     """
@@ -115,6 +120,7 @@ def lora(
         config=config,
         shared=base,
         public=public,
+        parts=(*(part for part in model.parts if part.name != _PART.name), _PART),
     )
 
 

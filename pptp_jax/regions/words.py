@@ -21,6 +21,7 @@ PARTS = {
     "embed": "what makes tokens of the inputs: vit, gpt, llama",
     "attention": "the attention of all blocks, without norms: vit, gpt, llama",
     "mlp": "the dense layers behind it, without norms: vit, gpt, llama",
+    "lora": "the adapters of all blocks: every model that lora(...) has adapted",
 }
 
 _SPAN = re.compile(r"blocks\[(\d*):(\d*)\]")

@@ -59,8 +59,9 @@ def render_forecast(found: Mapping[str, Any]) -> str:
     )
     if any(recipe["region"] in ("auto", "not auto") for recipe in found["recipes"]):
         why += " So does the search for the region `auto`."
-    precision = f"Precision {found['precision']}."
-    return "\n".join([heading, *lines, precision, told, why, "Nothing was trained or written."])
+    alike = [f"Of the data: {found['likeness']['words']}."] if found.get("likeness") else []
+    known = [f"Precision {found['precision']}.", *alike, told, why]
+    return "\n".join([heading, *lines, *known, "Nothing was trained or written."])
 
 
 def _phases(recipe: Mapping[str, Any]) -> str:

@@ -60,6 +60,8 @@ def render_table(results: RunResults) -> str:
         if row.diverged
     }
     notes |= {note for row in rows for note in row.notes}
+    if alike := data.get("likeness"):
+        notes.add(alike["words"])
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)
     console.print(

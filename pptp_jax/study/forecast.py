@@ -8,6 +8,7 @@ from pptp_jax.fleets.shared_phases import plan_sharing
 from pptp_jax.models import precision_in_words
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
+from pptp_jax.study.likeness import likeness
 from pptp_jax.study.standardize import prepared
 from pptp_jax.training import Private, Probe, Recipe, Strategy, chunks, fitting_chunk, needed_memory
 
@@ -77,6 +78,7 @@ def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
         "study": study.name,
         "data": data.name,
         "examples": len(data),
+        "likeness": likeness(data, membership),
         "classes": data.num_classes,
         "members": members,
         "model": dict(study.model.config),

@@ -45,6 +45,8 @@ def render_readme(manifest: Mapping[str, Any]) -> str:
         f"{manifest['models']} models a recipe, trained on {data['name']} "
         f"({data['examples']} examples{classes}) and attacked by membership inference, by pptp_jax."
     )
+    if alike := data.get("likeness"):
+        what += f"\n\nOf the data: {alike['words']}."
     after = (
         "`pptp compare DIR DIR` compares two runs. `pptp choose DIR` says which setting with a "
         "region to take to a fleet of another seed."

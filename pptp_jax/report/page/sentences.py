@@ -97,6 +97,8 @@ def notes(results: RunResults) -> list[str]:
         for row in results.rows
         if row.diverged
     ]
+    if alike := results.data.get("likeness"):
+        told.append(f"Of the data: {alike['words']}.")
     return told + sorted({note for row in results.rows for note in row.notes})
 
 
