@@ -5,12 +5,15 @@ what; the targets are the models under attack, all others are their shadows; a l
 "more likely a member".
 """
 
+from pptp_jax.attacks.altered_text import lowercase, neighbourhood, recall
 from pptp_jax.attacks.attack import Attack, attack_targets
 from pptp_jax.attacks.attack_of import attack_of
 from pptp_jax.attacks.base import base_offline, base_online
+from pptp_jax.attacks.base_comparison import ez_mia, informia_tokens
 from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.informia import informia
 from pptp_jax.attacks.label_only import boundary_distance, noise
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
@@ -21,6 +24,7 @@ from pptp_jax.attacks.registry import ATTACKS
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
 from pptp_jax.attacks.text_attacks import base_ratio, min_k, min_k_plus_plus, zlib_ratio
+from pptp_jax.attacks.token_lira import lira_tokens
 from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm
 from pptp_jax.attacks.ye import attack_p, attack_r
 
@@ -43,18 +47,25 @@ __all__ = [
     "confidence",
     "correctness",
     "entropy",
+    "ez_mia",
     "gradient_norm",
+    "informia",
+    "informia_tokens",
     "input_gradient_norm",
     "lira_multivariate",
     "lira_offline",
     "lira_online",
+    "lira_tokens",
     "loss",
+    "lowercase",
     "min_k",
     "min_k_plus_plus",
     "modified_entropy",
+    "neighbourhood",
     "noise",
     "quantile_nonmembers",
     "quantile_regression",
+    "recall",
     "rmia_offline",
     "rmia_online",
     "shadow_network",

@@ -5,13 +5,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Shaped
 
+from pptp_jax.data import Bytes
 from pptp_jax.signals import (
+    BASE_DIVERGENCE,
     BASE_LOG_PROB,
+    BASE_TOKEN_LOG_PROB,
     COMPRESSED_LENGTH,
     GRADIENT_NORMS,
     INPUT_GRADIENT_NORM,
+    UNPREFIXED,
     boundary_signal,
+    lowered_signal,
+    neighbour_signal,
     noise_signal,
+    prefixed_signals,
 )
 from pptp_jax.tasks import Classification, Language, Signal
 from pptp_jax.validation import Refused, one_of
@@ -28,6 +35,12 @@ KNOWN: Mapping[str, Signal] = {
         noise_signal(),
         COMPRESSED_LENGTH,
         BASE_LOG_PROB,
+        BASE_TOKEN_LOG_PROB,
+        BASE_DIVERGENCE,
+        lowered_signal(Bytes()),
+        neighbour_signal(),
+        prefixed_signals()[0],
+        UNPREFIXED,
     )
 }
 

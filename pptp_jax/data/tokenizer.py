@@ -54,6 +54,15 @@ class Bytes:
         """The bytes."""
         return list(text.encode("utf-8"))
 
+    def lowered(self, tokens: list[int]) -> list[int]:
+        """The bytes of a text in lower case: A to Z, and no other letters.
+
+        Examples:
+            >>> bytes(Bytes().lowered(list("Né É".encode()))).decode()
+            'né É'
+        """
+        return list(bytes(tokens).lower())
+
 
 @dataclass(frozen=True)
 class TokenizerFile:
@@ -93,6 +102,10 @@ class TokenizerFile:
         """The tokens, without those that the file's template would add."""
         ids: list[int] = _reader(self.path).encode(text, add_special_tokens=False).ids
         return ids
+
+    def lowered(self, tokens: list[int]) -> list[int]:
+        """The tokens of the same text in lower case, which is split up once more."""
+        return self.encode(_reader(self.path).decode(tokens, skip_special_tokens=False).lower())
 
 
 def _reader(path: str) -> Any:

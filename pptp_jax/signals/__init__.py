@@ -1,5 +1,7 @@
 """Signals: what an attacker sees of trained models, by which queries, and how it is kept."""
 
+from pptp_jax.signals.altered_text import lowered_signal, neighbour_signal
+from pptp_jax.signals.base_tokens import BASE_DIVERGENCE, BASE_TOKEN_LOG_PROB
 from pptp_jax.signals.boundary_distance import boundary_distance, boundary_signal
 from pptp_jax.signals.collect import collect, utility
 from pptp_jax.signals.feature_margins import FEATURE_MARGINS, feature_margins
@@ -7,19 +9,23 @@ from pptp_jax.signals.gradient_norms import GRADIENT_NORMS, gradient_norms
 from pptp_jax.signals.input_gradient_norm import INPUT_GRADIENT_NORM, input_gradient_norm
 from pptp_jax.signals.layout import Layout, Part
 from pptp_jax.signals.noisy_correct import noise_signal, noisy_correct
+from pptp_jax.signals.prefixed_text import UNPREFIXED, prefixed_signals
 from pptp_jax.signals.queries import FLIP, IDENTITY, Query, check_queries, shift
 from pptp_jax.signals.request import SignalRequest
 from pptp_jax.signals.store import SignalStore
 from pptp_jax.signals.text_signals import BASE_LOG_PROB, COMPRESSED_LENGTH, compressed_length
 
 __all__ = [
+    "BASE_DIVERGENCE",
     "BASE_LOG_PROB",
+    "BASE_TOKEN_LOG_PROB",
     "COMPRESSED_LENGTH",
     "FEATURE_MARGINS",
     "FLIP",
     "GRADIENT_NORMS",
     "IDENTITY",
     "INPUT_GRADIENT_NORM",
+    "UNPREFIXED",
     "Layout",
     "Part",
     "Query",
@@ -33,8 +39,11 @@ __all__ = [
     "feature_margins",
     "gradient_norms",
     "input_gradient_norm",
+    "lowered_signal",
+    "neighbour_signal",
     "noise_signal",
     "noisy_correct",
+    "prefixed_signals",
     "shift",
     "utility",
 ]

@@ -19,6 +19,9 @@ class Probes:
         noise_flips: with which probability each input is flipped, where all are 0 or 1.
         noise_stddev: the standard deviation of Gaussian noise elsewhere, in units of the inputs as
             the model sees them.
+        neighbours: how many neighbours of a text are looked at.
+        neighbour_share: which share of a text's tokens is replaced in a neighbour.
+        prefixes: behind how many known texts another one is looked at.
 
     Raises:
         ValueError: if a number is out of its range, or the queries are too few for the iterations.
@@ -35,10 +38,15 @@ class Probes:
     noise_draws: int = 100
     noise_flips: float = 0.05
     noise_stddev: float = 0.1
+    neighbours: int = 8
+    neighbour_share: float = 0.15
+    prefixes: int = 4
 
     def __post_init__(self) -> None:
         check_fields(self)
         Budget.of(self.boundary_queries, self.boundary_iterations)
         at_least(1, noise_draws=self.noise_draws)
         fraction(noise_flips=self.noise_flips)
-        positive(noise_stddev=self.noise_stddev)
+        positive(noise_stddev=self.noise_stddev, neighbour_share=self.neighbour_share)
+        fraction(neighbour_share=self.neighbour_share)
+        at_least(1, neighbours=self.neighbours, prefixes=self.prefixes)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.signals import (
     BASE_LOG_PROB,
-    COMPRESSED_LENGTH,
     FEATURE_MARGINS,
     GRADIENT_NORMS,
     INPUT_GRADIENT_NORM,
@@ -13,6 +12,7 @@ from pptp_jax.signals import (
     noise_signal,
 )
 from pptp_jax.study.robustness_accuracy import robust_signal
+from pptp_jax.study.text_probes import text_probes
 from pptp_jax.tasks import Signal
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def required_signals(study: "Study", data: Dataset, membership: Membership) -> t
     own = study.probes
     task = study.model.task
     movable = data.vocabulary is None
-    probes = [BASE_LOG_PROB, INPUT_GRADIENT_NORM if movable else COMPRESSED_LENGTH]
+    probes = [BASE_LOG_PROB, *([INPUT_GRADIENT_NORM] if movable else text_probes(study, data))]
     if task.classes and movable:
         probes += [
             noise_signal(flips=own.noise_flips, stddev=own.noise_stddev, draws=own.noise_draws),

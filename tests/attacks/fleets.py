@@ -33,6 +33,13 @@ class Made(NamedTuple):
             "compressed_length": np.broadcast_to(np.float32(9 + self.labels), margin.shape),
             # A base model has seen no example: it knows each as well as its level is.
             "base_log_prob": np.broadcast_to(log_expit(self.inputs[:, 0]), margin.shape),
+            # Nor has any model seen these texts.
+            **{
+                f"{name}_log_prob": np.broadcast_to(
+                    log_expit(self.inputs[:, 0] - less), margin.shape
+                )
+                for name, less in (("lowered", 1), ("prefixed", 2), ("neighbour", 3))
+            },
             **self.tokens(),
         }
 
@@ -42,7 +49,15 @@ class Made(NamedTuple):
         surprise = 1 + place * (self.labels[:, None] + 1) % 5
         there = np.broadcast_to(place <= self.labels[:, None] + 1, (*self.phi.shape, 5))
         log_p = -surprise * np.exp(-self.phi[..., None] / 4)
+        # A base model knows every second token better than the level says, the others worse.
+        known = self.inputs[:, :1] + 4 * (-1) ** place
+        moved = np.abs(self.phi.mean(axis=1)[..., None] - known)
         return {
+            "token_first": there & (place == 2),
+            "base_token_log_prob": np.broadcast_to(
+                np.where(there[0, 0], -surprise * np.exp(-known / 4), 0), moved.shape
+            ),
+            "base_divergence": np.where(there[:, 0], moved / 10, 0),
             "token_log_prob": np.where(there, log_p, 0),
             "token_mean": np.where(there, -np.float32(1.5), 0),
             "token_deviation": np.where(there, 0.5 + place, 0),

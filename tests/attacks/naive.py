@@ -4,7 +4,7 @@ Each takes a made-up fleet and one target; `TWINS` has one for every attack with
 """
 
 import numpy as np
-from naive_likelihood import bavaria_t, lira_multivariate, lira_offline, lira_online
+from naive_likelihood import bavaria_t, lira_multivariate, lira_offline, lira_online, lira_tokens
 from naive_shadows import close_many, examples, shadows
 from scipy.special import expit, log_expit, logit, softmax
 
@@ -203,6 +203,63 @@ def base_ratio(made, target):
     return (log_expit(np.float64(made.phi[target])) - log_expit(made.inputs[:, 0])).mean(0)
 
 
+def of_other_text(made, name):
+    return np.float64(made.signals()[f"{name}_log_prob"][0])
+
+
+def lowercase(made, target):
+    return -log_expit(np.float64(made.phi[target])).mean(0) / of_other_text(made, "lowered")
+
+
+def recall(made, target):
+    return of_other_text(made, "prefixed") / log_expit(np.float64(made.phi[target])).mean(0)
+
+
+def neighbourhood(made, target):
+    return log_expit(np.float64(made.phi[target])).mean(0) - of_other_text(made, "neighbour")
+
+
+def by_token(made, target, score):
+    """The mean over the queries of a score of the tokens that are there."""
+    tokens, found = made.tokens(), np.zeros(made.phi[target].shape)
+    for query, x in np.ndindex(found.shape):
+        own = {
+            name: np.float64(array[target, query, x] if array.ndim == 4 else array[target, x])
+            for name, array in tokens.items()
+        }
+        there = own.pop("token_present") > 0
+        found[query, x] = score({name: array[there] for name, array in own.items()})
+    return found.mean(0)
+
+
+def ez_mia(made, target):
+    """One less the share of what was lost in all that has changed."""
+
+    def score(own):
+        wrong = own["token_first"] == 0
+        delta = (own["token_log_prob"] - own["base_token_log_prob"])[wrong]
+        if len(delta) < 2:
+            return 0
+        gained, lost = sum(d for d in delta if d > 0), sum(-d for d in delta if d < 0)
+        return 1 - lost / (gained + lost)
+
+    return by_token(made, target, score)
+
+
+def informia(made, target):
+    """The divergence is minus the mean log-ratio of all z."""
+    ratio = base_online(made, target)
+    return ratio - ratio.mean()
+
+
+def informia_tokens(made, target):
+    def score(own):
+        ratio = own["token_log_prob"] - own["base_token_log_prob"]
+        return np.mean(ratio + own["base_divergence"])
+
+    return by_token(made, target, score)
+
+
 TWINS = {
     twin.__name__: twin
     for twin in (
@@ -218,16 +275,23 @@ TWINS = {
         confidence,
         correctness,
         entropy,
+        ez_mia,
         gradient_norm,
+        informia,
+        informia_tokens,
         input_gradient_norm,
         lira_multivariate,
         lira_offline,
         lira_online,
+        lira_tokens,
         loss,
+        lowercase,
         min_k,
         min_k_plus_plus,
         modified_entropy,
+        neighbourhood,
         noise,
+        recall,
         rmia_offline,
         rmia_online,
         zlib_ratio,

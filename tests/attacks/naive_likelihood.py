@@ -2,6 +2,7 @@
 
 import numpy as np
 from naive_shadows import alike_many, examples, shadows
+from scipy.linalg import toeplitz
 from scipy.stats import multivariate_normal, norm, t
 
 
@@ -62,6 +63,74 @@ def lira_offline(made, target, per_example=False):
             off = np.sign(off) * wide * (8 * n - 7) / (8 * n - 5)
         scores.append(norm.logcdf(off).sum())
     return np.array(scores)
+
+
+def usual(residuals, freedom):
+    own = [(r**2).sum() / (f * r.shape[1]) for r, f in zip(residuals, freedom, strict=True)]
+    return np.array(own) <= 100 * np.quantile(own, 0.9)
+
+
+def common_covariance(residuals, freedom):
+    """One variance, and the correlations of tokens by their distance, of all sequences."""
+    tokens = max(r.shape[1] for r in residuals)
+    by_distance = np.zeros(tokens)
+    for distance in range(tokens):
+        products, number = 0.0, 0
+        for r, f, pooled in zip(residuals, freedom, usual(residuals, freedom), strict=True):
+            for i in range(r.shape[1] - distance) if pooled else ():
+                products += (r[:, i] * r[:, i + distance]).sum()
+                number += f
+        by_distance[distance] = products / number
+    values, vectors = np.linalg.eigh(toeplitz(by_distance / by_distance[0]))
+    matrix = vectors @ np.diag(np.maximum(values, 0.01)) @ vectors.T
+    root = np.sqrt(np.diag(matrix))
+    return by_distance[0] * matrix / np.outer(root, root)
+
+
+def drawn_gaps(kinds, pooled):
+    """The gaps of tokens, nearer to the mean of their sequence by the share that chance has."""
+    seen = chance = 0.0
+    for x in np.flatnonzero(pooled):
+        gap = kinds[0][x].mean(0) - kinds[1][x].mean(0)
+        seen += ((gap - gap.mean()) ** 2).sum()
+        for kind in kinds:
+            off = kind[x] - kind[x].mean(0)
+            within = off - off.mean(1, keepdims=True)
+            chance += (within**2).sum() / (len(off) - 1) / len(off)
+    share = min(1, chance / seen)
+    gaps = [one.mean(0) - other.mean(0) for one, other in zip(*kinds, strict=True)]
+    return [(1 - share) * gap + share * gap.mean() for gap in gaps]
+
+
+def lira_tokens(made, target, by_kind=False):
+    """Queries are averaged, and all models have the same tokens."""
+    tokens = made.tokens()
+    log_p = np.float64(tokens["token_log_prob"])
+    there = tokens["token_present"][0, 0]
+    odds = (log_p - np.log(-np.expm1(np.where(log_p < 0, log_p, -1)))).mean(1)
+    kinds = [[], []]
+    for x in examples(made):
+        signals = odds[:, x, there[x]][..., None]
+        for kind, chosen in zip(
+            kinds, alike_many(signals, made.membership[:, x : x + 1], target, 0), strict=True
+        ):
+            kind.append(chosen)
+    offs = [[c - c.mean(0) for c in kind] for kind in kinds]
+    freedom = [len(c) - 1 for c in kinds[0]]
+    both = [np.concatenate(pair) for pair in zip(*offs, strict=True)]
+    gaps = drawn_gaps(kinds, usual(both, np.multiply(2, freedom)))
+    found = np.zeros(len(there))
+    for sign, which in ((1, 0), (-1, 1)):
+        off, free = (offs[which], freedom) if by_kind else (both, np.multiply(2, freedom))
+        common = common_covariance(off, free)
+        for x, gap in enumerate(gaps):
+            size = len(gap)
+            covariance = off[x].T @ off[x] + (size - 1) * common[:size, :size]
+            covariance /= free[x] + size - 1
+            middle = (kinds[0][x].mean(0) + kinds[1][x].mean(0)) / 2
+            density = multivariate_normal(middle + sign * gap / 2, covariance)
+            found[x] += sign * density.logpdf(odds[target, x, there[x]])
+    return found
 
 
 def published_lira(made, target, fixed_variance, online):

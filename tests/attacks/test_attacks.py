@@ -213,7 +213,8 @@ def test_an_attack_takes_what_it_says_it_takes(name: str) -> None:
         if lacking in ("labels", "inputs", "nonmembers"):
             held = replace(held, **{lacking: None})
         else:
-            from_which = {"log_prob": "confidence"}.get(lacking, lacking)
+            of_phi = dict.fromkeys(("log_prob", "unprefixed_log_prob"), "confidence")
+            from_which = of_phi.get(lacking, lacking)
             there, known = (
                 {k: s for k, s in arrays.items() if k not in (from_which, "logits")}
                 for arrays in (held.target, held.shadows)

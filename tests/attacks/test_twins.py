@@ -43,6 +43,11 @@ def test_lira_with_each_examples_own_variance(name: str) -> None:
     check(found, lambda made, target: naive.TWINS[name](made, target, per_example=True), 2e-3)
 
 
+def test_lira_by_token_with_a_covariance_of_each_kind() -> None:
+    found = ATTACKS["lira_tokens"](MADE.held(targets=TARGETS), covariance="by_kind")
+    check(found, lambda made, target: naive.lira_tokens(made, target, by_kind=True), 2e-3)
+
+
 # Every example by a coin of its own, and at least 3 of either kind.
 UNEVEN = np.random.default_rng(3).random((15, 60)) < np.linspace(0.3, 0.7, 60)
 UNEVEN[:6] = np.arange(6)[:, None] % 2 == 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pptp_jax.attacks import ATTACKS, Evidence
+from pptp_jax.attacks.text_registry import ON_TOKENS
 from pptp_jax.data import Balanced, Digits, Quarters
 from pptp_jax.fleets import fingerprint
 from pptp_jax.models import mlp
@@ -17,9 +18,8 @@ from pptp_jax.study import Probes, Study, run
 from pptp_jax.training import undefended
 
 # The others read tokens, and tests/study/test_language_study.py has them.
-CLASSIFIERS = tuple(
-    name for name in ATTACKS if name not in ("min_k", "min_k_plus_plus", "zlib_ratio")
-)
+ON_TEXT = {attack.name for attack in ON_TOKENS} - {"base_ratio", "informia"}
+CLASSIFIERS = tuple(name for name in ATTACKS if name not in ON_TEXT)
 STUDY = Study(
     name="every",
     data=Digits(),

@@ -1,0 +1,49 @@
+"""The signals of language models that a study takes by asking them about other texts."""
+
+from typing import TYPE_CHECKING
+
+from pptp_jax.data import Bytes, Dataset
+from pptp_jax.signals import (
+    BASE_DIVERGENCE,
+    BASE_TOKEN_LOG_PROB,
+    COMPRESSED_LENGTH,
+    lowered_signal,
+    neighbour_signal,
+    prefixed_signals,
+)
+from pptp_jax.signals.altered_text import Lowering
+from pptp_jax.tasks import Language, Signal
+
+if TYPE_CHECKING:
+    from pptp_jax.study.config import Study
+
+
+def text_probes(study: "Study", data: Dataset) -> list[Signal]:
+    """All that can be taken of the study's models; none of models of another task.
+
+    Without reference examples there is no text that nobody learned, and without a tokenizer that
+    knows the text no lower case of tokens that are more than bytes.
+
+    Args:
+        study: the study.
+        data: its examples.
+    """
+    if data.vocabulary is None or not isinstance(study.model.task, Language):
+        return []
+    own = study.probes
+    found = [
+        COMPRESSED_LENGTH,
+        BASE_TOKEN_LOG_PROB,
+        BASE_DIVERGENCE,
+        neighbour_signal(neighbours=own.neighbours, share=own.neighbour_share),
+    ]
+    if study.reference:
+        found += prefixed_signals(prefixes=own.prefixes)
+    tokenizer = getattr(study.data, "tokenizer", None)
+    if data.vocabulary <= Bytes().vocabulary:
+        tokenizer = Bytes()
+    elif getattr(tokenizer, "vocabulary", None) != data.vocabulary:
+        tokenizer = None  # that of token ids from a file is not known
+    if isinstance(tokenizer, Lowering):
+        found.append(lowered_signal(tokenizer))
+    return found
