@@ -17,12 +17,14 @@ from pptp_jax.audit.model import audit_model
 from pptp_jax.audit.one_run import epsilon_in_one_run, one_run_bound, one_run_p_value
 from pptp_jax.audit.run import run_canaries
 from pptp_jax.audit.signals import audit_signals
+from pptp_jax.audit.text_canaries import TextCanaryAudit
 
 __all__ = [
     "AuditReport",
     "CanaryAudit",
     "EpsilonBound",
     "Exposure",
+    "TextCanaryAudit",
     "audit_model",
     "audit_signals",
     "epsilon_in_many_runs",

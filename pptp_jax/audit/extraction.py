@@ -69,7 +69,7 @@ def suffix_log_prob(
 def extracted_in_tries(
     log_prob: Real[np.ndarray, "*examples"], tries: int, probability: float = 0.5
 ) -> Bool[np.ndarray, "*examples"]:
-    r"""Whether a suffix is (n, p)-discoverably extractable: sampled within n tries with probability p.
+    r"""Whether n tries bring out a suffix with probability p: (n, p)-discoverable extraction.
 
     With \(p_z\) the probability of the suffix in one try, it is
     \(1 - (1 - p_z)^n \ge p\).

@@ -39,7 +39,7 @@ class Sampling:
 
 def sampling_log_probs(
     scores: Float[Array, "*batch vocabulary"],
-    sampling: Sampling = Sampling(),  # noqa: B008 - frozen
+    sampling: Sampling = Sampling(),
 ) -> Float[Array, "*batch vocabulary"]:
     """Log of the probabilities by which a next token is drawn; −∞ for one that never is.
 
