@@ -84,7 +84,7 @@ def extracted_in_tries(
 
     References:
         Hayes et al., "Measuring memorization in language models via probabilistic extraction",
-        NAACL 2025, https://arxiv.org/abs/2410.19482
+        2024, https://arxiv.org/abs/2410.19482
 
     Examples:
         >>> print(extracted_in_tries(np.log([0.1, 0.5]), tries=2, probability=0.5))

@@ -26,6 +26,7 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
     which says what each file is.
     """
     from dataclasses import replace
+    from typing import cast
 
     from pptp_jax.audit import CanaryAudit, TextCanaryAudit, run_canaries
     from pptp_jax.cli.interrupt import Interruption
@@ -41,9 +42,8 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
         errors_as_sentences(resumable=True, code=lambda: interruption.exit_code),
         importable_beside(audit),
     ):
-        chosen: CanaryAudit | TextCanaryAudit = load_defined(
-            audit, "audit", CanaryAudit, TextCanaryAudit
-        )
+        defined = load_defined(audit, "audit", CanaryAudit, TextCanaryAudit)
+        chosen = cast("CanaryAudit | TextCanaryAudit", defined)
         if data is not None:
             chosen = replace(chosen, data=moved(chosen.data, data))
         directory = out or Path("runs") / chosen.name

@@ -52,10 +52,10 @@ def secrets_notes(results: Mapping[str, Any]) -> Iterator[str]:
     for row in results["rows"]:
         for found in row["exposure"]:
             if found["capped"]:
+                where = f"{found['repetitions']} repetitions" if found["repetitions"] else "absent"
                 yield (
-                    f"{row['slug']}, {found['repetitions']} repetitions: the fit gave more bits "
-                    f"than the space has to {100 * found['capped']:.0f} % of the secrets; they "
-                    f"count {row['most_bits']:.1f}"
+                    f"{row['slug']}, {where}: to {100 * found['capped']:.2g} % of the secrets the "
+                    f"fit gave more bits than the space has; they count {row['most_bits']:.1f}"
                 )
 
 

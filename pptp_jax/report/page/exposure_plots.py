@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pptp_jax.metrics import Estimate
+from pptp_jax.report.curves import Known
 from pptp_jax.report.page.plot import COLOURS, Entry, Line, Mark, Plot, Scale, points
 from pptp_jax.report.page.words import number
-
-Known = Sequence[tuple[int, Estimate]]
 
 
 def exposure_plots(rows: Sequence[Mapping[str, Any]]) -> list[Plot]:
@@ -52,6 +50,6 @@ def _plot(rows: Sequence[Mapping[str, Any]]) -> Plot:
     )
 
 
-def _resolved(found: Sequence[Mapping[str, Any]]) -> Known:
-    estimates = [(one["repetitions"], one["exposure"]) for one in found]
-    return [(repeated, bits) for repeated, bits in estimates if bits.value is not None]
+def _resolved(exposures: Sequence[Mapping[str, Any]]) -> Sequence[tuple[int, Known]]:
+    estimates = [(one["repetitions"], one["exposure"]) for one in exposures]
+    return [(repeated, Known(*bits)) for repeated, bits in estimates if bits.value is not None]

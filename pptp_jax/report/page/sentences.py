@@ -161,8 +161,8 @@ def canaries(audit: Mapping[str, Any]) -> list[str]:
         planted = f"{audit['canaries']} of {audit['places']:,} examples have wrong labels."
     told = [
         f"{planted} In each of {audit['runs']} runs a recipe, each of these canaries is present by "
-        f"a fair coin; the auditor guesses which were. Bounds are at δ = {audit['delta']:.2g}, and each by itself "
-        f"holds with {level} confidence.",
+        f"a fair coin; the auditor guesses which were. Bounds are at δ = {audit['delta']:.2g}, and "
+        f"each by itself holds with {level} confidence.",
         "A bound from below says that at least so much leaks. That it is small does not say that "
         "little leaks: other canaries or another score may find more. One above the accounted ε is "
         "evidence of a fault in the training, the accounting or the audit.",
