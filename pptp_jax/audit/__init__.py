@@ -3,6 +3,13 @@
 from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.audit.bound import EpsilonBound
 from pptp_jax.audit.canaries import CanaryAudit
+from pptp_jax.audit.exposure import Exposure, exposure_by_fit, exposure_by_rank
+from pptp_jax.audit.extraction import (
+    extracted_in_tries,
+    greedily_extracted,
+    suffix_log_prob,
+    tries_to_extract,
+)
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
 from pptp_jax.audit.load_signals import read_given
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
@@ -10,18 +17,27 @@ from pptp_jax.audit.model import audit_model
 from pptp_jax.audit.one_run import epsilon_in_one_run, one_run_bound, one_run_p_value
 from pptp_jax.audit.run import run_canaries
 from pptp_jax.audit.signals import audit_signals
+from pptp_jax.audit.text_canaries import TextCanaryAudit
 
 __all__ = [
     "AuditReport",
     "CanaryAudit",
     "EpsilonBound",
+    "Exposure",
+    "TextCanaryAudit",
     "audit_model",
     "audit_signals",
     "epsilon_in_many_runs",
     "epsilon_in_one_run",
+    "exposure_by_fit",
+    "exposure_by_rank",
+    "extracted_in_tries",
+    "greedily_extracted",
     "jax_privacy_auditor",
     "one_run_bound",
     "one_run_p_value",
     "read_given",
     "run_canaries",
+    "suffix_log_prob",
+    "tries_to_extract",
 ]

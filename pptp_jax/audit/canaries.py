@@ -1,5 +1,6 @@
 """What an audit by canaries is: wrongly labelled examples, each in a run by a coin of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -96,9 +97,7 @@ class CanaryAudit:
         check_level(0.0 if self.delta is None else self.delta, self.confidence)
         at_least(8, runs=self.runs)
         at_least(0, seed=self.seed)
-        for recipe in self.recipes:
-            for phase in recipe.phases:
-                _check_phase(recipe, phase)
+        check_audited(self.recipes)
 
     def plant(self) -> "Planted":
         """Reads the data, gives the canaries their labels and throws the coins.
@@ -158,6 +157,13 @@ class Planted(NamedTuple):
         canaries = np.where(self.present, self.canaries, absent_rows(self.canaries))
         others = np.broadcast_to(self.others, (len(self.present), len(self.others)))
         return np.concatenate([canaries, others], axis=1)
+
+
+def check_audited(recipes: Sequence[Recipe]) -> None:
+    """Refuses recipes that do more with members than to take gradients of outputs and labels."""
+    for recipe in recipes:
+        for phase in recipe.phases:
+            _check_phase(recipe, phase)
 
 
 def _check_phase(recipe: Recipe, phase: Phase) -> None:

@@ -1,9 +1,11 @@
 """The READMEs of audits: what a directory is, how to get it again, and what each file is."""
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
 from pptp_jax.audit.canaries import CanaryAudit
+from pptp_jax.audit.text_canaries import TextCanaryAudit
 from pptp_jax.study.readme import FILES, readme, taken_up
 
 _OF_CANARIES = {
@@ -14,7 +16,9 @@ _OF_CANARIES = {
     "audit.json": "every bound with what it stands on, the configuration, versions and the "
     "command; it is written last, so an audit that has it is finished",
     "scores/": "for each recipe in `RECIPE.npz` the `scores` (runs, canaries), which canary was "
-    "`present`, and which run stayed `finite`",
+    "`present`, and which run stayed `finite`; of text canaries also the `repetitions` and the "
+    "`exposure` of each, whether decoding is `greedy` enough to bring it out, and the scores of "
+    "other `fillings`",
 }
 _OF_SIGNALS = {
     name: FILES[name] for name in ("report.html", "report.json", "table.txt", "results.json")
@@ -25,7 +29,7 @@ _OF_SIGNALS = {
 }
 
 
-def canaries_readme(audit: CanaryAudit, places: int, command: str | None) -> str:
+def canaries_readme(audit: CanaryAudit | TextCanaryAudit, places: int, command: str | None) -> str:
     """The README of an audit by canaries, as Markdown.
 
     Args:
@@ -33,10 +37,16 @@ def canaries_readme(audit: CanaryAudit, places: int, command: str | None) -> str
         places: how many examples and canaries a run's batches are dealt from.
         command: what a person types to get the same numbers.
     """
+    if isinstance(audit, TextCanaryAudit):
+        planted = (
+            f"{sum(audit.canaries)} secrets take up to "
+            f"{sum(map(operator.mul, audit.canaries, audit.repetitions))} of {places} records"
+        )
+    else:
+        planted = f"{audit.canaries} of {places} examples have wrong labels"
     what = (
-        f"{audit.runs} models a recipe, trained by pptp_jax; {audit.canaries} of {places} examples "
-        "have wrong labels, each present in a run by a fair coin. How well the coins can be told "
-        "from a model bounds its ε from below."
+        f"{audit.runs} models a recipe, trained by pptp_jax; {planted}, each present in a run by a "
+        "fair coin. How well the coins can be told from a model bounds its ε from below."
     )
     again = taken_up(command, "pptp_jax.audit.run_canaries")
     return readme(f"The audit {audit.name} by canaries", what, again, files=_OF_CANARIES)

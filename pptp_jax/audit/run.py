@@ -1,19 +1,20 @@
 """Running an audit by canaries: train fleets, guess who was there, bound ε from below."""
 
+import math
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from pptp_jax.audit.canaries import CanaryAudit, Planted
 from pptp_jax.audit.fleet import canary_answers
-from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
-from pptp_jax.audit.many_runs import epsilon_in_many_runs
-from pptp_jax.audit.one_run import epsilon_in_one_run
+from pptp_jax.audit.found_bounds import found_bounds
+from pptp_jax.audit.planted_secrets import PlantedSecrets
 from pptp_jax.audit.readme import canaries_readme
+from pptp_jax.audit.secret_answers import PROBABILITY, by_repetitions, exposures, secret_answers
+from pptp_jax.audit.text_canaries import TextCanaryAudit
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import masked_mean
 from pptp_jax.storage.files import sweep, write, write_arrays, write_json
@@ -21,24 +22,27 @@ from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.storage.record import describe
-from pptp_jax.study.guarantee import guarantee
 from pptp_jax.study.standardize import in_units_of
 from pptp_jax.training import Recipe
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
 PACKAGES = ("flax", "optax", "numpy", "scipy")
+# What a recipe's row of the results and its file of scores are made of.
+Measured = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
 @in_single_precision
 def run_canaries(
-    audit: CanaryAudit,
+    audit: CanaryAudit | TextCanaryAudit,
     out: Path,
     *,
     runtime: Runtime | None = None,
     command: str | None = None,
 ) -> dict[str, Any]:
     """Trains each recipe's runs, and bounds its ε from below in one run and in many.
+
+    Of text canaries it also measures exposure and extraction, by repetitions.
 
     Args:
         audit: the audit.
@@ -62,10 +66,13 @@ def run_canaries(
         return _run(audit, out, Runtime() if runtime is None else runtime, command)
 
 
-def _run(audit: CanaryAudit, out: Path, runtime: Runtime, command: str | None) -> dict[str, Any]:
+def _run(
+    audit: CanaryAudit | TextCanaryAudit, out: Path, runtime: Runtime, command: str | None
+) -> dict[str, Any]:
     began = time.monotonic()
     planted = audit.plant()
-    audit = replace(audit, model=in_units_of(audit.model, planted.data, audit.standardize))
+    if isinstance(audit, CanaryAudit):
+        audit = replace(audit, model=in_units_of(audit.model, planted.data, audit.standardize))
     delta = 1 / (10 * planted.places) if audit.delta is None else audit.delta
     # It vouches for all that lies beside it.
     (out / "audit.json").unlink(missing_ok=True)
@@ -75,15 +82,13 @@ def _run(audit: CanaryAudit, out: Path, runtime: Runtime, command: str | None) -
     write(out / "README.md", lambda file: file.write(readme))
     rows = []
     for recipe in audit.recipes:
-        scores, correct, finite = canary_answers(audit, planted, recipe, out / "fleets", runtime)
-        if not finite.any():
-            raise Refused(f"{recipe.slug} diverged in every run: nothing is left to audit")
-        arrays = {"scores": scores, "present": planted.present, "finite": finite}
+        if isinstance(audit, TextCanaryAudit):
+            assert isinstance(planted, PlantedSecrets)
+            row, arrays = _of_secrets(audit, planted, recipe, delta, out / "fleets", runtime)
+        else:
+            assert isinstance(planted, Planted)
+            row, arrays = _of_labels(audit, planted, recipe, delta, out / "fleets", runtime)
         write_arrays(out / "scores" / f"{recipe.slug}.npz", arrays)
-        row = _row(audit, planted, recipe, delta, scores[finite], planted.present[finite])
-        accuracy = masked_mean(correct[finite], np.ones_like(correct[finite]), seed=audit.seed)
-        row["test_accuracy"] = accuracy._asdict()
-        row["diverged"] = np.flatnonzero(~finite).tolist()
         rows.append(row)
     results = manifest | {"seconds": round(time.monotonic() - began, 1), "rows": rows}
     write_json(out / "audit.json", results)
@@ -91,74 +96,94 @@ def _run(audit: CanaryAudit, out: Path, runtime: Runtime, command: str | None) -
 
 
 def _manifest(
-    audit: CanaryAudit, planted: Planted, delta: float, command: str | None
+    audit: CanaryAudit | TextCanaryAudit,
+    planted: Planted | PlantedSecrets,
+    delta: float,
+    command: str | None,
 ) -> dict[str, Any]:
     """What is known of an audit before its first model is trained."""
-    return {
+    known = {
         "audit": audit.name,
         "command": command,
         "config": describe(audit),
         "data": {"name": planted.data.name, "fingerprint": planted.data.fingerprint},
-        "canaries": audit.canaries,
+        "canaries": planted.present.shape[1],
         "places": planted.places,
         "runs": audit.runs,
         "delta": delta,
         "confidence": audit.confidence,
         "seed": audit.seed,
-    } | provenance(*PACKAGES)
+    }
+    if isinstance(audit, TextCanaryAudit):
+        assert isinstance(planted, PlantedSecrets)
+        known["utility"] = audit.model.task.utility_name
+        known["secrets"] = {
+            "template": audit.secrets.text((0,) * audit.secrets.length, label="{label}"),
+            "bits": math.log2(audit.secrets.space),
+            "exact": planted.compared.exact,
+            "fillings": planted.compared.fillings.shape[1],
+            "tries": audit.tries,
+            "probability": PROBABILITY,
+        }
+    return known | provenance(*PACKAGES)
 
 
-def _row(
+def _of_labels(
     audit: CanaryAudit,
     planted: Planted,
     recipe: Recipe,
     delta: float,
-    scores: Float[np.ndarray, "runs canaries"],
-    present: Bool[np.ndarray, "runs canaries"],
-) -> dict[str, Any]:
-    each = [
-        epsilon_in_one_run(*run, delta=delta, confidence=audit.confidence)
-        for run in zip(scores, present, strict=True)
-    ]
-    # A canary whose coins all but agree has no two runs of either kind.
-    told = np.minimum(present.sum(axis=0), (~present).sum(axis=0)) >= 2
-    many = epsilon_in_many_runs(
-        scores[:, told],
-        present[:, told],
-        delta=delta,
-        confidence=audit.confidence,
-        seed=audit.seed,
-    )
-    try:
-        found = guarantee(recipe, audit.model, planted.places, audit.batch_size)
-        accounted = None if found is None else asdict(found)
-    except (ImportError, Refused):
-        accounted = None
-    return {
-        "recipe": recipe.name,
-        "slug": recipe.slug,
-        "accounted": accounted,
-        "one_run": asdict(each[0]),
-        "each_run": [bound.epsilon for bound in each],
-        "many_runs": asdict(many),
-        "jax_privacy": _theirs(scores[0], present[0], delta, 1 - audit.confidence),
-    }
+    fleets: Path,
+    runtime: Runtime,
+) -> Measured:
+    """The row and the scores of canaries with wrong labels."""
+    scores, correct, finite = canary_answers(audit, planted, recipe, fleets, runtime)
+    _check_finite(recipe, finite)
+    present = planted.present[finite]
+    row = found_bounds(audit, planted.places, recipe, delta, scores[finite], present)
+    accuracy = masked_mean(correct[finite], np.ones_like(correct[finite]), seed=audit.seed)
+    row |= {"test_accuracy": accuracy._asdict(), "diverged": np.flatnonzero(~finite).tolist()}
+    return row, {"scores": scores, "present": planted.present, "finite": finite}
 
 
-def _theirs(
-    scores: Float[np.ndarray, " canaries"],
-    present: Bool[np.ndarray, " canaries"],
+def _of_secrets(
+    audit: TextCanaryAudit,
+    planted: PlantedSecrets,
+    recipe: Recipe,
     delta: float,
-    significance: float,
-) -> dict[str, float] | None:
-    """What the auditor of jax_privacy finds in the same run; None if it is not installed."""
-    try:
-        auditor = jax_privacy_auditor(scores, present)
-    except ImportError:
-        return None
-    if delta == 0:  # refused there
-        return None
-    return {
-        "one_run": float(auditor.epsilon_one_run(significance, delta)),
-        "one_run_fdp": float(auditor.epsilon_one_run_fdp(significance, delta)),
+    fleets: Path,
+    runtime: Runtime,
+) -> Measured:
+    """The row and the scores of text canaries."""
+    every = secret_answers(audit, planted, recipe, fleets, runtime)
+    finite = every.finite
+    _check_finite(recipe, finite)
+    answers, present = every.of_finite(), planted.present[finite]
+    once = planted.repetitions == 1
+    scores = answers.log_prob[:, once]
+    row = found_bounds(audit, planted.places, recipe, delta, scores, present[:, once])
+    found = exposures(audit, planted, answers)
+    there = np.ones(answers.utility.shape, bool)
+    row |= {
+        "utility": masked_mean(answers.utility, there, seed=audit.seed)._asdict(),
+        "diverged": np.flatnonzero(~finite).tolist(),
+        "most_bits": found.most,
+        "exposure": by_repetitions(audit, planted, answers, present, found),
     }
+    bits = np.full(every.log_prob.shape, np.nan)
+    bits[finite] = found.bits
+    arrays = {
+        "scores": every.log_prob,
+        "fillings": every.fillings.astype(np.float32),
+        "exposure": bits,
+        "greedy": every.greedy,
+        "repetitions": planted.repetitions,
+        "present": planted.present,
+        "finite": finite,
+    }
+    return row, arrays
+
+
+def _check_finite(recipe: Recipe, finite: np.ndarray) -> None:
+    if not finite.any():
+        raise Refused(f"{recipe.slug} diverged in every run: nothing is left to audit")

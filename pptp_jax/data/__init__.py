@@ -13,6 +13,7 @@ from pptp_jax.data.near_duplicates import NearDuplicates, near_duplicates
 from pptp_jax.data.npz import Npz
 from pptp_jax.data.sample import sample
 from pptp_jax.data.scales import Scales, of_unit_scale
+from pptp_jax.data.secrets import Secrets
 from pptp_jax.data.shrunk import Shrunk
 from pptp_jax.data.source import Source, moved
 from pptp_jax.data.stream import Stream
@@ -37,6 +38,7 @@ __all__ = [
     "Pairs",
     "Quarters",
     "Scales",
+    "Secrets",
     "Shrunk",
     "Source",
     "Stream",

@@ -7,6 +7,7 @@ transforms load without them.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pptp_jax.models.generation import Sampling, generate, sampling_log_probs
 from pptp_jax.models.lora import lora, merged
 from pptp_jax.models.model import Model, Variables, learns
 from pptp_jax.models.precision import in_precision, precision_in_words
@@ -37,6 +38,7 @@ __all__ = [
     "BUILDERS",
     "Model",
     "Precision",
+    "Sampling",
     "Variables",
     "cnn",
     "compiled_for",
@@ -44,6 +46,7 @@ __all__ = [
     "from_linen",
     "from_nnx",
     "full_float32",
+    "generate",
     "gpt",
     "in_precision",
     "learns",
@@ -59,6 +62,7 @@ __all__ = [
     "resnet8",
     "resnet9",
     "resnet18",
+    "sampling_log_probs",
     "save_variables",
     "standardized",
     "starting_from",

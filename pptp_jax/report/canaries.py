@@ -9,9 +9,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.report.secrets import secrets_notes, secrets_table
+
 
 def render_canaries(results: Mapping[str, Any]) -> str:
-    """One line a recipe: accuracy, the ε that is claimed, and the bounds from below.
+    """One line a recipe: utility, the ε that is claimed, and the bounds from below.
+
+    Below it, of text canaries, a line for each recipe and number of repetitions.
 
     Args:
         results: the content of `audit.json`.
@@ -21,8 +25,9 @@ def render_canaries(results: Mapping[str, Any]) -> str:
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("recipe", no_wrap=True)
+    secrets = "secrets" in results
     for column in (
-        "test accuracy",
+        results["utility"] if secrets else "test accuracy",
         "accounted ε ≤",
         "one run ε ≥",
         "over the runs",
@@ -35,7 +40,7 @@ def render_canaries(results: Mapping[str, Any]) -> str:
         low, middle, high = np.quantile(bounds, [0, 0.5, 1])
         table.add_row(
             row["slug"],
-            f"{row['test_accuracy']['value']:.3f}",
+            f"{row['utility' if secrets else 'test_accuracy']['value']:.3f}",
             "none" if claimed is None else f"{claimed['epsilon']:.2f}",
             f"{row['one_run']['epsilon']:.2f}",
             f"{middle:.2f} [{low:.2f}, {high:.2f}]",
@@ -56,11 +61,16 @@ def render_canaries(results: Mapping[str, Any]) -> str:
             notes.append(f"{row['slug']}: runs {row['diverged']} diverged and are left out")
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)
+    kind = "secrets as canaries" if secrets else "canaries with wrong labels"
     console.print(
-        f"{results['audit']}: {results['data']['name']}, {results['canaries']} canaries with wrong "
-        f"labels among {results['places']} places in training; {results['runs']} runs a recipe"
+        f"{results['audit']}: {results['data']['name']}, {results['canaries']} {kind} among "
+        f"{results['places']} places in training; {results['runs']} runs a recipe",
+        markup=False,
     )
     console.print(table)
+    if secrets:
+        console.print(secrets_table(results))
+        notes += secrets_notes(results)
     console.print(
         f"ε at δ = {results['delta']:.2g}; each bound from below holds alone with "
         f"{100 * results['confidence']:g} % confidence. One run: the first; over the runs: median "

@@ -14,13 +14,13 @@ T = TypeVar("T")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def load_defined(path: Path, name: str, kind: type[T]) -> T:
+def load_defined(path: Path, name: str, *kinds: type[T]) -> T:
     """Runs a Python file and takes what it defines under a name.
 
     Args:
         path: the file. What lies beside it can be imported while it runs (see `importable_beside`).
         name: the name.
-        kind: what it has to be.
+        kinds: what it has to be, one of these.
 
     Raises:
         ValueError: if there is no such file, it fails, or it defines no such thing.
@@ -42,10 +42,11 @@ def load_defined(path: Path, name: str, kind: type[T]) -> T:
         ) from error
     except BaseException as error:  # whatever a user's file may raise
         raise Refused(f"{path}: {_said(error)}{_places(path, error)}") from error
-    if not isinstance(defined, kind):
-        package = ".".join(kind.__module__.split(".")[:2])
+    if not isinstance(defined, kinds):
+        package = ".".join(kinds[0].__module__.split(".")[:2])
+        called = " or ".join(kind.__name__ for kind in kinds)
         raise Refused(
-            f"{path}: the file must define `{name}`, a {package}.{kind.__name__}, "
+            f"{path}: the file must define `{name}`, a {package}.{called}, "
             f"got {type(defined).__name__}"
         )
     return defined

@@ -28,7 +28,10 @@ from invoking import STUDY, pptp, pptp_process
         (["run", "STUDY", "--devices", "9"], "devices must be at most the 8 of this process"),
         (["canaries"], "Missing argument 'AUDIT'"),
         (["canaries", "none.py"], "none.py: there is no such file; an audit is a Python file"),
-        (["canaries", "STUDY"], "must define `audit`, a pptp_jax.audit.CanaryAudit, got NoneType"),
+        (
+            ["canaries", "STUDY"],
+            "must define `audit`, a pptp_jax.audit.CanaryAudit or TextCanaryAudit, got NoneType",
+        ),
         (["report"], "Missing argument 'DIR'"),
         (["report", "none"], "none: there is no such directory; give the one of a run"),
         (["report", "STUDY"], "tiny.py: there is no such directory"),

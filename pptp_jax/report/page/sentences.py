@@ -153,11 +153,18 @@ def caveats(found: Mapping[str, Any]) -> list[str]:
 def canaries(audit: Mapping[str, Any]) -> list[str]:
     """What the bounds on ε stand on."""
     level = f"{100 * audit['confidence']:g} %"
+    if "secrets" in audit:
+        planted = (
+            f"{audit['canaries']} canaries, records with a random secret, were added to the text; "
+            f"with all repetitions there are {audit['places']:,} records. The bounds rest on the "
+            "canaries of one repetition."
+        )
+    else:
+        planted = f"{audit['canaries']} of {audit['places']:,} examples have wrong labels."
     told = [
-        f"{audit['canaries']} of {audit['places']:,} examples have wrong labels. In each of "
-        f"{audit['runs']} runs a recipe, each of these canaries is present by a fair coin; the "
-        f"auditor guesses which were. Bounds are at δ = {audit['delta']:.2g}, and each by itself "
-        f"holds with {level} confidence.",
+        f"{planted} In each of {audit['runs']} runs a recipe, each of these canaries is present by "
+        f"a fair coin; the auditor guesses which were. Bounds are at δ = {audit['delta']:.2g}, and "
+        f"each by itself holds with {level} confidence.",
         "A bound from below says that at least so much leaks. That it is small does not say that "
         "little leaks: other canaries or another score may find more. One above the accounted ε is "
         "evidence of a fault in the training, the accounting or the audit.",

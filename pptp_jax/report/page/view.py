@@ -10,6 +10,7 @@ from pptp_jax.evaluation.risk import ATTACK, DECISIVE
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
 from pptp_jax.report.page import sentences
+from pptp_jax.report.page.exposure_plots import exposure_plots
 from pptp_jax.report.page.plot import Plot
 from pptp_jax.report.page.risk_plots import bar_charts, cut_plot
 from pptp_jax.report.page.robustness import robustness_table
@@ -124,9 +125,13 @@ def _of_risk_map(results: RunResults | None, risks: Mapping[str, Any]) -> dict[s
 
 
 def _of_canaries(audit: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
+    rows, secrets = typed(audit["rows"]), "secrets" in audit
     return {
-        "canaries": typed(audit["rows"]),
+        "canaries": rows,
         "canary_words": sentences.canaries(audit),
+        "canary_utility": audit["utility"] if secrets else "test accuracy",
+        "exposures": exposure_plots(rows) if secrets else [],
+        "secrets": audit["secrets"] if secrets else None,
         "command": shown["command"] or audit.get("command"),
         "config": shown["config"] or audit.get("config") or {},
     }

@@ -1,0 +1,82 @@
+"""The bounds on ε of one recipe, beside what is accounted for."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pptp_jax.audit.canaries import CanaryAudit
+from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
+from pptp_jax.audit.many_runs import epsilon_in_many_runs
+from pptp_jax.audit.one_run import epsilon_in_one_run
+from pptp_jax.audit.text_canaries import TextCanaryAudit
+from pptp_jax.study.guarantee import guarantee
+from pptp_jax.training import Recipe
+from pptp_jax.validation import Refused
+
+
+def found_bounds(
+    audit: CanaryAudit | TextCanaryAudit,
+    places: int,
+    recipe: Recipe,
+    delta: float,
+    scores: Float[np.ndarray, "runs canaries"],
+    present: Bool[np.ndarray, "runs canaries"],
+) -> dict[str, Any]:
+    """What is accounted for, and the bounds in one run, in each run and in many.
+
+    Args:
+        audit: the audit, with its model as it was trained.
+        places: how many examples a run's batches are dealt from.
+        recipe: which of its recipes.
+        delta: δ.
+        scores: of the canaries, in the runs that did not diverge.
+        present: in which of these runs each canary was.
+    """
+    each = [
+        epsilon_in_one_run(*run, delta=delta, confidence=audit.confidence)
+        for run in zip(scores, present, strict=True)
+    ]
+    # A canary whose coins all but agree has no two runs of either kind.
+    told = np.minimum(present.sum(axis=0), (~present).sum(axis=0)) >= 2
+    many = epsilon_in_many_runs(
+        scores[:, told],
+        present[:, told],
+        delta=delta,
+        confidence=audit.confidence,
+        seed=audit.seed,
+    )
+    try:
+        found = guarantee(recipe, audit.model, places, audit.batch_size)
+        accounted = None if found is None else asdict(found)
+    except (ImportError, Refused):
+        accounted = None
+    return {
+        "recipe": recipe.name,
+        "slug": recipe.slug,
+        "accounted": accounted,
+        "one_run": asdict(each[0]),
+        "each_run": [bound.epsilon for bound in each],
+        "many_runs": asdict(many),
+        "jax_privacy": _theirs(scores[0], present[0], delta, 1 - audit.confidence),
+    }
+
+
+def _theirs(
+    scores: Float[np.ndarray, " canaries"],
+    present: Bool[np.ndarray, " canaries"],
+    delta: float,
+    significance: float,
+) -> dict[str, float] | None:
+    """What the auditor of jax_privacy finds in the same run; None if it is not installed."""
+    try:
+        auditor = jax_privacy_auditor(scores, present)
+    except ImportError:
+        return None
+    if delta == 0:  # refused there
+        return None
+    return {
+        "one_run": float(auditor.epsilon_one_run(significance, delta)),
+        "one_run_fdp": float(auditor.epsilon_one_run_fdp(significance, delta)),
+    }

@@ -1,0 +1,158 @@
+"""What an audit by text canaries is: secrets in a template, each in a run by a coin of its own."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from pptp_jax.audit.bound import check_level
+from pptp_jax.audit.canaries import check_audited
+from pptp_jax.audit.planted_secrets import PlantedSecrets, compare
+from pptp_jax.data import Arrays, Secrets, Source, sample
+from pptp_jax.models import Model
+from pptp_jax.tasks import Language
+from pptp_jax.training import (
+    DEFAULT_OPTIMIZER,
+    Optimizer,
+    Recipe,
+    check_members,
+    check_model,
+    phase_optimizer,
+)
+from pptp_jax.validation import Refused, at_least, given, keep_python_numbers
+from pptp_jax.validation.field_types import check_fields
+from pptp_jax.validation.names import file_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextCanaryAudit:
+    """An audit of language models as plain frozen data: what is trained, and which secrets are in.
+
+    Records with random secrets are added to the text. In each run each of these canaries is present
+    or absent by a fair coin of its own; one of several repetitions is present or absent with all of
+    them. An absent record keeps its place in its batch, but its gradient is zero, as in a
+    `CanaryAudit`. Three things are measured: the exposure of the secrets by repetitions, how many
+    of them can be extracted, and bounds on ε from below. The bounds rest on the canaries of one
+    repetition alone, since ε is of one example: a record that stands there eight times is eight
+    examples.
+
+    Attributes:
+        name: what the run directory is called by default.
+        data: where the text comes from.
+        model: what is trained, of the task `Language`.
+        recipes: the trainings that are audited.
+        secrets: the template, and the space of the secrets.
+        repetitions: how often a canary stands in the training data, in rising order from 1 on.
+        canaries: how many canaries there are of each of these numbers.
+        fillings: to how many other fillings of its template a secret is compared. If the space has
+            no more, exposure is an exact rank; else that of a skew-normal fit to so many random
+            ones.
+        tries: the n of (n, p)-discoverable extraction, at p = ½.
+        held_out: how many records no run trains on, for the utility.
+        runs: how many models each recipe trains.
+        examples: how many records take part; None takes all.
+        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
+            phase's schedule to one.
+        batch_size: the records in a step.
+        delta: the δ of the bounds; None takes 1 / (10 · places), that of the guarantee, with a
+            place for each record and each repetition of a canary.
+        confidence: of each bound.
+        seed: what every draw derives from.
+
+    Raises:
+        ValueError: if there are too few runs, canaries, fillings or recipes, the model is of
+            another task, or a recipe does more with its members than to take gradients of a loss.
+
+    Examples:
+        >>> from pptp_jax.data import Topics
+        >>> from pptp_jax.models import gpt
+        >>> from pptp_jax.training import undefended
+        >>> audit = TextCanaryAudit(
+        ...     name="mine",
+        ...     data=Topics(length=64),
+        ...     model=gpt(width=32, context=64),
+        ...     recipes=(undefended(2),),
+        ...     repetitions=(1, 8),
+        ...     canaries=(24, 8),
+        ... )
+        >>> audit.secrets.text((0, 7, 0, 7, 0, 7), label="otter")
+        'the secret number otter is 0 7 0 7 0 7'
+    """
+
+    name: str
+    data: Source
+    model: Model
+    recipes: tuple[Recipe, ...]
+    secrets: Secrets = Secrets()  # noqa: RUF009 - frozen
+    repetitions: tuple[int, ...] = (1, 2, 4, 8)
+    canaries: tuple[int, ...] = (40, 8, 8, 8)
+    fillings: int = 256
+    tries: int = 1000
+    held_out: int = 100
+    runs: int = 16
+    examples: int | None = None
+    optimizer: Optimizer = DEFAULT_OPTIMIZER
+    batch_size: int = 64
+    delta: float | None = None
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        keep_python_numbers(self)
+        check_fields(self)
+        file_name(name=self.name)
+        phase_optimizer(self.optimizer)
+        counts = {"held_out": self.held_out, "tries": self.tries}
+        at_least(1, recipes=len(self.recipes), batch_size=self.batch_size, **counts)
+        at_least(1, **given(examples=self.examples))
+        at_least(16, fillings=self.fillings)
+        check_level(0.0 if self.delta is None else self.delta, self.confidence)
+        at_least(8, runs=self.runs)
+        at_least(0, seed=self.seed)
+        rising = list(self.repetitions) == sorted(set(self.repetitions))
+        if not (rising and self.repetitions[:1] == (1,)):
+            raise Refused(
+                f"repetitions must rise from 1, whose canaries bound ε, got {self.repetitions}"
+            )
+        if len(self.canaries) != len(self.repetitions):
+            raise Refused(
+                f"canaries must have one number for each of {len(self.repetitions)} repetitions, "
+                f"got {self.canaries}"
+            )
+        at_least(1, **{f"canaries[{i}]": number for i, number in enumerate(self.canaries)})
+        if not isinstance(self.model.task, Language):
+            raise Refused(
+                f"text canaries need a model of the task language, got {self.model.task.name}"
+            )
+        check_audited(self.recipes)
+
+    def plant(self) -> PlantedSecrets:
+        """Reads the text, draws the secrets and throws the coins.
+
+        Raises:
+            ValueError: if there are too few records, they are no text of the secrets' tokenizer, or
+                a secret is longer than a sequence.
+        """
+        data = self.data.load(partial(sample, examples=self.examples, multiple=1, seed=self.seed))
+        if data.vocabulary != self.secrets.tokenizer.vocabulary:
+            raise Refused(
+                f"the data must be text of the secrets' tokenizer, with {data.name} of a "
+                f"vocabulary of {data.vocabulary}, got one of "
+                f"{self.secrets.tokenizer.vocabulary}: give Secrets(tokenizer=...)"
+            )
+        if len(data) <= self.held_out:
+            raise Refused(
+                f"{data.name} has {len(data)} records; {self.held_out} held out leave none to "
+                "train on"
+            )
+        repetitions = np.repeat(self.repetitions, self.canaries)
+        rng = np.random.default_rng(self.seed)
+        order = rng.permutation(len(data))
+        held_out, others = order[: self.held_out], np.sort(order[self.held_out :])
+        present = rng.random((self.runs, len(repetitions))) < 0.5
+        compared = compare(data, self.secrets, len(repetitions), self.fillings, rng)
+        planted = PlantedSecrets(compared, repetitions, held_out, others, present)
+        for recipe in self.recipes:
+            check_members(recipe, planted.places, self.batch_size)
+            check_model(recipe, self.model, Arrays.of(data).batch_shape())
+        return planted
