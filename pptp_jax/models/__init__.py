@@ -15,6 +15,7 @@ from pptp_jax.models.products import Precision, compiled_for, full_float32
 from pptp_jax.models.standardization import standardized
 from pptp_jax.models.starting_from import starting_from
 from pptp_jax.models.statistics import recompute_statistics
+from pptp_jax.models.tied_dropout import TiedChannels
 from pptp_jax.models.weights import save_variables
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ __all__ = [
     "Model",
     "Precision",
     "Sampling",
+    "TiedChannels",
     "Variables",
     "cnn",
     "compiled_for",

@@ -2,14 +2,15 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
 from pptp_jax.models.pooling import max_pool2x2
 from pptp_jax.models.rematerialization import call
-from pptp_jax.validation import Refused, at_least, fraction, one_of
+from pptp_jax.models.tied_dropout import Shares, TiedChannels, one_dropout
+from pptp_jax.validation import Refused, at_least, one_of
 
 _STAGES = ("stage1", "stage2", "stage3")
 _SMALLEST = 2 ** len(_STAGES)  # each stage halves height and width
@@ -41,6 +42,7 @@ class FastResNet(nn.Module):
         norm: `batch` or `group`.
         remat: whether stages are computed anew for the backward pass.
         dropout: the share of the last stage's maps that is dropped in training.
+        tied: how the last stage's maps are divided for example-tied dropout; None without.
     """
 
     width: int
@@ -48,12 +50,17 @@ class FastResNet(nn.Module):
     norm: str
     remat: bool = False
     dropout: float = 0.0
+    tied: TiedChannels | None = None
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width channels"], *, train: Mode
+        self,
+        x: Float[Array, "batch height width channels"],
+        *,
+        train: Mode,
+        rows: Int[Array, " batch"] | None = None,
     ) -> Float[Array, "batch _"]:
-        """The logits of a batch of images."""
+        """The logits of a batch of images, which stand at these rows of the data."""
         height, width = x.shape[1:3]
         if min(height, width) < _SMALLEST:
             raise Refused(
@@ -69,6 +76,8 @@ class FastResNet(nn.Module):
         x = jnp.mean(x, axis=(1, 2))  # of one pixel; of a row, where an image is no square
         # To drop a map is to drop its largest value.
         x = nn.Dropout(self.dropout, deterministic=not learns(train, _STAGES[-1]))(x)
+        if self.tied is not None:
+            x = self.tied.on(x, rows if learns(train, _STAGES[-1]) else None)
         # Scaled before the layer, so that the features of the block `head` are the logits.
         return nn.Dense(self.num_classes, use_bias=False, name="head")(_LOGIT_SCALE * x)
 
@@ -79,6 +88,7 @@ def resnet9(
     norm: str = "batch",
     remat: bool = False,
     dropout: float = 0.0,
+    tied_dropout: Shares | None = None,
 ) -> Model:
     """ResNet-9: eight 3×3 convolutions with a norm, two of them pairs with a shortcut.
 
@@ -98,19 +108,27 @@ def resnet9(
             a third more time.
         dropout: the share of the maps of `stage3` that is dropped in training, for each example
             by itself, before the last max-pooling; the others are scaled up.
+        tied_dropout: the share of the maps of `stage3` that are always on, and the share of the
+            others that each training example owns: example-tied dropout, before the last
+            max-pooling. What an example owns is on for it in training, all else of the others is
+            off, and at test time they all are; see `models.tied_dropout`. None drops nothing by
+            example.
 
     Returns:
         A model for inputs (batch, height, width, channels) of at least 8×8, with the blocks `stem`,
         `stage1` to `stage3` and `head`.
 
     Raises:
-        ValueError: if there are fewer than two classes, the width is below one, the norm is unknown
-            or the dropout is no fraction; from the model, if the images are too small.
+        ValueError: if there are fewer than two classes, the width is below one, the norm is
+            unknown, the dropout is no fraction, both kinds of it are given, or the shares leave no
+            map; from the model, if the images are too small.
 
     References:
         Page, "How to Train Your ResNet", 2018, https://myrtle.ai/learn/how-to-train-your-resnet
         (the network of its fourth part); Tompson et al., "Efficient Object Localization Using
-        Convolutional Networks", 2015, https://arxiv.org/abs/1411.4280 (dropout of maps)
+        Convolutional Networks", 2015, https://arxiv.org/abs/1411.4280 (dropout of maps); Maini et
+        al., "Can Neural Network Memorization Be Localized?", ICML 2023,
+        https://arxiv.org/abs/2307.09542 (example-tied dropout)
 
     Examples:
         >>> [block.name for block in resnet9(num_classes=10).blocks]
@@ -119,7 +137,7 @@ def resnet9(
     at_least(2, num_classes=num_classes)
     at_least(1, width=width)
     one_of(NORMS, norm=norm)
-    fraction(dropout=dropout)
+    tied = one_dropout(8 * width, dropout, tied_dropout)
     config = {
         "name": "resnet9",
         "num_classes": num_classes,
@@ -127,6 +145,7 @@ def resnet9(
         "norm": norm,
         "remat": remat,
         "dropout": dropout,
+        "tied_dropout": tied_dropout,
     }
-    module = FastResNet(width, num_classes, norm, remat, dropout)
-    return from_linen(module, ["stem", *_STAGES, "head"], config)
+    module = FastResNet(width, num_classes, norm, remat, dropout, tied)
+    return from_linen(module, ["stem", *_STAGES, "head"], config, sees_rows=tied is not None)

@@ -7,7 +7,7 @@ import flax.linen as nn
 
 from pptp_jax.models.model import Mode, Model, Variables
 from pptp_jax.regions import Block
-from pptp_jax.validation import one_of
+from pptp_jax.validation import Refused, one_of
 
 
 def from_linen(
@@ -15,6 +15,8 @@ def from_linen(
     blocks: Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     parts: Mapping[str, str] | None = None,
+    *,
+    sees_rows: bool = False,
 ) -> Model:
     """A model from a Linen module whose `__call__` takes `(x, *, train)`.
 
@@ -27,6 +29,8 @@ def from_linen(
         blocks: the names of its submodules in forward order, each one block.
         config: what the model is, as plain data.
         parts: by name, the pattern that a part's parameters match: `{"mlp": ".*/mlp/.*"}`.
+        sees_rows: whether its `__call__` takes the keyword `rows` in training; see
+            `Model.sees_rows`.
 
     Returns:
         The model. Its `apply` raises a ValueError if `train` names what is no block.
@@ -44,14 +48,26 @@ def from_linen(
         variables = dict(module.init(key, x, train=False))
         return Variables(variables.pop("params"), variables)
 
-    def apply(params: Any, state: Any, x: Any, *, train: Mode, key: Any) -> tuple[Any, Any]:
+    def apply(
+        params: Any, state: Any, x: Any, *, train: Mode, key: Any, **rows: Any
+    ) -> tuple[Any, Any]:
+        if train and sees_rows and rows.get("rows") is None:
+            raise Refused(
+                "this model trains by the rows at which its examples stand in the data: give the "
+                "numbers as apply(..., rows=...), the same in every epoch"
+            )
         if blocks and not isinstance(train, bool):
             for name in train:
                 one_of(blocks, train=name)
         rngs = None if key is None else {"dropout": key}
         if train:
             logits, changed = module.apply(
-                {"params": params, **state}, x, train=train, rngs=rngs, mutable=list(state)
+                {"params": params, **state},
+                x,
+                train=train,
+                rngs=rngs,
+                mutable=list(state),
+                **rows,
             )
             return logits, dict(changed)
         return module.apply({"params": params, **state}, x, train=False), state
@@ -83,6 +99,7 @@ def from_linen(
         statistics,
         features,
         parts=tuple(Block(*part) for part in (parts or {}).items()),
+        sees_rows=sees_rows,
     )
 
 

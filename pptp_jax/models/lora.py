@@ -94,6 +94,8 @@ def lora(
         (1, 3)
     """
     at_least(1, rank=rank)
+    if model.sees_rows:
+        raise Refused("adapters are for models without tied dropout: build this one without")
     alpha = float(rank) if alpha is None else alpha
     positive(alpha=alpha)
     named = (usual_target,) if targets is None else _rules(targets)

@@ -16,7 +16,7 @@ Mode = bool | tuple[str, ...]
 # The fields of a model that are given its shared weights, and those that two models of one compiled
 # program have in common besides.
 _FUNCTIONS = ("init", "apply", "statistics", "features")
-_STATIC = ("blocks", "parts", "task", "precision", "public")
+_STATIC = ("blocks", "parts", "task", "precision", "public", "sees_rows")
 
 
 class Variables(NamedTuple):
@@ -89,6 +89,9 @@ class Model:
         precision: that in which it trains, as `in_precision` has set it.
         public: whether no example that is to stay private went into the shared weights; None where
             nobody says so, and then no private training on top of them has an ε.
+        sees_rows: whether `apply` takes the keyword `rows` where it trains: the row of the data at
+            which each example of the batch stands, the same in every epoch. Other models never get
+            it.
 
     Examples:
         A linear model from nothing but two functions:
@@ -130,6 +133,7 @@ class Model:
     precision: Precision = "float32"
     parts: tuple[Block, ...] = ()
     public: bool | None = None
+    sees_rows: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.shared, tuple) and not self.shared:
@@ -150,6 +154,14 @@ class Model:
         """The model with other shared weights: the traced ones of a program, say."""
         named = dict(zip((*_FUNCTIONS, *_STATIC), static.parts, strict=True))
         return cls(**named, config=static.config, shared=shared[0])
+
+    def named_rows(self, rows: Any) -> dict[str, Any]:
+        """What `apply` is given besides, where it trains on the examples at these rows.
+
+        Args:
+            rows: where the examples stand in the data.
+        """
+        return {"rows": rows} if self.sees_rows else {}
 
     def answering(self, variables: Variables) -> Callable[[Any], Any]:
         """The function from a batch of inputs to outputs that trained variables make, in eval mode.

@@ -1,14 +1,17 @@
 """ResNet-18 and ResNet-8 for small images."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import NORMS, NormedConv
 from pptp_jax.models.rematerialization import call
-from pptp_jax.validation import at_least, fraction, one_of
+from pptp_jax.models.tied_dropout import Shares, TiedChannels, one_dropout
+from pptp_jax.validation import at_least, one_of
 
 
 class _BasicBlock(nn.Module):
@@ -56,6 +59,7 @@ class ResNet(nn.Module):
         norm: `batch` or `group`.
         remat: whether blocks are computed anew for the backward pass.
         dropout: the share of the last stage's maps that is dropped in training.
+        tied: how the last stage's maps are divided for example-tied dropout; None without.
     """
 
     widths: tuple[int, ...]
@@ -64,12 +68,17 @@ class ResNet(nn.Module):
     norm: str
     remat: bool = False
     dropout: float = 0.0
+    tied: TiedChannels | None = None
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width channels"], *, train: Mode
+        self,
+        x: Float[Array, "batch height width channels"],
+        *,
+        train: Mode,
+        rows: Int[Array, " batch"] | None = None,
     ) -> Float[Array, "batch _"]:
-        """The logits of a batch of images."""
+        """The logits of a batch of images, which stand at these rows of the data."""
         stem = NormedConv(self.widths[0], self.norm, name="stem")
         x = nn.relu(stem(x, train=learns(train, "stem")))
         for i, width in enumerate(self.widths, start=1):
@@ -78,7 +87,10 @@ class ResNet(nn.Module):
             x = stage(x, train=learns(train, name))
         # To drop a map is to drop its mean.
         drop = nn.Dropout(self.dropout, deterministic=not learns(train, name))
-        return nn.Dense(self.num_classes, name="head")(drop(jnp.mean(x, axis=(1, 2))))
+        x = drop(jnp.mean(x, axis=(1, 2)))
+        if self.tied is not None:
+            x = self.tied.on(x, rows if learns(train, name) else None)
+        return nn.Dense(self.num_classes, name="head")(x)
 
 
 def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) -> Model:
@@ -118,6 +130,7 @@ def resnet8(
     norm: str = "batch",
     remat: bool = False,
     dropout: float = 0.0,
+    tied_dropout: Shares | None = None,
 ) -> Model:
     """A ResNet-8 of CIFAR: a 3×3 stem of stride 1 and three stages of one basic block.
 
@@ -137,33 +150,40 @@ def resnet8(
             up to a third more time.
         dropout: the share of the maps of `stage3` that is dropped in training, for each example
             by itself, before the average; the others are scaled up.
+        tied_dropout: the share of the maps of `stage3` that are always on, and the share of the
+            others that each training example owns: example-tied dropout, before the average. What
+            an example owns is on for it in training, all else of the others is off, and at test
+            time they all are; see `models.tied_dropout`. None drops nothing by example.
 
     Returns:
         A model for inputs (batch, height, width, channels) with the blocks `stem`, `stage1` to
         `stage3` and `head`.
 
     Raises:
-        ValueError: if there are fewer than two classes, the width is below one, the norm is unknown
-            or the dropout is no fraction.
+        ValueError: if there are fewer than two classes, the width is below one, the norm is
+            unknown, the dropout is no fraction, both kinds of it are given, or the shares leave no
+            map.
 
     References:
         He et al., "Deep Residual Learning for Image Recognition", 2015,
         https://arxiv.org/abs/1512.03385; Banbury et al., "MLPerf Tiny Benchmark", 2021,
         https://arxiv.org/abs/2106.07597; Tompson et al., "Efficient Object Localization Using
-        Convolutional Networks", 2015, https://arxiv.org/abs/1411.4280 (dropout of maps)
+        Convolutional Networks", 2015, https://arxiv.org/abs/1411.4280 (dropout of maps); Maini et
+        al., "Can Neural Network Memorization Be Localized?", ICML 2023,
+        https://arxiv.org/abs/2307.09542 (example-tied dropout)
 
     Examples:
         >>> [block.name for block in resnet8(num_classes=10).blocks]
         ['stem', 'stage1', 'stage2', 'stage3', 'head']
     """
     at_least(1, width=width)
-    fraction(dropout=dropout)
+    tied = one_dropout(4 * width, dropout, tied_dropout)
     widths = (width, 2 * width, 4 * width)
-    module = ResNet(widths, 1, num_classes, norm, remat, dropout)
-    return _model("resnet8", module, width=width, dropout=dropout)
+    module = ResNet(widths, 1, num_classes, norm, remat, dropout, tied)
+    return _model("resnet8", module, width=width, dropout=dropout, tied_dropout=tied_dropout)
 
 
-def _model(name: str, module: ResNet, **arguments: int | float) -> Model:
+def _model(name: str, module: ResNet, **arguments: Any) -> Model:
     """The model of a network, once its numbers are checked."""
     at_least(2, num_classes=module.num_classes)
     one_of(NORMS, norm=module.norm)
@@ -175,4 +195,5 @@ def _model(name: str, module: ResNet, **arguments: int | float) -> Model:
         "norm": module.norm,
         "remat": module.remat,
     }
-    return from_linen(module, ["stem", *stages, "head"], config)
+    blocks = ["stem", *stages, "head"]
+    return from_linen(module, blocks, config, sees_rows=module.tied is not None)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, PyTree, Shaped
+from jaxtyping import Array, Bool, Int, PyTree, Shaped
 
 
 class Batch(NamedTuple):
@@ -16,6 +16,7 @@ class Batch(NamedTuple):
         teacher: what it shall say instead, in the form of `Task.teaching`; None without a teacher.
         present: False for an example that only keeps its place, and gives no gradient; None where
             all are present, and then nothing of this is in the program.
+        rows: where the examples stand in the data; None unless the model trains by it.
 
     Examples:
         >>> Batch(jnp.zeros((4, 2)), jnp.arange(4)).size
@@ -26,6 +27,7 @@ class Batch(NamedTuple):
     targets: PyTree[Shaped[Array, "batch ..."]] | None = None
     teacher: PyTree[Shaped[Array, "batch ..."]] | None = None
     present: Bool[Array, " batch"] | None = None
+    rows: Int[Array, " batch"] | None = None
 
     @property
     def size(self) -> int:

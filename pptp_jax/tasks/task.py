@@ -86,7 +86,8 @@ class Task(ABC):
             train: as in `Model.apply`.
             key: the randomness of the call; None in eval mode.
         """
-        outputs, state = model.apply(*variables, batch.inputs, train=train, key=key)
+        named = model.named_rows(batch.rows) if train else {}
+        outputs, state = model.apply(*variables, batch.inputs, train=train, key=key, **named)
         return outputs, state
 
     def answers(self, outputs: Outputs) -> Outputs:

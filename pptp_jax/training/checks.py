@@ -97,8 +97,12 @@ def check_optimizer(recipe: Recipe, optimizer: PhaseOptimizer) -> None:
             )
 
 
-def check_streamed(recipe: Recipe) -> None:
-    """Refuses to stream for a recipe that looks at all members at once.
+def check_streamed(recipe: Recipe, model: Model | None = None) -> None:
+    """Refuses to stream for a recipe that looks at all members at once, or a model that sees rows.
+
+    Args:
+        recipe: how the model would be trained.
+        model: the network; None looks at the recipe alone.
 
     Raises:
         ValueError: naming what does.
@@ -111,6 +115,11 @@ def check_streamed(recipe: Recipe) -> None:
             ...
         pptp_jax.validation.Refused: cwrf 0.1 cannot be streamed: it needs vulnerable weights, ...
     """
+    if model is not None and model.sees_rows:
+        raise Refused(
+            f"{recipe.name} cannot be streamed with this model, which trains by the rows at which "
+            "examples stand in the data (tied_dropout): train it in memory with train_fleet"
+        )
     for phase in recipe.phases:
         found = {
             "an ensemble, whose parts are trained side by side": phase.ensemble is not None,
@@ -137,7 +146,8 @@ def check_model(recipe: Recipe, model: Model, x: Any) -> None:
         x: a batch, or its shape.
 
     Raises:
-        ValueError: if the recipe needs classes and the model's task has none; or if it has a
+        ValueError: if the recipe needs classes and the model's task has none; if it mixes examples
+            and the model sees which they are; or if it has a
             private phase and the model running statistics, which mix the examples, or a parameter
             that it does not use, which noise alone would move.
 
@@ -159,6 +169,11 @@ def check_model(recipe: Recipe, model: Model, x: Any) -> None:
                 f"{recipe.slug}: {part.name} is for classification, and the model's task is "
                 f"{model.task.name}"
             )
+    if model.sees_rows and any(phase.mixes for phase in recipe.phases):
+        raise Refused(
+            f"{recipe.slug} mixes examples, and the model gives each example channels of its own "
+            "(tied_dropout), which a mixture has not: leave out one of them"
+        )
     if not any(isinstance(phase.gradient, Private) for phase in recipe.phases):
         return
     key = jax.eval_shape(partial(jax.random.key, 0))

@@ -127,7 +127,8 @@ def _of_one(
     x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((part,), jnp.int32))
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = jax.eval_shape(model.init, key, x)
-    forward = partial(model.apply, train=True)
+    rows = model.named_rows(jnp.zeros(part, jnp.int32))
+    forward = partial(model.apply, train=True, **rows)
     program = jax.make_jaxpr(lambda v, x, k: forward(*v, x, key=k))(variables, x, key)
     activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)
     return shares * networks * 4 * _total(variables), shares * networks * 2 * activations

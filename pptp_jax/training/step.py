@@ -123,7 +123,11 @@ class Step:
                 drawn = jnp.where(present, drawn, absent_rows(drawn))
             rows = drawn
         x, targets = self.data.training_inputs(own, rows), self.data.targets(rows)
-        batch = Batch(x, targets, teacher, present)
+        seen = None
+        if self.model.sees_rows:
+            assert not isinstance(rows, slice)  # `check_streamed`
+            seen = rows
+        batch = Batch(x, targets, teacher, present, seen)
         if self.phase.mixes:
             shapes = outputs_shape(self.model, variables, self.data)
             mixed = self.phase.by_region[WHOLE].mix(mixing, batch, shapes)
@@ -134,6 +138,8 @@ class Step:
             x = self.others.training_inputs(other, chosen)
             joined = jax.tree.map(lambda *parts: jnp.concatenate(parts), batch.inputs, x)
             batch, others = batch._replace(inputs=joined), self.others.targets(chosen)
+            if batch.rows is not None:
+                batch = batch._replace(rows=jnp.concatenate([batch.rows, chosen]))
         return over_data(_Examples(batch, others))
 
     def _plain(

@@ -97,7 +97,7 @@ def train_streamed(
         ((2,), True)
     """
     members, reference = np.asarray(members), np.asarray(stream.reference, np.int32)
-    check_streamed(recipe)
+    check_streamed(recipe, model)
     check_members(recipe, len(members), batch_size)
     check_reference(recipe, len(reference), batch_size)
     check_shares(execution.data_devices, batch_size)

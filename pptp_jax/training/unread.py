@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.extend.core import Literal
 
 from pptp_jax.models import Model, Variables
@@ -33,7 +34,9 @@ def unread(model: Model, x: Any) -> set[str]:
 
     def said(params: Any, state: Any, x: Any, key: Any) -> Any:
         own = Variables(params, state)
-        return model.task.outputs(model, own, Batch(x), train=True, key=key)[0]
+        batch = Batch(x)
+        batch = batch._replace(rows=jnp.zeros(batch.size, jnp.int32))
+        return model.task.outputs(model, own, batch, train=True, key=key)[0]
 
     program = jax.make_jaxpr(said)(params, state, x, key).jaxpr
     needed = set(_variables(program.outvars))
