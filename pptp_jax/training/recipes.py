@@ -14,6 +14,7 @@ from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.side_by_side import Ensemble
+from pptp_jax.training.weighted_recipes import each, weight_words
 
 
 def undefended(epochs: int) -> Recipe:
@@ -94,7 +95,8 @@ def dp_sgd(private: Private, epochs: int, batches: Batches | None = None) -> Rec
     not valid for shuffled ones, whose ε is larger at equal noise; see `pptp_jax.privacy.epsilon`.
 
     Args:
-        private: the clipping norm and the noise.
+        private: the clipping norm and the noise; its `weights` are by block, or by any other word
+            for a region.
         epochs: how long.
         batches: how they are drawn; None is `Shuffled()`.
 
@@ -107,12 +109,18 @@ def dp_sgd(private: Private, epochs: int, batches: Batches | None = None) -> Rec
         'dp_sgd_10_noise_0.5'
         >>> dp_sgd(Private(noise_multiplier=0.5), epochs=10, batches=Poisson()).slug
         'dp_sgd_poisson_10_noise_0.5'
+        >>> weighted = Private(noise_multiplier=0.5, weights={"stem": 1.0, "stage3": 0.1})
+        >>> dp_sgd(weighted, epochs=10).slug
+        'dp_sgd-weights-1-0.1_10_stem+stage3_noise_0.5'
     """
+    weights = private.weights
     own = Shuffled() if batches is None else batches
     phase = Phase(epochs=epochs, objectives=TaskLoss(), gradient=private, batches=own)
+    name = "dp_sgd_poisson" if isinstance(own, Poisson) else "dp_sgd"
     return Recipe(
-        name="dp_sgd_poisson" if isinstance(own, Poisson) else "dp_sgd",
+        name=name if weights is None else f"{name} {weight_words(weights)}",
         phases=(phase,),
+        region=None if weights is None else each(weights),
         defence="noise",
         strength=float(private.noise_multiplier),
     )
