@@ -6,6 +6,7 @@ from pptp_jax.locate.choose import choose, explain
 from pptp_jax.locate.measures import Measures
 from pptp_jax.locate.result import RegionRisk, RiskMap
 from pptp_jax.locate.risk_map import risk_map
+from pptp_jax.locate.risk_weights import risk_weights
 from pptp_jax.locate.spec import RiskMapSpec
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "cuts",
     "explain",
     "risk_map",
+    "risk_weights",
 ]

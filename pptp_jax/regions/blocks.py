@@ -32,7 +32,7 @@ def protect(region: Region, blocks: Sequence[Block], parts: Sequence[Block] = ()
 
     Raises:
         ValueError: if a word means nothing, a block or part is in two regions, there are neither
-            blocks nor parts, or no block would be left `general`.
+            blocks nor parts, or there would be one region alone.
 
     Examples:
         >>> blocks = [Block("stem", "stem/.*"), Block("stage1", "s/.*"), Block("head", "head/.*")]
@@ -64,13 +64,14 @@ def protect(region: Region, blocks: Sequence[Block], parts: Sequence[Block] = ()
     words = region if isinstance(region, Mapping) else {PROTECT: _several(region)}
     labels = _labels(words, blocks, parts)
     patterns = [block.pattern for block in blocks]
-    if not labels or set(labels) == set(patterns) or not all(words.values()):
+    alone = set(labels) == set(patterns) and len(words) < 2
+    if not labels or alone or not all(words.values()):
         raise Refused(
             f"region {region!r} would protect {len(labels)} of the {len(blocks)} blocks "
             f"{', '.join(block.name for block in blocks)}; "
             "a region map needs a block on either side"
         )
-    if set(labels) < set(patterns):
+    if set(labels) <= set(patterns):
         return RegionMap.from_rules([(own, labels.get(own, GENERAL)) for own in patterns])
     # One rule a label: of several, one whose parameters the others have would be idle.
     by_label: dict[str, list[str]] = {}
@@ -117,13 +118,18 @@ def region_name(region: Region | None) -> str:
     Examples:
         >>> region_name(("stem", "stage1")), region_name({"early": ["stem"]}), region_name(None)
         ('stem+stage1', 'stem@early', '-')
+        >>> region_name({"stem": ["stem"], "head": ["head"]})  # each by its own name
+        'stem+head'
     """
     if region is None:
         return "-"
     if isinstance(region, RegionMap):
         return "custom"
     if isinstance(region, Mapping):
-        return "+".join(f"{'+'.join(names)}@{label}" for label, names in region.items())
+        return "+".join(
+            label if [*names] == [label] else f"{'+'.join(names)}@{label}"
+            for label, names in region.items()
+        )
     return region if isinstance(region, str) else "+".join(region)
 
 

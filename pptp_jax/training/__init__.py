@@ -48,6 +48,7 @@ from pptp_jax.training.stream_execution import StreamExecution, StreamProgress
 from pptp_jax.training.stream_loop import train_streamed
 from pptp_jax.training.train import Metrics, make_train
 from pptp_jax.training.trainer import Trainer
+from pptp_jax.training.weighted_recipes import weighted_decay, weighted_rates
 
 __all__ = [
     "DEFAULT_OPTIMIZER",
@@ -115,5 +116,7 @@ __all__ = [
     "train_streamed",
     "undefended",
     "usual_strategy",
+    "weighted_decay",
+    "weighted_rates",
     "whole_network",
 ]

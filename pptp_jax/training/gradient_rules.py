@@ -84,25 +84,48 @@ class Perturbed:
 class Private:
     """DP-SGD: each example's gradient clipped, Gaussian noise on their sum.
 
+    With `weights` each example's gradient g becomes (w_b · g_b) over the blocks b, is clipped to C
+    over all blocks together, summed, noised and divided as ever. The clip comes last, so the
+    sensitivity is C and **ε is that without weights**, as long as the weights come from elsewhere
+    than the members: no ε covers how they were chosen.
+
     Attributes:
         noise_multiplier: σ, the noise's standard deviation over `max_norm`.
         max_norm: C, the norm that each example's gradient is clipped to.
         microbatch_size: the examples whose gradients are in memory at a time; None takes the batch.
+        weights: w by region, above 0; a region without one has 1. None weights nothing.
+
+    Raises:
+        ValueError: if a number is out of range, or `weights` has none.
 
     References:
         Abadi et al., "Deep Learning with Differential Privacy", CCS 2016,
         https://arxiv.org/abs/1607.00133
 
+        Meng et al., "Mitigating Membership Inference in Intermediate Representations via Layer-wise
+        MIA-risk-aware DP-SGD", 2026, https://arxiv.org/abs/2602.22611: its abstract reweights each
+        layer's contribution to the globally clipped gradient by the layer's risk. The formula is
+        our reading.
+
     Examples:
         >>> Private(noise_multiplier=1.0).max_norm
         1.0
+        >>> Private(noise_multiplier=1.0, weights={"stage3": 0.0})
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: the weight of stage3 must be a finite number above 0, got 0.0
     """
 
     noise_multiplier: Number
     max_norm: Number = 1.0
     microbatch_size: int | None = jax.tree.static(default=None)
+    weights: Mapping[str, Number] | None = None
 
     def __post_init__(self) -> None:
         not_negative(noise_multiplier=self.noise_multiplier)
         positive(max_norm=self.max_norm)
+        if self.weights is not None and not self.weights:
+            raise Refused("Private needs a weight for at least one region, got none: leave it None")
+        if isinstance(self.weights, Mapping):
+            positive(**{f"the weight of {name}": own for name, own in self.weights.items()})
         at_least(1, **given(microbatch_size=self.microbatch_size))

@@ -110,6 +110,7 @@ class Phase:
             "decayed": self.decayed,
             "averaged": () if self.average is None else self.average.regions,
             "searched for weights to rewind": self.searched,
+            "weighted": self.weighted,
         }
         for what, labels in given.items():
             for label in labels:
@@ -192,6 +193,11 @@ class Phase:
         return self.gradient.regions if isinstance(self.gradient, Perturbed) else {}
 
     @property
+    def weighted(self) -> Mapping[str, Number]:
+        """What a private phase multiplies the gradient of which region by."""
+        return (isinstance(self.gradient, Private) and self.gradient.weights) or {}
+
+    @property
     def decayed(self) -> Mapping[str, Number]:
         """The weight decay by region; one for all stands under `WHOLE`."""
         if isinstance(self.weight_decay, Mapping):
@@ -241,7 +247,7 @@ class Phase:
     def named(self) -> Iterator[str]:
         """The regions that it names."""
         yield from (*self.rewound, *self.searched, *self.frozen, *self.fixed_statistics)
-        yield from (*self.perturbed, *(part.region for part in self.restored))
+        yield from (*self.perturbed, *self.weighted, *(part.region for part in self.restored))
         if isinstance(self.weight_decay, Mapping):
             yield from self.weight_decay
         if self.average is not None:

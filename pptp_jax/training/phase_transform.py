@@ -16,6 +16,7 @@ from pptp_jax.training.phase import Phase
 from pptp_jax.training.vulnerability import VULNERABLE, as_region
 from pptp_jax.transforms import (
     RegionClip,
+    RegionWeights,
     decay_region,
     freeze_region,
     pptp,
@@ -98,7 +99,8 @@ def private_clip(phase: Phase, regions: RegionMap | None) -> RegionClip:
     assert isinstance(phase.gradient, Private)
     known = _EVERYTHING if regions is None else regions
     rules = [(rule, GENERAL if label in phase.frozen else PROTECT) for rule, label in known.rules]
-    return RegionClip(RegionMap(tuple(rules)), PROTECT, phase.gradient.max_norm)
+    weights = RegionWeights(known, phase.weighted) if phase.weighted else None
+    return RegionClip(RegionMap(tuple(rules)), PROTECT, phase.gradient.max_norm, weights=weights)
 
 
 def learning(model: Model, phase: Phase, labels: object) -> bool | tuple[str, ...]:

@@ -7,13 +7,15 @@ optimiser's, dropout the model's.
 from dataclasses import replace
 
 from pptp_jax.objectives import Distillation, Objective, TaskLoss
+from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.release import Release
 from pptp_jax.training.batches import Batches, Poisson, Shuffled
 from pptp_jax.training.beginnings import FromScratch
 from pptp_jax.training.gradient_rules import Private
-from pptp_jax.training.phase import Phase
+from pptp_jax.training.phase import WHOLE, Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.side_by_side import Ensemble
+from pptp_jax.training.weighted_recipes import each, weight_words
 
 
 def undefended(epochs: int) -> Recipe:
@@ -94,7 +96,8 @@ def dp_sgd(private: Private, epochs: int, batches: Batches | None = None) -> Rec
     not valid for shuffled ones, whose ε is larger at equal noise; see `pptp_jax.privacy.epsilon`.
 
     Args:
-        private: the clipping norm and the noise.
+        private: the clipping norm and the noise; its `weights` are by block, or by any other word
+            for a region.
         epochs: how long.
         batches: how they are drawn; None is `Shuffled()`.
 
@@ -107,12 +110,18 @@ def dp_sgd(private: Private, epochs: int, batches: Batches | None = None) -> Rec
         'dp_sgd_10_noise_0.5'
         >>> dp_sgd(Private(noise_multiplier=0.5), epochs=10, batches=Poisson()).slug
         'dp_sgd_poisson_10_noise_0.5'
+        >>> weighted = Private(noise_multiplier=0.5, weights={"stem": 1.0, "stage3": 0.1})
+        >>> dp_sgd(weighted, epochs=10).slug
+        'dp_sgd-weights-1-0.1_10_stem+stage3_noise_0.5'
     """
+    weights = private.weights
     own = Shuffled() if batches is None else batches
     phase = Phase(epochs=epochs, objectives=TaskLoss(), gradient=private, batches=own)
+    name = "dp_sgd_poisson" if isinstance(own, Poisson) else "dp_sgd"
     return Recipe(
-        name="dp_sgd_poisson" if isinstance(own, Poisson) else "dp_sgd",
+        name=name if weights is None else f"{name} {weight_words(weights)}",
         phases=(phase,),
+        region=None if weights is None else each(weights),
         defence="noise",
         strength=float(private.noise_multiplier),
     )
@@ -149,13 +158,17 @@ def dmp(epochs: int, distil: int, temperature: float = 1.0) -> Recipe:
     )
 
 
-def selena(epochs: int, distil: int, ensemble: Ensemble | None = None) -> Recipe:
+def selena(
+    epochs: int, distil: int, ensemble: Ensemble | None = None, region: Region | None = None
+) -> Recipe:
     """SELENA: sub-models answer for the members that they never saw, and one network learns that.
 
     Args:
         epochs: how long the sub-models learn.
         distil: how long the network learns from their answers.
         ensemble: how many sub-models there are; None is K = 25 and L = 10, as published.
+        region: what learns from the answers, while the rest learns from the labels, at once as in
+            `split`: PPTP with SELENA in the region; None distils all of the network.
 
     References:
         Tang et al., "Mitigating Membership Inference Attacks by Self-Distillation Through a Novel
@@ -164,20 +177,26 @@ def selena(epochs: int, distil: int, ensemble: Ensemble | None = None) -> Recipe
     Examples:
         >>> selena(epochs=10, distil=20).slug
         'selena_10+20_distillation_1'
+        >>> selena(epochs=10, distil=20, region="not head").slug
+        'selena_10+20_not-head_distillation_1'
     """
     own = Ensemble() if ensemble is None else ensemble
+    taught = Distillation()
+    learned = taught if region is None else {PROTECT: taught, GENERAL: TaskLoss()}
     return _distilled(
         "selena",
         Phase(epochs=epochs, objectives=TaskLoss(), ensemble=own),
-        Phase(epochs=distil, objectives=Distillation(), start=(FromScratch(),)),
+        Phase(epochs=distil, objectives=learned, start=(FromScratch(),)),
+        region,
     )
 
 
-def _distilled(name: str, teacher: Phase, student: Phase) -> Recipe:
-    [objective] = student.by_region.values()
+def _distilled(name: str, teacher: Phase, student: Phase, region: Region | None = None) -> Recipe:
+    objective = student.by_region[WHOLE if region is None else PROTECT]
     return Recipe(
         name=name,
         phases=(teacher, student),
+        region=region,
         defence=objective.name,
         strength=objective.strength,
     )

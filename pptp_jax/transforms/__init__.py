@@ -12,6 +12,7 @@ from pptp_jax.transforms.freeze import freeze_region
 from pptp_jax.transforms.private_aggregation import private_region_aggregation, private_region_noise
 from pptp_jax.transforms.protect import pptp
 from pptp_jax.transforms.region_clip import RegionClip
+from pptp_jax.transforms.region_weights import RegionWeights
 from pptp_jax.transforms.rewind import rewind_region, rewind_region_state
 from pptp_jax.transforms.scale import scale_region
 
@@ -19,6 +20,7 @@ __all__ = [
     "AddRegionNoiseState",
     "AuxiliaryOutput",
     "RegionClip",
+    "RegionWeights",
     "add_region_noise",
     "apply_to_region",
     "chain",

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from pptp_jax.regions import RegionMap, paths
 from pptp_jax.regions.precision import at_least_float32
 from pptp_jax.transforms.norms import along_leading_axes, scaled_norm
+from pptp_jax.transforms.region_weights import RegionWeights
 from pptp_jax.validation import Refused, keep_python_numbers, one_of, positive
 
 
@@ -26,6 +27,8 @@ class RegionClip:
     A region that is not private gets the plain sum `Σ_i g_i[R]`, or, if `jointly`, the sum with the
     joint weights; it is in the clear either way.
 
+    With `weights`, `g_i` is weighted by region before all of this: `g_i[R] ← v_R g_i[R]`.
+
     One object serves the aggregation, the noise and the accounting, so that the norm that bounds an
     example and the norm that scales the noise cannot differ.
 
@@ -34,13 +37,15 @@ class RegionClip:
         L2 norm when any one example is added or removed (or set to zero), whatever the gradients
         are: an example whose norm is infinite or NaN contributes zero. Replacing an example changes
         them by at most twice as much. The bound holds up to floating-point rounding. Nothing is
-        promised about the other regions.
+        promised about the other regions. The clipping comes after the weights, so the bound is the
+        same with any weights that do not depend on the examples.
 
     Attributes:
         region_map: which parameter belongs to which region.
         label: the private region, or a tuple of them.
         max_norm: the largest L2 norm that an example keeps.
         jointly: whether the norm runs over all regions or over each private region.
+        weights: what the gradients are multiplied by before they are clipped; None is 1.
 
     Raises:
         ValueError: if a label is unknown, none is given, or the norm is not positive and finite.
@@ -64,6 +69,7 @@ class RegionClip:
     label: str | tuple[str, ...]
     max_norm: float | jax.Array
     jointly: bool = False
+    weights: RegionWeights | None = None
 
     def __post_init__(self) -> None:
         if not self.labels:
@@ -102,8 +108,10 @@ class RegionClip:
         """Each example's norm before clipping (examples,): over the private regions together.
 
         Args:
-            gradients: as for `sum`. If `jointly`, the norm runs over all regions.
+            gradients: as for `sum`. If `jointly`, the norm runs over all regions. With `weights`
+                it is that of the weighted gradient.
         """
+        gradients = gradients if self.weights is None else self.weights(gradients)
         labels = jax.tree.leaves(self.region_map.labels(gradients))
         counted = [
             leaf
@@ -141,6 +149,9 @@ class RegionClip:
                 raise Refused(
                     f"gradients must be real floating-point arrays, got one of {leaf.dtype}"
                 )
+
+        if self.weights is not None:
+            leaves = jax.tree.leaves(self.weights(gradients))
 
         def weights(label: str) -> _Weights:
             if not self.jointly and label not in self.labels:

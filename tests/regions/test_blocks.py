@@ -46,6 +46,12 @@ def test_several_regions_by_label() -> None:
     )
 
 
+def test_several_regions_may_cover_all_blocks() -> None:
+    regions = protect({block.name: [block.name] for block in BLOCKS}, BLOCKS)
+    assert [label for _, label in regions.rules] == [block.name for block in BLOCKS]
+    assert region_name({"stem": ["stem"], "late": ["head"]}) == "stem+head@late"
+
+
 def test_a_finished_map_passes() -> None:
     regions = RegionMap.from_rules([(".*", "protect")])
     assert protect(regions, []) is regions
@@ -63,6 +69,7 @@ def test_a_finished_map_passes() -> None:
         ("auto", BLOCKS, "'auto' is found by measuring"),
         ({"a": ["stem"], "b": ["head", "stem"]}, BLOCKS, "'stem' would be in the regions a and b"),
         ({"a": ["stem"], "b": []}, BLOCKS, "a region map needs a block on either side"),
+        ({"a": [block.name for block in BLOCKS]}, BLOCKS, "5 of the 5 blocks"),
         ({"a": "stem"}, BLOCKS, "region 'a' must be a tuple, .* got 'stem'"),
         ("blocks[5:9]", BLOCKS, r"'blocks\[5:9\]' is none of the model's 5 blocks"),
         ("blocks[:]", BLOCKS, "5 of the 5 blocks"),

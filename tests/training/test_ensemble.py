@@ -1,6 +1,6 @@
 """Teachers: SELENA's sub-models never answer for what they saw, DMP's student sees no member."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import chex
@@ -33,6 +33,7 @@ from pptp_jax.training.ensemble import ensemble_answers, members_of
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 
+ENSEMBLE = Ensemble(models=3, left_out=1)
 SIZES = st.integers(2, 7).flatmap(
     lambda k: st.tuples(st.just(k), st.integers(1, k - 1), st.integers(k, 40))
 )
@@ -78,20 +79,41 @@ def student(soft: np.ndarray, rows: np.ndarray, now: Any, places: np.ndarray, ep
     return slope(Distillation(), now, rows[places], jnp.asarray(soft[places]), epoch)
 
 
-def test_selena_is_a_naive_loop() -> None:
-    ensemble, rows, key = Ensemble(models=3, left_out=1), INDICES[1], own_key(1)
-    seen = watched(selena(1, 2, ensemble))
-    assert sorted(seen) == [2, 3]  # nothing is shown while sub-models train
-    parts = np.asarray(members_of(ensemble, jnp.asarray(rows)))
+@cache
+def answers_of_others() -> np.ndarray:
+    """What the second model's sub-models that never saw a member say of it, after an epoch."""
+    rows, key = INDICES[1], own_key(1)
+    parts = np.asarray(members_of(ENSEMBLE, jnp.asarray(rows)))
     answers = []
     for own, part in zip(
         jax.random.split(jax.random.fold_in(key, 2**31 + 1), 3), parts, strict=True
     ):
         start = MODEL.init(jax.random.fold_in(own, 0), DATA.inputs(slice(0, 1))).params
         answers.append(softmax(descend(start, partial(ce, part), 26, own, 1), rows))
-    soft = np.array([answers[place % 3][place] for place in range(40)])
+    return np.array([answers[place % 3][place] for place in range(40)])
+
+
+def test_selena_is_a_naive_loop() -> None:
+    rows, key = INDICES[1], own_key(1)
+    seen = watched(selena(1, 2, ENSEMBLE))
+    assert sorted(seen) == [2, 3]  # nothing is shown while sub-models train
+    soft = answers_of_others()
     params = descend(initial(1).params, partial(student, soft, rows), 40, key, 2, begun=1)
     chex.assert_trees_all_close(of(seen[3], 1), params, rtol=1e-3, atol=1e-5)
+
+
+def test_selena_in_a_region_trains_the_rest_by_the_labels() -> None:
+    """The stem moves by the slope of the distillation, the others by that of cross-entropy."""
+    rows, key = INDICES[1], own_key(1)
+    seen = watched(selena(1, 1, ENSEMBLE, region="stem"))
+    soft = answers_of_others()
+
+    def mixed(now: Any, places: np.ndarray, epoch: int) -> Any:
+        taught, learned = student(soft, rows, now, places, epoch), ce(rows, now, places, epoch)
+        return {**learned, "stem": taught["stem"]}
+
+    params = descend(initial(1).params, mixed, 40, key, 1, begun=1)
+    chex.assert_trees_all_close(of(seen[2], 1), params, rtol=1e-3, atol=1e-5)
 
 
 def test_dmp_is_a_naive_loop_whose_student_sees_no_member() -> None:
