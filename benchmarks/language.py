@@ -159,7 +159,7 @@ def in_pytorch(config: Any, size: Size) -> Way:
     x, y = (
         torch.asarray(np.array(part), dtype=torch.long, device=device) for part in (data.x, data.y)
     )
-    rows = np.asarray(members).reshape(size.models, size.steps, size.batch)
+    rows = np.array(members).reshape(size.models, size.steps, size.batch)
     # All models share one base: only adapters and their moments change hands.
     network = get_peft_model(LlamaForCausalLM(known), adapters).to(device)
     trained = [leaf for leaf in network.parameters() if leaf.requires_grad]

@@ -8,10 +8,12 @@ The records are public-domain e-mails of 2002 and 2003, no spam, a subject and a
 128 tokens; near duplicates are left out. 16 models start from one language model that was trained
 on other text (Apache-2.0), and 500 members each train LoRA adapters of rank 8: those of all
 kernels, of attention alone, and of the hidden layers alone. The utility is bits a token on e-mails
-that a model has not learned. On two cores, to see that it runs, in some minutes:
+that a model has not learned. On a CPU two models and eight e-mails show that it runs, with the real
+weights: 5.66 bits a token of all before, 5.59 of others and 5.37 of its own after two steps of one
+epoch. That took 17 minutes of a core that did much else, most of it to compile:
 
     pptp run experiments/emails.py --data package/data --strategy scan --recipe undefended \
-        --set models=2 --set examples=24 --set batch_size=4 --set recipes.undefended_4.epochs=2
+        --set models=2 --set examples=8 --set batch_size=2 --set recipes.undefended_4.epochs=1
 
 **No GPU has run it.** At most eight minutes are a prediction:
 
