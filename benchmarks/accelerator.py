@@ -7,11 +7,13 @@ measured. After every step the JSON is written, whole or not at all, and the com
 `--minutes` whatever happens.
 
     PYTHONPATH=. python benchmarks/accelerator.py --minutes 9 --data FILE.npz --json FILE
-        [--steps machine convolutions ...] [--network NAME] [--out DIR] [--rehearse]
+        [--steps machine convolutions ...] [--network NAME] [--emails DIR] [--out DIR] [--rehearse]
 
 `accelerator_data.py` makes FILE.npz. The step `cifar10` runs `experiments/cifar10_gpu.py` in DIR,
-which a later call goes on with; without `--out` its models are lost. `--rehearse` runs all
-steps in miniature on a CPU, to see that they run; its figures mean nothing.
+which a later call goes on with; without `--out` its models are lost. The step `emails` runs
+`experiments/emails.py` likewise, only where it is named, on the e-mails of `--emails DIR`; it also
+needs gguf, tokenizers and the weights that the study names. `--rehearse` runs all steps in
+miniature on a CPU, to see that they run; its figures mean nothing.
 """
 
 import argparse
@@ -114,6 +116,8 @@ def _command(step: Step, options: argparse.Namespace, lines: Path, seconds: floa
     command += ["--out", str(out)]
     if options.data:
         command += ["--data", str(options.data.resolve())]
+    if options.emails:
+        command += ["--emails", str(options.emails.resolve())]
     return command + ["--rehearse"] * options.rehearse
 
 
@@ -124,23 +128,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=9.0, help="for all of it; default: 9")
     parser.add_argument("--data", type=Path, metavar="FILE.npz", help="images: uint8 x, and y")
+    parser.add_argument("--emails", type=Path, metavar="DIR", help="e-mails, of the step `emails`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to store the results")
-    parser.add_argument("--steps", nargs="+", choices=names, default=names, help="default: all")
+    parser.add_argument("--steps", nargs="+", choices=names, help="default: all but `emails`")
     parser.add_argument(
         "--network", default="cnn", help="of the step on images: a function of pptp_jax.models"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the study of cifar10 goes on; default: lost"
+        "--out", type=Path, metavar="DIR", help="where a study goes on; default: lost"
     )
     parser.add_argument("--rehearse", action="store_true", help="all in miniature, on a CPU")
     options = parser.parse_args()
     if 60 * options.minutes <= RESERVE + LEAST:
         parser.error(f"--minutes must be more than {(RESERVE + LEAST) / 60:.2f}")
+    if options.emails and not options.emails.is_dir():
+        parser.error(f"--emails: there is no folder {options.emails}")
     if options.data and not options.data.is_file():
         parser.error(f"--data: there is no file {options.data}; accelerator_data.py makes one")
     # What would end this process at once must end the running step, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    steps = [step for step in STEPS if step.name in options.steps]
+    steps = [step for step in STEPS if options.rehearse or not step.alone]
+    if options.steps:
+        steps = [step for step in STEPS if step.name in options.steps]
     if options.json:
         try:
             write_json(options.json, Results(steps, options).known)

@@ -38,7 +38,14 @@ def benchmarks_are_modules(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def options(**changes: Any) -> argparse.Namespace:
-    given = {"minutes": 0.05, "json": None, "data": None, "network": "cnn", "rehearse": True}
+    given = {
+        "minutes": 0.05,
+        "json": None,
+        "data": None,
+        "emails": None,
+        "network": "cnn",
+        "rehearse": True,
+    }
     return argparse.Namespace(**given | changes)
 
 

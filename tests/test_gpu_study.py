@@ -99,7 +99,9 @@ def test_the_step_ends_with_its_time(
         if runtime.stop():
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(step, "run", run)
+    from accelerator_steps import study as any_study
+
+    monkeypatch.setattr(any_study, "run", run)
     ended = measured(step, tmp_path / "run", -1)
     assert ended.notes == ["0 of 2 recipes were finished in time"] and not ended.rows
     (tmp_path / "run.jsonl").unlink()

@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--lines", type=Path, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--emails", type=Path)
     parser.add_argument("--network", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rehearse", action="store_true")
@@ -36,6 +37,7 @@ def main() -> None:
     setting = Setting(
         rehearse=given.rehearse,
         data=given.data,
+        emails=given.emails,
         network=given.network,
         out=given.out,
         options=step.options,

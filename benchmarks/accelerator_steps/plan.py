@@ -13,12 +13,14 @@ class Step:
         module: the module of `accelerator_steps` whose `measure` answers it.
         seconds: its share of the time, in seconds of a run of nine minutes.
         options: what `measure` is given besides.
+        alone: whether it needs a call of its own: it is run only where it is named, or rehearsed.
     """
 
     name: str
     module: str
     seconds: float
     options: tuple[str, ...] = ()
+    alone: bool = False
 
 
 STEPS = (
@@ -33,6 +35,7 @@ STEPS = (
     Step(name="mlp", module="fleet_speed", seconds=30, options=("mlp:64", "mlp:256")),
     Step(name="tests", module="library_tests", seconds=35),
     Step(name="digits", module="digits_study", seconds=24),
+    Step(name="emails", module="emails_study", seconds=480, alone=True),
 )
 # A step needs this long to load JAX and to measure anything.
 LEAST = 5.0

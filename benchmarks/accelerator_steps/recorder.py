@@ -22,6 +22,7 @@ class Setting:
     Attributes:
         rehearse: in miniature, to see that it runs; its figures mean nothing.
         data: the `.npz` of images; None where none was given.
+        emails: the folder of e-mails; None where none was given.
         network: the network of the step on images.
         out: the directory of a run that can go on; it need not be there yet.
         options: those of the step itself.
@@ -29,6 +30,7 @@ class Setting:
 
     rehearse: bool
     data: Path | None
+    emails: Path | None = None
     network: str
     out: Path
     options: tuple[str, ...]

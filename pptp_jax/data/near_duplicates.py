@@ -23,6 +23,10 @@ class NearDuplicates:
         records: how many records were compared.
         least: the smallest similarity that counts.
         width: the tokens of a shingle.
+
+    Examples:
+        >>> NearDuplicates(np.array([[0, 2]]), np.ones(1), 3, 0.8, 5).rows.tolist()
+        [0, 2]
     """
 
     pairs: Int[np.ndarray, "pairs 2"]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import jax
@@ -47,11 +48,15 @@ class Adapter(NamedTuple):
         """The rows and columns of the matrix."""
         return math.prod(self.shape[: self.cut]), math.prod(self.shape[self.cut :])
 
-    def begin(self, key: Any, dtype: Any) -> dict[str, Array]:
-        """Its leaves as training begins: `lora_a` uniform, `lora_b` zero."""
+    def begin(self, drawn: Float[Array, " numbers"], dtype: Any) -> dict[str, Array]:
+        """Its leaves as training begins: `lora_a` uniform, `lora_b` zero.
+
+        Args:
+            drawn: uniform numbers from -1 to 1, as many as `lora_a` has.
+            dtype: the kernel's.
+        """
         rows, columns = self.sides
-        bound = 1 / math.sqrt(rows)
-        a = jax.random.uniform(key, (rows, self.rank), dtype, -bound, bound)
+        a = (drawn / math.sqrt(rows)).astype(dtype).reshape(rows, self.rank)
         b = jnp.zeros((self.rank, columns), dtype)
         return {f"{self.home}lora_a": a, f"{self.home}lora_b": b}
 
@@ -102,9 +107,12 @@ class Base:
         """What is trained, as training begins: a nested dict."""
         known = by_path(self.variables.params)
         begun = {path: known[path] for path in self.full}
-        for number, adapter in enumerate(self.adapters):
-            own = jax.random.fold_in(key, number)
-            begun |= adapter.begin(own, known[adapter.kernel].dtype)
+        # One draw for all: compilers take a second or so for each generator, and there are hundreds
+        # of adapters in a language model.
+        ends = list(accumulate(adapter.sides[0] * adapter.rank for adapter in self.adapters))
+        drawn = jax.random.uniform(key, (ends[-1],), jnp.float32, -1.0, 1.0)
+        for adapter, start, end in zip(self.adapters, [0, *ends], ends, strict=False):
+            begun |= adapter.begin(drawn[start:end], known[adapter.kernel].dtype)
         return _nested(begun)
 
     def merged(self, params: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pptp_jax.data import tokenizer_from_gguf
+from pptp_jax.data import TokenizerFile, tokenizer_from_gguf
 
 gguf = pytest.importorskip("gguf")
 pytest.importorskip("tokenizers")
@@ -118,3 +118,11 @@ def test_the_same_from_the_library_s_own_file(known: dict, tmp_path: Path) -> No
 def test_other_tokenizers_are_refused(tmp_path: Path, cut: str, kind: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tokenizer_from_gguf(write(tmp_path / "m.gguf", cut, kind))
+
+
+def test_a_gguf_file_is_a_tokenizer_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.gguf")
+    source = TokenizerFile(str(path), mark=SPECIAL)
+    text = f"the 12 {SPECIAL}"
+    assert source.encode(text) == tokenizer_from_gguf(path).encode(text).ids
+    assert (source.vocabulary, source.boundary) == (len(TOKENS), 0)
