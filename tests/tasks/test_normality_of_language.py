@@ -52,9 +52,21 @@ MEMBERSHIP = Balanced(MODELS).draw(RECORDS, 0).matrix
 KEYS = jax.random.split(jax.random.key(1), MODELS)
 
 
-def test_phi_is_about_gaussian_where_log_p_is_not(log_p: np.ndarray) -> None:
+def test_phi_is_about_gaussian_over_models(log_p: np.ndarray) -> None:
+    """And its skewness is nearer to 0 than that of log p, of what they know by heart."""
     phi = log_p - np.log(-np.expm1(log_p))
-    print(np.exp(log_p[MEMBERSHIP].mean()), np.exp(log_p[~MEMBERSHIP].mean()))
+    assert np.exp(log_p[MEMBERSHIP].mean()) > 0.9 > 0.1 > np.exp(log_p[~MEMBERSHIP].mean())
     for kind in (MEMBERSHIP, ~MEMBERSHIP):
-        print(normality(phi, kind), normality(log_p, kind))
-    assert 0
+        found = normality(phi, kind)
+        assert found.examples == RECORDS and found.rejected < 0.25
+        assert abs(found.skewness) < 0.4 and abs(found.kurtosis) < 1.0
+    known, plain = normality(phi, MEMBERSHIP), normality(log_p, MEMBERSHIP)
+    assert plain.skewness < known.skewness - 0.1
+
+
+def test_bad_input() -> None:
+    values, some = np.zeros((5, 3)), np.ones((5, 3), bool)
+    with pytest.raises(ValueError, match=r"values have shape \(5, 3\), and chosen has \(3, 5\)"):
+        normality(values, some.T)
+    with pytest.raises(ValueError, match="needs four models with different values"):
+        normality(values, some)
