@@ -56,7 +56,7 @@ def normality(
             f"{chosen.shape}"
         )
     found = []
-    for column, own in zip(np.float64(values).T, chosen.T, strict=True):
+    for column, own in zip(values.astype(np.float64).T, chosen.T, strict=True):
         seen = column[own]
         if len(seen) < _FEWEST or np.ptp(seen) == 0:
             continue
