@@ -22,7 +22,8 @@ def ez_mia(evidence: Evidence) -> Float[Array, "targets attacked"]:
             queries are averaged.
 
     References:
-        "EZ-MIA", 2026, https://arxiv.org/abs/2601.12104
+        Ilić, Stanojević and Cvejoski, "Powerful Training-Free Membership Inference Against
+        Autoregressive Language Models", 2026, https://arxiv.org/abs/2601.12104
 
     Examples:
         >>> import numpy as np

@@ -78,7 +78,7 @@ ON_TOKENS = (
         title="EZ-MIA",
         access="scores",
         reads=("token_log_prob", "base_token_log_prob", "token_first", "token_present"),
-        source="EZ-MIA 2026, arXiv 2601.12104",
+        source="Ilić et al. 2026, arXiv 2601.12104",
         deviations="P / (P + N), which ranks as P / N; 1 where no token lost, for which the "
         "published code has 0; the first token counts; in a study the base model is the network "
         "as it begins",

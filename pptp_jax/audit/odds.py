@@ -63,6 +63,34 @@ def of_tokens(
     return of_losses(-total / there.sum(axis=-1))
 
 
+def base_of_tokens(
+    log_p: Float[np.ndarray, "models examples tokens"],
+    there: Bool[np.ndarray, "models queries examples tokens"],
+) -> Float[np.ndarray, "models examples"]:
+    """The mean of log p over the tokens of a sequence, of a base model that is asked once.
+
+    Args:
+        log_p: that of each token.
+        there: False at a place without a token, in the first query.
+
+    Raises:
+        ValueError: if the numbers of tokens differ.
+
+    Examples:
+        >>> log_p, there = np.array([[[-1.0, -2.0, 0.0]]]), np.array([[[[True, True, False]]]])
+        >>> print(base_of_tokens(log_p, there))
+        [[-1.5]]
+    """
+    if log_p.shape[-1] != there.shape[-1]:
+        raise Refused(
+            f"base_token_log_prob must have as many tokens as token_present, {there.shape[-1]}, "
+            f"got {log_p.shape[-1]}"
+        )
+    own = there[:, 0]
+    total = np.where(own, log_p, 0).sum(axis=-1, dtype=np.float64)
+    return total / np.maximum(own.sum(axis=-1), 1)
+
+
 def of_logits(
     logits: Float[np.ndarray, "models queries examples classes"],
     labels: Int[np.ndarray, " examples"],

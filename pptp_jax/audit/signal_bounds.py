@@ -14,7 +14,21 @@ _BOUNDS = {
     "token_mean": (-np.inf, 0),
     "token_deviation": (0, np.inf),
     "compressed_length": (1, np.inf),
+    "base_divergence": (0, np.inf),
+    **dict.fromkeys(
+        (
+            "base_log_prob",
+            "base_token_log_prob",
+            "lowered_log_prob",
+            "neighbour_log_prob",
+            "prefixed_log_prob",
+            "unprefixed_log_prob",
+        ),
+        (-np.inf, 0),
+    ),
 }
+# What is known of an example without the model, so that one row serves all models.
+WITHOUT_MODEL = ("base_log_prob", "base_token_log_prob", "compressed_length")
 # What is true or false.
 TRUTHS = ("correct", "token_first", "token_present")
 

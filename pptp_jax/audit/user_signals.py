@@ -10,8 +10,8 @@ from pptp_jax.attacks import Evidence
 from pptp_jax.attacks.rows import numbers
 from pptp_jax.attacks.signal_registry import KNOWN, axes_of
 from pptp_jax.audit.foreign import as_float32, plain
-from pptp_jax.audit.odds import of_logits, of_losses, of_tokens
-from pptp_jax.audit.signal_bounds import TRUTHS, in_bounds
+from pptp_jax.audit.odds import base_of_tokens, of_logits, of_losses, of_tokens
+from pptp_jax.audit.signal_bounds import TRUTHS, WITHOUT_MODEL, in_bounds
 from pptp_jax.validation import Refused, at_least, one_of
 
 # What can be handed over; the losses stand for φ.
@@ -73,7 +73,8 @@ def given_signals(
             queries, examples) likewise; `losses`, −log p of the label, or its mean over a
             sequence's tokens, in its place; `token_log_prob` with the mask `token_present`,
             (models, queries, examples, tokens), from which φ follows; or any other signal that
-            attacks know by name.
+            attacks know by name. What is known without the model, `base_token_log_prob` (examples,
+            tokens) say, may lack the models.
         membership: (models, examples), or (examples,) of a single model.
         labels: the examples' classes; `logits` need them.
         inputs: the examples themselves, for attacks that learn from them.
@@ -119,6 +120,9 @@ def given_signals(
     elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
         # Float32 may not hold what tells the classes apart; of the log-odds, it does.
         given.setdefault("confidence", of_logits(logits, labels))
+    if {"base_token_log_prob", "token_present"} <= set(given):
+        base = base_of_tokens(given["base_token_log_prob"], given["token_present"])
+        given.setdefault("base_log_prob", base)
     attacked, helping = _models("targets", targets), _models("shadows", shadows)
     if attacked == []:
         raise Refused("targets must be at least one model, got none")
@@ -192,6 +196,8 @@ def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
         raise Refused(f"{name} must have shape {forms}, got {array.shape}")
     if array.dtype.kind not in "biuf":
         raise Refused(f"{name} must hold numbers, got an array of {array.dtype}")
+    if name in WITHOUT_MODEL and "models" not in own:
+        array, own = np.broadcast_to(array, (sizes.models, *array.shape)), axes
     found = dict(zip(own, array.shape, strict=True))
     has = _Sizes(found.get("models", 1), found["examples"])
     if has != sizes:

@@ -19,6 +19,7 @@ from pptp_jax.metrics.clopper_pearson import Interval, clopper_pearson
 from pptp_jax.metrics.delong import delong
 from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
 from pptp_jax.metrics.masked_mean import bootstrap_mean, masked_mean
+from pptp_jax.metrics.normality import Normality, normality
 from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.metrics.riskiest import alarm_rates, riskiest
 from pptp_jax.metrics.roc import (
@@ -47,6 +48,7 @@ __all__ = [
     "Drawn",
     "Estimate",
     "Interval",
+    "Normality",
     "Ranking",
     "Roc",
     "RocBand",
@@ -69,6 +71,7 @@ __all__ = [
     "found_members",
     "masked_mean",
     "metric_names",
+    "normality",
     "out_confidence",
     "ppv",
     "riskiest",

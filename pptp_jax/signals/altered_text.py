@@ -87,7 +87,7 @@ def lowered_signal(tokenizer: Lowering) -> Signal:
 
     def take(request: SignalRequest) -> Float[Array, "models examples"]:
         # In NumPy, so that the shape of the signal can be had without taking it.
-        x, y = (np.asarray(rows) for rows in (request.data.inputs(slice(None)), request.data.y))
+        x, y = (np.asarray(rows).astype(np.int32) for rows in (request.data.x, request.data.y))
         seen, following = map(jnp.asarray, lowered_rows(x, y, tokenizer))
         return mean_log_prob(request, lambda row: (seen[row][None], following[row][None]))
 
@@ -167,7 +167,7 @@ def substituted(
     seen, following = data.inputs(row), data.targets(row)
     there = following >= 0
     where, what = jax.random.split(key)
-    wanted = jnp.maximum(jnp.round(share * there.sum()).astype(jnp.int32), 1)
+    wanted = jnp.maximum(jnp.round(share * there.sum(dtype=jnp.float32)), 1).astype(jnp.int32)
     order = jnp.where(there, jax.random.uniform(where, there.shape), 2.0)
     chosen = there & (order.argsort().argsort() < wanted)
     # The n-th of all tokens of the data that are another one than this.

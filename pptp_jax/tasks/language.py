@@ -31,10 +31,11 @@ class Language(Task):
     tokens, the log-probability of a sequence is \(\bar\ell\): that of the geometric mean of its
     tokens' probabilities, which lies in (0, 1] and does not shrink with length, as RMIA and BASE
     need it. The confidence is the log-odds of the same mean,
-    \(\phi = \bar\ell - \log(1 - e^{\bar\ell})\). A mean over many tokens should be about
-    Gaussian over models, and its log-odds also where a model has learned a sequence by heart and
-    \(\bar\ell\) nears its bound 0; neither has been measured yet. The utility is bits a
-    token, \(-\bar\ell / \log 2\), averaged over sequences, short and long alike.
+    \(\phi = \bar\ell - \log(1 - e^{\bar\ell})\). It is about Gaussian over models
+    (`pptp_jax.metrics.normality`; docs/attacks.md has figures). Where models do not know a sequence
+    well it is nearly \(\bar\ell\); where they know it by heart \(\bar\ell\) nears its bound 0 and
+    becomes skewed, and its log-odds do not. The utility is bits a token,
+    \(-\bar\ell / \log 2\), averaged over sequences, short and long alike.
 
     Signals have an axis `tokens`, and are made of the logits where these are; logits are not kept:
 

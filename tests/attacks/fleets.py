@@ -38,7 +38,7 @@ class Made(NamedTuple):
                 f"{name}_log_prob": np.broadcast_to(
                     log_expit(self.inputs[:, 0] - less), margin.shape
                 )
-                for name, less in (("lowered", 1), ("prefixed", 2), ("neighbour", 3))
+                for name, less in (("lowered", 1), ("prefixed", 2), ("neighbour", 0.1))
             },
             **self.tokens(),
         }

@@ -175,7 +175,8 @@ def test_a_perfect_leak_is_found(name: str) -> None:
     # scale of losses and probabilities a member of what is easy anyway gains nearly nothing over
     # its OUT shadows, less than hard non-members lie above theirs by chance.
     short = {"correctness": 0.8, "augmentation": 0.8, "calibration_watson": 0.9}
-    least = (short | {"base_offline": 0.9, "base_ratio": 0.9}).get(name, 0.98)
+    short |= dict.fromkeys(("base_offline", "base_ratio", "informia_tokens", "neighbourhood"), 0.9)
+    least = short.get(name, 0.98)
     assert found.value > least, found
 
 

@@ -136,6 +136,17 @@ def test_a_tokenizer_file_is_read(tmp_path: Path) -> None:
         _ = TokenizerFile(str(path)).vocabulary
 
 
+def test_text_of_a_tokenizer_file_is_lowered_and_split_once_more(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    known = {"<|endoftext|>": 0, "a": 1, "b": 2, "ab": 3, "A": 4}
+    own = tokenizers.Tokenizer(tokenizers.models.BPE(known, [("a", "b")]))
+    own.decoder = tokenizers.decoders.Fuse()
+    own.save(str(tmp_path / "tokenizer.json"))
+    found = TokenizerFile(str(tmp_path / "tokenizer.json"))
+    assert found.encode("Abb") == [4, 2, 2] and found.lowered([4, 2, 2]) == [3, 2]
+    assert found.lowered([]) == []
+
+
 IDS = np.array([[1, 2, -1], [0, 1, 2]])
 
 

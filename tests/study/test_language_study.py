@@ -11,6 +11,7 @@ import numpy as np
 import optax
 import pytest
 
+from pptp_jax.attacks import ATTACKS as REGISTRY
 from pptp_jax.data import Balanced, Topics
 from pptp_jax.evaluation.run_files import read_results
 from pptp_jax.fleets import Runtime
@@ -30,7 +31,15 @@ ATTACKS = (
     "min_k_plus_plus",
     "zlib_ratio",
     "base_ratio",
+    "lowercase",
+    "recall",
+    "neighbourhood",
+    "ez_mia",
+    "informia",
+    "informia_tokens",
+    "lira_tokens",
 )
+QUANTILE = REGISTRY["quantile_regression"].using(steps=20)
 STUDY = Study(
     name="text",
     data=Topics(length=12),
@@ -40,7 +49,8 @@ STUDY = Study(
     optimizer=optax.adam(1e-2),
     batch_size=10,
     recipes=(undefended(2), freeze("embed", after=1, more=1)),
-    attacks=(*ATTACKS, "input_gradient_norm"),
+    reference=20,
+    attacks=(*ATTACKS, QUANTILE, "input_gradient_norm"),
     resamples=20,
     white_box=True,
 )
@@ -62,7 +72,8 @@ def test_text_goes_from_paragraphs_to_a_report(tmp_path: Path) -> None:
     assert frozen["recipe"] == "freeze" and frozen["region"] == "embed"
     for row in record["rows"]:
         assert 4 < row["test_bits_per_token"]["value"] < np.log2(257)  # as it is at the start
-        assert {name for name, own in row["attacks"].items() if own["auc"]["value"]} == set(ATTACKS)
+        made = {name for name, own in row["attacks"].items() if own["auc"]["value"]}
+        assert made == {*ATTACKS, QUANTILE.name}
         # A token has no small change, so no gradient by it.
         assert [note.split(":")[0] for note in row["notes"]] == ["input_gradient_norm"]
         assert set(row["white_box"]["gradients"]) == {"embed", "block1", "head"}
@@ -74,6 +85,12 @@ def test_text_goes_from_paragraphs_to_a_report(tmp_path: Path) -> None:
     np.testing.assert_allclose(kept["utility"], -mean[:, 0] / np.log(2), rtol=1e-5)
     np.testing.assert_allclose(kept["confidence"], np.log(np.exp(mean) / -np.expm1(mean)), 1e-4)
     np.testing.assert_allclose(kept["base_log_prob"], -np.log(257), atol=0.2)  # before any step
+    # Nothing is known at the start, of whatever text.
+    for name in ("lowered", "neighbour", "prefixed", "unprefixed"):
+        assert kept[f"{name}_log_prob"].shape == (6, 60)
+    base = (kept["base_token_log_prob"] * there[:, 0]).sum(-1) / there[:, 0].sum(-1)
+    np.testing.assert_allclose(base, kept["base_log_prob"], rtol=1e-5)
+    assert (kept["base_divergence"] > 0)[there[:, 0]].all()
     texts = (bytes(token for token in row if 0 <= token < 256) for row in STUDY.load().y.tolist())
     lengths = [len(zlib.compress(text)) for text in texts]
     assert kept["compressed_length"].tolist() == [lengths] * 6
