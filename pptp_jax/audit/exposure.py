@@ -20,6 +20,10 @@ class Exposure(NamedTuple):
         bits: of each secret; 0 for the least likely filling, about 1.44 for a random one.
         most: what a secret has that is likelier than all others of its space, log₂ |R|.
         capped: where the fit gave more than that. Such secrets have `most` bits.
+
+    Examples:
+        >>> exposure_by_rank(np.array(-1.0), np.array([-2.0, -3.0, -4.0])).most
+        2.0
     """
 
     bits: Float[np.ndarray, "*secrets"]
