@@ -90,7 +90,18 @@ def test_a_region_goes_back_and_one_part_learns_on(learns: Any, still: tuple[str
     assert metrics.loss.shape == (5,)
 
 
-def test_models_side_by_side_are_what_they_are_one_after_another() -> None:
+# Filled up with a copy; on a device each; with the batches of both on two devices.
+@pytest.mark.parametrize(
+    ("strategy", "width"),
+    [
+        (Strategy(order="vmap"), 3),
+        (Strategy(order="vmap", devices=2), None),
+        (Strategy(order="scan", data_devices=2), None),
+    ],
+)
+def test_models_side_by_side_are_what_they_are_one_after_another(
+    strategy: Strategy, width: int | None
+) -> None:
     recipe = restored(2, to=1, more=1, region="stem")
     [together] = train_fleet(
         MODEL,
@@ -98,7 +109,7 @@ def test_models_side_by_side_are_what_they_are_one_after_another() -> None:
         DATA,
         INDICES,
         batch_size=BATCH,
-        execution=Execution(groups=[(0, 1)], strategy=Strategy(order="vmap"), width=3),
+        execution=Execution(groups=[(0, 1)], strategy=strategy, width=width),
     )
     close(together.variables.params, watched(recipe)[3].params)
 
