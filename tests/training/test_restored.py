@@ -11,6 +11,7 @@ import pytest
 from small import BATCH, CE, DATA, INDICES, MODEL, initial, of, own_key, slope, watched
 
 from pptp_jax.data import Stream
+from pptp_jax.evaluation.method import method
 from pptp_jax.models import Variables, from_equinox, from_linen
 from pptp_jax.regions import RegionMap, protect
 from pptp_jax.training import (
@@ -286,7 +287,15 @@ def test_names_tell_recipes_apart() -> None:
         restored(30, to=7, more=3, region="head", learns="region"),
         annealed(restored(30, to=7, more=3, region="head"), anneal=3),
     ]
-    assert len({recipe.slug for recipe in recipes}) == len(recipes)
+    assert [recipe.slug for recipe in recipes] == [
+        "restored_30+3@7_head",
+        "restored_30+3@14_head",
+        "restored_decay_30+3@7_head_weight_decay_0.005",
+        "relearned_30+3@7_head",
+        "annealed_restored_30+3@7+3_head",
+    ]
+    # The epoch is a dial of one method.
+    assert len({method(recipe) for recipe in recipes}) == 4
     end = recipes[2].phases[-1]
     assert (end.schedule, end.weight_decay, end.frozen) == ("linear", 0.005, ("protect",))
     [trunk, constant, anneal] = recipes[4].phases
