@@ -104,7 +104,7 @@ def _phase(recipe: Recipe, i: int) -> dict[str, Any]:
     named = {
         "frozen": phase.frozen,
         "rewound": phase.rewound,
-        "restored": tuple(part.region for part in phase.restored),
+        "restored": tuple(f"{part.region} of epoch {part.after}" for part in phase.restored),
         "perturbed": tuple(phase.perturbed),
     }
     decays = {region: float(number) for region, number in phase.decayed.items()}

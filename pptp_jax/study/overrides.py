@@ -140,7 +140,7 @@ def _epochs(recipe: Recipe, text: str) -> Recipe:
     if len(numbers) != len(recipe.phases):
         raise Refused(
             f"{recipe.slug} has {len(recipe.phases)} phases, so their epochs are written as "
-            f"{recipe.epochs}; got {text}"
+            f"{'+'.join(str(phase.epochs) for phase in recipe.phases)}; got {text}"
         )
     phases = zip(recipe.phases, numbers, strict=True)
     return replace(recipe, phases=tuple(replace(phase, epochs=n) for phase, n in phases))

@@ -138,7 +138,8 @@ def restored(
     behind that.
 
     Recipes that differ in `to` alone share all of the trunk with each other and with `annealed`: in
-    a study they are branches of one trunk.
+    a study they are branches of one trunk, and points of one method. Their names write the phase
+    behind as `3@7`: three epochs around a region of epoch 7.
 
     Args:
         trunk: the epochs of plain training, or any recipe, whose phases get a constant rate.
@@ -158,11 +159,11 @@ def restored(
 
     Examples:
         >>> restored(30, to=7, more=3, region="stage3").slug
-        'restored-7_30+3_stage3'
+        'restored_30+3@7_stage3'
         >>> annealed(restored(30, to=7, more=5, region="stage3"), anneal=3).slug
-        'annealed_restored-7_30+5+3_stage3'
+        'annealed_restored_30+5@7+3_stage3'
         >>> restored(30, to=7, more=3, region="stage3", learns="region").slug
-        'relearned-7_30+3_stage3'
+        'relearned_30+3@7_stage3'
     """
     at_least(1, to=to, more=more)
     one_of(("rest", "region"), learns=learns)
@@ -177,7 +178,7 @@ def restored(
     still, name = (PROTECT, "restored") if learns == "rest" else (GENERAL, "relearned")
     if {*end.frozen} - {still}:
         raise Refused(f"{recipe.slug} ends with the {learns} frozen, so nothing would learn behind")
-    return _ended(f"{name} {to}", recipe, _frozen(recipe, end, still), region)
+    return _ended(name, recipe, _frozen(recipe, end, still), region)
 
 
 def _behind(trunk: int | Recipe, region: Region | None) -> tuple[Recipe, Phase]:

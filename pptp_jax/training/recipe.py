@@ -121,8 +121,11 @@ class Recipe:
 
     @property
     def epochs(self) -> str:
-        """The phases' epochs in a word, such as `1+8`."""
-        return "+".join(str(phase.epochs) for phase in self.phases)
+        """The phases' epochs in a word, such as `1+8`; `8@1` goes back to epoch 1 for a region."""
+        return "+".join(
+            "@".join([str(phase.epochs), *(str(part.after) for part in phase.restored)])
+            for phase in self.phases
+        )
 
     @property
     def slug(self) -> str:

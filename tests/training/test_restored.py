@@ -11,6 +11,7 @@ import pytest
 from small import BATCH, CE, DATA, INDICES, MODEL, initial, of, own_key, slope, watched
 
 from pptp_jax.data import Stream
+from pptp_jax.evaluation.method import method
 from pptp_jax.models import Variables, from_equinox, from_linen
 from pptp_jax.regions import RegionMap, protect
 from pptp_jax.training import (
@@ -90,7 +91,18 @@ def test_a_region_goes_back_and_one_part_learns_on(learns: Any, still: tuple[str
     assert metrics.loss.shape == (5,)
 
 
-def test_models_side_by_side_are_what_they_are_one_after_another() -> None:
+# Filled up with a copy; on a device each; with the batches of both on two devices.
+@pytest.mark.parametrize(
+    ("strategy", "width"),
+    [
+        (Strategy(order="vmap"), 3),
+        (Strategy(order="vmap", devices=2), None),
+        (Strategy(order="scan", data_devices=2), None),
+    ],
+)
+def test_models_side_by_side_are_what_they_are_one_after_another(
+    strategy: Strategy, width: int | None
+) -> None:
     recipe = restored(2, to=1, more=1, region="stem")
     [together] = train_fleet(
         MODEL,
@@ -98,7 +110,7 @@ def test_models_side_by_side_are_what_they_are_one_after_another() -> None:
         DATA,
         INDICES,
         batch_size=BATCH,
-        execution=Execution(groups=[(0, 1)], strategy=Strategy(order="vmap"), width=3),
+        execution=Execution(groups=[(0, 1)], strategy=strategy, width=width),
     )
     close(together.variables.params, watched(recipe)[3].params)
 
@@ -275,7 +287,15 @@ def test_names_tell_recipes_apart() -> None:
         restored(30, to=7, more=3, region="head", learns="region"),
         annealed(restored(30, to=7, more=3, region="head"), anneal=3),
     ]
-    assert len({recipe.slug for recipe in recipes}) == len(recipes)
+    assert [recipe.slug for recipe in recipes] == [
+        "restored_30+3@7_head",
+        "restored_30+3@14_head",
+        "restored_decay_30+3@7_head_weight_decay_0.005",
+        "relearned_30+3@7_head",
+        "annealed_restored_30+3@7+3_head",
+    ]
+    # The epoch is a dial of one method.
+    assert len({method(recipe) for recipe in recipes}) == 4
     end = recipes[2].phases[-1]
     assert (end.schedule, end.weight_decay, end.frozen) == ("linear", 0.005, ("protect",))
     [trunk, constant, anneal] = recipes[4].phases

@@ -107,8 +107,11 @@ def test_every_epoch_gives_an_example_the_channels_of_its_row(fleet: Variables, 
     assert np.abs(other["head"]["w"] - found["head"]["w"]).max() > 1e-2
 
 
-def test_side_by_side_and_alone_it_is_the_same(fleet: Variables) -> None:
-    execution = Execution(groups=[(0, 1)], strategy=Strategy(order="vmap"))
+@pytest.mark.parametrize(
+    "strategy", [Strategy(order="vmap"), Strategy(order="scan", data_devices=2)]
+)
+def test_side_by_side_and_alone_it_is_the_same(fleet: Variables, strategy: Strategy) -> None:
+    execution = Execution(groups=[(0, 1)], strategy=strategy)
     options: Any = {"batch_size": BATCH, "optimizer": SGD(schedule="constant")}
     [found] = train_fleet(MODEL, undefended(3), DATA, INDICES, execution=execution, **options)
     close(found.variables.params, fleet.params)
