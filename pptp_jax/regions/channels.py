@@ -69,7 +69,9 @@ def top_channels(scores: PyTree, share: float | jax.Array, *, within: PyTree = N
     leaves = [jnp.asarray(leaf) for leaf in leaves]
     inside = [True] * len(leaves) if within is None else jax.tree.leaves(within)
     if not all(isinstance(own, bool) for own in inside):
-        raise Refused("channels are chosen within whole leaves: give the mask of a RegionMap")
+        raise Refused(
+            "channels are chosen within leaves, not single weights: give the mask of a RegionMap"
+        )
     names = [tuple(path.split("/")) for path in paths(scores)]
     shapes = {
         place: leaf.shape for place, leaf in enumerate(leaves) if inside[place] and leaf.ndim > 0
@@ -96,7 +98,7 @@ def _kernels(names: Sequence[tuple[str, ...]], shapes: dict[int, tuple[int, ...]
     found: dict[int, _Kernel] = {}
     for own in modules.values():
         axes = [len(shapes[place]) for place in own]
-        # Of several kernels in one module it cannot be told which of them has the bias.
+        # Of several kernels in one module it is unknown which of them has the bias.
         main = own[axes.index(max(axes))] if axes.count(max(axes)) == 1 else None
         first = main is not None and names[main][-1] == "weight"
         shared = [

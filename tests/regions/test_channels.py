@@ -74,7 +74,7 @@ def test_a_vector_of_no_kernel_has_no_channels(rng: np.random.Generator) -> None
     mask = top_channels(drawn({"block": block, "gain": (4,)}, rng), 1.0)
     assert not mask["block"]["norm1"]["scale"].any() and not mask["gain"].any()
     assert mask["block"]["conv1"]["kernel"].all() and mask["block"]["conv2"]["kernel"].all()
-    # Of two kernels in one module it cannot be told which of them has the vector.
+    # Of two kernels in one module it is unknown which of them has the vector.
     flat = top_channels(drawn({"w1": (2, 3), "w2": (3, 3), "b": (3,)}, rng), 1.0)
     assert flat["w1"].all() and not flat["b"].any()
 
@@ -131,5 +131,7 @@ def test_bad_input() -> None:
     said = "no array has channels: an array of two axes or more is needed, got a/bias"
     with pytest.raises(ValueError, match=re.escape(said)):
         top_channels(scores, 0.5, within={"a": {"kernel": False, "bias": True}})
-    with pytest.raises(ValueError, match="within whole leaves: give the mask of a RegionMap"):
+    with pytest.raises(
+        ValueError, match="within leaves, not single weights: give the mask of a RegionMap"
+    ):
         top_channels(scores, 0.5, within=jax.tree.map(lambda leaf: leaf > 0, scores))
