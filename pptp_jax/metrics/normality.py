@@ -21,6 +21,10 @@ class Normality(NamedTuple):
         skewness: the mean skewness, made up for the number of models.
         kurtosis: the mean excess kurtosis, made up likewise.
         rejected: the share of examples whose values a test by Shapiro and Wilk at 5 % rejects.
+
+    Examples:
+        >>> Normality(examples=400, skewness=-0.08, kurtosis=0.04, rejected=0.05).skewness
+        -0.08
     """
 
     examples: int
