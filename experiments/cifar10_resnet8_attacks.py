@@ -7,6 +7,9 @@ included. 500 examples are set aside as known non-members.
 
 Weight decay of .005 on the entire network, with the last stage frozen in the anneal and without,
 against early stopping, which has its own anneal.
+
+Result (docs/findings.md): all 24 attacks that apply, and gradients of each block, see less under
+strong decay than under early stopping, which is less accurate.
 """
 
 from pptp_jax.attacks import ATTACKS

@@ -8,6 +8,8 @@ all but the head frozen in the anneal lay 2 to 4 points above the rivals' hull, 
 touched zero, and the hull was a chord between few rivals. Here are 32 models of another seed, the
 three settings that were best there, and rivals in between: three strengths of decay, anneals of one
 epoch and more, and averages of the trunk, which need no anneal.
+
+Result (docs/findings.md): nothing is left of the gain, 0.2 points [-1.7, 1.4].
 """
 
 from dataclasses import replace
