@@ -176,7 +176,7 @@ def least(made, target, score):
     """The mean of a fifth of a sequence's tokens, the least likely, and one at least."""
     tokens, found = made.tokens(), np.zeros(made.phi[target].shape)
     for query, x in np.ndindex(found.shape):
-        own = {name: array[target, query, x] for name, array in tokens.items()}
+        own = {name: tokens[name][target, query, x] for name in tokens if "base" not in name}
         scores = sorted(score(own)[own["token_present"]])
         count = max(1, int(len(scores) * 0.2))
         found[query, x] = np.mean(scores[:count])
