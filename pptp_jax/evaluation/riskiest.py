@@ -33,10 +33,10 @@ def write_riskiest(
     The arrays: `slugs` of the recipes; of each recipe's examples `ids` and, of data with classes,
     `labels`; for every target `scores`, `alarm_rates` and `membership` (recipes, examples,
     targets), NaN for targets that diverged; `pictures` (recipes, examples, height, width, channels)
-    where the data are images; and, where they are text and the fleets are given, those of
-    `riskiest_tokens`, with the number and the score of the `surest` target: of those that trained on
-    the example, the one with the highest score. Nothing is left
-    at the path where no recipe has been attacked.
+    where the data are images; and, where they are text and the fleets are given, the arrays of
+    `riskiest_tokens`, with the number and the score of the `surest` target: of those that trained
+    on the example, the one with the highest score. Nothing is left at the path where no recipe has
+    been attacked.
 
     Args:
         path: the file.
@@ -77,7 +77,7 @@ def write_riskiest(
     if fleets is not None and has_tokens(data):
         # Even one whose score is −∞ comes before those that did not train on the example.
         own = np.maximum(scores, np.finfo(float).min)
-        first = np.where(members & np.isfinite(rates), own, -np.inf).argmax(axis=-1)
+        first = np.where(members & np.isfinite(rates), own, -np.inf).argsort(axis=-1)[..., -1]
         arrays["surest"] = surest = np.asarray(membership.targets)[first]
         arrays["surest_score"] = np.take_along_axis(scores, first[..., None], axis=-1)[..., 0]
         kept = [fleets[slug] for slug in told]

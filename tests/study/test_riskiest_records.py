@@ -109,7 +109,7 @@ def test_text_keeps_its_first_tokens_and_what_models_say_of_them(
     assert stored["tokens"].shape == stored["token_texts"].shape == (2, COUNT, KEPT)
     assert np.isnan(stored["token_leakage"][0]).all()
     members = MEMBERSHIP.matrix[finite]
-    told = token_leakage(log_p[finite].mean(axis=1), members, data.y >= 0)
+    told = token_leakage(np.float64(log_p)[finite].mean(axis=1), members, data.y >= 0)
     for j, name in enumerate(stored["ids"][1]):
         row = int(name.removeprefix("id/"))
         there = (data.y[row] >= 0).sum()

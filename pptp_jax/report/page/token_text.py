@@ -58,11 +58,11 @@ def stored_tokens(stored: Mapping[str, np.ndarray], at: tuple[int, int]) -> dict
 
 def _known(value: float) -> float | None:
     """JSON has neither NaN nor infinity."""
-    return round(float(value), 4) if math.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
 
 
 def _row(values: Iterable[float]) -> list[float | None]:
-    return [_known(value) for value in values]
+    return [round(value, 4) if math.isfinite(value) else None for value in map(float, values)]
 
 
 def shade(leakage: float | None) -> str:
@@ -140,7 +140,10 @@ def told(record: Mapping[str, Any], most: int) -> str:
     inside, models = own["models"]["in"], sum(own["models"].values())
     score = own["surest_score"]
     scored = "the highest score" + ("" if score is None else f", {number(score, 2)}")
-    said = [f"Member of {inside} of {models} models. Of these, model {own['surest']} has {scored}."]
+    said = [
+        f"Member of {inside} of {models} models. Of the attacked among them, model "
+        f"{own['surest']} has {scored}."
+    ]
     at, without = (_mean(own[name][:most]) for name in ("target", "outside"))
     if at is not None and without is not None:
         said.append(

@@ -68,7 +68,7 @@ def test_a_record_is_told_in_words(run: Path) -> None:
             surest = max(members, key=lambda i: record["targets"][i]["score"])
             assert tokens["surest"] == surest
             score = f"{record['targets'][surest]['score']:.2f}".replace("-", "−")
-            assert f"Member of {len(members)} of 4 models. Of these, model {surest} has" in text
+            assert f"Member of {len(members)} of 4 models. Of the attacked among them," in text
             assert f"model {surest} has the highest score, {score}." in text
             without = f"{np.mean(tokens['outside']):.2f}".replace("-", "−")
             assert f"the models that have not learned the record, {without}." in text
