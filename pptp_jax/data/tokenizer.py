@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pptp_jax.data.gguf_tokenizer import tokenizer_from_gguf
+from pptp_jax.data.token_texts import token_texts
 from pptp_jax.validation import Refused
 from pptp_jax.validation.extras import extra
 
@@ -13,6 +14,9 @@ from pptp_jax.validation.extras import extra
 @runtime_checkable
 class Tokenizer(Protocol):
     """What makes token ids of a text: plain frozen data.
+
+    One that also has a method `texts(tokens)`, with the text of each token, is read in a report;
+    of others it shows the ids.
 
     Attributes:
         vocabulary: how many tokens there are.
@@ -63,6 +67,20 @@ class Bytes:
         """
         return list(bytes(tokens).lower())
 
+    def texts(self, tokens: list[int]) -> list[str]:
+        """The text of each token; that of a letter of several bytes stands at the first of them.
+
+        Examples:
+            >>> Bytes().texts([*"né".encode(), 256])
+            ['n', 'é', '', '<|boundary|>']
+        """
+
+        def decoded(part: list[int]) -> str:
+            known = (b"<|boundary|>" if one == self.boundary else bytes([one]) for one in part)
+            return b"".join(known).decode("utf-8", "replace")
+
+        return token_texts(decoded, tokens)
+
 
 @dataclass(frozen=True)
 class TokenizerFile:
@@ -105,7 +123,14 @@ class TokenizerFile:
 
     def lowered(self, tokens: list[int]) -> list[int]:
         """The tokens of the same text in lower case, which is split up once more."""
-        return self.encode(_reader(self.path).decode(tokens, skip_special_tokens=False).lower())
+        return self.encode(self._decoded(tokens).lower())
+
+    def texts(self, tokens: list[int]) -> list[str]:
+        """The text of each token; that of a letter of several tokens stands at the first."""
+        return token_texts(self._decoded, tokens)
+
+    def _decoded(self, tokens: list[int]) -> str:
+        return str(_reader(self.path).decode(tokens, skip_special_tokens=False))
 
 
 def _reader(path: str) -> Any:

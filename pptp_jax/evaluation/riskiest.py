@@ -1,4 +1,4 @@
-"""The examples whose membership is told best, kept with their pictures for the report."""
+"""The examples whose membership is told best, kept for the report with their pictures or tokens."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +8,8 @@ from jaxtyping import Float, UInt8
 
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.evaluation.attack_fleet import Attacked
+from pptp_jax.evaluation.riskiest_tokens import Texts, has_tokens, riskiest_tokens
+from pptp_jax.fleets import FleetSignals
 from pptp_jax.metrics import alarm_rates, riskiest
 from pptp_jax.storage.files import write_arrays
 
@@ -22,13 +24,19 @@ def write_riskiest(
     membership: Membership,
     seen: Mapping[str, Attacked],
     attack: str,
+    *,
+    fleets: Mapping[str, FleetSignals] | None = None,
+    texts: Texts | None = None,
 ) -> None:
     """Writes down, for each recipe, the examples that one attack tells best.
 
     The arrays: `slugs` of the recipes; of each recipe's examples `ids` and, of data with classes,
     `labels`; for every target `scores`, `alarm_rates` and `membership` (recipes, examples,
     targets), NaN for targets that diverged; `pictures` (recipes, examples, height, width, channels)
-    where the data are images. Nothing is left at the path where no recipe has been attacked.
+    where the data are images; and, where they are text and the fleets are given, the arrays of
+    `riskiest_tokens`, with the number and the score of the `surest` target: of those that trained
+    on the example, the one with the highest score. Nothing is left at the path where no recipe has
+    been attacked.
 
     Args:
         path: the file.
@@ -36,6 +44,8 @@ def write_riskiest(
         membership: who is a member of what.
         seen: each recipe's fleet, attacked.
         attack: the name of the attack.
+        fleets: the signals of each recipe's finished models; None keeps no tokens.
+        texts: gives the text of each of some tokens; None if nobody knows it.
     """
     told = {slug: one for slug, one in seen.items() if len(one.scores.get(attack, ()))}
     if not told:
@@ -64,6 +74,14 @@ def write_riskiest(
         arrays["labels"] = data.labels[rows]
     if data.x.ndim == 4 and data.x.shape[-1] in (1, 3):
         arrays["pictures"] = _pictures(data.x[rows] * data.scale)
+    if fleets is not None and has_tokens(data):
+        # Even one whose score is −∞ comes before those that did not train on the example.
+        own = np.maximum(scores, np.finfo(float).min)
+        first = np.where(members & np.isfinite(rates), own, -np.inf).argsort(axis=-1)[..., -1]
+        arrays["surest"] = surest = np.asarray(membership.targets)[first]
+        arrays["surest_score"] = np.take_along_axis(scores, first[..., None], axis=-1)[..., 0]
+        kept = [fleets[slug] for slug in told]
+        arrays |= riskiest_tokens(data, membership, rows, surest, kept, texts)
     write_arrays(path, arrays)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pptp_jax.evaluation.results import RunResults
+from pptp_jax.evaluation.riskiest_tokens import NUMBERS
 from pptp_jax.evaluation.schema import Damaged
 from pptp_jax.storage.kinds import kind_name, kind_of
 from pptp_jax.validation import Refused
@@ -111,7 +112,8 @@ def read_riskiest(directory: Path) -> dict[str, np.ndarray] | None:
     """
     path = directory / "riskiest.npz"
     names = ("slugs", "attack", "ids", "scores", "alarm_rates", "membership")
-    return _read_arrays(path, names, optional=("labels", "pictures"))
+    tokens = ("tokens", "token_texts", "token_count", "token_models", "surest", "surest_score")
+    return _read_arrays(path, names, optional=("labels", "pictures", *tokens, *NUMBERS))
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -35,6 +35,7 @@ from pptp_jax.metrics.roc import (
 from pptp_jax.metrics.roc_band import RocBand, roc_band
 from pptp_jax.metrics.slices import Slice, deciles, out_confidence, sliced_metrics
 from pptp_jax.metrics.thresholds import best_threshold, cut_at_fpr
+from pptp_jax.metrics.token_leakage import TokenLeakage, token_leakage
 from pptp_jax.metrics.weighted_ranks import Ranking
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "RocBand",
     "Slice",
     "Stability",
+    "TokenLeakage",
     "advantage",
     "agreement",
     "alarm_rates",
@@ -80,5 +82,6 @@ __all__ = [
     "sliced_metrics",
     "stability",
     "tnr_at_fnr",
+    "token_leakage",
     "tpr_at_fpr",
 ]

@@ -32,6 +32,7 @@ from pptp_jax.study.readme import render_readme
 from pptp_jax.study.robustness_accuracy import robustness
 from pptp_jax.study.rows import row
 from pptp_jax.study.standardize import prepared
+from pptp_jax.study.tokenizer import texts_of
 from pptp_jax.study.watch import Watch
 from pptp_jax.training import Progress, Recipe, Strategy
 from pptp_jax.training.single_precision import in_single_precision
@@ -154,7 +155,15 @@ def _run(
     (out / "results.json").unlink(missing_ok=True)
     _write_signals(out / "signals", data, membership, fleets)
     _write_scores(out / "scores", membership, seen)
-    write_riskiest(out / "riskiest.npz", data, membership, seen, study.compared)
+    write_riskiest(
+        out / "riskiest.npz",
+        data,
+        membership,
+        seen,
+        study.compared,
+        fleets={slug: fleet.end for slug, fleet in fleets.items()},
+        texts=texts_of(study.data, data),
+    )
     write_json(out / "results.json", results)
     processes.wait()
     return results

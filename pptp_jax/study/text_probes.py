@@ -12,6 +12,7 @@ from pptp_jax.signals import (
     prefixed_signals,
 )
 from pptp_jax.signals.altered_text import Lowering
+from pptp_jax.study.tokenizer import tokenizer_of
 from pptp_jax.tasks import Language, Signal
 
 if TYPE_CHECKING:
@@ -39,11 +40,8 @@ def text_probes(study: "Study", data: Dataset) -> list[Signal]:
     ]
     if study.reference:
         found += prefixed_signals(prefixes=own.prefixes)
-    tokenizer = getattr(study.data, "tokenizer", None)
-    if data.vocabulary <= Bytes().vocabulary:
-        tokenizer = Bytes()
-    elif getattr(tokenizer, "vocabulary", None) != data.vocabulary:
-        tokenizer = None  # that of token ids from a file is not known
+    known = data.vocabulary <= Bytes().vocabulary
+    tokenizer = Bytes() if known else tokenizer_of(study.data, data.vocabulary)
     if isinstance(tokenizer, Lowering):
         found.append(lowered_signal(tokenizer))
     return found

@@ -97,6 +97,17 @@ def test_text_goes_from_paragraphs_to_a_report(tmp_path: Path) -> None:
     table, page = render_table(read_results(tmp_path)), write_report(tmp_path).read_text()
     assert "test bits per token" in table and "bits per token" in page
     assert f"note: {alike['words']}" in table and html.escape(alike["words"]) in page
+    # The riskiest records are read, a token each, with what models say of it.
+    with np.load(tmp_path / "riskiest.npz") as riskiest:
+        row = STUDY.load().ids.tolist().index(riskiest["ids"][0, 0])
+        own = kept["token_log_prob"][riskiest["surest"][0, 0], 0, row]
+        np.testing.assert_allclose(riskiest["token_target"][0, 0], own[: there[0, 0, row].sum()])
+        assert "".join(riskiest["token_texts"][0, 0]) == texts_read(STUDY.load().y[row])
+    assert 'class="token gives' in page and "Member of 3 of 6 models." in page
+
+
+def texts_read(tokens: np.ndarray) -> str:
+    return bytes(token for token in tokens.tolist() if 0 <= token < 256).decode()
 
 
 def test_what_the_model_is_can_be_set() -> None:

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pptp_jax.data import Balanced, Dataset
+from pptp_jax.data import Balanced, Bytes, Dataset
 from pptp_jax.evaluation.attack_fleet import Attacked
 from pptp_jax.evaluation.riskiest import COUNT, LARGEST, write_riskiest
+from pptp_jax.evaluation.riskiest_tokens import KEPT, LONGEST, visible
+from pptp_jax.fleets import FleetSignals
+from pptp_jax.metrics import token_leakage
 
 MEMBERSHIP = Balanced(models=4).draw(examples=60, seed=0)
 
@@ -70,3 +73,86 @@ def test_records_that_are_no_images_have_no_pictures(
     # Nobody ran this attack: no record of an earlier run stays behind.
     write_riskiest(path, data, MEMBERSHIP, seen, "rmia_online")
     assert not path.exists()
+
+
+def text(rng: np.random.Generator, tokens: int) -> Dataset:
+    """Records of letters, each two shorter than the last; places without a token stand behind."""
+    y = rng.integers(97, 123, (60, tokens))
+    y[np.arange(tokens) >= tokens - 2 * (np.arange(60)[:, None] % 5)] = -1
+    ids = np.array([f"id/{i}" for i in range(60)])
+    return Dataset("t", np.maximum(y, 0), y, ids, num_classes=None, vocabulary=257)
+
+
+def test_text_keeps_its_first_tokens_and_what_models_say_of_them(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    data, path = text(rng, KEPT + 4), tmp_path / "r.npz"
+    seen = {"a": attacked(rng, [0, 1, 2, 3]), "b": attacked(rng, [0, 2, 3])}
+    log_p = -rng.exponential(size=(4, 2, 60, KEPT + 4)).astype(np.float32)
+    finite = np.array([True, False, True, True])
+    fleets = {
+        "a": FleetSignals({"finite": np.ones(4, bool)}),  # which keeps no token's numbers
+        "b": FleetSignals({"finite": finite, "token_log_prob": log_p}),
+        "unseen": FleetSignals({}),
+    }
+    write_riskiest(
+        path,
+        data,
+        MEMBERSHIP,
+        seen,
+        "loss",
+        fleets=fleets,
+        texts=lambda own: [*bytes(own).decode()],
+    )
+    with np.load(path) as file:
+        stored = dict(file)
+    assert stored["tokens"].shape == stored["token_texts"].shape == (2, COUNT, KEPT)
+    assert np.isnan(stored["token_leakage"][0]).all()
+    members = MEMBERSHIP.matrix[finite]
+    told = token_leakage(np.float64(log_p)[finite].mean(axis=1), members, data.y >= 0)
+    for j, name in enumerate(stored["ids"][1]):
+        row = int(name.removeprefix("id/"))
+        there = (data.y[row] >= 0).sum()
+        kept = min(there, KEPT)
+        assert stored["token_count"][1, j] == there
+        np.testing.assert_array_equal(stored["tokens"][1, j, :kept], data.y[row, :kept])
+        assert (stored["tokens"][1, j, kept:] == -1).all()
+        assert "".join(stored["token_texts"][1, j]) == bytes(data.y[row, :kept].tolist()).decode()
+        inside = members[:, row].sum()
+        assert stored["token_models"][1, j].tolist() == [inside, 3 - inside]
+        surest = stored["surest"][1, j]
+        assert surest in (0, 2, 3) and MEMBERSHIP.matrix[surest, row]
+        scores = seen["b"].scores["loss"][:, row][seen["b"].membership[:, row]]
+        assert stored["surest_score"][1, j] == scores.max()
+        expected = {
+            "token_leakage": told.leakage[row],
+            "token_inside": told.inside[row],
+            "token_outside": told.outside[row],
+            "token_target": log_p[surest].mean(axis=0)[row],
+        }
+        for key, values in expected.items():
+            np.testing.assert_allclose(stored[key][1, j, :kept], values[:kept], rtol=1e-5)
+            assert np.isnan(stored[key][1, j, kept:]).all()
+    assert (stored["token_count"] > KEPT).any() and (stored["token_count"] < KEPT).any()
+
+
+def test_tokens_that_nobody_can_read_have_ids_alone(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    fleets = {"a": FleetSignals({"finite": np.ones(4, bool)})}
+    seen = {"a": attacked(rng, [0, 1, 2, 3])}
+    write_riskiest(tmp_path / "r.npz", text(rng, 12), MEMBERSHIP, seen, "loss", fleets=fleets)
+    with np.load(tmp_path / "r.npz") as file:
+        assert "token_texts" not in file and file["tokens"].max() >= 97
+    images = dataset(rng.normal(size=(60, 7)))
+    write_riskiest(tmp_path / "r.npz", images, MEMBERSHIP, seen, "loss", fleets=fleets)
+    with np.load(tmp_path / "r.npz") as file:
+        assert "tokens" not in file and "surest" not in file
+
+
+def test_what_a_page_would_hide_has_a_sign() -> None:
+    # A zero, which NumPy drops at the end of a text, and a sign that turns what follows.
+    assert visible("\0") == "␀" and visible("a\u202eb\x7f") == "a⟨202E⟩b⟨007F⟩"
+    assert visible("a\nb c") == "a\nb c" and visible("") == ""
+    assert len(visible("x" * 99)) == LONGEST and visible("é" * LONGEST) == "é" * LONGEST
+    assert [visible(one) for one in Bytes().texts([0, 13])] == ["␀", "␍"]

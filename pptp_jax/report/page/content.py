@@ -20,6 +20,7 @@ from pptp_jax.evaluation.run_files import (
     read_scores,
 )
 from pptp_jax.metrics import Roc, alarm_rates, auc, riskiest, roc
+from pptp_jax.report.page.token_text import stored_tokens
 from pptp_jax.validation import Refused
 
 # As many riskiest records as a page needs where the run has kept none.
@@ -76,7 +77,7 @@ def content(directory: Path) -> dict[str, Any]:
             if attack == compared:
                 found["histograms"][row.slug] = _histogram(stored.scores, stored.membership)
                 found["riskiest"][row.slug] = _told_best(stored)
-    found["riskiest"] |= _pictured(directory, compared)
+    found["riskiest"] |= _kept(directory, compared)
     return found
 
 
@@ -125,7 +126,7 @@ def _told_best(stored: Scores) -> list[dict[str, Any]]:
     ]
 
 
-def _pictured(directory: Path, attack: str) -> dict[str, list[dict[str, Any]]]:
+def _kept(directory: Path, attack: str) -> dict[str, list[dict[str, Any]]]:
     """The riskiest records that the run has kept, by recipe."""
     stored = read_riskiest(directory)
     if stored is None or str(stored["attack"]) != attack:
@@ -139,6 +140,8 @@ def _pictured(directory: Path, attack: str) -> dict[str, list[dict[str, Any]]]:
             record["label"] = int(stored["labels"][i, j])
         if "pictures" in stored:
             record["picture"] = _png(stored["pictures"][i, j])
+        if (tokens := stored_tokens(stored, (i, j))) is not None:
+            record["tokens"] = tokens
         found.setdefault(str(stored["slugs"][i]), []).append(record)
     return found
 

@@ -9,7 +9,7 @@ from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.risk import ATTACK, DECISIVE
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
-from pptp_jax.report.page import sentences
+from pptp_jax.report.page import sentences, token_text
 from pptp_jax.report.page.exposure_plots import exposure_plots
 from pptp_jax.report.page.plot import Plot
 from pptp_jax.report.page.risk_plots import bar_charts, cut_plot
@@ -110,7 +110,21 @@ def _of_scores(found: Mapping[str, Any]) -> dict[str, Any]:
         "histograms": histogram_plots(found),
         "riskiest": [(names[s], own) for s, own in found["riskiest"].items() if s in names and own],
         "strip": partial(strip, lowest=min(rates, default=1.0)),
+        **_of_tokens([one for own in found["riskiest"].values() for one in own]),
         "caveats": sentences.caveats(found),
+    }
+
+
+def _of_tokens(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How text among the riskiest records is drawn."""
+    texts = [record for record in records if "tokens" in record]
+    most = token_text.shown_of(texts)
+    return {
+        "texts": bool(texts),
+        "tokens": partial(token_text.drawn, most=most),
+        "tokens_told": partial(token_text.told, most=most),
+        "shades": token_text.legend(),
+        "chance": token_text.chance(texts[0]) if texts else "",
     }
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pptp_jax.data import Balanced, Dataset
+from pptp_jax.data import Balanced, Bytes, Dataset
 from pptp_jax.evaluation import Curve, matched_utility, point
 from pptp_jax.evaluation.attack_fleet import Attacked
 from pptp_jax.evaluation.riskiest import write_riskiest
+from pptp_jax.fleets import FleetSignals
 from pptp_jax.metrics import Bootstrap, attack_metrics, masked_mean
 
 TARGETS, EXAMPLES, RESAMPLES = 4, 400, 20
@@ -138,3 +139,40 @@ def told_of(measured: dict[str, Any], names: list[str]) -> dict[str, Any]:
         | dict.fromkeys(("jaccard", "low", "high", "chance", "overlap"), square),
         "stability": {name: {"jaccard": auc, "chance": 0.05} for name in names},
     }
+
+
+def write_text(
+    directory: Path, texts: list[str], leaks: dict[str, float], numbers: bool = True
+) -> None:
+    """Riskiest records of text in the place of images: one of the texts each, cut to 300 bytes.
+
+    The tokens of each recipe are more likely to members by so many deviations at every 7th place.
+    """
+    rng = np.random.default_rng(1)
+    y = np.full((EXAMPLES, 300), -1)
+    for i, row in enumerate(y):
+        tokens = Bytes().encode(f"{i}: {texts[i % len(texts)]}")[:300]
+        row[: len(tokens)] = tokens
+    ids = np.array([f"{NASTY}/{i}" for i in range(EXAMPLES)])
+    data = Dataset("t", np.maximum(y, 0), y, ids, num_classes=None, vocabulary=257)
+    seen, fleets = {}, {}
+    for slug, leak in leaks.items():
+        with np.load(directory / "scores" / f"{slug}.npz") as stored:
+            scores = {"lira_online": stored["lira_online"]}
+        members = MEMBERSHIP.matrix
+        seen[slug] = Attacked(np.arange(TARGETS), members, members, scores, [])
+        log_p = rng.normal(-3, 0.1, (TARGETS, 1, *y.shape))
+        log_p[..., ::7] += 0.1 * leak * members[:, None, :, None]
+        signals = {"finite": np.ones(TARGETS, bool)} | (
+            {"token_log_prob": log_p} if numbers else {}
+        )
+        fleets[slug] = FleetSignals(signals)
+    write_riskiest(
+        directory / "riskiest.npz",
+        data,
+        MEMBERSHIP,
+        seen,
+        "lira_online",
+        fleets=fleets,
+        texts=Bytes().texts if texts[0] != "ids" else None,
+    )
