@@ -7,7 +7,7 @@ leaves `runs/topics_base.npz`, and is fine-tuned on those of the other topics: 3
 paragraphs for each of 16 models, 64 bytes each. The utility is bits a byte on paragraphs that a
 model has not learned. All of it learns, or some blocks, or some parts of all blocks; stops on the
 way make each to a curve. `topics_lora.py` and `topics_lora_thin.py` do so with adapters of rank 8
-and 2; `pptp compare` sets two runs side by side.
+and 2; `pptp compare` sets two runs side by side. Result: docs/language.md.
 """
 
 from pathlib import Path

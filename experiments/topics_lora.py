@@ -3,6 +3,8 @@
 Command: `pptp run experiments/topics_lora.py` (no download); then
 
     pptp compare runs/topics runs/topics_lora
+
+Adapters are small, and learn at a higher rate. Result: docs/language.md.
 """
 
 from dataclasses import replace
@@ -12,23 +14,16 @@ import jax.numpy as jnp
 import optax
 
 from pptp_jax.models import lora
-from pptp_jax.study import Study, load_study
+from pptp_jax.study import load_study
 from pptp_jax.training import undefended
 
 full = load_study(Path(__file__).with_name("topics.py"))
 
-
-def adapted(name: str, rank: int) -> Study:
-    """The study, with adapters of such a rank; they are small, and learn at a higher rate."""
-    tokens = jnp.zeros((1, 64), jnp.int32)
-    return replace(
-        full,
-        name=name,
-        model=lora(full.model, rank=rank, x=tokens, public=True),
-        optimizer=optax.adamw(3e-3),
-        recipes=(undefended(12),),
-        trajectory=(1, 2, 3, 4, 6, 8),
-    )
-
-
-study = adapted("topics_lora", rank=8)
+study = replace(
+    full,
+    name="topics_lora",
+    model=lora(full.model, rank=8, x=jnp.zeros((1, 64), jnp.int32), public=True),
+    optimizer=optax.adamw(3e-3),
+    recipes=(undefended(12),),
+    trajectory=(1, 2, 3, 4, 6, 8),
+)

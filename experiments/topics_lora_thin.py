@@ -1,8 +1,20 @@
-"""The study of `topics.py` with adapters of rank 2 beside a frozen decoder.
+"""The study of `topics_lora.py` with adapters of rank 2.
 
-Command: `pptp run experiments/topics_lora_thin.py` (no download).
+Command: `pptp run experiments/topics_lora_thin.py` (no download). Result: docs/language.md.
 """
 
-from topics_lora import adapted
+from dataclasses import replace
+from pathlib import Path
 
-study = adapted("topics_lora_thin", rank=2)
+import jax.numpy as jnp
+
+from pptp_jax.models import lora
+from pptp_jax.study import load_study
+
+full = load_study(Path(__file__).with_name("topics.py"))
+
+study = replace(
+    load_study(Path(__file__).with_name("topics_lora.py")),
+    name="topics_lora_thin",
+    model=lora(full.model, rank=2, x=jnp.zeros((1, 64), jnp.int32), public=True),
+)

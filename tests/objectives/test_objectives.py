@@ -25,7 +25,6 @@ from pptp_jax.objectives import (
     TaskLoss,
 )
 
-pytestmark = pytest.mark.usefixtures("compile_in_haste")
 every_case = pytest.mark.parametrize("name", CASES)
 
 
