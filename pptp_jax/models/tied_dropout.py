@@ -45,7 +45,7 @@ class TiedChannels(NamedTuple):
     owned: int
 
     @classmethod
-    def of(cls, channels: int, shares: Shares) -> "TiedChannels":
+    def of(cls, channels: int, shares: tuple[float, ...]) -> "TiedChannels":
         """The division of so many channels.
 
         Args:

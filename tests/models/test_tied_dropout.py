@@ -156,7 +156,7 @@ def test_shares_that_cannot_be_are_refused(shares: tuple[float, float], message:
 
 def test_what_does_not_go_together_is_refused() -> None:
     with pytest.raises(Refused, match=r"takes two shares, .* such as \(0.5, 0.1\); got \(0.5,\)"):
-        TiedChannels.of(8, (0.5,))  # type: ignore[arg-type]
+        TiedChannels.of(8, (0.5,))
     with pytest.raises(Refused, match=r"dropout=0.3 and tied_dropout=\(0.5, 0.1\) drop the same"):
         resnet9(dropout=0.3, tied_dropout=(0.5, 0.1))
     model = resnet8(width=4, tied_dropout=SHARES)
