@@ -179,8 +179,8 @@ def test_prefixes_that_cannot_be() -> None:
         behind.take(nobody)
     with pytest.raises(ValueError, match="prefixes must be a whole number of at least 1, got 0"):
         prefixed_signals(prefixes=0)
-    with pytest.raises(ValueError, match="share must lie between 0 and 1, got 2"):
-        neighbour_signal(share=2)
+    with pytest.raises(ValueError, match="share must lie between 0 and 1, got 2.0"):
+        neighbour_signal(share=2.0)
 
 
 def test_the_base_model_is_the_network_as_it_begins() -> None:
