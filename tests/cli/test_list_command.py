@@ -18,8 +18,8 @@ def test_everything_is_listed() -> None:
     names = {section: [entry["name"] for entry in entries] for section, entries in known.items()}
     assert names["attacks"] == list(ATTACKS) and names["models"] == list(BUILDERS)
     assert names["regions"] == [*PRESETS, *PARTS]
-    known = ["Digits", "Distinct", "Emails", "Npz", "Shrunk", "Text", "Tfds", "Topics"]
-    assert names["data"] == known
+    sources = ["Digits", "Distinct", "Emails", "Npz", "Shrunk", "Text", "Tfds", "Topics"]
+    assert names["data"] == sources
     assert names["tasks"] == ["Classification", "Language", "Regression"]
     # What else is public there is not of their kind.
     others = {"Context", "Objective", "PLAIN", "Reference"}
