@@ -1,9 +1,8 @@
 """What an audit by canaries is: wrongly labelled examples, each in a run by a coin of its own."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -87,17 +86,8 @@ class CanaryAudit:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        keep_python_numbers(self)
-        check_fields(self)
-        file_name(name=self.name)
-        phase_optimizer(self.optimizer)
-        counts = {"canaries": self.canaries, "held_out": self.held_out}
-        at_least(1, recipes=len(self.recipes), batch_size=self.batch_size, **counts)
-        at_least(1, **given(examples=self.examples))
-        check_level(0.0 if self.delta is None else self.delta, self.confidence)
-        at_least(8, runs=self.runs)
-        at_least(0, seed=self.seed)
-        check_audited(self.recipes)
+        check_audit(self)
+        at_least(1, canaries=self.canaries)
 
     def plant(self) -> "Planted":
         """Reads the data, gives the canaries their labels and throws the coins.
@@ -159,9 +149,21 @@ class Planted(NamedTuple):
         return np.concatenate([canaries, others], axis=1)
 
 
-def check_audited(recipes: Sequence[Recipe]) -> None:
-    """Refuses recipes that do more with members than to take gradients of outputs and labels."""
-    for recipe in recipes:
+def check_audit(audit: Any) -> None:
+    """Makes an audit's numbers Python's, and refuses those that cannot be, before any training.
+
+    Recipes may do no more with members than take gradients of outputs and labels.
+    """
+    keep_python_numbers(audit)
+    check_fields(audit)
+    file_name(name=audit.name)
+    phase_optimizer(audit.optimizer)
+    counts = {"recipes": len(audit.recipes), "held_out": audit.held_out}
+    at_least(1, batch_size=audit.batch_size, **counts, **given(examples=audit.examples))
+    check_level(0.0 if audit.delta is None else audit.delta, audit.confidence)
+    at_least(8, runs=audit.runs)
+    at_least(0, seed=audit.seed)
+    for recipe in audit.recipes:
         for phase in recipe.phases:
             _check_phase(recipe, phase)
 

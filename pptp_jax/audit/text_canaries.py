@@ -5,8 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from pptp_jax.audit.bound import check_level
-from pptp_jax.audit.canaries import check_audited
+from pptp_jax.audit.canaries import check_audit
 from pptp_jax.audit.planted_secrets import PlantedSecrets, compare
 from pptp_jax.data import Arrays, Secrets, Source, sample
 from pptp_jax.models import Model
@@ -17,11 +16,8 @@ from pptp_jax.training import (
     Recipe,
     check_members,
     check_model,
-    phase_optimizer,
 )
-from pptp_jax.validation import Refused, at_least, given, keep_python_numbers
-from pptp_jax.validation.field_types import check_fields
-from pptp_jax.validation.names import file_name
+from pptp_jax.validation import Refused, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,17 +94,9 @@ class TextCanaryAudit:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        keep_python_numbers(self)
-        check_fields(self)
-        file_name(name=self.name)
-        phase_optimizer(self.optimizer)
-        counts = {"held_out": self.held_out, "tries": self.tries}
-        at_least(1, recipes=len(self.recipes), batch_size=self.batch_size, **counts)
-        at_least(1, **given(examples=self.examples))
+        check_audit(self)
+        at_least(1, tries=self.tries)
         at_least(16, fillings=self.fillings)
-        check_level(0.0 if self.delta is None else self.delta, self.confidence)
-        at_least(8, runs=self.runs)
-        at_least(0, seed=self.seed)
         rising = list(self.repetitions) == sorted(set(self.repetitions))
         if not (rising and self.repetitions[:1] == (1,)):
             raise Refused(
@@ -124,7 +112,6 @@ class TextCanaryAudit:
             raise Refused(
                 f"text canaries need a model of the task language, got {self.model.task.name}"
             )
-        check_audited(self.recipes)
 
     def plant(self) -> PlantedSecrets:
         """Reads the text, draws the secrets and throws the coins.

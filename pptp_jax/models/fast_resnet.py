@@ -70,7 +70,7 @@ class FastResNet(nn.Module):
         x = nn.relu(stem(x, train=learns(train, "stem")))
         for i, name in enumerate(_STAGES, start=1):
             stage = _Stage(2**i * self.width, i != 2, self.norm, name=name)
-            x = call(stage, x, train=learns(train, name), anew=self.remat)
+            x = call(stage, x, train=learns(train, name), recomputed=self.remat)
         while min(x.shape[1:3]) > 1:
             x = max_pool2x2(x)
         x = jnp.mean(x, axis=(1, 2))  # of one pixel; of a row, where an image is no square

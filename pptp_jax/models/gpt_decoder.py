@@ -106,7 +106,7 @@ class _GPT(nn.Module):
         for i in range(1, self.depth + 1):
             name = f"block{i}"
             block = _DecoderBlock(self.depth, self.heads, self.dropout, name=name)
-            y = call(block, y, train=learns(train, name), anew=self.remat)
+            y = call(block, y, train=learns(train, name), recomputed=self.remat)
         y = _Head(self.vocab, self.tied, name="head")(y)
         return embed.scores(y) if self.tied else y
 

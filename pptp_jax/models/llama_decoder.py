@@ -141,7 +141,7 @@ class _Llama(nn.Module):
             block = _DecoderBlock(
                 self.heads, self.kv_heads, self.hidden, self.theta, self.epsilon, name=name
             )
-            y = call(block, y, train=learns(train, name), anew=self.remat)
+            y = call(block, y, train=learns(train, name), recomputed=self.remat)
         head = _Head(self.vocab, self.epsilon, name="head")
         return head(y, embed.embedding if self.tied else None)
 

@@ -45,7 +45,7 @@ class _Stage(nn.Module):
         for i in range(self.depth):
             stride = 1 if i else self.stride
             block = _BasicBlock(self.features, stride, self.norm, name=f"block{i + 1}")
-            x = call(block, x, train=train, anew=self.remat)
+            x = call(block, x, train=train, recomputed=self.remat)
         return x
 
 

@@ -20,7 +20,7 @@ _TOLD = 3
 
 
 def starting_from(
-    model: Model, start: Variables | str | PathLike[str], anew: Sequence[str] = ()
+    model: Model, start: Variables | str | PathLike[str], fresh: Sequence[str] = ()
 ) -> Model:
     """The same model, whose initial values are given ones.
 
@@ -36,7 +36,7 @@ def starting_from(
         start: the values; or a `.npz` file of `save_variables`, with names such as
             `params/stem/kernel`; or a directory in which Orbax has saved a tree of such names, as
             Linen's variables are.
-        anew: blocks that start at random all the same, such as a head for other classes; what is
+        fresh: blocks that start at random all the same, such as a head for other classes; what is
             given for them is not looked at.
 
     Returns:
@@ -61,27 +61,29 @@ def starting_from(
 
         Ten classes in place of two:
 
-        >>> larger = starting_from(mlp([4], num_classes=10), trained, anew=["head"])
+        >>> larger = starting_from(mlp([4], num_classes=10), trained, fresh=["head"])
         >>> larger.init(jax.random.key(0), x).params["head"]["bias"].shape
         (10,)
     """
-    several(anew=anew)
-    for name in anew:
-        one_of([block.name for block in model.blocks], anew=name)
-    fresh = [block for block in model.blocks if block.name in anew]
+    several(fresh=fresh)
+    for name in fresh:
+        one_of([block.name for block in model.blocks], fresh=name)
+    at_random = [block for block in model.blocks if block.name in fresh]
     if isinstance(start, Variables):
         known = {name: np.asarray(leaf) for name, leaf in named(start).items()}
     else:
         known = read_variables(Path(start))
-    given = {name: array for name, array in known.items() if not belongs(name, fresh)}
+    given = {name: array for name, array in known.items() if not belongs(name, at_random)}
     _check_numbers(given)
 
     def init(key: Any, x: Any, **shared: Any) -> Variables:
         begin = partial(model.init, **shared)
         shapes = jax.eval_shape(begin, key, x)
-        wanted = {name: leaf for name, leaf in named(shapes).items() if not belongs(name, fresh)}
+        wanted = {
+            name: leaf for name, leaf in named(shapes).items() if not belongs(name, at_random)
+        }
         _check_fit(given, wanted)
-        random = named(begin(key, x)) if fresh else {}
+        random = named(begin(key, x)) if at_random else {}
         leaves = [
             jnp.asarray(given[name], leaf.dtype) if name in wanted else random[name]
             for name, leaf in named(shapes).items()
@@ -92,7 +94,7 @@ def starting_from(
         "name": "starting_from",
         "model": dict(model.config),
         "start": checksum(given),
-        "anew": list(anew),
+        "fresh": list(fresh),
     }
     return replace(model, init=init, config=config)
 

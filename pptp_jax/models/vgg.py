@@ -52,7 +52,7 @@ class VGG(nn.Module):
         """The logits of a batch of images."""
         for name, widths in zip(_names(len(self.stages)), self.stages, strict=True):
             stage = _Stage(widths, self.norm, name=name)
-            x = call(stage, x, train=learns(train, name), anew=self.remat)
+            x = call(stage, x, train=learns(train, name), recomputed=self.remat)
         return nn.Dense(self.num_classes, name="head")(jnp.reshape(x, (len(x), -1)))
 
 

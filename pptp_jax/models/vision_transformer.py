@@ -73,7 +73,7 @@ class _Stage(nn.Module):
     ) -> Float[Array, "batch tokens width"]:
         for i in range(1, self.depth + 1):
             block = _EncoderBlock(self.heads, self.mlp, self.dropout, name=f"block{i}")
-            x = call(block, x, train=train, anew=self.remat)
+            x = call(block, x, train=train, recomputed=self.remat)
         return x
 
 

@@ -51,7 +51,7 @@ class _Stage(nn.Module):
         for i in range(self.depth):
             stride, name = (1 if i else self.stride), f"block{i + 1}"
             block = _WideBlock(self.features, stride, self.norm, self.dropout, name=name)
-            x = call(block, x, train=train, anew=self.remat)
+            x = call(block, x, train=train, recomputed=self.remat)
         return x
 
 

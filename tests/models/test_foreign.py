@@ -136,7 +136,7 @@ def test_a_stopped_fleet_goes_on_to_the_same_networks(model: Model, tmp_path: Pa
 def test_weights_are_saved_and_taken_up_by_name(model: Model, tmp_path: Path) -> None:
     variables = initial(model)
     save_variables(tmp_path / "mine.npz", variables)
-    tuned = starting_from(model, tmp_path / "mine.npz", anew=["layers/0"])
+    tuned = starting_from(model, tmp_path / "mine.npz", fresh=["layers/0"])
     found = tuned.init(jax.random.key(3), X)
     chex.assert_trees_all_equal(found.params["stem"], variables.params["stem"])
     assert (jax.tree.leaves(found.params["layers"])[1] != 0).any()

@@ -67,15 +67,15 @@ def test_a_model_of_any_tree_and_state(tmp_path: Path) -> None:
     )
 
 
-def test_a_block_that_starts_anew_is_random_and_may_have_another_shape() -> None:
+def test_a_fresh_block_is_random_and_may_have_another_shape() -> None:
     wider = cnn([4], dense=8, num_classes=7, norm="batch")
-    tuned = starting_from(wider, trained(), anew=["head"])
+    tuned = starting_from(wider, trained(), fresh=["head"])
     first, second = (tuned.init(key, X) for key in (KEY, OTHER))
     chex.assert_trees_all_equal(first.params["head"], wider.init(KEY, X).params["head"])
     assert not np.array_equal(first.params["head"]["kernel"], second.params["head"]["kernel"])
     for name in ("stem", "stage1"):
         chex.assert_trees_all_equal(first.params[name], trained().params[name])
-    stem = starting_from(NORMED, trained(), anew=["stem"]).init(KEY, X)
+    stem = starting_from(NORMED, trained(), fresh=["stem"]).init(KEY, X)
     chex.assert_trees_all_equal(
         stem.state["batch_stats"]["stem"], NORMED.init(KEY, X).state["batch_stats"]["stem"]
     )
@@ -89,7 +89,7 @@ def test_the_record_tells_values_and_blocks_apart() -> None:
     params["head"]["bias"] = params["head"]["bias"].at[0].add(1e-3)
     others = [
         starting_from(NORMED, Variables(params, variables.state)),
-        starting_from(NORMED, variables, anew=["head"]),
+        starting_from(NORMED, variables, fresh=["head"]),
     ]
     assert len({str(same), *(str(model.config) for model in others)}) == 3
     assert same["model"] == NORMED.config and len(same["start"]) == 64
@@ -123,14 +123,14 @@ def test_values_that_do_not_fit(start: Variables, message: str) -> None:
 
 
 def test_what_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="anew 'haed' is unknown; did you mean 'head'"):
-        starting_from(NORMED, trained(), anew=["haed"])
-    with pytest.raises(ValueError, match="anew must be a tuple"):
-        starting_from(NORMED, trained(), anew="head")
+    with pytest.raises(ValueError, match="fresh 'haed' is unknown; did you mean 'head'"):
+        starting_from(NORMED, trained(), fresh=["haed"])
+    with pytest.raises(ValueError, match="fresh must be a tuple"):
+        starting_from(NORMED, trained(), fresh="head")
     broken = changed(head={"kernel": jnp.full((8, 3), jnp.nan), "bias": jnp.ones(3)})
     with pytest.raises(ValueError, match="must be finite; params/head/kernel holds NaN"):
         starting_from(NORMED, broken)
-    assert starting_from(NORMED, broken, anew=["head"])  # it is not looked at
+    assert starting_from(NORMED, broken, fresh=["head"])  # it is not looked at
     with pytest.raises(ValueError, match="there is no such file"):
         starting_from(NORMED, tmp_path / "none.npz")
     with pytest.raises(ValueError, match=re.escape(f"{tmp_path}: this is no tree that Orbax")):
