@@ -3,13 +3,14 @@
 Command: `pptp run experiments/topics.py` (no download).
 
 A byte-level decoder is pretrained on the paragraphs of every other topic, which takes a minute and
-leaves `runs/topics_base.npz`, and is fine-tuned on those of the other topics: 300 members of 600
+leaves its weights in `runs/`, and is fine-tuned on those of the other topics: 300 members of 600
 paragraphs for each of 16 models, 64 bytes each. The utility is bits a byte on paragraphs that a
 model has not learned. All of it learns, or some blocks, or some parts of all blocks; stops on the
 way make each to a curve. `topics_lora.py` and `topics_lora_thin.py` do so with adapters of rank 8
 and 2; `pptp compare` sets two runs side by side. Result: docs/language.md.
 """
 
+import platform
 from pathlib import Path
 
 import jax
@@ -26,9 +27,11 @@ from pptp_jax.training import Phase, Recipe, freeze, train_fleet, undefended
 
 LENGTH, EPOCHS = 64, 8
 DECODER = gpt(width=64, depth=2, heads=4, context=LENGTH, tied=False)
+# Another Python has other paragraphs, and so another first part.
+BASE = Path(f"runs/topics_base_{platform.python_version()}.npz")
 
 
-def pretrained(path: Path = Path("runs/topics_base.npz")) -> Model:
+def pretrained(path: Path) -> Model:
     """The decoder as it is after thirty epochs on paragraphs that are nobody's members."""
     if not path.exists():
         data = Arrays.of(Topics(length=LENGTH, part="first").load())
@@ -50,7 +53,7 @@ study = Study(
     name="topics",
     data=Topics(length=LENGTH, part="second"),
     examples=600,
-    model=pretrained(),
+    model=pretrained(BASE),
     split=Balanced(models=16),
     optimizer=optax.adamw(1e-3),
     batch_size=16,

@@ -1,6 +1,7 @@
 """A study and its file, right and wrong."""
 
 import json
+import platform
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_the_experiments_are_studies(tmp_path: Path, monkeypatch: pytest.MonkeyP
     decoder = gpt(width=64, depth=2, heads=4, context=64, tied=False)
     (tmp_path / "runs").mkdir()
     begun = decoder.init(jax.random.key(0), jnp.zeros((1, 64), jnp.int32))
-    save_variables(tmp_path / "runs" / "topics_base.npz", begun)
+    save_variables(tmp_path / "runs" / f"topics_base_{platform.python_version()}.npz", begun)
     for path in sorted((Path(__file__).parents[2] / "experiments").glob("*.py")):
         if path.stem.startswith("audit_"):  # tests/audit/test_canaries.py
             continue
