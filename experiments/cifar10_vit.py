@@ -1,7 +1,7 @@
 r"""CIFAR-10 at 16×16 and a small vision transformer: which sublayers hold what leaks?
 
 Command: `pptp run experiments/cifar10_vit.py --data DIR --strategy scan`, with the directory in
-which TFDS has prepared `cifar10` as array_record. 16 models of 2,000 members.
+which TFDS has prepared `cifar10` as array_record. 16 models of 1,000 members.
 
 Early stopping with an anneal of its own, all stops as branches of one trunk, against freezing and
 weight decay of sublayers: the dense layers (`mlp`) or the attention of all blocks, the first half
@@ -27,7 +27,7 @@ study = Study(
     data=Shrunk(Tfds("cifar10")),
     model=vit(num_classes=10, patch=4, width=32, depths=(1, 1, 1, 1), heads=4, mlp=64),
     split=Balanced(models=16),
-    examples=4000,
+    examples=2000,
     optimizer=SGD(learning_rate=0.1, momentum=0.9, weight_decay=5e-4, max_norm=1.0),
     batch_size=32,
     augmentation=Augmentation(flip=True, shift=1),
