@@ -12,7 +12,7 @@ from pptp_jax.evaluation.method import method_name
 from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.rivals import tuned_rivals
-from pptp_jax.evaluation.run_files import AGAIN, read_scores, read_study_results
+from pptp_jax.evaluation.run_files import AGAIN, read_scores, read_stops, read_study_results
 from pptp_jax.metrics import Bootstrap
 from pptp_jax.validation import Refused
 
@@ -32,8 +32,8 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
 
     Methods that both runs have are compared at equal strength of the attack by which the first run
     compares; where they have none in common, each with each. Every method that protects a region
-    is compared as well with the hull of all methods of both runs that protect none. Only the ends
-    of recipes count, not their stops on the way. That needs the same members in both runs, so that
+    is compared as well with the hull of all methods of both runs that protect none. A curve has the
+    ends of recipes and their stops on the way. That needs the same members in both runs, so that
     differences are paired; otherwise the numbers stand beside each other, and the reason is given.
 
     Args:
@@ -156,21 +156,29 @@ def _curves(side: str, home: Path, results: RunResults, attack: str) -> dict[Met
         stored = read_scores(home, row.slug, attack)
         if stored is None:
             raise Refused(f"{home} has lost the scores of {row.slug}: run the study again")
-        with np.load(home / "scores" / f"{row.slug}.npz") as arrays:
-            targets = arrays["targets"]
         utility = _array(home / "signals" / "utility" / f"{row.slug}.npy")
-        models = len(targets) if results.targets is None else results.targets
-        found = point(
-            stored.scores,
-            stored.membership,
-            utility[targets][:, stored.examples],
-            label=row.slug,
-            targets=targets,
-            resampling=Bootstrap(models, stored.scores.shape[1], results.config["resamples"]),
+        utility = utility[stored.targets][:, stored.examples]
+        models = len(stored.targets) if results.targets is None else results.targets
+        found = tuple(
+            point(
+                scores.scores,
+                scores.membership,
+                kept,
+                label=label,
+                targets=scores.targets,
+                resampling=Bootstrap(models, len(scores.examples), results.config["resamples"]),
+            )
+            for label, scores, kept in (
+                *(
+                    (f"{row.slug}, stopped after {n}", *own)
+                    for n, *own in read_stops(home, row.slug, attack)
+                ),
+                (row.slug, stored, utility),
+            )
         )
         region = None if row.region == "-" else row.region
         own = Method(method_name(row.recipe, region, row.defence), region is not None)
-        points[own] = (*points.get(own, ()), found)
+        points[own] = (*points.get(own, ()), *found)
     return {
         own: Curve(f"{own.name} ({side})", found, results.measure) for own, found in points.items()
     }

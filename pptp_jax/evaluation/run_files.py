@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.evaluation.riskiest_tokens import NUMBERS
@@ -84,11 +84,19 @@ def read_canaries(directory: Path) -> dict[str, Any] | None:
 
 
 class Scores(NamedTuple):
-    """What an attack makes of a recipe's targets, who is a member, and which examples these are."""
+    """What an attack makes of a recipe's targets.
+
+    Attributes:
+        scores: what it says.
+        membership: who is a member.
+        examples: which examples these are.
+        targets: which models these are.
+    """
 
     scores: Float[np.ndarray, "targets examples"]
     membership: Bool[np.ndarray, "targets examples"]
     examples: Int[np.ndarray, " examples"]
+    targets: Int[np.ndarray, " targets"]
 
 
 def read_scores(directory: Path, slug: str, attack: str) -> Scores | None:
@@ -97,11 +105,39 @@ def read_scores(directory: Path, slug: str, attack: str) -> Scores | None:
     Raises:
         ValueError: if the file is damaged or lacks the attack.
     """
-    names = (attack, "membership", "examples")
+    names = (attack, "membership", "examples", "targets")
     found = _read_arrays(directory / "scores" / f"{slug}.npz", names)
-    if found is None:
-        return None
-    return Scores(found[attack], found["membership"], found["examples"])
+    return None if found is None else Scores(*(found[name] for name in names))
+
+
+class Stop(NamedTuple):
+    """A recipe, stopped on its way.
+
+    Attributes:
+        epochs: how many it had learned.
+        scores: what an attack makes of its targets.
+        utility: how good the targets' answers are.
+    """
+
+    epochs: int
+    scores: Scores
+    utility: Shaped[np.ndarray, "targets examples"]
+
+
+def read_stops(directory: Path, slug: str, attack: str) -> list[Stop]:
+    """The stops of a recipe on which the attack was made, the earliest first.
+
+    Raises:
+        ValueError: if a file is damaged.
+    """
+    found = []
+    names = ("membership", "examples", "targets")
+    for path in (directory / "scores" / slug).glob("*.npz"):
+        arrays = _read_arrays(path, (*names, "utility"), optional=(attack,)) or {}
+        if attack in arrays:
+            scores = Scores(arrays[attack], *(arrays[name] for name in names))
+            found.append(Stop(int(path.stem), scores, arrays["utility"]))
+    return sorted(found, key=lambda stop: stop.epochs)
 
 
 def read_riskiest(directory: Path) -> dict[str, np.ndarray] | None:

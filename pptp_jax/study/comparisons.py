@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from pptp_jax.attacks import attack_of
 from pptp_jax.data import Membership
 from pptp_jax.evaluation import Curve, Measure, Point, point
-from pptp_jax.evaluation.attack_fleet import attacked
+from pptp_jax.evaluation.attack_fleet import Attacked, attacked
 from pptp_jax.evaluation.matched_utility import matched_utilities
 from pptp_jax.evaluation.method import CONTROL, RIVALS, method, method_name
 from pptp_jax.evaluation.rivals import margins, tuned_rivals
@@ -25,11 +25,13 @@ class Setting(NamedTuple):
         recipe: of the study.
         stop: the epochs after which it was stopped on the way; None at its end.
         point: what it keeps and what the compared attack achieves.
+        seen: what the point was made of.
     """
 
     recipe: Recipe
     stop: int | None
     point: Point
+    seen: Attacked
 
 
 def settings(study: Study, trained: Sequence[Trained], membership: Membership) -> list[Setting]:
@@ -58,7 +60,7 @@ def settings(study: Study, trained: Sequence[Trained], membership: Membership) -
                 targets=seen.targets - membership.targets[0],
                 resampling=Bootstrap(models, seen.utility.shape[1], study.resamples, study.seed),
             )
-            found.append(Setting(recipe, None if epochs == end else epochs, own))
+            found.append(Setting(recipe, None if epochs == end else epochs, own, seen))
     return found
 
 

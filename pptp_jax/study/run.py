@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,13 @@ from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.storage.record import describe
-from pptp_jax.study.comparisons import comparisons, curves, margins_of_settings, settings
+from pptp_jax.study.comparisons import (
+    Setting,
+    comparisons,
+    curves,
+    margins_of_settings,
+    settings,
+)
 from pptp_jax.study.config import Study
 from pptp_jax.study.likeness import likeness
 from pptp_jax.study.readme import render_readme
@@ -155,6 +161,7 @@ def _run(
     (out / "results.json").unlink(missing_ok=True)
     _write_signals(out / "signals", data, membership, fleets)
     _write_scores(out / "scores", membership, seen)
+    _write_stops(out / "scores", membership, reached)
     write_riskiest(
         out / "riskiest.npz",
         data,
@@ -243,3 +250,18 @@ def _write_scores(
             "membership": seen.membership,
         }
         write_arrays(directory / f"{slug}.npz", arrays | seen.scores)
+
+
+def _write_stops(directory: Path, membership: Membership, reached: Sequence[Setting]) -> None:
+    """Of each stop on the way the compared attack alone, for comparisons with other runs."""
+    for setting in reached:
+        if setting.stop is not None:
+            seen = setting.seen
+            arrays = {
+                "targets": seen.targets,
+                "examples": membership.evaluated,
+                "membership": seen.membership,
+                "utility": seen.utility,
+            }
+            path = directory / setting.recipe.slug / f"{setting.stop}.npz"
+            write_arrays(path, arrays | seen.scores)

@@ -9,6 +9,7 @@ import pytest
 
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Balanced, Digits
+from pptp_jax.evaluation.compare_runs import compare_runs
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import auc, roc
 from pptp_jax.models import mlp
@@ -145,6 +146,22 @@ def test_each_setting_with_a_region_has_a_margin(results) -> None:
         for slug in ("split_3_stem_relaxloss_1", "freeze_1+2_stem")
         for stop in (1, 2, None)
     ]
+
+
+def test_two_runs_are_compared_along_their_stops(done: Path, results, tmp_path: Path) -> None:
+    """What another run has of a method is compared as if one run had both."""
+    run(replace(STUDY, recipes=(STUDY.recipes[4],)), tmp_path)
+    found = compare_runs(done, tmp_path)["comparisons"]
+    own = {
+        pair["statistic"]: pair
+        for pair in results["comparisons"]
+        if (pair["a"], pair["b"]) == ("freeze stem", RIVALS)
+    }
+    pairs = [pair for pair in found if (pair["a"], pair["b"]) == ("freeze stem (b)", RIVALS)]
+    assert len(pairs) == 2
+    for pair in pairs:
+        assert pair["ranges"] == own[pair["statistic"]]["ranges"]
+        assert pair["mean"] == own[pair["statistic"]]["mean"]
 
 
 def test_one_method_without_a_region_is_no_hull(tmp_path: Path) -> None:
