@@ -43,8 +43,8 @@ class CanaryAudit:
         held_out: how many examples no run trains on, for the accuracy.
         runs: how many models each recipe trains.
         examples: how many examples take part; None takes all.
-        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
-            phase's schedule to one.
+        optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
+            steps of a phase's schedule to one.
         batch_size: the examples in a step.
         standardize: whether the model standardises its inputs, as in a `Study`.
         delta: the δ of the bounds; None takes 1 / (10 · places), that of the guarantee, with a

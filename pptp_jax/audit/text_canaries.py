@@ -47,8 +47,8 @@ class TextCanaryAudit:
         held_out: how many records no run trains on, for the utility.
         runs: how many models each recipe trains.
         examples: how many records take part; None takes all.
-        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
-            phase's schedule to one.
+        optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
+            steps of a phase's schedule to one.
         batch_size: the records in a step.
         delta: the δ of the bounds; None takes 1 / (10 · places), that of the guarantee, with a
             place for each record and each repetition of a canary.

@@ -12,7 +12,13 @@ from pptp_jax.evaluation.method import method_name
 from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.rivals import tuned_rivals
-from pptp_jax.evaluation.run_files import AGAIN, read_scores, read_stops, read_study_results
+from pptp_jax.evaluation.run_files import (
+    AGAIN,
+    Scores,
+    read_scores,
+    read_stops,
+    read_study_results,
+)
 from pptp_jax.metrics import Bootstrap
 from pptp_jax.validation import Refused
 
@@ -153,28 +159,20 @@ def _curves(side: str, home: Path, results: RunResults, attack: str) -> dict[Met
     for row in results.rows:
         if _impossible(row, attack):
             continue
-        stored = read_scores(home, row.slug, attack)
-        if stored is None:
-            raise Refused(f"{home} has lost the scores of {row.slug}: run the study again")
-        utility = _array(home / "signals" / "utility" / f"{row.slug}.npy")
-        utility = utility[stored.targets][:, stored.examples]
-        models = len(stored.targets) if results.targets is None else results.targets
         found = tuple(
             point(
                 scores.scores,
                 scores.membership,
-                kept,
+                utility,
                 label=label,
                 targets=scores.targets,
-                resampling=Bootstrap(models, len(scores.examples), results.config["resamples"]),
-            )
-            for label, scores, kept in (
-                *(
-                    (f"{row.slug}, stopped after {n}", *own)
-                    for n, *own in read_stops(home, row.slug, attack)
+                resampling=Bootstrap(
+                    len(scores.targets) if results.targets is None else results.targets,
+                    len(scores.examples),
+                    results.config["resamples"],
                 ),
-                (row.slug, stored, utility),
             )
+            for label, scores, utility in _settings(home, row.slug, attack)
         )
         region = None if row.region == "-" else row.region
         own = Method(method_name(row.recipe, region, row.defence), region is not None)
@@ -182,6 +180,17 @@ def _curves(side: str, home: Path, results: RunResults, attack: str) -> dict[Met
     return {
         own: Curve(f"{own.name} ({side})", found, results.measure) for own, found in points.items()
     }
+
+
+def _settings(home: Path, slug: str, attack: str) -> Iterator[tuple[str, Scores, np.ndarray]]:
+    """The stops of a recipe and its end: a label, the attack's scores, and the utility."""
+    for stop in read_stops(home, slug, attack):
+        yield f"{slug}, stopped after {stop.epochs}", stop.scores, stop.utility
+    end = read_scores(home, slug, attack)
+    if end is None:
+        raise Refused(f"{home} has lost the scores of {slug}: run the study again")
+    utility = _array(home / "signals" / "utility" / f"{slug}.npy")
+    yield slug, end, utility[end.targets][:, end.examples]
 
 
 def _array(path: Path) -> np.ndarray:

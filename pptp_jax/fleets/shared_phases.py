@@ -20,7 +20,7 @@ from jaxtyping import Array
 
 from pptp_jax.fleets.spec import FleetSpec
 from pptp_jax.models import Variables
-from pptp_jax.training import SGD, Branch, Checkpoint, Phase, same_training
+from pptp_jax.training import Branch, Checkpoint, Phase, Scheduled, same_training
 
 
 def shared_phases(one: FleetSpec, other: FleetSpec) -> int:
@@ -82,7 +82,7 @@ def _ignores_its_length(spec: FleetSpec, phase: Phase) -> bool:
     """Whether a phase begins alike however long it is."""
     if phase.ensemble is not None:
         return False
-    if isinstance(spec.optimizer, SGD):
+    if isinstance(spec.optimizer, Scheduled):
         return (phase.schedule or spec.optimizer.schedule) == "constant"
     return isinstance(spec.optimizer, optax.GradientTransformation)
 

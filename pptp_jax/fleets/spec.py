@@ -33,8 +33,8 @@ class FleetSpec:
         recipe: how.
         data: the examples.
         members: each model's rows; those of `absent_rows` keep a place and give no gradient.
-        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
-            phase's schedule to one.
+        optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
+            steps of a phase's schedule to one.
         batch_size: the members in a step.
         seed: what the models' keys derive from.
         reference: the rows that no model learns, and defences may look at.

@@ -62,8 +62,8 @@ class Study:
         recipes: the methods that are compared.
         split: who is a member of what.
         examples: how many examples take part; None takes as many as the split allows.
-        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
-            phase's schedule to one.
+        optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
+            steps of a phase's schedule to one.
         batch_size: the members in a step.
         standardize: whether the model standardises its inputs, by the mean and deviation of all
             examples, members and non-members alike; None: where they are not of unit scale

@@ -18,7 +18,14 @@ from pptp_jax.training.fleet import Trained, train_fleet
 from pptp_jax.training.gradient_rules import Perturbation, Perturbed, Plain, Private
 from pptp_jax.training.loop_phases import LoopPhase
 from pptp_jax.training.memory import chunks, fitting_chunk, needed_memory
-from pptp_jax.training.optimizer import DEFAULT_OPTIMIZER, SGD, Optimizer, phase_optimizer
+from pptp_jax.training.optimizer import (
+    DEFAULT_OPTIMIZER,
+    SGD,
+    AdamW,
+    Optimizer,
+    Scheduled,
+    phase_optimizer,
+)
 from pptp_jax.training.phase import Phase, same_training
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import (
@@ -53,6 +60,7 @@ from pptp_jax.training.weighted_recipes import weighted_decay, weighted_rates
 __all__ = [
     "DEFAULT_OPTIMIZER",
     "SGD",
+    "AdamW",
     "Average",
     "Branch",
     "Checkpoint",
@@ -75,6 +83,7 @@ __all__ = [
     "Restore",
     "Rewind",
     "RewindWeights",
+    "Scheduled",
     "Shuffled",
     "Strategy",
     "StreamExecution",

@@ -8,7 +8,7 @@ import jax
 from pptp_jax.models import Model
 from pptp_jax.training.batches import Poisson
 from pptp_jax.training.gradient_rules import Private
-from pptp_jax.training.optimizer import SGD, PhaseOptimizer
+from pptp_jax.training.optimizer import PhaseOptimizer, Scheduled
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.unread import unread
 from pptp_jax.validation import Refused, at_least
@@ -71,7 +71,7 @@ def check_reference(recipe: Recipe, reference: int, batch_size: int) -> None:
 
 
 def check_optimizer(recipe: Recipe, optimizer: PhaseOptimizer) -> None:
-    """Refuses phases that change numbers of an `SGD` where the optimiser is another.
+    """Refuses phases that change numbers of the optimiser where it has none to change.
 
     Raises:
         ValueError: naming the phase and what it changes.
@@ -84,7 +84,7 @@ def check_optimizer(recipe: Recipe, optimizer: PhaseOptimizer) -> None:
             ...
         pptp_jax.validation.Refused: annealed_4+3: phase 1 has a schedule of its own, which ...
     """
-    if isinstance(optimizer, SGD):
+    if isinstance(optimizer, Scheduled):
         return
     for number, phase in enumerate(recipe.phases, start=1):
         own = {"schedule": phase.schedule, "weight_decay": phase.weight_decay}
@@ -92,8 +92,8 @@ def check_optimizer(recipe: Recipe, optimizer: PhaseOptimizer) -> None:
         if found:
             raise Refused(
                 f"{recipe.slug}: phase {number} has a {' and a '.join(found)} of its own, which "
-                "only an optimizer=SGD(...) can take; an optax transform has its numbers where it "
-                "is made"
+                "only an optimizer=SGD(...) or AdamW(...) can take; an optax transform has its "
+                "numbers where it is made"
             )
 
 

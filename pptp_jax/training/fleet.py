@@ -69,8 +69,8 @@ def train_fleet(
         recipe: how.
         data: the data set, shared by all.
         indices: each model's members; those of `absent_rows` keep a place and give no gradient.
-        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
-            phase's schedule to one; None is `SGD()`.
+        optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
+            steps of a phase's schedule to one; None is `SGD()`.
         batch_size: the members in a step.
         seed: what all keys derive from.
         execution: how the groups are worked off, taken up and watched.

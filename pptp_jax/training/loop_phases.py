@@ -9,7 +9,7 @@ import optax
 from pptp_jax.objectives import TaskLoss
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.gradient_rules import Private
-from pptp_jax.training.optimizer import SGD, Optimizer, phase_optimizer
+from pptp_jax.training.optimizer import Optimizer, Scheduled, phase_optimizer
 from pptp_jax.training.phase import WHOLE, Phase
 from pptp_jax.training.phase_transform import transform
 from pptp_jax.transforms import rewind_region
@@ -52,9 +52,10 @@ def loop_phases(
     found, rule = [], phase_optimizer(optimizer)
     for phase in phases:
         _check(phase, regions)
-        if not isinstance(rule, SGD) and (phase.schedule, phase.weight_decay) != (None, None):
+        if not isinstance(rule, Scheduled) and (phase.schedule, phase.weight_decay) != (None, None):
             raise Refused(
-                "a phase has a schedule or a weight decay of its own, which only SGD(...) can take"
+                "a phase has a schedule or a weight decay of its own, which only SGD(...) and "
+                "AdamW(...) can take"
             )
         epochs = int(phase.epochs)
         own = transform(rule, phase, epochs * (steps_per_epoch or 1), regions, None, 1)

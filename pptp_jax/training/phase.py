@@ -39,9 +39,9 @@ class Phase:
         fixed_statistics: regions that learn while their batch norm keeps its statistics. A block
             is in eval mode where all its parameters lie in these regions or in frozen ones; if any
             other parameter of it learns, its statistics move, too.
-        schedule: the schedule of the learning rate, in place of the one that the `SGD` has.
-        weight_decay: the weight decay, in place of that of the `SGD`: one number for all of the
-            network, or numbers for some regions; the other regions keep that of the `SGD`.
+        schedule: the schedule of the learning rate, in place of that of the `SGD` or `AdamW`.
+        weight_decay: the weight decay, in place of that of the optimiser: one number for all of the
+            network, or numbers for some regions; the other regions keep that of the optimiser.
         gradient: what is done to the gradients. DP-SGD is on all that is trained, which is clipped
             as one.
         batches: how they are drawn; `Poisson` for a private gradient alone. The accountant reads

@@ -11,7 +11,7 @@ from jaxtyping import Array, Int
 from pptp_jax.models import Model
 from pptp_jax.regions import GENERAL, PROTECT, RegionMap
 from pptp_jax.training.gradient_rules import Private
-from pptp_jax.training.optimizer import SGD, PhaseOptimizer
+from pptp_jax.training.optimizer import PhaseOptimizer, Scheduled
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.vulnerability import VULNERABLE, as_region
 from pptp_jax.transforms import (
@@ -74,7 +74,7 @@ def _inner(
     """The optimiser with the schedule and the weight decay of the phase."""
     if phase.schedule is None and phase.weight_decay is None:
         return optimizer(steps)
-    assert isinstance(optimizer, SGD)  # `check_optimizer`
+    assert isinstance(optimizer, Scheduled)  # `check_optimizer`
     own = optimizer
     if phase.schedule is not None:
         own = replace(own, schedule=phase.schedule)

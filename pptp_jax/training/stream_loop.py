@@ -66,8 +66,8 @@ def train_streamed(
         stream: the data set, with its reference examples, and how it is read.
         members: the rows that the model may learn.
         key: what all randomness derives from.
-        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
-            phase's schedule to one; None is `SGD()`.
+        optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
+            steps of a phase's schedule to one; None is `SGD()`.
         batch_size: the members in a step.
         execution: how it is spread over devices, kept and watched.
 

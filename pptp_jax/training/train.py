@@ -49,8 +49,8 @@ def make_train(
     Args:
         model: what is trained.
         recipe: how.
-        optimizer: an `SGD`, an optax transform, or a function from the number of steps of a
-            phase's schedule to one; None is `SGD()`.
+        optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
+            steps of a phase's schedule to one; None is `SGD()`.
         batch_size: the members in a step.
         places: whether some members may only keep their places in batches; see `absent_rows`.
 

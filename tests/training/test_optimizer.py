@@ -13,17 +13,21 @@ from small import BATCH, CE, DATA, INDICES, MODEL, own_key, watched
 from pptp_jax.audit import CanaryAudit
 from pptp_jax.data import Digits, Stream
 from pptp_jax.fleets import FleetSpec, fingerprint
+from pptp_jax.regions import RegionMap
 from pptp_jax.study import Study
 from pptp_jax.training import (
     SGD,
+    AdamW,
     Phase,
     Recipe,
+    annealed,
     make_train,
     phase_optimizer,
     train_streamed,
     undefended,
 )
 from pptp_jax.training.batched_programs import epoch_of_group
+from pptp_jax.training.phase_transform import transform
 
 TWO_PHASES = Recipe(
     name="twice", phases=(Phase(epochs=1, objectives=CE), Phase(epochs=2, objectives=CE))
@@ -119,3 +123,56 @@ def test_a_study_takes_a_transform_and_keeps_it() -> None:
     tx = optax.adam(1e-3)
     study = Study(name="s", data=Digits(), model=MODEL, recipes=(undefended(1),), optimizer=tx)
     assert replace(study, batch_size=32).optimizer is tx
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_adamw_is_that_of_optax(schedule: str) -> None:
+    """With a schedule that optax writes down itself."""
+    steps = 2 * (INDICES.shape[1] // BATCH)
+    rate = 0.01 if schedule == "constant" else optax.linear_schedule(0.01, 0.0, steps)
+    shortened = optax.chain(
+        optax.clip_by_global_norm(0.5), optax.adamw(rate, b1=0.8, b2=0.99, weight_decay=0.1)
+    )
+    ours = AdamW(
+        learning_rate=0.01, weight_decay=0.1, max_norm=0.5, schedule=schedule, b1=0.8, b2=0.99
+    )
+    with jax.numpy_dtype_promotion("standard"):
+        own, other = (watched(undefended(2), optimizer=o)[2] for o in (ours, shortened))
+    assert_close(own, other)
+
+
+def test_adamw_decays_a_region_by_itself() -> None:
+    """The decay does not pass through the moments: what it takes off is rate times λ times w."""
+    blocks = RegionMap.from_rules([("stem/.*", "protect"), (".*", "general")])
+    phase = Phase(epochs=1, objectives=CE, weight_decay={"protect": 0.5})
+    params = {"stem": {"w": np.float32([2.0])}, "head": {"w": np.float32([2.0])}}
+    none = jax.tree.map(np.zeros_like, params)
+    with jax.numpy_dtype_promotion("standard"):
+        tx = transform(AdamW(learning_rate=0.1, schedule="constant"), phase, 4, blocks, None, 1)
+        updates, _ = tx.update(none, tx.init(params), params)
+    np.testing.assert_allclose(updates["stem"]["w"], [-0.1])
+    np.testing.assert_allclose(updates["head"]["w"], [0.0])
+
+
+def test_adamw_anneals_and_its_numbers_compile_once() -> None:
+    recipe = annealed(1, anneal=1)
+    before = epoch_of_group._cache_size()
+    with jax.numpy_dtype_promotion("standard"):
+        fleets = [watched(recipe, optimizer=AdamW(learning_rate=rate)) for rate in (1e-3, 1e-2)]
+    assert epoch_of_group._cache_size() == before + 2  # a trunk and an anneal
+    first, second = (jax.tree.leaves(fleet[2])[0] for fleet in fleets)
+    assert not np.allclose(first, second)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"learning_rate": 0.0}, "learning_rate must be .*, got 0"),
+        ({"b1": 1.5}, "b1 must lie between 0 and 1, got 1.5"),
+        ({"weight_decay": -1.0}, "weight_decay must .*, got -1"),
+        ({"schedule": "triangle"}, "schedule 'triangle' is unknown"),
+    ],
+)
+def test_bad_numbers_of_adamw(numbers: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AdamW(**numbers)
