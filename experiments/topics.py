@@ -15,7 +15,6 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import optax
 
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.data import Arrays, Balanced, Topics
@@ -23,7 +22,16 @@ from pptp_jax.models import Model, gpt, save_variables, starting_from
 from pptp_jax.objectives import TaskLoss
 from pptp_jax.regions import GENERAL, Region
 from pptp_jax.study import Study
-from pptp_jax.training import Phase, Recipe, freeze, train_fleet, undefended
+from pptp_jax.training import (
+    AdamW,
+    Phase,
+    Recipe,
+    annealed,
+    averaged,
+    freeze,
+    train_fleet,
+    undefended,
+)
 
 LENGTH, EPOCHS = 64, 8
 DECODER = gpt(width=64, depth=2, heads=4, context=LENGTH, tied=False)
@@ -36,7 +44,7 @@ def pretrained(path: Path) -> Model:
     if not path.exists():
         data = Arrays.of(Topics(length=LENGTH, part="first").load())
         rows = np.arange(len(data.x))[None]
-        adam = optax.adamw(3e-3)
+        adam = AdamW(learning_rate=3e-3, weight_decay=1e-4, schedule="constant")
         [base] = train_fleet(DECODER, undefended(30), data, rows, optimizer=adam, batch_size=16)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_variables(path, jax.tree.map(lambda leaf: leaf[0], base.variables))
@@ -55,7 +63,7 @@ study = Study(
     examples=600,
     model=pretrained(BASE),
     split=Balanced(models=16),
-    optimizer=optax.adamw(1e-3),
+    optimizer=AdamW(learning_rate=1e-3, weight_decay=1e-4, schedule="constant"),
     batch_size=16,
     trajectory=(1, 2, 3, 4, 6),
     attacks=(
@@ -72,6 +80,9 @@ study = Study(
     ),
     recipes=(
         undefended(EPOCHS),
+        # Early stopping with an anneal of its own, and the average of the steps in place of one.
+        *(annealed(stop, anneal=1) for stop in (4, 2, 1)),
+        averaged(3, more=3, decay=0.98),
         *(alone(region) for region in ("head", "embed", "attention", "mlp", "blocks[2:]")),
         freeze(("embed", "block1"), after=2, more=EPOCHS - 2),
     ),

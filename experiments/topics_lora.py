@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax.numpy as jnp
-import optax
 
 from pptp_jax.models import lora
 from pptp_jax.study import load_study
-from pptp_jax.training import undefended
+from pptp_jax.training import AdamW, annealed, undefended
 
 full = load_study(Path(__file__).with_name("topics.py"))
 
@@ -23,7 +22,7 @@ study = replace(
     full,
     name="topics_lora",
     model=lora(full.model, rank=8, x=jnp.zeros((1, 64), jnp.int32), public=True),
-    optimizer=optax.adamw(3e-3),
-    recipes=(undefended(12),),
+    optimizer=AdamW(learning_rate=3e-3, weight_decay=1e-4, schedule="constant"),
+    recipes=(undefended(12), *(annealed(stop, anneal=1) for stop in (6, 3))),
     trajectory=(1, 2, 3, 4, 6, 8),
 )

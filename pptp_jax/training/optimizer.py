@@ -35,6 +35,10 @@ class Scheduled:
     References:
         Carlini et al., "Membership Inference Attacks From First Principles", 2022,
         https://arxiv.org/abs/2112.03570, and its code (`lira`)
+
+    Examples:
+        >>> isinstance(SGD(), Scheduled), isinstance(AdamW(), Scheduled)
+        (True, True)
     """
 
     learning_rate: float | Float[Array, ""] = 0.1
