@@ -16,7 +16,8 @@ FILES = {
     "signals/": "`membership.npy` (models, examples), `labels.npy`, `example_ids.npy`, and for "
     "each recipe φ in `RECIPE.npy` (models, queries, examples), `utility/RECIPE.npy` and, of "
     "classifiers, `logits/RECIPE.npy`",
-    "scores/": "for each recipe what every attack makes of each example, in `RECIPE.npz`",
+    "scores/": "for each recipe what every attack makes of each example, in `RECIPE.npz`, and in "
+    "`RECIPE/EPOCHS.npz` what the compared attack does at a stop on the way",
     "riskiest.npz": "the records that the compared attack is surest of",
     "risk_map.json": "where in the network membership can be read off; of `pptp locate`",
     "risk_map.txt": "the same as a table",
