@@ -38,6 +38,7 @@ from pptp_jax.metrics import Bootstrap, Drawn, Estimate, bootstrap_mean, bootstr
 from pptp_jax.models import Model, Variables, mlp, save_variables, starting_from
 from pptp_jax.objectives import Objective, TaskLoss
 from pptp_jax.objectives.objective import PLAIN, Context
+from pptp_jax.pytree import pytree
 from pptp_jax.regions import PROTECT
 from pptp_jax.report.progress import progress_bar
 from pptp_jax.storage.files import write, write_json
@@ -87,7 +88,7 @@ study = Study(
 )
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Poisoning(Objective):
     """α · loss(auxiliary) − (1 − α) · loss(targets), as published.

@@ -7,7 +7,7 @@ import pptp_jax
 
 PACKAGE = Path(pptp_jax.__file__).parent
 FLOORS = [
-    {"validation"},
+    {"validation", "pytree"},
     {"storage", "distributed"},
     {"regions", "metrics", "tasks"},
     {"objectives", "models", "data", "transforms", "release"},

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import Refused, at_least
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
     """Random flips, shifts and cutouts of images, of each example on its own.

@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import at_least, not_negative, positive
 
 Layers = list[tuple[Float[Array, "inputs outputs"], Float[Array, " outputs"]]]
@@ -22,7 +23,7 @@ class InferenceState(NamedTuple):
     opt_state: Any
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class AdversarialRegularisation(Objective):
     """CE + α (mean h − ½), with an inference network h that learns to tell members apart.

@@ -3,18 +3,18 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import fraction, one_of, positive
 
 FORMS = ("exponential", "quadratic")
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class CCL(Objective):
     """The mean of β · [α CE − (1 − α) c(p)] with a concave part of the label's probability p.

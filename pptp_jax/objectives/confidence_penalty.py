@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import jax
 import optax
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.objectives.entropy import entropies
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import not_negative
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class ConfidencePenalty(Objective):
     """The mean of CE − w · H(p).

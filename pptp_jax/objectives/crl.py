@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.objectives.loss_floor import flattened_labels, held_at
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import fraction, not_negative, positive
 
 
@@ -20,7 +21,7 @@ class CentreState(NamedTuple):
     opt_state: Any
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class CRL(Objective):
     """RelaxLoss on b_t(z) plus λ times a relaxed centre loss, with b_t(v) = v / (1 + t ‖v‖).

@@ -8,10 +8,11 @@ from jax.scipy.special import xlogy
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import positive
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Distillation(Objective):
     """T² times the mean of KL(q_T ‖ p_T), for a teacher's answers q and the network's p.

@@ -11,13 +11,14 @@ from jaxtyping import Array, Float, Int
 
 from pptp_jax.objectives.entropy import entropies
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import fraction, not_negative
 
 # Each round narrows the bracket a hundredfold; after these it is as narrow as float32 can tell.
 ROUNDS, POINTS = 4, 101
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class HAMP(Objective):
     """KL(s ‖ p) − α · mean H(p), with soft labels s of entropy γ · log K.

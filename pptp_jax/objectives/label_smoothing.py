@@ -8,10 +8,11 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import fraction
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class LabelSmoothing(Objective):
     """The mean cross-entropy to (1 − ε) · onehot + ε / K.

@@ -9,11 +9,12 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.tasks import Batch
 from pptp_jax.validation import positive
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Mixup(Objective):
     """The mean cross-entropy to mixed one-hot labels, on inputs that are mixed alike.

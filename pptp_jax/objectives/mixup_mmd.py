@@ -10,11 +10,12 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.objectives.mixup import mixed
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.tasks import Batch
 from pptp_jax.validation import Refused, not_negative, positive
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class MixupMMD(Objective):
     """Cross-entropy on mixed members plus w · MMD² between answers to members and non-members.

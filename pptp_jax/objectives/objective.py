@@ -88,7 +88,8 @@ class Objective(ABC):
     Examples:
         >>> import jax, jax.numpy as jnp
         >>> from dataclasses import dataclass
-        >>> @jax.tree_util.register_dataclass
+        >>> from pptp_jax.pytree import pytree
+        >>> @pytree
         ... @dataclass(frozen=True)
         ... class Brier(Objective):
         ...     name = "brier"

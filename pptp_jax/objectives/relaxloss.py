@@ -3,18 +3,18 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-import jax
 import optax
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.objectives.loss_floor import flattened_labels, held_at
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import fraction, not_negative, one_of
 
 VARIANTS = ("official", "authors")
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class RelaxLoss(Objective):
     """Gradient ascent or posterior flattening below the target loss.

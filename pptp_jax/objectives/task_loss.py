@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import jax
 from jaxtyping import Array, Float
 
 from pptp_jax.objectives.objective import PLAIN, Context, Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.tasks import Batch
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class TaskLoss(Objective):
     """The mean over the batch of the task's own loss; −log p(label) in classification.

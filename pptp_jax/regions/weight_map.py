@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from pptp_jax.pytree import pytree
 from pptp_jax.regions.blocks import GENERAL
 from pptp_jax.regions.paths import align, paths
 from pptp_jax.regions.sizes import table
 from pptp_jax.validation import Refused, one_of
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class WeightMap:
     """Boolean masks that give every weight of a tree its region.

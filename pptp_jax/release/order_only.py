@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from pptp_jax.pytree import pytree
 from pptp_jax.release.release import Predict, Release
 from pptp_jax.validation import Refused, finite, one_of, python_number
 
 KINDS = ("real", "binary")
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class OrderOnly(Release):
     """The logits of a random input, in the order of the true logits.

@@ -22,7 +22,8 @@ class Release(ABC):
     Examples:
         >>> import jax, jax.numpy as jnp
         >>> from dataclasses import dataclass
-        >>> @jax.tree_util.register_dataclass
+        >>> from pptp_jax.pytree import pytree
+        >>> @pytree
         ... @dataclass(frozen=True)
         ... class ClassOnly(Release):
         ...     name = "class_only"

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from pptp_jax.models import Variables
+from pptp_jax.pytree import pytree
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.gradient_rules import Number
 from pptp_jax.validation import fraction, given, several
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Average:
     """A phase leaves an average of its networks, one a step, in place of the last one.

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Variables, full_float32
+from pptp_jax.pytree import pytree
 from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.side_by_side import Ensemble
@@ -16,7 +17,7 @@ from pptp_jax.training.strategy import Strategy
 from pptp_jax.training.trainer import Trainer
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class GroupRules:
     """How the models of a group are trained, the same for all of them.

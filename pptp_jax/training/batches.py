@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import absent_rows
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import Refused, fraction, given, python_number
 
 
@@ -31,7 +32,7 @@ class Drawing(NamedTuple):
     overflow: float = 0.0
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Shuffled:
     """The examples are dealt out into batches of fixed size, in a new order each epoch.
@@ -56,7 +57,7 @@ class Shuffled:
         return order[: drawing.steps * drawing.size].reshape(drawing.steps, drawing.size)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Poisson:
     """Each example joins each batch by a coin flip of its own, for a private gradient alone.

@@ -5,11 +5,12 @@ from typing import Literal
 
 import jax
 
+from pptp_jax.pytree import pytree
 from pptp_jax.training.gradient_rules import Number
 from pptp_jax.validation import at_least, fraction, one_of
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class Rewind:
     """A region starts from its initial values.
@@ -25,7 +26,7 @@ class Rewind:
     region: str = jax.tree.static()
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Restore:
     """A region starts from what it was after an earlier epoch of the recipe.
@@ -53,7 +54,7 @@ class Restore:
         at_least(1, after=self.after)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class FromScratch:
     """The network starts from its initial values.
@@ -67,7 +68,7 @@ class FromScratch:
     """
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class RewindWeights:
     """The most vulnerable weights start from their initial values and freeze: CWRF, model by model.

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import jax
 from jaxtyping import Array, Float
 
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import Refused, at_least, fraction, given, not_negative, positive
 
 Number = float | Float[Array, ""]
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Plain:
     """The gradients as they are.
@@ -22,7 +23,7 @@ class Plain:
     """
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Perturbation:
     """What is done to the gradient of one region before the optimiser sees it, in this order.
@@ -56,7 +57,7 @@ class Perturbation:
         fraction(**given(rate=self.rate))
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class Perturbed:
     """The gradients of some regions, perturbed.
@@ -79,7 +80,7 @@ class Perturbed:
             raise Refused("Perturbed needs a perturbation for at least one region, got none")
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Private:
     """DP-SGD: each example's gradient clipped, Gaussian noise on their sum.

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import Refused, fraction, given, not_negative, one_of, positive
 
 Schedule = Literal["cosine", "constant", "linear", "steps", "lira"]
@@ -85,7 +86,7 @@ class Scheduled:
         return self.learning_rate * (1 + jnp.cos(jnp.pi * done)) / 2
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class SGD(Scheduled):
     """Stochastic gradient descent with momentum; weight decay joins the gradient before it.
@@ -114,7 +115,7 @@ class SGD(Scheduled):
         return (decay, optax.trace(decay=self.momentum))
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class AdamW(Scheduled):
     """Adam with decoupled weight decay, which joins the update and not the gradient.

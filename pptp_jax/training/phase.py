@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from pptp_jax.objectives import Objective
+from pptp_jax.pytree import pytree
 from pptp_jax.training.averages import Average
 from pptp_jax.training.batches import Batches, Poisson, Shuffled
 from pptp_jax.training.beginnings import Beginning, FromScratch, Restore, Rewind, RewindWeights
@@ -21,7 +22,7 @@ from pptp_jax.validation import Refused, at_least, not_negative, one_of, several
 WHOLE = "whole"
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Phase:
     """Some epochs of training under one set of rules, from a fresh optimiser state.

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import jax
 from jaxtyping import Array, Int
 
+from pptp_jax.pytree import pytree
 from pptp_jax.validation import Refused, at_least
 from pptp_jax.validation.field_types import check_fields
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
     """Sub-models that each train on a part of the members: SELENA's teachers.
@@ -45,7 +46,7 @@ class Ensemble:
         return members // self.models * (self.models - self.left_out)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, kw_only=True)
 class Fork:
     """A phase goes on with copies of the network, each on a part of the members of its own.
