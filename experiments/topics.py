@@ -51,6 +51,12 @@ def pretrained(path: Path) -> Model:
     return starting_from(DECODER, path)
 
 
+def falling(epochs: int) -> Recipe:
+    """All of it learns, at a rate that falls from the first step on."""
+    phase = Phase(epochs=epochs, objectives=TaskLoss(), schedule="linear")
+    return Recipe(name="falling", phases=(phase,))
+
+
 def alone(region: Region) -> Recipe:
     """A region learns, and all else stays as the base has it."""
     phase = Phase(epochs=EPOCHS, objectives=TaskLoss(), frozen=(GENERAL,))
@@ -80,8 +86,9 @@ study = Study(
     ),
     recipes=(
         undefended(EPOCHS),
-        # Early stopping with an anneal of its own, and the average of the steps in place of one.
+        # Early stopping with an anneal of its own, an anneal alone, and an average in place of one.
         *(annealed(stop, anneal=1) for stop in (4, 2, 1)),
+        *(falling(epochs) for epochs in (2, 1)),
         averaged(3, more=3, decay=0.98),
         *(alone(region) for region in ("head", "embed", "attention", "mlp", "blocks[2:]")),
         freeze(("embed", "block1"), after=2, more=EPOCHS - 2),
