@@ -69,6 +69,28 @@ def test_a_tail_alone_is_enough():
     assert "at 1 % false negatives the loss attack clears" in found["sentence"]
 
 
+def test_an_auc_without_a_tail_is_not_enough():
+    """Losses of members are a little lower everywhere, but none is as low as its own extreme."""
+    rng = np.random.default_rng(0)
+    membership = np.arange(1000) % 2 == 0
+    losses = rng.uniform(0, 1, size=1000)
+    losses[membership] **= 1.5
+    found = screen_signals({"losses": losses}, membership, resamples=100)
+    assert found["loss_auc"]["low"] > 0.5 and found["verdict"] == "little to find"
+    assert "is above chance, but such an AUC did not predict LiRA" in found["sentence"]
+
+
+def test_few_members_are_judged_by_what_they_resolve():
+    rng = np.random.default_rng(0)
+    membership = np.arange(60) % 2 == 0
+    losses = rng.uniform(0.1, 1, size=60) + 3 * (~membership & (rng.random(60) < 0.6))
+    found = screen_signals({"losses": losses}, membership, resamples=50)
+    assert found["tail"][1]["tnr"]["value"] is None and found["verdict"] == "worth it"
+    assert "at 10 % false negatives" in found["sentence"]
+    few = screen_signals({"losses": losses[:12]}, membership[:12], resamples=50)
+    assert few["verdict"] == "too few" and "needs at least 10 members" in few["sentence"]
+
+
 def test_data_of_two_sources_come_first():
     signals, membership, labels = model()
     x = np.random.default_rng(0).normal(size=(400, 3)) + membership[:, None]
