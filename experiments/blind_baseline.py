@@ -4,7 +4,8 @@ Command: `python experiments/blind_baseline.py` (no download). For each kind of 
 often the 95 % interval of the AUC excludes .5, above and below; the same for an interval that takes
 the scores for fixed, as if no training data were shared between folds; and how often p < .01.
 
-RESULT
+Result (docs/audits.md): the interval excludes .5 in 3.4 to 5.3 % of the draws, nominally 5 %; one
+that takes the scores for fixed, in 13 to 17 %. Two and a half minutes of one CPU core.
 """
 
 from collections.abc import Callable

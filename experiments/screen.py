@@ -13,7 +13,8 @@ its interval is that of a bootstrap that draws recipes and models.
 
 Recipes are no sample of anything: the correlation holds for these.
 
-RESULT
+Result (docs/audits.md): the tail at 1 % predicts LiRA's TPR at 1 % FPR, .86 [.71, .92] and .74
+[.48, .86]; the gap in accuracy and the AUC of the loss do not. Four minutes of one CPU core.
 """
 
 import sys

@@ -94,8 +94,8 @@ def blind_baseline(
 
     The folds share their training data. Where nothing can be learned, the variance of the AUC is
     therefore twice that of a score that was fixed beforehand: an interval that ignores it excludes
-    .5 in two to three times as many audits as it should. Interval and p-value allow for it. Where
-    the classes do differ, the interval is wider than it need be.
+    .5 about three times as often as it should. Interval and p-value allow for it. Where members and
+    non-members do differ, the interval is wider than it need be.
 
     Args:
         x: the inputs; None looks at the labels alone.
