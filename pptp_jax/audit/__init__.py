@@ -16,6 +16,7 @@ from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.model import audit_model
 from pptp_jax.audit.one_run import epsilon_in_one_run, one_run_bound, one_run_p_value
 from pptp_jax.audit.run import run_canaries
+from pptp_jax.audit.screen import screen_signals
 from pptp_jax.audit.signals import audit_signals
 from pptp_jax.audit.text_canaries import TextCanaryAudit
 
@@ -38,6 +39,7 @@ __all__ = [
     "one_run_p_value",
     "read_given",
     "run_canaries",
+    "screen_signals",
     "suffix_log_prob",
     "tries_to_extract",
 ]

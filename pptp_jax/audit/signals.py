@@ -12,7 +12,9 @@ from jaxtyping import Bool, Float, Int, Shaped
 from pptp_jax.attacks import ATTACKS, Attack, attack_of
 from pptp_jax.attacks.signal_registry import axes_of
 from pptp_jax.audit.audit_report import AuditReport
+from pptp_jax.audit.blind_report import blind_report
 from pptp_jax.audit.readme import signals_readme
+from pptp_jax.audit.screen import screen_given
 from pptp_jax.audit.user_signals import Given, given_signals
 from pptp_jax.evaluation import attack
 from pptp_jax.evaluation.results import RecipeResult, RunResults
@@ -56,12 +58,14 @@ def audit_signals(
         resamples: the number of bootstrap resamples of targets and examples behind each interval.
         seed: what the bootstrap depends on.
         **evidence: the models that are `targets` and `shadows`, all unless they are named, and
-            `inputs`, the examples themselves, for attacks that learn from them. Shadows must have
-            been trained as the targets were.
+            `inputs`, the examples themselves, for attacks that learn from them and for the blind
+            baseline. Shadows must have been trained as the targets were.
 
     Returns:
         What `results.json` holds: a study's results with one row. An attack that was not possible
-        is in the row's notes, with the reason.
+        is in the row's notes, with the reason. With inputs or labels, `blind` says whether members
+        can be distinguished by them alone (`pptp_jax.data.blind_baseline`); where they can, the
+        row has a warning.
 
     Raises:
         ValueError: saying what is wrong with which array, and what would be right.
@@ -99,10 +103,12 @@ def audit_signals(
         inputs=handed.inputs,
         **draws,
     )
+    blind = blind_report(handed, seed=seed)
     rows, truth, scores = handed.targets, seen.membership, seen.scores
     held = handed.evidence()
     accuracy: dict[str, Any] = {}
-    warnings = too_few(truth)
+    warnings = [blind["words"]] if blind is not None and blind["found"] else []
+    warnings += too_few(truth)
     if held.has("correct"):
         correct = np.asarray(held.target_signal("correct"))[:, 0]
         for key, chosen in (("train_utility", truth), ("utility", ~truth)):
@@ -153,12 +159,21 @@ def audit_signals(
         **provenance(*PACKAGES),
         "seconds": round(time.monotonic() - began, 1),
         "compared": compared,
+        "blind": blind,
+        "screen": _screen(handed, blind, **draws),
         "queries": ["identity", *(f"query {i}" for i in range(1, max(queries, default=1)))],
     }
     results = RunResults(rows=(row,), **typed(found))
     if out is not None:
         _write(results, scores, truth, rows, out)
     return results.to_json()
+
+
+def _screen(given: Given, blind: Mapping[str, Any] | None, **draws: Any) -> dict[str, Any] | None:
+    """A look at a single model whose loss is known."""
+    if len(given.membership) > 1 or not given.evidence().has("log_prob"):
+        return None
+    return screen_given(given, blind, **draws)
 
 
 def _out_confidence(given: Given) -> Float[np.ndarray, "targets examples"] | None:

@@ -14,6 +14,7 @@ from pptp_jax.cli.locate import locate
 from pptp_jax.cli.output import safe_output
 from pptp_jax.cli.report import report
 from pptp_jax.cli.run import run
+from pptp_jax.cli.screen import screen
 
 
 class _Group(click.Group):
@@ -24,7 +25,7 @@ class _Group(click.Group):
 
 @click.group(
     cls=_Group,
-    commands=[run, locate, canaries, audit, report, compare, choose, list_],
+    commands=[run, locate, canaries, screen, audit, report, compare, choose, list_],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="pptp-jax")

@@ -1,6 +1,7 @@
 """Data: one way in for every source, and who is a member of what."""
 
 from pptp_jax.data.augmentation import Augmentation
+from pptp_jax.data.blind_baseline import BlindBaseline, blind_baseline
 from pptp_jax.data.dataset import Dataset
 from pptp_jax.data.device import Arrays, absent_rows
 from pptp_jax.data.digits import Digits
@@ -14,6 +15,7 @@ from pptp_jax.data.npz import Npz
 from pptp_jax.data.sample import sample
 from pptp_jax.data.scales import Scales, of_unit_scale
 from pptp_jax.data.secrets import Secrets
+from pptp_jax.data.shared_records import SharedRecords, shared_records
 from pptp_jax.data.shrunk import Shrunk
 from pptp_jax.data.source import Source, moved
 from pptp_jax.data.stream import Stream
@@ -26,6 +28,7 @@ __all__ = [
     "Arrays",
     "Augmentation",
     "Balanced",
+    "BlindBaseline",
     "Bytes",
     "Dataset",
     "Digits",
@@ -39,6 +42,7 @@ __all__ = [
     "Quarters",
     "Scales",
     "Secrets",
+    "SharedRecords",
     "Shrunk",
     "Source",
     "Stream",
@@ -48,11 +52,13 @@ __all__ = [
     "TokenizerFile",
     "Topics",
     "absent_rows",
+    "blind_baseline",
     "divide",
     "member_indices",
     "moved",
     "near_duplicates",
     "of_unit_scale",
     "sample",
+    "shared_records",
     "tokenizer_from_gguf",
 ]

@@ -74,6 +74,28 @@ _MARGIN = {
     **{"method": TEXT, "recipe": TEXT, "stop": Maybe(WHOLE)},
     **dict.fromkeys(("strength", "utility", "margin"), ESTIMATE),
 }
+_RECORDS = {"nonmembers": WHOLE, "exact": WHOLE, "near": Maybe(WHOLE), "words": TEXT, "*": ANY}
+_JUDGED = {
+    **dict.fromkeys(("target", "members", "nonmembers"), WHOLE),
+    "auc": ESTIMATE,
+    "p_value": NUMBER,
+    "*": ANY,
+}
+_BLIND = {
+    **{"words": TEXT, "found": ANY, "reads": [TEXT], "targets": [_JUDGED]},
+    **{"records": Maybe(_RECORDS), "*": ANY},
+}
+_SIDES = dict.fromkeys(("members", "nonmembers", "gap"), ESTIMATE)
+_SCREEN = {
+    **{"verdict": TEXT, "sentence": TEXT, "members": WHOLE, "nonmembers": WHOLE},
+    **{"accuracy": Maybe(_SIDES), "loss": _SIDES, "loss_auc": ESTIMATE, "blind": Maybe(_BLIND)},
+    **{"tail": [{"fnr": NUMBER, "tnr": ESTIMATE}]},
+    "parameters": Maybe({"count": WHOLE, "per_member": NUMBER}),
+    "smallest_class": Maybe(dict.fromkeys(("label", "members", "classes"), WHOLE)),
+    "smallest_group": Maybe(
+        {"columns": [WHOLE]} | dict.fromkeys(("records", "alone", "groups"), WHOLE)
+    ),
+}
 RESULTS = {
     **{"rows": [_ROW], "study?": TEXT, "command?": Maybe(TEXT), "config?": Maybe({"*": ANY})},
     "data?": Maybe(
@@ -86,6 +108,7 @@ RESULTS = {
     **{"compared?": TEXT, "utility_name?": TEXT, "queries?": [TEXT]},
     "curves?": [{"name": TEXT, "points": [{"label": TEXT, "*": ESTIMATE}]}],
     **{"comparisons?": [_COMPARISON], "margins?": [_MARGIN], "*": ANY},
+    **{"blind?": Maybe(_BLIND), "screen?": Maybe(_SCREEN)},
 }
 
 

@@ -163,6 +163,8 @@ class RunResults:
         comparisons: of methods at equal attack strength.
         margins: of each setting with a region, by how much it lies above the hull of the methods
             without one.
+        blind: of an audit, how well inputs and labels alone distinguish members; None if unknown.
+        screen: of an audit of one model, what it shows without shadows.
         schema: the form of the record.
 
     Examples:
@@ -196,6 +198,8 @@ class RunResults:
     curves: tuple[Mapping[str, Any], ...] = ()
     comparisons: tuple[Mapping[str, Any], ...] = ()
     margins: tuple[Mapping[str, Any], ...] = ()
+    blind: Mapping[str, Any] | None = None
+    screen: Mapping[str, Any] | None = None
     schema: int = SCHEMA
 
     @property

@@ -13,6 +13,7 @@ from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
 from pptp_jax.report.page.words import attack_name
+from pptp_jax.report.screen import blind_lines
 from pptp_jax.report.table import EXPLAINED, cell
 
 _METRICS = {
@@ -70,6 +71,11 @@ def render_attacks(results: RunResults) -> str:
     console.print(f"IN, OUT: the shadows of either kind that it needs of each example; {EXPLAINED}")
     for warning in row.warnings:
         console.print(f"warning: {warning}", markup=False)
+    if results.screen:
+        console.print(f"a look at the model alone: {results.screen['sentence']}", markup=False)
+    # Where it warns, it is among the warnings above.
+    for line in blind_lines(results.blind)[bool(results.blind and results.blind["found"]) :]:
+        console.print(line, markup=False)
     for note in row.notes:
         console.print(f"not possible: {note}", markup=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -15,6 +15,7 @@ from scipy.stats import binom, kstest
 from small import BATCH, CE, DATA, INDICES, MODEL, initial, of, own_key, slope, watched
 
 from pptp_jax.data import absent_rows
+from pptp_jax.objectives import ConfidencePenalty, LabelSmoothing, Mixup
 from pptp_jax.regions import PROTECT, RegionMap
 from pptp_jax.training import (
     SGD,
@@ -219,6 +220,14 @@ def test_phases_whose_strengths_are_arrays_can_be_compared() -> None:
         return Phase(epochs=2, objectives=CE, gradient=Private(noise_multiplier=jnp.float32(noise)))
 
     assert same_training(phase(1.0), phase(1.0)) and not same_training(phase(1.0), phase(2.0))
+
+
+def test_objectives_of_equal_strength_are_not_the_same_training() -> None:
+    """jaxlib takes structures of dataclasses for equal whose fields are."""
+    kinds = (LabelSmoothing(smoothing=0.5), ConfidencePenalty(weight=0.5), Mixup(alpha=0.5))
+    phases = [Phase(epochs=2, objectives=kind) for kind in kinds]
+    same = [[same_training(one, other) for other in phases] for one in phases]
+    assert same == np.eye(3, dtype=bool).tolist()
 
 
 def test_the_loss_costs_no_pass_of_its_own() -> None:

@@ -20,12 +20,15 @@ from pptp_jax.report.page.strength_plots import strength_plots
 from pptp_jax.report.page.table import cells, columns
 from pptp_jax.report.page.words import attack_name, metric_name, recipe_name
 from pptp_jax.report.risk_table import WAYS
+from pptp_jax.report.screen import screen_facts
 
 STATISTICS = ("auc", "tpr@0.001")
 # Each section with what it has to have to be shown.
 SECTIONS = {
     "setting": ("What was trained and attacked", "setting"),
     "table": ("Utility and leakage", "rows"),
+    "blind": ("Without the model", "blind"),
+    "screen": ("The model alone", "screen"),
     "curves": ("Utility over attack strength", "curves"),
     "comparisons": ("Verdicts at equal attack strength", "comparisons"),
     "rocs": ("ROC", "rocs"),
@@ -74,6 +77,9 @@ def _of_results(results: RunResults) -> dict[str, Any]:
         "setting": setting(results),
         "config": results.config,
         "rows": rows,
+        "blind": results.blind,
+        "screen": results.screen,
+        "screen_facts": screen_facts(results.screen) if results.screen else {},
         "columns": shown,
         "cells": {row.slug: cells(row, shown) for row in rows},
         "notes": sentences.notes(results),

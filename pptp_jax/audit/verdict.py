@@ -1,0 +1,77 @@
+"""Whether a fleet of shadows is worth its time, by what one model shows without it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pptp_jax.metrics import Estimate
+
+WORTH, LITTLE, NOT_YET, TOO_FEW = "worth it", "little to find", "not yet", "too few"
+
+
+def verdict(found: Mapping[str, Any]) -> dict[str, str]:
+    """A verdict and a sentence that says why.
+
+    A fleet has to wait where members can be distinguished without the model. It is worth its time
+    where the tail of the loss attack lies above chance by its entire interval, at the lowest false
+    negative rate that the sample resolves. The gap in accuracy and the AUC of the loss decide
+    nothing: on our fleets they did not predict what LiRA finds (docs/audits.md).
+
+    Args:
+        found: `loss_auc`, the `tail`, and the `blind` baseline, None if there is none.
+
+    Examples:
+        >>> rates = [{"fnr": 0.01, "tnr": Estimate(0.08, 0.05, 0.11)}]
+        >>> own = {"loss_auc": Estimate(0.52, 0.49, 0.55), "tail": rates, "blind": None}
+        >>> print(verdict(own)["sentence"])
+        A fleet is worth its time: at 1 % false negatives the loss attack clears 8.0 % of the ...
+        >>> verdict(own | {"tail": [{"fnr": 0.01, "tnr": Estimate(0.02, 0.0, 0.04)}]})["verdict"]
+        'little to find'
+    """
+    blind = found["blind"]
+    if blind is not None and blind["found"]:
+        return {
+            "verdict": NOT_YET,
+            "sentence": (
+                "A fleet is not worth its time yet: members can be distinguished from non-members "
+                "without the model, so what an attack finds may not come from it. Draw both by "
+                "chance from one source first."
+            ),
+        }
+    known = [tail for tail in found["tail"] if tail["tnr"].low is not None]
+    if not known:
+        return {
+            "verdict": TOO_FEW,
+            "sentence": (
+                "Whether a fleet is worth its time cannot be said: the tail of the loss attack "
+                "needs at least 10 members, and 100 for its end at 1 %."
+            ),
+        }
+    tail = min(known, key=lambda one: one["fnr"])
+    chance, rate = tail["fnr"], f"{100 * tail['fnr']:g} %"
+    value, low, high = (100 * end for end in tail["tnr"])
+    clears = (
+        f"at {rate} false negatives the loss attack clears {value:.1f} % of the non-members "
+        f"({low:.1f} to {high:.1f})"
+    )
+    if tail["tnr"].low > chance:
+        return {
+            "verdict": WORTH,
+            "sentence": (
+                f"A fleet is worth its time: {clears}, where {rate} is chance. On our fleets "
+                "such a tail went with members that LiRA finds."
+            ),
+        }
+    auc: Estimate = found["loss_auc"]
+    above = ""
+    if auc.low is not None and auc.low > 0.5:
+        above = (
+            f" The AUC of the loss attack, {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}), is "
+            "above chance, but such an AUC did not predict LiRA on our fleets."
+        )
+    return {
+        "verdict": LITTLE,
+        "sentence": (
+            f"A fleet will probably find little: {clears}, and chance is {rate}.{above} This "
+            "proves nothing: LiRA can find members that a common threshold on the loss does not."
+        ),
+    }
