@@ -282,14 +282,9 @@ def same_training(one: Phase, other: Phase) -> bool:
         >>> same_training(phases[0], phases[1]), same_training(phases[0], phases[2])
         (True, False)
     """
-    nodes = [_nodes(jax.tree.structure(phase)) for phase in (one, other)]
-    same = nodes[0] == nodes[1]
+    structures: list[Any] = [jax.tree.structure(phase) for phase in (one, other)]
+    same = structures[0] == structures[1]
     return same and all(map(_same, jax.tree.leaves(one), jax.tree.leaves(other)))
-
-
-def _nodes(structure: Any) -> list[Any]:
-    """The types and settings of a tree: jaxlib's own comparison leaves out types of dataclasses."""
-    return [structure.node_data(), *map(_nodes, structure.children())]
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -223,7 +223,6 @@ def test_phases_whose_strengths_are_arrays_can_be_compared() -> None:
 
 
 def test_objectives_of_equal_strength_are_not_the_same_training() -> None:
-    """jaxlib takes structures of dataclasses for equal whose fields are."""
     kinds = (LabelSmoothing(smoothing=0.5), ConfidencePenalty(weight=0.5), Mixup(alpha=0.5))
     phases = [Phase(epochs=2, objectives=kind) for kind in kinds]
     same = [[same_training(one, other) for other in phases] for one in phases]
