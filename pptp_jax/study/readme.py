@@ -17,6 +17,8 @@ FILES = {
     "each recipe φ in `RECIPE.npy` (models, queries, examples), `utility/RECIPE.npy` and, of "
     "classifiers, `logits/RECIPE.npy`",
     "scores/": "for each recipe what every attack makes of each example, in `RECIPE.npz`",
+    "combined/": "for each recipe the probability of membership by all attacks together: in "
+    "`RECIPE.csv` one line a record, the riskiest first, in `RECIPE.npz` of every target",
     "riskiest.npz": "the records that the compared attack is surest of",
     "risk_map.json": "where in the network membership can be read off; of `pptp locate`",
     "risk_map.txt": "the same as a table",

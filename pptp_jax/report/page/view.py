@@ -10,6 +10,7 @@ from pptp_jax.evaluation.risk import ATTACK, DECISIVE
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
 from pptp_jax.report.page import sentences, token_text
+from pptp_jax.report.page.combined_plots import reliability_plots
 from pptp_jax.report.page.exposure_plots import exposure_plots
 from pptp_jax.report.page.plot import Plot
 from pptp_jax.report.page.risk_plots import bar_charts, cut_plot
@@ -31,6 +32,7 @@ SECTIONS = {
     "rocs": ("ROC", "rocs"),
     "scores": ("Scores of members and non-members", "histograms"),
     "attacks": ("Every attack", "attacks"),
+    "combined": ("All attacks together", "combined"),
     "found": ("Who is found", "slices"),
     "white-box": ("Inside the network", "blocks"),
     "robustness": ("Under disturbed inputs", "robustness"),
@@ -86,6 +88,9 @@ def _of_results(results: RunResults) -> dict[str, Any]:
         "comparisons": [_comparison(found) for found in results.comparisons],
         "slices": _slices(results),
         "agreement": _agreement(rows),
+        "combined": [row for row in rows if row.combined is not None],
+        "reliability": reliability_plots(rows),
+        "compared": results.compared,
         "calibrated": [
             (row, _threshold(cut), found)
             for row in rows
