@@ -185,7 +185,7 @@ def write_combined(
     for i in order.tolist():
         own = [] if labels is None else [int(labels[i])]
         numbers = (part[i] for part in (mean, highest, other_mean, other_highest))
-        told = ["" if np.isnan(number) else f"{number:.4f}" for number in numbers]
+        told = ["" if np.isnan(number) else f"{number:.4g}" for number in numbers]
         lines.writerow([_text(ids[i]), *own, int(with_[i]), int(without[i]), *told])
     write(directory / f"{slug}.csv", lambda file: file.write(text.getvalue().encode()))
 

@@ -237,13 +237,14 @@ def _cross_fitted(
             sizes += np.abs(told).sum(axis=0)
             found = expit(combiner.logistic(own)).reshape(len(judged), -1)
             probability[np.ix_(judged, here)] = found
-    total = sizes.sum()
+    sizes = sizes / probability.size
+    told_at_all = sizes.sum() > 1e-9  # and no rounding
     return Combination(
         attacks=attacks,
         probability=probability,
         base_rate=base_rate,
         weights=np.mean(weights, axis=0),
-        shares=sizes / total if total > 0 else sizes,
+        shares=sizes / sizes.sum() if told_at_all else np.zeros_like(sizes),
     )
 
 

@@ -23,7 +23,7 @@ def reliability_plots(rows: Sequence[RecipeResult]) -> list[Plot]:
 
 def _plot(title: str, bins: Sequence[Mapping[str, Any]]) -> Plot:
     x = Scale(low=0, high=1, start=34, end=232)
-    y = Scale(low=0, high=1, start=184, end=20)
+    y = Scale(low=0, high=1, start=190, end=28)
     total = sum(found["pairs"] for found in bins)
     most = max(found["pairs"] for found in bins)
     marks, bars = [], []
@@ -48,7 +48,7 @@ def _plot(title: str, bins: Sequence[Mapping[str, Any]]) -> Plot:
         x_title="probability",
         y_title="share of members",
         width=240,
-        height=222,
+        height=230,
         areas=bars,
         marks=marks,
         references=[f"M{x(0)} {y(0)}L{x(1)} {y(1)}"],

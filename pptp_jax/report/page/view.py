@@ -88,9 +88,8 @@ def _of_results(results: RunResults) -> dict[str, Any]:
         "comparisons": [_comparison(found) for found in results.comparisons],
         "slices": _slices(results),
         "agreement": _agreement(rows),
-        "combined": [row for row in rows if row.combined is not None],
-        "reliability": reliability_plots(rows),
         "compared": results.compared,
+        **_combined(results),
         "calibrated": [
             (row, _threshold(cut), found)
             for row in rows
@@ -175,6 +174,14 @@ def _slices(results: RunResults) -> list[tuple[str, list[Plot]]]:
     """By recipe, the pictures of what is achieved among some of the examples."""
     found = [(recipe_name(row), slice_plots(row, results.compared)) for row in results.rows]
     return [(name, plots) for name, plots in found if plots]
+
+
+def _combined(results: RunResults) -> dict[str, Any]:
+    """The recipes whose attacks were combined, the attacks that went in, and the pictures."""
+    rows = [row for row in results.rows if row.combined is not None]
+    went_in = {attack for row in rows for attack in (row.combined or {})["shares"]}
+    shared = [attack for attack in results.attacks if attack in went_in]
+    return {"combined": rows, "shared": shared, "reliability": reliability_plots(rows)}
 
 
 def _agreement(rows: Sequence[RecipeResult]) -> dict[str, Any]:
