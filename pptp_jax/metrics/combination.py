@@ -15,6 +15,8 @@ from pptp_jax.validation import Refused, at_least
 
 # More models are dealt into as many groups: the fits would grow with the square of their number.
 GROUPS = 16
+# A combiner learns from about as many pairs at most: more would no longer change it.
+PAIRS = 200_000
 
 
 class Combination(NamedTuple):
@@ -107,7 +109,8 @@ def combine(
             examples; None takes, for each target, the others. Of more than 16 targets groups of
             some are left out together.
         shadow_membership: who is a member of which of these.
-        parts: into how many parts the examples are dealt.
+        parts: into how many parts the examples are dealt. Of more than about 200,000 pairs of a
+            model and a record that could be learned from, a combiner learns from so many.
         seed: what the parts depend on.
 
     Raises:
@@ -163,8 +166,8 @@ def combine(
             "a combiner learns from other models than the target: give two targets at least, or "
             "shadow_scores and shadow_membership"
         )
-    part = np.random.default_rng(seed).permutation(examples) % parts
-    return _cross_fitted(tuple(scores), own.places, from_whom, pairs, part)
+    dealt = np.random.default_rng(seed).permutation(examples)
+    return _cross_fitted(tuple(scores), own.places, from_whom, pairs, (dealt, parts))
 
 
 def at_prior(
@@ -211,7 +214,7 @@ def _cross_fitted(
     places: Int[np.ndarray, "attacks targets examples"],
     teachers: _Teachers,
     pairs: list[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]],
-    part: Int[np.ndarray, " examples"],
+    dealt: tuple[Int[np.ndarray, " examples"], int],
 ) -> Combination:
     """Judges each part of the examples on each group of targets by a combiner of its own.
 
@@ -220,15 +223,19 @@ def _cross_fitted(
         places: the targets'.
         teachers: what is learned from.
         pairs: of each group, the targets that are judged, and the models that are learned from.
-        part: of each example.
+        dealt: each example's place in a random order, and into how many parts they are dealt.
     """
+    order, parts = dealt
+    shuffled = np.argsort(order)
     probability = np.empty(places.shape[1:])
     base_rate, weights, sizes = np.empty(len(probability)), [], np.zeros(len(attacks))
     for judged, learned in pairs:
         base = float(teachers.members[learned].mean())
         base_rate[judged] = base
-        for i in np.unique(part):
-            rest, here = part != i, part == i
+        for i in range(min(parts, len(order))):
+            here = np.flatnonzero(order % parts == i)
+            # Of too many, those that come first in the random order, whatever the data's own is.
+            rest = shuffled[order[shuffled] % parts != i][: max(1, PAIRS // len(learned))]
             known = teachers.places[:, learned][:, :, rest].reshape(len(attacks), -1)
             combiner = _fitted(known, teachers.members[learned][:, rest].ravel(), base)
             weights.append(combiner.logistic.weights)

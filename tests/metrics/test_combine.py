@@ -181,7 +181,7 @@ def test_where_nothing_leaks_nothing_is_told(rng: np.random.Generator) -> None:
     for _ in range(24):
         membership = balanced(8, 300, rng)
         habit, common = 2 * rng.normal(size=300), rng.normal(size=(8, 300)) / 2
-        scores = {name: habit + common + rng.normal(size=(8, 300)) / 2 for name in "abc"}
+        scores = {name: habit + common + rng.normal(size=(8, 300)) / 2 for name in "ab"}
         found = combine(scores, membership).probability
         told.append(mean_auc(found, membership))
         spread.append(found.std())
@@ -235,6 +235,20 @@ def test_many_targets_are_dealt_into_groups(rng: np.random.Generator) -> None:
     moved = combine(scores, other).probability
     np.testing.assert_array_equal(moved[[0, 16]], found.probability[[0, 16]])
     assert (moved[1] != found.probability[1]).any()
+
+
+def test_of_too_many_pairs_some_are_learned_from(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    membership = balanced(6, 2000, rng)
+    membership = membership[:, np.argsort(membership[0])]  # the data's order says something
+    scores = gaussian((2.0,), membership, rng)
+    every = combine(scores, membership).probability
+    monkeypatch.setattr("pptp_jax.metrics.combination.PAIRS", 2000)
+    few = combine(scores, membership).probability
+    assert (few != every).any()
+    np.testing.assert_allclose(few, every, atol=0.2)
+    assert np.sqrt(((few - every) ** 2).mean()) < 0.05
 
 
 def test_scores_without_any_difference(rng: np.random.Generator) -> None:
