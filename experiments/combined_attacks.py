@@ -7,8 +7,9 @@ with its report, and `combined.json` and `combined.txt`: LiRA and RMIA alone, an
 of attacks achieve as one calibrated probability (`pptp_jax.metrics.combine`). Label-only attacks
 are left out; they ask hundreds of labels of each example.
 
-Result (docs/attacks.md): a little AUC, nothing at a false-positive rate of 1 %, and probabilities
-that are true.
+Result (docs/attacks.md): .01 to .04 AUC more than LiRA, .01 at most more than the strongest attack
+alone, and probabilities that are true. On one CPU core beside other jobs the digits take 4 minutes,
+Location-30 a quarter of an hour.
 """
 
 import sys
