@@ -92,7 +92,8 @@ def combine(
     target's own members, and AUC would exceed .5.
 
     The scores of the other models were perhaps computed with the target among their shadows. What
-    its labels of other records do there is not undone, that of the record itself is never seen.
+    its labels of other records do there is not undone; that of the record itself enters at most
+    through what an attack pools over all records, such as a variance.
 
     **Shares** are Shapley values: in a sum an attack's is exactly
     \(w_a (f_a - \bar f_a)\), with the mean over the pairs that were learned from, if absent attacks
