@@ -1,6 +1,7 @@
 """Auditing models that were trained elsewhere, by the signals that their owner hands over."""
 
 import hashlib
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,18 +17,19 @@ from pptp_jax.audit.blind_report import blind_report
 from pptp_jax.audit.readme import signals_readme
 from pptp_jax.audit.screen import screen_given
 from pptp_jax.audit.user_signals import Given, given_signals
-from pptp_jax.evaluation import attack
+from pptp_jax.evaluation import AttackResults, attack
+from pptp_jax.evaluation.combination import Combined, combined, write_combined
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.evaluation.slices import among_whom
 from pptp_jax.evaluation.warnings import too_few, unlearned
 from pptp_jax.metrics import masked_mean, out_confidence
-from pptp_jax.report import draw_attack_rocs, render_attacks, write_report
+from pptp_jax.report import draw_attack_rocs, render_attacks, render_combined, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.training.single_precision import in_single_precision
-from pptp_jax.validation import at_least, python_number, several
+from pptp_jax.validation import Refused, at_least, python_number, several
 
 PACKAGES = ("numpy", "scipy")
 # The attack that stands for all others where one must: the first of these that was possible.
@@ -63,9 +65,9 @@ def audit_signals(
 
     Returns:
         What `results.json` holds: a study's results with one row. An attack that was not possible
-        is in the row's notes, with the reason. With inputs or labels, `blind` says whether members
-        can be distinguished by them alone (`pptp_jax.data.blind_baseline`); where they can, the
-        row has a warning.
+        is in the row's notes, with the reason; so is why attacks were not combined. With inputs or
+        labels, `blind` says whether members can be distinguished by them alone
+        (`pptp_jax.data.blind_baseline`); where they can, the row has a warning.
 
     Raises:
         ValueError: saying what is wrong with which array, and what would be right.
@@ -125,14 +127,15 @@ def audit_signals(
         confidence=_out_confidence(handed),
         **draws,
     )
+    together = _combined(handed, attacks, scores, truth, compared, **draws)
     row = RecipeResult(
         slug="given",
         recipe=report.name,
-        notes=seen.notes,
+        notes=(*seen.notes, *filter(None, [together.note])),
         warnings=tuple(warnings),
         attacks=seen.results,
         **accuracy,
-        **typed(told),
+        **typed({**told, "combined": together.record}),
     )
     members = truth.sum(axis=1)
     classes = handed.signals["logits"].shape[-1] if "logits" in handed.signals else None
@@ -165,7 +168,7 @@ def audit_signals(
     }
     results = RunResults(rows=(row,), **typed(found))
     if out is not None:
-        _write(results, scores, truth, rows, out)
+        _write(results, seen, together, handed.labels, out)
     return results.to_json()
 
 
@@ -174,6 +177,47 @@ def _screen(given: Given, blind: Mapping[str, Any] | None, **draws: Any) -> dict
     if len(given.membership) > 1 or not given.evidence().has("log_prob"):
         return None
     return screen_given(given, blind, **draws)
+
+
+def _combined(
+    given: Given,
+    attacks: Sequence[str | Attack],
+    scores: Mapping[str, Float[np.ndarray, "targets examples"]],
+    truth: Bool[np.ndarray, "targets examples"],
+    compared: str,
+    **draws: Any,
+) -> Combined:
+    """The attacks together; a single target's combiner learns from attacks on its shadows."""
+    if len(given.targets) > 1:
+        return combined(scores, truth, compared, **draws)
+    shadows = np.setdiff1d(given.shadows, given.targets)
+    if not len(shadows):
+        return Combined(
+            note="combined: attacks are combined by what they find in other models whose members "
+            "are known, and there is only the one: hand over shadows"
+        )
+    try:
+        # Without the target among the shadows: its members would enter what its combiner learns.
+        found = attack(
+            given.signals,
+            given.membership,
+            given.labels,
+            [one for one in attacks if attack_of(one).name in scores],
+            targets=shadows.tolist(),
+            shadows=shadows.tolist(),
+            inputs=given.inputs,
+            resamples=1,
+        )
+    except Refused as refusal:
+        return Combined(note=f"combined: the shadows cannot be attacked themselves: {refusal}")
+    return combined(
+        scores,
+        truth,
+        compared,
+        shadow_scores=found.scores,
+        shadow_membership=found.membership,
+        **draws,
+    )
 
 
 def _out_confidence(given: Given) -> Float[np.ndarray, "targets examples"] | None:
@@ -187,9 +231,9 @@ def _out_confidence(given: Given) -> Float[np.ndarray, "targets examples"] | Non
 
 def _write(
     results: RunResults,
-    scores: Mapping[str, np.ndarray],
-    truth: Bool[np.ndarray, "targets examples"],
-    targets: Int[np.ndarray, " targets"],
+    seen: AttackResults,
+    together: Combined,
+    labels: Int[np.ndarray, " examples"] | None,
     out: Path,
 ) -> None:
     record = results.to_json()
@@ -197,10 +241,22 @@ def _write(
     (out / "results.json").unlink(missing_ok=True)
     manifest = {key: part for key, part in record.items() if key not in ("rows", "seconds")}
     write_json(out / "manifest.json", {"kind": "signals"} | manifest)
-    arrays = {"targets": targets, "examples": np.arange(truth.shape[1]), "membership": truth}
-    write_arrays(out / "scores" / f"{results.rows[0].slug}.npz", arrays | dict(scores))
+    slug, examples = results.rows[0].slug, np.arange(seen.membership.shape[1])
+    arrays = {"targets": seen.targets, "examples": examples, "membership": seen.membership}
+    write_arrays(out / "scores" / f"{slug}.npz", arrays | dict(seen.scores))
+    shutil.rmtree(out / "combined", ignore_errors=True)
+    write_combined(
+        out / "combined",
+        slug,
+        together,
+        seen.membership,
+        seen.targets,
+        examples=examples,
+        ids=examples,
+        labels=labels,
+    )
     write_json(out / "results.json", record)
-    table = render_attacks(results)
+    table = "\n".join(filter(None, (render_attacks(results), render_combined(results))))
     write(out / "table.txt", lambda file: file.write(table.encode() + b"\n"))
     readme = signals_readme(record)
     write(out / "README.md", lambda file: file.write(readme.encode()))

@@ -29,13 +29,13 @@ def audit(
     """Attack models that were trained elsewhere, by what they answered.
 
     Both are .npz files; docs/audits.md says which arrays there can be. Prints a table; writes
-    report.html, results.json, table.txt, roc.png and scores/ into OUT, and README.md, which says
-    what each file is.
+    report.html, results.json, table.txt, roc.png, scores/ and combined/ into OUT, and README.md,
+    which says what each file is.
     """
     from pptp_jax.attacks import ATTACKS
     from pptp_jax.audit import AuditReport, audit_signals, read_given
     from pptp_jax.evaluation.results import RunResults
-    from pptp_jax.report import render_attacks
+    from pptp_jax.report import render_attacks, render_combined
 
     directory = out or Path("runs") / signals.stem
     with errors_as_sentences():
@@ -50,5 +50,6 @@ def audit(
             resamples=resamples,
         )
     page = directory / "report.html"
-    click.echo(render_attacks(RunResults.from_json(results)))
+    found = RunResults.from_json(results)
+    click.echo("\n".join(filter(None, (render_attacks(found), render_combined(found)))))
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")

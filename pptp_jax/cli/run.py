@@ -188,7 +188,8 @@ def run(
     if not shared.first:
         return
     results = RunResults.from_json(record)
-    parts = [found, report.render_table(results), report.render_white_box(results)]
+    parts = [found, report.render_table(results), report.render_combined(results)]
+    parts.append(report.render_white_box(results))
     parts.append(report.render_robustness(results))
     if results.comparisons:
         parts.append(report.render_comparison(results.comparisons))

@@ -42,6 +42,21 @@ _AGREEMENT = Even(
     {"fpr": NUMBER, "attacks": [TEXT], "found": [WHOLE]}
     | dict.fromkeys(("jaccard", "low", "high", "chance", "overlap"), _SQUARE)
 )
+_COMBINED = {
+    **{
+        "attacks": [TEXT],
+        "base_rate": NUMBER,
+        "metrics": _METRICS,
+        "gains": {"*": {"*": ESTIMATE}},
+    },
+    "brier": {"score": ESTIMATE}
+    | dict.fromkeys(("miscalibration", "discrimination", "uncertainty"), NUMBER),
+    "reliability": [
+        {**dict.fromkeys(("low", "high", "probability"), NUMBER), "members": ESTIMATE}
+        | {"pairs": WHOLE}
+    ],
+    **{"weights": {"*": NUMBER}, "shares": {"*": NUMBER}},
+}
 _TRIAL = {
     **{
         "kind": TEXT,
@@ -61,6 +76,7 @@ _ROW = {
     **{"roc?": Maybe(_ROC), "calibrated?": Maybe({"*": {"*": ESTIMATE}}), "per_class?": _SLICES},
     **{"per_decile?": _SLICES, "agreement?": Maybe(_AGREEMENT)},
     "stability?": Maybe({"*": {"jaccard": ESTIMATE, "chance": _MAYBE_NUMBER}}),
+    "combined?": Maybe(_COMBINED),
     **{"white_box?": {"*": {"*": ANY}}, "predicted_bytes?": Maybe(WHOLE)},
     "robustness?": {"examples?": WHOLE, "trials?": [_TRIAL], "warnings?": [TEXT]},
 }

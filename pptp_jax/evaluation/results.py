@@ -63,6 +63,7 @@ class RecipeResult:
         per_decile: its metrics by difficulty.
         agreement: whether attacks find the same members.
         stability: whether an attack finds a member again in another target.
+        combined: what the attacks achieve together; None where they were not combined.
         regions: which parameters belong to which region.
         white_box: the attacks on each block's gradients and features.
         robustness: accuracies on disturbed inputs.
@@ -94,6 +95,7 @@ class RecipeResult:
     per_decile: tuple[Mapping[str, Any], ...] | None = None
     agreement: Mapping[str, Any] | None = None
     stability: Mapping[str, Any] | None = None
+    combined: Mapping[str, Any] | None = None
     regions: Mapping[str, Any] | None = None
     white_box: Mapping[str, Any] = field(default_factory=dict)
     robustness: Mapping[str, Any] = field(default_factory=dict)

@@ -16,10 +16,12 @@ from pptp_jax.metrics.attack_metrics import (
 from pptp_jax.metrics.bootstrap import Drawn
 from pptp_jax.metrics.calibrated_metrics import CalibratedRates, calibrated_metrics
 from pptp_jax.metrics.clopper_pearson import Interval, clopper_pearson
+from pptp_jax.metrics.combination import Combination, at_prior, combine
 from pptp_jax.metrics.delong import delong
 from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
 from pptp_jax.metrics.masked_mean import bootstrap_mean, masked_mean
 from pptp_jax.metrics.normality import Normality, normality
+from pptp_jax.metrics.reliability import Brier, ReliabilityBin, brier, reliability
 from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.metrics.riskiest import alarm_rates, riskiest
 from pptp_jax.metrics.roc import (
@@ -44,13 +46,16 @@ __all__ = [
     "UNRESOLVED",
     "Agreement",
     "Bootstrap",
+    "Brier",
     "CalibratedRates",
     "Coarse",
+    "Combination",
     "Drawn",
     "Estimate",
     "Interval",
     "Normality",
     "Ranking",
+    "ReliabilityBin",
     "Roc",
     "RocBand",
     "Slice",
@@ -59,14 +64,17 @@ __all__ = [
     "advantage",
     "agreement",
     "alarm_rates",
+    "at_prior",
     "attack_metrics",
     "auc",
     "balanced_accuracy",
     "best_threshold",
     "bootstrap_mean",
     "bootstrap_metrics",
+    "brier",
     "calibrated_metrics",
     "clopper_pearson",
+    "combine",
     "cut_at_fpr",
     "deciles",
     "delong",
@@ -76,6 +84,7 @@ __all__ = [
     "normality",
     "out_confidence",
     "ppv",
+    "reliability",
     "riskiest",
     "roc",
     "roc_band",

@@ -4,6 +4,7 @@ from pptp_jax.report.attacks import draw_attack_rocs, render_attacks
 from pptp_jax.report.canaries import render_canaries
 from pptp_jax.report.chip_forecast import render_chip_forecast
 from pptp_jax.report.choice import render_choice
+from pptp_jax.report.combination import render_combined
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.curves import draw_curves
 from pptp_jax.report.figures import draw_figures
@@ -25,6 +26,7 @@ __all__ = [
     "render_canaries",
     "render_chip_forecast",
     "render_choice",
+    "render_combined",
     "render_comparison",
     "render_forecast",
     "render_risk_map",

@@ -79,6 +79,8 @@ class Study:
             them need beyond a model's answers are taken at the end of a recipe.
         probes: how the signals of label-only attacks are taken.
         compared: the attack by which recipes are compared at equal strength.
+        combine: whether the attacks are also combined to one probability of membership a record;
+            recipes are not compared by it.
         trajectory: the epochs of a recipe after which its models are attacked on the way as well.
         white_box: whether attackers also see each block's gradients and features at the end of a
             recipe.
@@ -124,6 +126,7 @@ class Study:
     attacks: tuple[str | Attack, ...] = ATTACKED_BY
     probes: Probes = Probes()  # noqa: RUF009 - frozen
     compared: str = "lira_online"
+    combine: bool = True
     trajectory: tuple[int, ...] = ()
     white_box: bool = False
     robustness: Robustness | None = None

@@ -18,6 +18,8 @@ FILES = {
     "classifiers, `logits/RECIPE.npy`",
     "scores/": "for each recipe what every attack makes of each example, in `RECIPE.npz`, and in "
     "`RECIPE/EPOCHS.npz` what the compared attack does at a stop on the way",
+    "combined/": "for each recipe the probability of membership by all attacks together: in "
+    "`RECIPE.csv` one line a record, the riskiest first, in `RECIPE.npz` of every target",
     "riskiest.npz": "the records that the compared attack is surest of",
     "risk_map.json": "where in the network membership can be read off; of `pptp locate`",
     "risk_map.txt": "the same as a table",

@@ -11,6 +11,7 @@ from typing import Any
 
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.evaluation.attack_fleet import Attacked, attacked
+from pptp_jax.evaluation.combination import Combined, combined, write_combined
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.evaluation.riskiest import write_riskiest
 from pptp_jax.evaluation.schema import typed
@@ -67,7 +68,7 @@ def run(
     Args:
         study: the study.
         out: the directory, made where it is missing: `README.md` and `manifest.json`, written
-            before the first model is trained, `signals/`, `scores/`, `riskiest.npz`,
+            before the first model is trained, `signals/`, `scores/`, `combined/`, `riskiest.npz`,
             `results.json`, which is there when all of them are, and `fleets/`, from which an
             interrupted run goes on.
         runtime: how the fleets are worked off. Each of its processes trains its part of a fleet,
@@ -132,6 +133,12 @@ def _run(
         for slug, own in fleets.items()
     }
     draws: dict[str, Any] = {"resamples": study.resamples, "seed": study.seed}
+    together = {
+        slug: combined(own.scores, own.membership, study.compared, **draws)
+        if study.combine
+        else Combined()
+        for slug, own in seen.items()
+    }
     rows = []
     for spec, home in zip(specs, homes, strict=True):
         slug, regions = spec.recipe.slug, resolved_regions(spec)
@@ -141,6 +148,8 @@ def _run(
         told = {
             **slices(end, membership, seen[slug], study.compared, labels=data.labels, **draws),
             "warnings": warnings(end, membership, seen[slug], data.labels, found.train_utility),
+            "combined": together[slug].record,
+            "notes": [*found.notes, *filter(None, [together[slug].note])],
             "regions": None if regions is None else regions.to_json(),
             "white_box": white_box(end, membership, blocks, **draws) if study.white_box else {},
             "robustness": robustness(study, end, membership),
@@ -162,6 +171,7 @@ def _run(
     _write_signals(out / "signals", data, membership, fleets)
     _write_scores(out / "scores", membership, seen)
     _write_stops(out / "scores", membership, reached)
+    _write_combined(out / "combined", data, membership, seen, together)
     write_riskiest(
         out / "riskiest.npz",
         data,
@@ -265,3 +275,25 @@ def _write_stops(directory: Path, membership: Membership, reached: Sequence[Sett
             }
             path = directory / setting.recipe.slug / f"{setting.stop}.npz"
             write_arrays(path, arrays | seen.scores)
+
+
+def _write_combined(
+    directory: Path,
+    data: Dataset,
+    membership: Membership,
+    attacked: Mapping[str, Attacked],
+    together: Mapping[str, Combined],
+) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    rows = membership.evaluated
+    for slug, found in together.items():
+        write_combined(
+            directory,
+            slug,
+            found,
+            attacked[slug].membership,
+            attacked[slug].targets,
+            examples=rows,
+            ids=data.ids[rows],
+            labels=None if data.labels is None else data.labels[rows],
+        )

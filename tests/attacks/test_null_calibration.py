@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 
 from pptp_jax.attacks import ATTACKS, Attack, Evidence
 from pptp_jax.data import Balanced
+from pptp_jax.metrics import combine
 from pptp_jax.validation import AttackUnavailable
 
 # Blocks of examples are as good as other fleets, and cost no other call.
@@ -126,6 +127,15 @@ def test_no_matrix_of_membership_tells_of_itself(name: str, models: int) -> None
     for draw in (some_lost,) if name in LEARNED else MATRICES:
         held = without_meaning(models, draw)
         check_auc(RUN[name](held), np.asarray(held.membership))
+
+
+@pytest.mark.parametrize("draw", [balanced, own_coins])
+def test_attacks_together_tell_no_more(draw: Callable[..., np.ndarray]) -> None:
+    held = without_meaning(8, draw)
+    attacks = ("loss", "calibration_watson", "lira_online", "lira_offline", "rmia_online")
+    membership = np.asarray(held.membership)
+    found = combine({name: ATTACKS[name](held) for name in attacks}, membership)
+    check_auc(found.probability, membership)
 
 
 @pytest.mark.parametrize("name", [n for n in RUN if not ATTACKS[n.split(",")[0]].min_in_shadows])

@@ -10,9 +10,9 @@ import pytest
 import pptp_jax
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.audit import AuditReport, audit_model, audit_signals
-from pptp_jax.evaluation import RunResults
-from pptp_jax.metrics import attack_metrics, auc, roc
-from pptp_jax.report import render_attacks, render_table
+from pptp_jax.evaluation import RunResults, attack
+from pptp_jax.metrics import attack_metrics, auc, combine, roc
+from pptp_jax.report import render_attacks, render_combined, render_table
 from pptp_jax.validation import Refused
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
@@ -55,9 +55,12 @@ def test_what_is_found_is_what_the_attacks_and_metrics_find(tmp_path):
     assert (tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "report.html").read_text()
     assert "The signals were made elsewhere" in page and "BaVarIA-t" in page
-    assert (tmp_path / "table.txt").read_text().strip() == render_attacks(
-        RunResults.from_json(results)
-    ).strip()
+    found = RunResults.from_json(results)
+    table = f"{render_attacks(found)}\n{render_combined(found)}"
+    assert (tmp_path / "table.txt").read_text().strip() == table.strip()
+    assert row["combined"]["attacks"] == list(row["attacks"])
+    lines = (tmp_path / "combined" / "given.csv").read_text().splitlines()
+    assert len(lines) == 1 + 240 and lines[0].startswith("record,label,targets_with")
 
 
 def test_the_row_has_the_schema_of_a_studys_row(tmp_path):
@@ -112,6 +115,29 @@ def test_one_model_alone_is_attacked_by_what_needs_no_shadow():
     assert "needs at least 2 IN shadows" in why
     assert results["compared"] == "loss"
     assert why in render_attacks(RunResults.from_json(results))
+    [why] = [note for note in row["notes"] if note.startswith("combined:")]
+    assert why.endswith("and there is only the one: hand over shadows")
+    assert row["combined"] is None
+
+
+def test_a_single_target_is_combined_by_attacks_on_its_shadows():
+    logits, membership, labels = fleet()
+    attacks = ("loss", "rmia_offline", "lira_online")
+    options = {"attacks": attacks, "resamples": 20}
+    given = {"logits": logits}, membership, labels
+    [row] = audit_signals(*given, targets=[2], **options)["rows"]
+    shadows = [m for m in range(8) if m != 2]
+    seen, others = (
+        attack(*given, attacks, targets=own, shadows=shadows, resamples=1) for own in ([2], shadows)
+    )
+    known = {"shadow_scores": others.scores, "shadow_membership": others.membership}
+    found = combine(seen.scores, seen.membership, **known)
+    value = auc(roc(found.probability, membership[[2]]))
+    assert row["combined"]["metrics"]["auc"]["value"] == pytest.approx(value)
+    assert row["combined"]["metrics"]["auc"]["low"] > 0.7
+    # A single shadow cannot be attacked by what needs shadows: what is left is combined.
+    [row] = audit_signals(*given, targets=[2], shadows=[3], **options)["rows"]
+    assert row["combined"]["attacks"] == ["loss"]
 
 
 def test_losses_alone_leave_out_what_reads_more():

@@ -31,10 +31,11 @@ def test_an_audit_of_given_signals_prints_its_table_and_leaves_its_files(given: 
         "not possible: entropy: it reads logits and labels, which were not given" in result.stdout
     )
     assert (out / "table.txt").read_text().strip() in result.stdout
+    assert "attacks together" in result.stdout
     results = json.loads((out / "results.json").read_text())
     assert list(results["rows"][0]["attacks"]) == ["loss", "rmia_online"]
     assert results["command"].endswith("--attack rmia_online --resamples 20")
-    for name in ("roc.png", "report.html", "scores/given.npz"):
+    for name in ("roc.png", "report.html", "scores/given.npz", "combined/given.csv"):
         assert (out / name).is_file()
     readme = (out / "README.md").read_text()
     assert results["command"] in readme and "6 of 6 models that were trained elsewhere" in readme

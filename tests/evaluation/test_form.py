@@ -22,6 +22,19 @@ ROW = {
     "per_class": [{"slice": 0, "members": 3, "nonmembers": 2, "metrics": {"auc": ESTIMATE}}],
     "agreement": {"fpr": 0.01, "attacks": ["loss", "lira"], "found": [1, 2]}
     | dict.fromkeys(("jaccard", "low", "high", "chance", "overlap"), SQUARE),
+    "combined": {
+        "attacks": ["loss"],
+        "base_rate": 0.5,
+        "metrics": {"auc": ESTIMATE},
+        "gains": {"loss": {"auc": ESTIMATE}},
+        "brier": {"score": ESTIMATE, "miscalibration": 0.0, "discrimination": 0.0}
+        | {"uncertainty": 0.25},
+        "reliability": [
+            {"low": 0.0, "high": 0.1, "probability": 0.05, "members": ESTIMATE, "pairs": 9}
+        ],
+        "weights": {"loss": 1.0},
+        "shares": {"loss": 1.0},
+    },
 }
 RECORD = {
     "study": "mine",

@@ -11,7 +11,7 @@ from small_study import STUDY, rows
 
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.data import Digits, Quarters
-from pptp_jax.metrics import auc, metric_names, roc
+from pptp_jax.metrics import auc, combine, metric_names, roc
 from pptp_jax.models import Model, Variables
 from pptp_jax.study import run
 from pptp_jax.tasks import logit_scaled_confidence
@@ -39,6 +39,7 @@ def test_the_results_say_everything(done: Path) -> None:
         assert set(row["calibrated"]) == {"best", "fpr@0.01", "fpr@0.001"}
         assert set(row["roc"]) == {"fpr", "tpr", "low", "high"}
         assert row["agreement"]["attacks"] == [*row["stability"]] == list(STUDY.attacks)
+        assert row["combined"]["attacks"] == list(STUDY.attacks)
         numbers = [row["train_accuracy"], row["test_accuracy"]]
         numbers += [a[key] for a in row["attacks"].values() for key in ("auc", "tpr@0.01")]
         for number in numbers:
@@ -70,6 +71,26 @@ def test_the_numbers_follow_from_what_is_stored(done: Path) -> None:
         correct = logits[:, 0].argmax(axis=-1) == labels
         for name, chosen in (("train_accuracy", membership), ("test_accuracy", ~membership)):
             assert row[name]["value"] == pytest.approx(correct[chosen].mean())
+
+
+def test_the_attacks_are_combined_beside_the_others(done: Path) -> None:
+    ids = np.load(done / "signals" / "example_ids.npy")
+    for recipe, row in zip(STUDY.recipes, rows(done), strict=True):
+        with np.load(done / "scores" / f"{recipe.slug}.npz") as stored:
+            scores = {name: stored[name] for name in STUDY.attacks}
+            membership = stored["membership"]
+        found = combine(scores, membership, seed=STUDY.seed)
+        with np.load(done / "combined" / f"{recipe.slug}.npz") as stored:
+            np.testing.assert_array_equal(stored["probability"], found.probability)
+        value = auc(roc(found.probability, membership))
+        assert row["combined"]["metrics"]["auc"]["value"] == pytest.approx(value)
+        lines = (done / "combined" / f"{recipe.slug}.csv").read_text().splitlines()[1:]
+        assert {line.split(",")[0] for line in lines} == set(ids.astype(str))
+
+
+def test_a_study_may_leave_its_attacks_apart(tmp_path: Path) -> None:
+    run(replace(STUDY, combine=False, recipes=STUDY.recipes[:1], resamples=5), tmp_path)
+    assert rows(tmp_path)[0]["combined"] is None and not (tmp_path / "combined").exists()
 
 
 def test_the_four_quarter_split(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pptp_jax.evaluation.risk import ATTACK, DECISIVE
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
 from pptp_jax.report.page import sentences, token_text
+from pptp_jax.report.page.combined_plots import reliability_plots
 from pptp_jax.report.page.exposure_plots import exposure_plots
 from pptp_jax.report.page.plot import Plot
 from pptp_jax.report.page.risk_plots import bar_charts, cut_plot
@@ -34,6 +35,7 @@ SECTIONS = {
     "rocs": ("ROC", "rocs"),
     "scores": ("Scores of members and non-members", "histograms"),
     "attacks": ("Every attack", "attacks"),
+    "combined": ("All attacks together", "combined"),
     "found": ("Who is found", "slices"),
     "white-box": ("Inside the network", "blocks"),
     "robustness": ("Under disturbed inputs", "robustness"),
@@ -92,6 +94,8 @@ def _of_results(results: RunResults) -> dict[str, Any]:
         "comparisons": [_comparison(found) for found in results.comparisons],
         "slices": _slices(results),
         "agreement": _agreement(rows),
+        "compared": results.compared,
+        **_combined(results),
         "calibrated": [
             (row, _threshold(cut), found)
             for row in rows
@@ -176,6 +180,14 @@ def _slices(results: RunResults) -> list[tuple[str, list[Plot]]]:
     """By recipe, the pictures of what is achieved among some of the examples."""
     found = [(recipe_name(row), slice_plots(row, results.compared)) for row in results.rows]
     return [(name, plots) for name, plots in found if plots]
+
+
+def _combined(results: RunResults) -> dict[str, Any]:
+    """The recipes whose attacks were combined, the attacks that went in, and the pictures."""
+    rows = [row for row in results.rows if row.combined is not None]
+    went_in = {attack for row in rows for attack in (row.combined or {})["shares"]}
+    shared = [attack for attack in results.attacks if attack in went_in]
+    return {"combined": rows, "shared": shared, "reliability": reliability_plots(rows)}
 
 
 def _agreement(rows: Sequence[RecipeResult]) -> dict[str, Any]:

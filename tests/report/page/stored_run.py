@@ -9,6 +9,7 @@ import numpy as np
 from pptp_jax.data import Balanced, Bytes, Dataset
 from pptp_jax.evaluation import Curve, matched_utility, point
 from pptp_jax.evaluation.attack_fleet import Attacked
+from pptp_jax.evaluation.combination import combined
 from pptp_jax.evaluation.riskiest import write_riskiest
 from pptp_jax.fleets import FleetSignals
 from pptp_jax.metrics import Bootstrap, attack_metrics, masked_mean
@@ -72,6 +73,9 @@ def write_run(
                 "train_utility": masked_mean(correct, members, resamples=RESAMPLES)._asdict(),
                 "attacks": measured,
                 **told_of(measured, names),
+                "combined": combined(
+                    scores, members, "lira_online", resamples=RESAMPLES, seed=0
+                ).record,
                 "white_box": {"gradients": {"stem": measured["loss"], "head": measured["loss"]}},
             }
         )

@@ -67,8 +67,8 @@ def test_everything_is_there_once(run: Path) -> None:
     page = page_of(run)
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert ids == [
-        "setting", "table", "curves", "comparisons", "rocs", "scores", "attacks", "found",
-        "white-box", "riskiest", "caveats", "again",
+        "setting", "table", "curves", "comparisons", "rocs", "scores", "attacks", "combined",
+        "found", "white-box", "riskiest", "caveats", "again",
     ]  # fmt: skip
     links = [a["href"] for a in page.all("a")]
     assert links == [f"#{id}" for id in ids]
@@ -79,6 +79,36 @@ def test_everything_is_there_once(run: Path) -> None:
     for figure in page.all("svg"):
         assert figure.get("aria-label") or figure.get("aria-hidden") == "true"
     assert all(picture["alt"] for picture in page.all("img"))
+
+
+def test_attacks_together_stand_apart_from_the_attacks(run: Path) -> None:
+    rows = json.loads((run / "results.json").read_text())["rows"]
+    page = page_of(run)
+    text = " ".join(page.text)
+    labels = [figure.get("aria-label") or "" for figure in page.all("svg")]
+    shown = [label for label in labels if "the share of members by probability" in label]
+    for row, label in zip(rows, shown, strict=True):
+        found, gain = row["combined"], row["combined"]["gains"]["lira_online"]["auc"]
+        assert "combined" not in row["attacks"]
+        for one, sign in (
+            (found["metrics"]["auc"], ""),
+            (gain, "+"),
+            (found["brier"]["score"], ""),
+        ):
+            assert f"{one['value']:{sign}.3f}".replace("-", "−") in text
+        for one in found["reliability"]:
+            members, mean = one["members"]["value"], one["probability"]
+            assert f"{mean:.2f} on the average: {members:.2f} are members" in label
+
+
+def test_a_run_whose_attacks_were_not_combined_has_no_such_section(tmp_path: Path) -> None:
+    write_run(tmp_path, {"undefended": 2.0})
+    results = json.loads((tmp_path / "results.json").read_text())
+    for row in results["rows"]:
+        row["combined"] = None
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    write_report(tmp_path)
+    assert "All attacks together" not in (tmp_path / "report.html").read_text()
 
 
 def test_the_numbers_are_those_of_the_results(run: Path) -> None:

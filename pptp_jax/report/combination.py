@@ -1,0 +1,57 @@
+"""The table of all attacks together, for a terminal."""
+
+from io import StringIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pptp_jax.evaluation.results import RunResults
+from pptp_jax.report.page.words import attack_name
+from pptp_jax.report.table import cell
+
+MOST = 3
+
+
+def render_combined(results: RunResults) -> str:
+    """One line a recipe: what its attacks achieve together; empty if they were not combined.
+
+    Args:
+        results: of a run.
+
+    Examples:
+        >>> from pptp_jax.evaluation import RecipeResult
+        >>> render_combined(RunResults(rows=(RecipeResult(slug="a"),)))
+        ''
+    """
+    rows = [(row, row.combined) for row in results.rows if row.combined is not None]
+    if not rows:
+        return ""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("attacks together", no_wrap=True)
+    columns = ["AUC", "TPR@1%", f"AUC over {attack_name(results.compared)}"]
+    for column in (*columns, "over the strongest", "Brier score", "of the base rate"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("largest shares")
+    for row, found in rows:
+        gains, metrics = found["gains"], found["metrics"]
+        *_, strongest = gains
+        shares = sorted(found["shares"].items(), key=lambda share: -share[1])
+        table.add_row(
+            row.slug,
+            cell(metrics["auc"]),
+            cell(metrics["tpr@0.01"]),
+            cell(gains[results.compared]["auc"]) if results.compared in gains else "n/a",
+            cell(gains[strongest]["auc"]),
+            cell(found["brier"]["score"]),
+            f"{found['brier']['uncertainty']:.3f}",
+            ", ".join(f"{attack_name(name)} {share:.2f}" for name, share in shares[:MOST]),
+        )
+    text = StringIO()
+    console = Console(file=text, width=200, color_system=None)
+    console.print(table)
+    console.print(
+        "Attacks together: one probability of membership a record, fitted for each target on other "
+        "models and other records; combined/ has it. Recipes are not compared by it"
+    )
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
