@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from pptp_jax.models import gpt, starting_from
 from pptp_jax.study import load_study
-from pptp_jax.training import undefended
+from pptp_jax.training import annealed, undefended
 
 full = load_study(Path(__file__).with_name("topics.py"))
 base = full.model.init(jax.random.key(0), jnp.zeros((1, 64), jnp.int32))
@@ -25,5 +25,5 @@ study = replace(
     full,
     name="topics_dropout",
     model=starting_from(decoder, base),
-    recipes=(undefended(8),),
+    recipes=(undefended(8), *(annealed(stop, anneal=1) for stop in (4, 2))),
 )
