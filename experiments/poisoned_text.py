@@ -1,18 +1,21 @@
 """Python's documentation: what do adapters and regions give away from prepared weights?
 
-Command: `python experiments/poisoned_text.py` (no download); TIME on one CPU core. It goes on where
-it was stopped. Into `runs/poisoned_text` it writes the weights of each start, run directories for
-each start with their reports, and `leaks.txt`, `leaks.json` and a figure for each attacker.
+Command: `python experiments/poisoned_text.py` (no download); a quarter of an hour on one CPU core.
+It goes on where it was stopped. Into `runs/poisoned_text` it writes the weights of each start, run
+directories for each start with their reports, and `leaks.txt`, `leaks.json` and a figure for each
+attacker.
 
 The decoder of `topics.py`, pretrained on the first part of the topics, is fine-tuned on 300 of 600
 paragraphs of the second part: from the weights that pretraining left, or from weights that an
 attacker has trained further on 300 targets among the 600, with their loss driven up (`maximised`)
-or down (`minimised`) and that of the first part kept (`poisoning.py`). The victim trains all
-weights, the head, all but the embedding and the first block, adapters of rank 2, or adapters by
+or down (`minimised`) and that of the first part kept low (`poisoning.py`). The victim trains all
+weights, all but the embedding and the first block, the head, adapters of rank 2, or adapters by
 DP-SGD. Its ε is that of membership in the fine-tuning, and holds whatever the start is, as long as
 who prepared it did not know who would be a member.
 
-Result (docs/language.md): RESULT
+Result (docs/language.md): minimised weights have fewer bits on other text than honest ones, and
+leak more, mostly of others than the targets; they take away what thin adapters gain. Maximised ones
+are easily seen. DP-SGD leaks more from minimised weights as well, at the same ε.
 """
 
 from dataclasses import replace
@@ -69,7 +72,11 @@ study = replace(
     split=Balanced(models=8),
     trajectory=(1, 2, 3),
     resamples=200,
-    recipes=(tuned(CONTROL, 4), tuned("second half", 4, ("embed", "block1"))),
+    recipes=(
+        tuned(CONTROL, 4),
+        tuned("second half", 4, ("embed", "block1")),
+        tuned("head", 4, "not head"),
+    ),
 )
 ADAPTERS = tuned("adapters", 8)
 PRIVATE = replace(

@@ -240,10 +240,17 @@ def excess(a: Curve, b: Curve, metric: str = "auc") -> Estimate:
     return paired_estimate(np.array(found))
 
 
+def more_at_the_end(a: Curve, b: Curve) -> Estimate:
+    """By how much more AUC a's last point has than b's, whatever their utility."""
+    a.comparable(b)
+    ends = [curve.drawn("auc")[0][:, -1] for curve in (a, b)]
+    return paired_estimate(ends[0] - ends[1])
+
+
 def compared(
     starts: Sequence[str], found: Mapping[Key, Curve], attack: str, control: str
 ) -> list[dict[str, Any]]:
-    """Starts held against each other by method, and methods by start, each at equal utility.
+    """Starts held against each other by method, and methods by start.
 
     Args:
         starts: those of which any two are compared, the later one with the earlier.
@@ -265,6 +272,7 @@ def compared(
             "a": " ".join(a[:2]),
             "b": " ".join(b[:2]),
             "more AUC": excess(known[a], known[b])._asdict(),
+            "at the end": more_at_the_end(known[a], known[b])._asdict(),
         }
         for a, b in sorted(pairs, key=lambda pair: pair[0][2], reverse=True)
     ]
@@ -338,9 +346,10 @@ def table(leaks: Mapping[str, Any]) -> str:
         for attack in dict.fromkeys(row["attack"] for row in own["rows"]):
             lines += ["", f"{attack}: start, method, recipe, utility, then AUC and TPR at 1 % FPR"]
             lines += [_line(row) for row in own["rows"] if row["attack"] == attack]
-        lines += ["", "More AUC at equal utility"]
+        lines += ["", "More AUC at equal utility, and between the last recipes of both"]
         lines += [
-            f"{row['group']}: {row['a']} than {row['b']}: {interval(row['more AUC'])}"
+            f"{row['group']}: {row['a']} than {row['b']}: "
+            f"{interval(row['more AUC'])}; {interval(row['at the end'])}"
             for row in own["compared"]
         ]
         lines.append("")

@@ -15,11 +15,13 @@ from click.testing import CliRunner
 from scipy.special import log_softmax
 from sklearn.metrics import roc_auc_score
 
-from pptp_jax.data import Digits, Topics
+from pptp_jax.data import Balanced, Digits, Topics
 from pptp_jax.evaluation import Curve, Measure, Point
 from pptp_jax.metrics import UNRESOLVED, Bootstrap, Drawn
 from pptp_jax.models import gpt, mlp, save_variables
 from pptp_jax.objectives import Context, Reference
+from pptp_jax.study import Study
+from pptp_jax.study.guarantee import guarantee
 from pptp_jax.study.load import importable_beside
 from pptp_jax.tasks import Classification, Language, Task
 from pptp_jax.training import undefended
@@ -133,6 +135,7 @@ def test_more_leaks_where_the_utility_is_the_same() -> None:
     assert excess(a, b) == pytest.approx((0.15, 0.15, 0.15))
     with pytest.raises(ValueError, match="one measure of utility"):
         excess(a, low)
+    assert PARTS["more_at_the_end"](a, b) == pytest.approx((0.25, 0.25, 0.25))
 
 
 SMALL = ("models=6", "resamples=20", "batch_size=8")
@@ -167,84 +170,109 @@ def check_row(row: dict[str, Any], run: Path, rows: dict[str, list[int]], attack
         assert row[group]["auc"]["value"] == pytest.approx(auc, abs=1e-9)
 
 
-@pytest.mark.slow  # four fleets
+@pytest.mark.slow  # two fleets
 def test_prepared_networks_in_miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = parts_of("poisoned_start.py")
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, size=120)
     x = (rng.random((120, 12)) < 0.2 + 0.6 * (np.arange(12) % 3 == y[:, None])).astype(np.uint8)
     np.savez(tmp_path / "small.npz", x=x, y=y.astype(np.int32))
-    small = replace(
-        parts["study"],
-        model=mlp([8, 8, 8], num_classes=3),
-        recipes=(undefended(1),),
-        reference=40,
-        attacks=("loss", "lira_online"),
-    )
-    aimed = {"maximised": 10, "minimised": 30}
+    changed = {
+        "study": replace(
+            parts["study"],
+            model=mlp([8, 8, 8], num_classes=3),
+            recipes=(undefended(1),),
+            reference=40,
+            attacks=("loss", "lira_online"),
+        ),
+        "HONEST": ("clean",),
+        "TARGETED": {"minimised": 30},
+    }
     options = [str(tmp_path / "small.npz"), "--out", str(tmp_path / "out")]
-    text = in_miniature(parts, options, monkeypatch, study=small, TARGETED=aimed)
-    leaks = json.loads((tmp_path / "out" / "leaks.json").read_text())
+    text = in_miniature(parts, options, monkeypatch, **changed)
     assert (tmp_path / "out" / "leaks.txt").read_text() in text
-    study = replace(small, split=replace(small.split, models=6))
-    for aim, own in leaks.items():
-        assert (tmp_path / "out" / f"{aim}.png").read_bytes().startswith(b"\x89PNG")
-        rows = parts["groups"](study, study.data.at(tmp_path / "small.npz").load(), aimed[aim])
-        assert list(own["before"]) == ["random", "clean", aim]
-        assert [row["start"] for row in own["rows"]] == ["random"] * 2 + ["clean"] * 2 + [aim] * 2
-        for row in own["rows"]:
-            check_row(row, tmp_path / "out" / row["start"], rows, row["attack"])
-    up, down = (leaks[aim]["before"][aim]["loss of targets"] for aim in aimed)
-    honest = leaks["minimised"]["before"]["clean"]["loss of targets"]
-    assert down < honest < up
-    # Every pair of starts, in each group; there is no other method than the control.
-    assert [row["a"] for row in leaks["minimised"]["compared"]] == [
-        f"{start} early stopping" for start in ("minimised", "minimised", "clean")
-    ] * 2
+    assert (tmp_path / "out" / "minimised.png").read_bytes().startswith(b"\x89PNG")
+    [own] = json.loads((tmp_path / "out" / "leaks.json").read_text()).values()
+    study = replace(changed["study"], split=Balanced(models=6))
+    rows = parts["groups"](study, study.data.at(tmp_path / "small.npz").load(), 30)
+    assert [(row["start"], row["attack"]) for row in own["rows"]] == [
+        (start, attack) for start in ("clean", "minimised") for attack in study.attacks
+    ]
+    for row in own["rows"]:
+        check_row(row, tmp_path / "out" / row["start"], rows, row["attack"])
+    seen = own["before"]
+    assert seen["minimised"]["loss of targets"] < 0.5 * seen["clean"]["loss of targets"]
+    # There is no other method than the control.
+    assert [(row["group"], row["a"], row["b"]) for row in own["compared"]] == [
+        (group, "minimised early stopping", "clean early stopping")
+        for group in ("targets", "others")
+    ]
 
 
-@pytest.mark.slow  # six fleets
-def test_prepared_text_in_miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # where the base of topics.py would be
+def text_parts(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], Study]:
+    """What the script of the text defines, and its study with a decoder that is tiny and new."""
+    monkeypatch.chdir(home)  # where the base of topics.py would be
     decoder = gpt(width=64, depth=2, heads=4, context=64, tied=False)
     begun = decoder.init(jax.random.key(0), jnp.zeros((1, 64), jnp.int32))
     save_variables(Path(f"runs/topics_base_{platform.python_version()}.npz"), begun)
     parts = parts_of("poisoned_text.py")
-    tuned, private = parts["tuned"], parts["PRIVATE"]
-    small = replace(
+    return parts, replace(
         parts["study"],
         data=Topics(length=8, part="second"),
         examples=60,
         model=gpt(width=8, depth=1, heads=2, context=8, tied=False),
-        recipes=(tuned("all weights", 1),),
-        trajectory=(),
+        recipes=(parts["tuned"]("all weights", 1),),
         attacks=("loss", "lira_online"),
     )
+
+
+def test_what_a_victim_may_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, small = text_parts(tmp_path, monkeypatch)
+    weights, adapters, private = parts["victims"](small, small.model, 8, 300)
+    assert weights.model is small.model and private.batch_size == 100
+    kept = {recipe.region: recipe.phases[0].frozen for recipe in parts["study"].recipes}
+    assert kept == {None: (), ("embed", "block1"): ("protect",), "not head": ("protect",)}
+    for one in (adapters, private):
+        names = [path for path, _ in jax.tree.leaves_with_path(one.model.shapes(x_of(8)).params)]
+        assert all("lora_" in jax.tree_util.keystr(path) for path in names) and one.model.public
+    found = guarantee(parts["PRIVATE"], private.model, 300, 100)
+    assert found is not None and 1 < found.epsilon < 20
+
+
+def x_of(length: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, length), "int32")
+
+
+@pytest.mark.slow  # two fleets
+def test_prepared_text_in_miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, small = text_parts(tmp_path, monkeypatch)
+    victims = parts["victims"]
     changed = {
-        "study": small,
+        "study": replace(small, trajectory=(1,)),
         "TARGETED": 20,
         "OBJECTIVES": {"minimised": parts["OBJECTIVES"]["minimised"]},
-        "ADAPTERS": tuned("adapters", 1),
-        "PRIVATE": replace(private, phases=(replace(private.phases[0], epochs=1),)),
+        "ADAPTERS": parts["tuned"]("adapters", 2),
+        # Weights and private adapters are trained in the same way.
+        "victims": lambda *given: (replace(victims(*given)[1], trajectory=(1,)),),
     }
     with jax.numpy_dtype_promotion("standard"):  # Adam counts in whole numbers
-        text = in_miniature(parts, ["--out", "out"], monkeypatch, **changed)
+        in_miniature(parts, ["--out", "out"], monkeypatch, **changed)
     [own] = json.loads((tmp_path / "out" / "leaks.json").read_text()).values()
-    methods = {
-        "all weights": "weights",
-        "adapters": "adapters",
-        "private adapters": "private_adapters",
-    }
-    assert [(row["start"], row["method"]) for row in own["rows"][::2]] == [
-        (start, method) for start in ("honest", "minimised") for method in methods
+    assert [(row["start"], row["label"]) for row in own["rows"] if row["attack"] == "loss"] == [
+        (start, f"adapters_2{stop}")
+        for start in ("honest", "minimised")
+        for stop in (", stopped after 1", "")
     ]
-    study = replace(small, split=replace(small.split, models=6))
+    study = replace(small, split=Balanced(models=6))
     rows = parts["groups"](study, study.load(), 20)
     for row in own["rows"]:
-        run = tmp_path / "out" / row["start"] / methods[row["method"]]
-        check_row(row, run, rows, row["attack"])
+        if "stopped" not in row["label"]:
+            run = tmp_path / "out" / row["start"] / "adapters"
+            check_row(row, run, rows, row["attack"])
     seen = own["before"]
     assert seen["minimised"]["loss of targets"] < seen["honest"]["loss of targets"]
-    # The ε of the private adapters alone, and the frozen weights are of no account.
-    said = next(line for line in text.splitlines() if line.startswith("private adapters: "))
-    assert "ε = " in said
+    assert set(seen["honest"]) == {
+        f"{what} of {group}"
+        for what in ("bits per token", "loss")
+        for group in ("targets", "others", "auxiliary")
+    }
