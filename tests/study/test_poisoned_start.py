@@ -250,6 +250,7 @@ def test_prepared_text_in_miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     changed = {
         "study": replace(small, trajectory=(1,)),
         "TARGETED": 20,
+        "CONTROL": "adapters",
         "OBJECTIVES": {"minimised": parts["OBJECTIVES"]["minimised"]},
         "ADAPTERS": parts["tuned"]("adapters", 2),
         # Weights and private adapters are trained in the same way.
