@@ -25,6 +25,11 @@ class UsedShare(NamedTuple):
         tpr: of the guesses on shadows.
         fpr: of the guesses on shadows.
         records: how many records the data set has.
+
+    Examples:
+        >>> known = Estimate(0.3, 0.2, 0.4)
+        >>> UsedShare(known, 0.45, Estimate(0.8, 0.7, 0.9), known, 100).to_json()["share"]
+        {'value': 0.3, 'low': 0.2, 'high': 0.4}
     """
 
     share: Estimate

@@ -62,6 +62,12 @@ def render_audit(results: RunResults) -> str:
 
     Args:
         results: of one row.
+
+    Examples:
+        >>> from pptp_jax.evaluation import RecipeResult
+        >>> one = RunResults(rows=(RecipeResult(slug="given"),), data={"examples": 9}, study="mine")
+        >>> render_audit(one).splitlines()[0]
+        'mine: None models, None of them attacked, on 9 examples'
     """
     parts = (render_attacks(results), render_combined(results), render_owners(results))
     return "\n".join(filter(None, parts))
