@@ -1,9 +1,11 @@
-"""How often the interval of the share of a data set that was used covers the true share.
+"""How often does the interval of the share of a data set that was used cover a known share?
 
-    python experiments/used_share.py
+Command: `python experiments/used_share.py` (no download). Scores are Gaussian, and the share is
+known. For each case it prints how often the interval covers shares of 0, .2, .5 and .9, its mean
+width at .5, and how often the call is refused.
 
-Scores are Gaussian, and the share is known. The table is that of docs/audits.md; it takes half a
-minute on one core.
+Result (docs/audits.md): 97 to 99 % are covered, nominally 95 %; where nothing leaks, 99.5 % of the
+calls are refused. One minute of one CPU core.
 """
 
 import numpy as np
@@ -12,7 +14,7 @@ from pptp_jax.metrics import UsedShare, used_share
 from pptp_jax.validation import Refused
 
 SHARES = (0.0, 0.2, 0.5, 0.9)
-DRAWS, SHADOWS = 200, 8
+DRAWS, SHADOWS = 400, 8
 # Records, distance of members, deviations of the records' difficulty and of models' scores.
 CASES = {
     "plain": (150, 1.0, 0.0, 0.0),

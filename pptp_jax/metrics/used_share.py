@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Real
+from jaxtyping import Bool, Float, Int, Real
 
 from pptp_jax.metrics.bootstrap import Drawn
 from pptp_jax.metrics.estimate import Estimate
@@ -58,8 +58,8 @@ def used_share(
     A count of guesses is biased: it has the share \(p\,TPR + (1 - p)\,FPR\). Shadows tell both
     rates, and \(\hat p\) is the mean of (guess − FPR) / (TPR − FPR).
 
-    The interval allows for the guesses on the model, for the rates, by a bootstrap of shadows and
-    records, and for what models differ by: the errors of the same estimate on the shadows, as far
+    The interval allows for the guesses on the model, for the rates, by a bootstrap of records,
+    and for what models differ by: the errors of the same estimate on the shadows, as far
     as chance does not explain them. It supposes that the records used are as hard as the others,
     and that the model is to its records what the shadows are to theirs.
 
@@ -105,7 +105,8 @@ def used_share(
     if not np.isfinite(own).all() or not np.isfinite(scores).all():
         raise Refused("scores and shadow_scores must be finite numbers, some are not")
     guesses, cut = _guesses(own, shadow_membership, threshold)
-    tpr, fpr = _rates(guesses, shadow_membership, Bootstrap(shadows, records, resamples, seed))
+    by_shadow, by_example = Bootstrap(shadows, records, resamples, seed).weights()
+    tpr, fpr = _rates(guesses, shadow_membership, by_shadow, by_example)
     gap = Drawn(tpr.value - fpr.value, tpr.drawn - fpr.drawn).estimate()
     if gap.value is None or gap.low is None or gap.low <= 0:
         raise Refused(
@@ -115,14 +116,17 @@ def used_share(
         )
     counted = float((scores > cut).mean())
     value = (counted - fpr.value) / gap.value
-    rng = np.random.default_rng([seed, 1])
     used = round(records * min(max(value, 0.0), 1.0))
+    rng = np.random.default_rng([seed, 1])
     count = rng.binomial(used, tpr.value, resamples)
     count += rng.binomial(records - used, fpr.value, resamples)
+    # Shadows are not drawn again here: what models differ by comes below, and once is enough.
+    hits, alarms = _rates(guesses, shadow_membership, np.ones_like(by_shadow), by_example)
     with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = (count / records - fpr.drawn) / (tpr.drawn - fpr.drawn)
+        drawn = (count / records - alarms.drawn) / (hits.drawn - alarms.drawn)
+    # The model differs from the mean of all models, and so does the mean of the shadows.
     spread = _spread(guesses, shadow_membership, tpr.value, fpr.value)
-    drawn += spread * rng.standard_t(shadows - 1, resamples)
+    drawn += spread * np.sqrt(1 + 1 / shadows) * rng.standard_t(shadows - 1, resamples)
     share = Drawn(float(np.clip(value, 0, 1)), np.clip(drawn, 0, 1)).estimate()
     return UsedShare(share, counted, tpr.estimate(), fpr.estimate(), records)
 
@@ -147,10 +151,10 @@ def _guesses(
 def _rates(
     guesses: Bool[np.ndarray, "shadows examples"],
     membership: Bool[np.ndarray, "shadows examples"],
-    resampling: Bootstrap,
+    by_shadow: Int[np.ndarray, "resamples shadows"],
+    by_example: Int[np.ndarray, "resamples examples"],
 ) -> tuple[Drawn, Drawn]:
-    """The TPR and the FPR of the guesses."""
-    by_shadow, by_example = resampling.weights()
+    """The TPR and the FPR of the guesses, and what they become by weights."""
 
     def rate(among: Bool[np.ndarray, "shadows examples"]) -> Drawn:
         hits, all_ = (

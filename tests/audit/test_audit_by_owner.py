@@ -53,6 +53,22 @@ def test_what_is_found_by_owner_is_what_the_scores_give(tmp_path, rng) -> None:
     assert "Owners of several records" in page and "60 owners, of 4 to 4 records" in page
 
 
+def test_where_nothing_leaks_nothing_is_found_by_owner(rng) -> None:
+    # Owners of one to six records; those of one owner are alike in every model.
+    owners = np.repeat(np.arange(180), np.arange(180) % 6 + 1)
+    membership = draw_by_owner(Balanced(6), owners).matrix
+    phi = rng.normal(size=membership.shape) + 2 * rng.normal(size=180)[owners]
+    attacks = ("loss", "lira_online", "rmia_online")
+    [row] = audit_signals(
+        {"confidence": phi}, membership, owners=owners, attacks=attacks, resamples=60
+    )["rows"]
+    assert row["owners"]["size"]["low"] < 0.5 < row["owners"]["size"]["high"]
+    for name in attacks:
+        for join, metrics in row["owners"]["attacks"][name].items():
+            auc = metrics["auc"]
+            assert auc["low"] < 0.5 < auc["high"], (name, join, auc)
+
+
 def test_without_owners_nothing_is_said_of_them(rng) -> None:
     phi, membership, _ = case(rng)
     results = audit_signals({"confidence": phi}, membership, attacks=("loss",), resamples=5)
