@@ -20,6 +20,7 @@ from pptp_jax.attacks.loss import loss
 from pptp_jax.attacks.metric_attacks import confidence, correctness, entropy, modified_entropy
 from pptp_jax.attacks.multivariate_lira import lira_multivariate
 from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
+from pptp_jax.attacks.range_membership import range_attack, trimmed_mean
 from pptp_jax.attacks.registry import ATTACKS
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
@@ -65,9 +66,11 @@ __all__ = [
     "noise",
     "quantile_nonmembers",
     "quantile_regression",
+    "range_attack",
     "recall",
     "rmia_offline",
     "rmia_online",
     "shadow_network",
+    "trimmed_mean",
     "zlib_ratio",
 ]

@@ -9,7 +9,7 @@ from pptp_jax.audit.user_signals import SIGNALS
 from pptp_jax.storage.files import read_arrays
 from pptp_jax.validation import Refused, one_of
 
-BESIDE = ("membership", "labels", "inputs", "targets", "shadows")
+BESIDE = ("membership", "labels", "inputs", "targets", "shadows", "owners")
 
 
 def read_given(*paths: Path) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def read_given(*paths: Path) -> dict[str, Any]:
         >>> path = Path(tempfile.mkdtemp()) / "both.npz"
         >>> np.savez(path, losses=np.ones((2, 3)), membership=np.ones((2, 3), bool))
         >>> sorted(read_given(path))
-        ['inputs', 'labels', 'membership', 'shadows', 'signals', 'targets']
+        ['inputs', 'labels', 'membership', 'owners', 'shadows', 'signals', 'targets']
     """
     arrays: dict[str, np.ndarray] = {}
     for path in paths:

@@ -25,7 +25,8 @@ _OF_SIGNALS = {
 } | {
     "roc.png": FILES["roc.png"],
     "manifest.json": "what was attacked, and with which versions; it marks an audit of signals",
-    "scores/": "what every attack makes of each example, in `given.npz`",
+    "scores/": "what every attack makes of each example, in `given.npz`, and whose it is where "
+    "`owners` were given",
     "combined/": "the probability of membership by all attacks together: in `given.csv` one line a "
     "record, by its number, the riskiest first, in `given.npz` of every target",
 }

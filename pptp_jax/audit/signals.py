@@ -19,12 +19,13 @@ from pptp_jax.audit.screen import screen_given
 from pptp_jax.audit.user_signals import Given, given_signals
 from pptp_jax.evaluation import AttackResults, attack
 from pptp_jax.evaluation.combination import Combined, combined, write_combined
+from pptp_jax.evaluation.owners import by_owner
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.evaluation.slices import among_whom
 from pptp_jax.evaluation.warnings import too_few, unlearned
 from pptp_jax.metrics import masked_mean, out_confidence
-from pptp_jax.report import draw_attack_rocs, render_attacks, render_combined, write_report
+from pptp_jax.report import draw_attack_rocs, render_audit, write_report
 from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.provenance import provenance
@@ -59,9 +60,10 @@ def audit_signals(
         report: where the report goes, and what it is called.
         resamples: the number of bootstrap resamples of targets and examples behind each interval.
         seed: what the bootstrap depends on.
-        **evidence: the models that are `targets` and `shadows`, all unless they are named, and
+        **evidence: the models that are `targets` and `shadows`, all unless they are named;
             `inputs`, the examples themselves, for attacks that learn from them and for the blind
-            baseline. Shadows must have been trained as the targets were.
+            baseline; `owners`, whose each example is, for rates by owner. Shadows must have been
+            trained as the targets were.
 
     Returns:
         What `results.json` holds: a study's results with one row. An attack that was not possible
@@ -128,6 +130,11 @@ def audit_signals(
         **draws,
     )
     together = _combined(handed, attacks, scores, truth, compared, **draws)
+    if handed.owners is not None:
+        told["owners"] = by_owner(
+            scores, truth, handed.owners, handed.membership[handed.shadows], **draws
+        )
+        warnings += told["owners"]["notes"]
     row = RecipeResult(
         slug="given",
         recipe=report.name,
@@ -168,7 +175,7 @@ def audit_signals(
     }
     results = RunResults(rows=(row,), **typed(found))
     if out is not None:
-        _write(results, seen, together, handed.labels, out)
+        _write(results, seen, together, handed, out)
     return results.to_json()
 
 
@@ -233,7 +240,7 @@ def _write(
     results: RunResults,
     seen: AttackResults,
     together: Combined,
-    labels: Int[np.ndarray, " examples"] | None,
+    handed: Given,
     out: Path,
 ) -> None:
     record = results.to_json()
@@ -243,6 +250,8 @@ def _write(
     write_json(out / "manifest.json", {"kind": "signals"} | manifest)
     slug, examples = results.rows[0].slug, np.arange(seen.membership.shape[1])
     arrays = {"targets": seen.targets, "examples": examples, "membership": seen.membership}
+    if handed.owners is not None:
+        arrays["owners"] = handed.owners
     write_arrays(out / "scores" / f"{slug}.npz", arrays | dict(seen.scores))
     shutil.rmtree(out / "combined", ignore_errors=True)
     write_combined(
@@ -253,10 +262,10 @@ def _write(
         seen.targets,
         examples=examples,
         ids=examples,
-        labels=labels,
+        labels=handed.labels,
     )
     write_json(out / "results.json", record)
-    table = "\n".join(filter(None, (render_attacks(results), render_combined(results))))
+    table = render_audit(results)
     write(out / "table.txt", lambda file: file.write(table.encode() + b"\n"))
     readme = signals_readme(record)
     write(out / "README.md", lambda file: file.write(readme.encode()))

@@ -11,7 +11,9 @@ from pptp_jax.attacks.rows import numbers
 from pptp_jax.attacks.signal_registry import KNOWN, axes_of
 from pptp_jax.audit.foreign import as_float32, plain
 from pptp_jax.audit.odds import base_of_tokens, of_logits, of_losses, of_tokens
+from pptp_jax.audit.owner_ids import check_owners
 from pptp_jax.audit.signal_bounds import TRUTHS, WITHOUT_MODEL, in_bounds
+from pptp_jax.metrics import owner_membership
 from pptp_jax.validation import Refused, at_least, one_of
 
 # What can be handed over; the losses stand for φ.
@@ -28,6 +30,7 @@ class Given(NamedTuple):
         inputs: the examples themselves.
         targets: the models under attack.
         shadows: the models that may help.
+        owners: whose each example is; None where nobody named them.
     """
 
     signals: dict[str, Shaped[np.ndarray, "models ..."]]
@@ -36,6 +39,7 @@ class Given(NamedTuple):
     inputs: Shaped[np.ndarray, "examples ..."] | None
     targets: Int[np.ndarray, " targets"]
     shadows: Int[np.ndarray, " shadows"]
+    owners: Shaped[np.ndarray, " examples"] | None = None
 
     def evidence(self) -> Evidence:
         """What the attacks hold."""
@@ -64,6 +68,7 @@ def given_signals(
     inputs: Shaped[np.ndarray, "examples ..."] | None = None,
     targets: Sequence[int] | None = None,
     shadows: Sequence[int] | None = None,
+    owners: Shaped[np.ndarray, " examples"] | None = None,
 ) -> Given:
     """What the attacks take, from arrays of any library, with every doubt about them put in words.
 
@@ -80,6 +85,7 @@ def given_signals(
         inputs: the examples themselves, for attacks that learn from them.
         targets: the models under attack; None for all.
         shadows: the models that may help; None for all.
+        owners: whose each example is, numbers or texts.
 
     Raises:
         ValueError: saying what is wrong with which array, and what would be right.
@@ -137,6 +143,7 @@ def given_signals(
         inputs=None if inputs is None else check_inputs(inputs),
         targets=numbers(attacked, "target", sizes.models),
         shadows=numbers(helping, "shadow", sizes.models),
+        owners=None if owners is None else check_owners(owners, sizes.examples),
     )
     for target in found.targets:
         own = membership[target]
@@ -146,6 +153,8 @@ def given_signals(
                 "examples, so that no attack on it can be judged: hand over both, or name the "
                 "models to attack as targets"
             )
+    if found.owners is not None:
+        owner_membership(membership[found.targets], found.owners)  # refuses owners half in
     found.evidence()  # refuses inputs of another number
     return found
 

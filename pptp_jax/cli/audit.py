@@ -35,7 +35,7 @@ def audit(
     from pptp_jax.attacks import ATTACKS
     from pptp_jax.audit import AuditReport, audit_signals, read_given
     from pptp_jax.evaluation.results import RunResults
-    from pptp_jax.report import render_attacks, render_combined
+    from pptp_jax.report import render_audit
 
     directory = out or Path("runs") / signals.stem
     with errors_as_sentences():
@@ -50,6 +50,5 @@ def audit(
             resamples=resamples,
         )
     page = directory / "report.html"
-    found = RunResults.from_json(results)
-    click.echo("\n".join(filter(None, (render_attacks(found), render_combined(found)))))
+    click.echo(render_audit(RunResults.from_json(results)))
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")

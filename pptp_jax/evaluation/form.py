@@ -57,6 +57,11 @@ _COMBINED = {
     ],
     **{"weights": {"*": NUMBER}, "shares": {"*": NUMBER}},
 }
+_OWNERS = {
+    **dict.fromkeys(("owners", "least", "most"), WHOLE),
+    **{"median": NUMBER, "size": ESTIMATE, "notes": [TEXT]},
+    "attacks": {"*": {"*": _METRICS}},
+}
 _TRIAL = {
     **{
         "kind": TEXT,
@@ -76,7 +81,7 @@ _ROW = {
     **{"roc?": Maybe(_ROC), "calibrated?": Maybe({"*": {"*": ESTIMATE}}), "per_class?": _SLICES},
     **{"per_decile?": _SLICES, "agreement?": Maybe(_AGREEMENT)},
     "stability?": Maybe({"*": {"jaccard": ESTIMATE, "chance": _MAYBE_NUMBER}}),
-    "combined?": Maybe(_COMBINED),
+    **{"combined?": Maybe(_COMBINED), "owners?": Maybe(_OWNERS)},
     **{"white_box?": {"*": {"*": ANY}}, "predicted_bytes?": Maybe(WHOLE)},
     "robustness?": {"examples?": WHOLE, "trials?": [_TRIAL], "warnings?": [TEXT]},
 }

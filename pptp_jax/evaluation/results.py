@@ -64,6 +64,7 @@ class RecipeResult:
         agreement: whether attacks find the same members.
         stability: whether an attack finds a member again in another target.
         combined: what the attacks achieve together; None where they were not combined.
+        owners: what the attacks achieve on owners of several records; None where nobody named them.
         regions: which parameters belong to which region.
         white_box: the attacks on each block's gradients and features.
         robustness: accuracies on disturbed inputs.
@@ -96,6 +97,7 @@ class RecipeResult:
     agreement: Mapping[str, Any] | None = None
     stability: Mapping[str, Any] | None = None
     combined: Mapping[str, Any] | None = None
+    owners: Mapping[str, Any] | None = None
     regions: Mapping[str, Any] | None = None
     white_box: Mapping[str, Any] = field(default_factory=dict)
     robustness: Mapping[str, Any] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from pptp_jax.metrics.delong import delong
 from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
 from pptp_jax.metrics.masked_mean import bootstrap_mean, masked_mean
 from pptp_jax.metrics.normality import Normality, normality
+from pptp_jax.metrics.owners import owner_membership, owner_metrics, owner_scores, partial_owners
 from pptp_jax.metrics.reliability import Brier, ReliabilityBin, brier, reliability
 from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.metrics.riskiest import alarm_rates, riskiest
@@ -38,6 +39,7 @@ from pptp_jax.metrics.roc_band import RocBand, roc_band
 from pptp_jax.metrics.slices import Slice, deciles, out_confidence, sliced_metrics
 from pptp_jax.metrics.thresholds import best_threshold, cut_at_fpr
 from pptp_jax.metrics.token_leakage import TokenLeakage, token_leakage
+from pptp_jax.metrics.used_share import UsedShare, used_share
 from pptp_jax.metrics.weighted_ranks import Ranking
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "Slice",
     "Stability",
     "TokenLeakage",
+    "UsedShare",
     "advantage",
     "agreement",
     "alarm_rates",
@@ -83,6 +86,10 @@ __all__ = [
     "metric_names",
     "normality",
     "out_confidence",
+    "owner_membership",
+    "owner_metrics",
+    "owner_scores",
+    "partial_owners",
     "ppv",
     "reliability",
     "riskiest",
@@ -93,4 +100,5 @@ __all__ = [
     "tnr_at_fnr",
     "token_leakage",
     "tpr_at_fpr",
+    "used_share",
 ]

@@ -9,6 +9,7 @@ from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.curves import draw_curves
 from pptp_jax.report.figures import draw_figures
 from pptp_jax.report.forecast import render_forecast
+from pptp_jax.report.owners import render_audit, render_owners
 from pptp_jax.report.page import write_report
 from pptp_jax.report.risk_map import draw_risk_map
 from pptp_jax.report.risk_table import render_risk_map
@@ -23,12 +24,14 @@ __all__ = [
     "draw_figures",
     "draw_risk_map",
     "render_attacks",
+    "render_audit",
     "render_canaries",
     "render_chip_forecast",
     "render_choice",
     "render_combined",
     "render_comparison",
     "render_forecast",
+    "render_owners",
     "render_risk_map",
     "render_robustness",
     "render_runs",

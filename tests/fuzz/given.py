@@ -39,6 +39,13 @@ BESIDE: dict[str, dict[str, list[np.ndarray]]] = {
         "wrong": [np.ones(EXAMPLES), np.ones((3, 2)), np.full((EXAMPLES, 1), "a"), np.ones(0)],
         "odd": [np.ones((EXAMPLES, 2)), np.ones((EXAMPLES, 0)), np.ones((EXAMPLES, 1, 1), bool)],
     },
+    "owners": {
+        "wrong": [
+            *(np.zeros(EXAMPLES), np.zeros(EXAMPLES, int), np.array(["a"])),
+            *(np.ones((EXAMPLES, 1), int), np.ones(EXAMPLES, bool), np.array(0)),
+        ],
+        "odd": [np.arange(EXAMPLES).astype(str), np.arange(EXAMPLES, dtype=">u2")],
+    },
     "correct": {
         "wrong": [np.ones(2, bool), np.full((MODELS, EXAMPLES), "x"), np.array(True)],
         "odd": [np.ones((MODELS, EXAMPLES)), np.full((MODELS, 1, EXAMPLES), 7)],

@@ -36,6 +36,7 @@ SECTIONS = {
     "scores": ("Scores of members and non-members", "histograms"),
     "attacks": ("Every attack", "attacks"),
     "combined": ("All attacks together", "combined"),
+    "owners": ("Owners of several records", "owners"),
     "found": ("Who is found", "slices"),
     "white-box": ("Inside the network", "blocks"),
     "robustness": ("Under disturbed inputs", "robustness"),
@@ -96,6 +97,7 @@ def _of_results(results: RunResults) -> dict[str, Any]:
         "agreement": _agreement(rows),
         "compared": results.compared,
         **_combined(results),
+        "owners": [row for row in rows if row.owners is not None],
         "calibrated": [
             (row, _threshold(cut), found)
             for row in rows

@@ -1,0 +1,73 @@
+"""The table of what attacks achieve on owners of several records, for a terminal."""
+
+from io import StringIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pptp_jax.evaluation.results import RunResults
+from pptp_jax.metrics import UNRESOLVED
+from pptp_jax.report.attacks import render_attacks
+from pptp_jax.report.combination import render_combined
+from pptp_jax.report.page.words import attack_name
+from pptp_jax.report.table import cell
+
+SHOWN = (("AUC", "auc"), ("TPR@1%", "tpr@0.01"))
+JOINS = ("mean", "maximum", "sum")
+
+
+def render_owners(results: RunResults) -> str:
+    """One line an attack: its AUC by record, and by owner in each way of joining scores.
+
+    Args:
+        results: of a run; without owners there is nothing to tell.
+
+    Examples:
+        >>> from pptp_jax.evaluation import RecipeResult
+        >>> render_owners(RunResults(rows=(RecipeResult(slug="a"),)))
+        ''
+    """
+    text = StringIO()
+    console = Console(file=text, width=200, color_system=None)
+    for row in results.rows:
+        found = row.owners
+        if found is None:
+            continue
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("by owner", no_wrap=True)
+        columns = [f"{title}, {join}" for title, _ in SHOWN for join in JOINS]
+        for column in ("AUC by record", *columns):
+            table.add_column(column, justify="right", no_wrap=True)
+        for name, by_join in found["attacks"].items():
+            cells = [
+                cell(by_join[join].get(metric, UNRESOLVED)) if join in by_join else "-"
+                for _, metric in SHOWN
+                for join in JOINS
+            ]
+            table.add_row(attack_name(name), cell(row.attack(name).auc), *cells)
+        console.print(table)
+        console.print(
+            f"By owner: {found['owners']} owners of {found['least']} to {found['most']} records, "
+            f"{found['median']:g} in the middle; an owner's score is the mean, the maximum or, of "
+            "log-likelihood ratios, the sum of those of its records. The number of records alone "
+            f"has AUC {cell(found['size'])}",
+            markup=False,
+        )
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def render_audit(results: RunResults) -> str:
+    """All tables of an audit of given signals, one below the other.
+
+    Args:
+        results: of one row.
+
+    Examples:
+        >>> from pptp_jax.evaluation import RecipeResult
+        >>> one = RunResults(rows=(RecipeResult(slug="given"),), data={"examples": 9}, study="mine")
+        >>> render_audit(one).splitlines()[0]
+        'mine: None models, None of them attacked, on 9 examples'
+    """
+    parts = (render_attacks(results), render_combined(results), render_owners(results))
+    return "\n".join(filter(None, parts))
