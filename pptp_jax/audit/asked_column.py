@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Int, Real, Shaped
 
 from pptp_jax.audit.foreign import plain
 from pptp_jax.audit.imputer import impute
@@ -43,7 +43,7 @@ class AskedColumn(NamedTuple):
 
 def ask_column(
     ask: Ask,
-    x: Real[np.ndarray, "examples ..."],
+    x: Shaped[np.ndarray, "examples ..."],
     y: Int[np.ndarray, " examples"],
     column: int,
     *,

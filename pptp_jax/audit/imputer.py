@@ -1,13 +1,14 @@
 """What is guessed of a record without the model: a classifier that has not seen the record."""
 
 import numpy as np
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Int, Shaped
 
+from pptp_jax.audit.foreign import plain
 from pptp_jax.validation import Refused, at_least, given
 
 
 def impute(
-    known: Real[np.ndarray, "examples ..."],
+    known: Shaped[np.ndarray, "examples ..."],
     truth: Int[np.ndarray, " examples"],
     *,
     values: int | None = None,
@@ -42,11 +43,18 @@ def impute(
     """
     at_least(2, folds=folds, **given(values=values))
     at_least(0, seed=seed)
-    columns = known.reshape(len(known), -1).astype(np.float64)
-    if truth.shape != (len(known),) or not len(known):
+    known, truth = plain("known", known), plain("truth", truth)
+    if known.dtype.kind not in "buif" or known.ndim < 2 or not known.size:
         raise Refused(
-            f"truth must hold one value for each of {len(known)} records, got shape {truth.shape}"
+            "known must be numbers of shape (records, columns), got an array of "
+            f"{known.dtype} of shape {known.shape}"
         )
+    if truth.shape != (len(known),) or truth.dtype.kind not in "iu" or truth.min() < 0:
+        raise Refused(
+            f"truth must hold a whole number from 0 for each of {len(known)} records, got an array "
+            f"of {truth.dtype} of shape {truth.shape}"
+        )
+    columns = known.reshape(len(known), -1).astype(np.float64)
     if not np.isfinite(columns).all():
         raise Refused("what is known of the records must be finite, and some is NaN or infinite")
     counts = np.bincount(truth, minlength=values or 0)

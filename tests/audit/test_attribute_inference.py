@@ -138,6 +138,10 @@ def test_an_imputer_never_sees_the_record():
         impute(rng.normal(size=(100, 2)), (np.arange(100) < 4).astype(int))
     with pytest.raises(Refused, match="finite"):
         impute(np.full((300, 2), np.nan), truth)
+    with pytest.raises(Refused, match="truth must hold a whole number from 0 for each of 300"):
+        impute(np.zeros((300, 2)), -truth)
+    with pytest.raises(Refused, match="truth must be below the 2 values, got 5"):
+        impute(np.zeros((300, 2)), 5 * truth, values=2)
 
 
 @pytest.mark.parametrize(
