@@ -63,7 +63,7 @@ def test_a_model_that_ignores_the_column_tells_nothing():
     assert alone.members.difference.high < -0.2  # the honest control beats such a model
 
 
-def test_guesses_by_chance_differ_from_no_control_more_often_than_is_claimed():
+def test_guesses_by_chance_differ_from_a_control_as_often_as_is_claimed():
     inside = []
     for draw in range(25):
         rng = np.random.default_rng(draw)
@@ -128,7 +128,7 @@ def test_log_p_is_told_apart_where_p_rounds_to_1():
 
 
 def test_an_imputer_never_sees_the_record():
-    """Labels by chance: whoever had seen them would know them, by the number of the record."""
+    """Values by chance: a classifier that has seen a record knows its value by its number."""
     rng = np.random.default_rng(6)
     truth = rng.integers(0, 2, 300)
     chances = impute(np.column_stack([np.arange(300), rng.normal(size=300)]), truth)
