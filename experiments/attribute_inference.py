@@ -10,8 +10,8 @@ does not know the group guesses that. The twelve places are those that nearest t
 have visited. Controls are the commonest value, classifiers that have not seen the person, and
 networks that did not train on the person.
 
-Result (docs/audits.md): labels leak, a third of them only because of membership. Visits are
-guessed a little better than by networks that did not train on the person, .05, but much worse than a
+Result (docs/audits.md): labels leak, a third of them only because of membership. Visits are guessed
+a little better than by networks that did not train on the person, .05, but much worse than a
 classifier imputes them; who imputes and asks the network gains next to nothing.
 """
 

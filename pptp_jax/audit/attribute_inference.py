@@ -1,4 +1,4 @@
-"""Whether a model tells an attribute of its members that cannot be told without it."""
+"""Whether a model tells an attribute of its members that does not follow without it."""
 
 from collections.abc import Sequence
 
