@@ -1,5 +1,7 @@
-"""Audits: models that were trained elsewhere, and lower bounds on ε from canaries."""
+"""Audits: models that were trained elsewhere, what they tell, and lower bounds on ε."""
 
+from pptp_jax.audit.asked_column import AskedColumn, ask_column
+from pptp_jax.audit.attribute_inference import attribute_inference
 from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.audit.bound import EpsilonBound
 from pptp_jax.audit.canaries import CanaryAudit
@@ -10,7 +12,9 @@ from pptp_jax.audit.extraction import (
     suffix_log_prob,
     tries_to_extract,
 )
+from pptp_jax.audit.imputer import impute
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
+from pptp_jax.audit.label_inference import label_inference
 from pptp_jax.audit.load_signals import read_given
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.model import audit_model
@@ -21,11 +25,14 @@ from pptp_jax.audit.signals import audit_signals
 from pptp_jax.audit.text_canaries import TextCanaryAudit
 
 __all__ = [
+    "AskedColumn",
     "AuditReport",
     "CanaryAudit",
     "EpsilonBound",
     "Exposure",
     "TextCanaryAudit",
+    "ask_column",
+    "attribute_inference",
     "audit_model",
     "audit_signals",
     "epsilon_in_many_runs",
@@ -34,7 +41,9 @@ __all__ = [
     "exposure_by_rank",
     "extracted_in_tries",
     "greedily_extracted",
+    "impute",
     "jax_privacy_auditor",
+    "label_inference",
     "one_run_bound",
     "one_run_p_value",
     "read_given",

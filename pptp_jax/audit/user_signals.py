@@ -114,9 +114,9 @@ def given_signals(
     given = {name: _shaped(name, plain(name, array), sizes) for name, array in signals.items()}
     logits = given.get("logits")
     if logits is not None:
-        _check_logits(logits)
+        check_logits(logits)
     if labels is not None or logits is not None:
-        labels = _check_labels(labels, sizes.examples, None if logits is None else logits.shape[-1])
+        labels = check_labels(labels, sizes.examples, None if logits is None else logits.shape[-1])
     for name, array in given.items():
         as_float32(name, array)  # refuses, before anything is computed, by the user's names
     if "losses" in given:
@@ -243,7 +243,8 @@ def _hint(has: _Sizes, sizes: _Sizes, shape: tuple[int, ...]) -> str:
     return ": hand over one row of membership for each model, and one column for each example"
 
 
-def _check_logits(logits: Float[np.ndarray, "models queries examples classes"]) -> None:
+def check_logits(logits: Float[np.ndarray, "models queries examples classes"]) -> None:
+    """Refuses a single class, and probabilities."""
     classes = logits.shape[-1]
     if classes < 2:
         raise Refused(
@@ -275,9 +276,10 @@ def check_inputs(inputs: Any) -> Shaped[np.ndarray, "examples ..."]:
     return inputs
 
 
-def _check_labels(
+def check_labels(
     labels: np.ndarray | None, examples: int, classes: int | None
 ) -> Int[np.ndarray, " examples"]:
+    """The classes as int32; refuses what are no classes, one an example."""
     if labels is None:
         raise Refused(
             f"logits say nothing without the true classes: hand over labels of shape ({examples},)"

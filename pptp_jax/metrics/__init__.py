@@ -19,6 +19,7 @@ from pptp_jax.metrics.clopper_pearson import Interval, clopper_pearson
 from pptp_jax.metrics.combination import Combination, at_prior, combine
 from pptp_jax.metrics.delong import delong
 from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
+from pptp_jax.metrics.guesses import GuessComparison, Guesses, compare_guesses, right_share
 from pptp_jax.metrics.masked_mean import bootstrap_mean, masked_mean
 from pptp_jax.metrics.normality import Normality, normality
 from pptp_jax.metrics.owners import owner_membership, owner_metrics, owner_scores, partial_owners
@@ -54,6 +55,8 @@ __all__ = [
     "Combination",
     "Drawn",
     "Estimate",
+    "GuessComparison",
+    "Guesses",
     "Interval",
     "Normality",
     "Ranking",
@@ -78,6 +81,7 @@ __all__ = [
     "calibrated_metrics",
     "clopper_pearson",
     "combine",
+    "compare_guesses",
     "cut_at_fpr",
     "deciles",
     "delong",
@@ -92,6 +96,7 @@ __all__ = [
     "partial_owners",
     "ppv",
     "reliability",
+    "right_share",
     "riskiest",
     "roc",
     "roc_band",
