@@ -14,6 +14,9 @@ rivals of two runs:
 
     --set model.dropout=0.1      --set model.dropout=0.5      --set augmentation.cutout=2
     --set augmentation.cutout=8  --set model.tied_dropout=0.5,0.1
+
+Result (docs/findings.md): decay by risk lies on the rivals' hull; rates by risk, and teachers in
+the last stage, lie 1.7 to 3.1 points below it.
 """
 
 from dataclasses import replace

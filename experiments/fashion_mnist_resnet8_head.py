@@ -2,7 +2,9 @@
 
 Command: `pptp run experiments/fashion_mnist_resnet8_head.py --data DIR`, with the directory in
 which TFDS has prepared `fashion_mnist` as array_record. Averaged to 14×14 pixels, 32 models of
-1,000 members. It has not been run to its end.
+1,000 members.
+
+Result (docs/findings.md): 0.2 points [-2.8, 1.7], as on CIFAR-10 nothing.
 """
 
 from dataclasses import replace
