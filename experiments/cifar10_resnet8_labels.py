@@ -7,8 +7,8 @@ For each example and model the attacker asks for 137 labels to find the distance
 boundary, and for 50 under noise. Early stopping and strong decay are those of
 `cifar10_resnet8_attacks.py`. RMIA, which sees scores, stands beside them.
 
-Result (docs/findings.md): asking often finds no more than the label alone, and every attack sees less
-under strong decay.
+Result (docs/findings.md): asking often finds no more than the label alone, and every attack
+sees less under strong decay.
 """
 
 from dataclasses import replace
