@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from pptp_jax.audit.foreign import plain
+from pptp_jax.data.boosted_trees import boosted_trees, on_one_thread
 from pptp_jax.validation import Refused, at_least, given
 
 
@@ -83,7 +84,6 @@ def _probabilities(
     test: Int[np.ndarray, " test"],
     values: int,
 ) -> Float[np.ndarray, "test values"]:
-    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
 
     own = columns[train]
@@ -93,15 +93,9 @@ def _probabilities(
     if varies.any():
         seen = (columns[:, varies] - own[:, varies].mean(axis=0)) / deviation[varies]
     logistic = LogisticRegression(C=1 / seen.shape[1], max_iter=2000)
-    boosted = HistGradientBoostingClassifier(
-        max_iter=40,
-        max_leaf_nodes=16,
-        min_samples_leaf=int(np.clip(len(train) // 20, 3, 20)),
-        early_stopping=False,
-        random_state=0,
-    )
     found = np.zeros((len(test), values))
-    for classifier in (logistic, boosted):
-        classifier.fit(seen[train], truth[train])
-        found[:, classifier.classes_] += classifier.predict_proba(seen[test]) / 2
+    for classifier in (logistic, boosted_trees(len(train))):
+        with on_one_thread():
+            classifier.fit(seen[train], truth[train])
+            found[:, classifier.classes_] += classifier.predict_proba(seen[test]) / 2
     return found

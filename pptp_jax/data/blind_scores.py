@@ -5,6 +5,8 @@ from jaxtyping import Bool, Float, Int, Real, Shaped
 from scipy import sparse
 from scipy.stats import rankdata
 
+from pptp_jax.data.boosted_trees import boosted_trees, on_one_thread
+
 # More columns take long and change little.
 _COLUMNS = 100
 Columns = Float[np.ndarray, "examples columns"]
@@ -36,7 +38,6 @@ def column_scores(
     trees: bool,
 ) -> Float[np.ndarray, " examples"]:
     """The rank of each example among those of its fold, by what was learned from the others."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import Ridge
 
     scores = np.empty(len(members))
@@ -46,14 +47,9 @@ def column_scores(
         ridge = Ridge(alpha=max(seen.shape[1], 1)).fit(seen[train], truth.astype(float))
         ranks = rankdata(ridge.predict(seen[test]).round(9))  # equal inputs are ties
         if trees:
-            boosted = HistGradientBoostingClassifier(
-                max_iter=40,
-                max_leaf_nodes=16,
-                min_samples_leaf=int(np.clip(len(train) // 20, 3, 20)),
-                early_stopping=False,
-                random_state=0,
-            )
-            own = boosted.fit(seen[train], truth).decision_function(seen[test])
+            boosted = boosted_trees(len(train))
+            with on_one_thread():
+                own = boosted.fit(seen[train], truth).decision_function(seen[test])
             ranks = ranks + rankdata(own)
         scores[test] = (rankdata(ranks) - 0.5) / len(test)
     return scores

@@ -33,7 +33,8 @@ def line(attack: Attack) -> str:
 
 
 def test_the_table_lists_every_attack_as_the_registry_has_it() -> None:
-    found = [row for row in PAGE.read_text().splitlines() if row.startswith("| `")]
+    table = PAGE.read_text().partition("## All of them")[2].partition("\n## ")[0]
+    found = [row for row in table.splitlines() if row.startswith("| `")]
     assert found == [line(attack) for attack in ATTACKS.values()]
 
 

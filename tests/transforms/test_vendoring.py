@@ -15,6 +15,7 @@ ALLOWED = {
         "jaxtyping",
         "numpy",
         "optax",
+        "pptp_jax.pytree",
         "pptp_jax.regions",
         "pptp_jax.validation",
     ),
