@@ -1,5 +1,6 @@
 """The optimiser of a training: SGD or AdamW with numbers of their own, or anything of optax."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ Schedule = Literal["cosine", "constant", "linear", "steps", "lira"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scheduled:
+class Scheduled(ABC):
     """An optimiser whose numbers a phase may set: `SGD` or `AdamW`.
 
     Attributes:
@@ -67,9 +68,9 @@ class Scheduled:
         rate = partial(self._rate, steps)
         return optax.chain(*shortened, *self._steps(decay), optax.scale_by_learning_rate(rate))
 
+    @abstractmethod
     def _steps(self, decay: optax.GradientTransformation) -> Sequence[optax.GradientTransformation]:
         """What becomes of a gradient before the learning rate scales it."""
-        raise NotImplementedError
 
     def _rate(self, steps: int | Int[Array, ""], count: Int[Array, ""]) -> float | Float[Array, ""]:
         if self.schedule == "constant":
