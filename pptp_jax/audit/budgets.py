@@ -23,7 +23,7 @@ _BY = {"sampling": individual_sampling, "clipping": individual_clipping}
 
 
 def read_budgets(path: Path) -> Float[np.ndarray, " examples"]:
-    """The budget of each example, from a CSV file or an `.npz` file.
+    r"""The budget of each example, from a CSV file or an `.npz` file.
 
     Args:
         path: a CSV file with a column `epsilon`, and one `examples` where a line stands for
@@ -35,7 +35,7 @@ def read_budgets(path: Path) -> Float[np.ndarray, " examples"]:
     Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "budgets.csv"
-        >>> _ = path.write_text("epsilon,examples\\n8,1\\n2,3\\n")
+        >>> _ = path.write_text("epsilon,examples\n8,1\n2,3\n")
         >>> print(read_budgets(path))
         [8. 2. 2. 2.]
     """
@@ -55,7 +55,7 @@ def read_budgets(path: Path) -> Float[np.ndarray, " examples"]:
                     f"{path}: there is no column epsilon in its first line; it has "
                     f"{', '.join(names) or 'nothing'}"
                 )
-            found = [
+            each = [
                 np.full(
                     int(_number(path, lines, line, "examples")) if "examples" in names else 1,
                     _number(path, lines, line, "epsilon"),
@@ -64,9 +64,9 @@ def read_budgets(path: Path) -> Float[np.ndarray, " examples"]:
             ]
     except UnicodeDecodeError as error:
         raise Refused(f"{path} is no text: {error}") from error
-    if not found:
+    if not each:
         raise Refused(f"{path}: there is no budget under its first line")
-    return np.concatenate(found)
+    return np.concatenate(each)
 
 
 def budget_report(
@@ -151,9 +151,7 @@ def budget_report(
     }
 
 
-def _number(
-    path: Path, lines: "csv.DictReader[str]", cells: dict[str, str], column: str
-) -> float:
+def _number(path: Path, lines: "csv.DictReader[str]", cells: dict[str, str], column: str) -> float:
     text = (cells.get(column) or "").strip()
     try:
         number = float(text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -82,9 +83,9 @@ def excess_vulnerability(
 ) -> Excess:
     """What an example gives away because of the others' budgets, with budgets kept by sampling.
 
-    Its (ε, δ) is kept in any case. But one point of a privacy profile does not fix the others: among
-    people with small budgets the noise is large and the example joins many batches, which gives an
-    attacker more than the same ε among its like.
+    Its (ε, δ) is kept in any case. But one point of a privacy profile does not fix the others:
+    among people with small budgets the noise is large and the example joins many batches, which
+    gives an attacker more than the same ε among its like.
 
     Args:
         target: the place of the example.
@@ -113,9 +114,7 @@ def excess_vulnerability(
     """
     each = np.asarray(epsilons, np.float64)
     _check_target(target, each)
-    budgets = individual_sampling(
-        each, delta, expected_batch_size=expected_batch_size, steps=steps
-    )
+    budgets = individual_sampling(each, delta, expected_batch_size=expected_batch_size, steps=steps)
     return _excess(
         budgets.profile(target),
         float(budgets.epsilons[target]),
@@ -136,10 +135,10 @@ def worst_coalition(
 ) -> Coalition:
     """The others who expose a target most by lowering their own budgets.
 
-    They are those with the largest budgets, who set the lowest that is allowed: the noise rises with
-    the rates that they give up, and the target joins more batches in their place. Once it joins
-    them all, more noise only hides it: then half as many collude, and half of those, as long as
-    that exposes it more. A coalition needs no access to the model.
+    They are those with the largest budgets, who set the lowest that is allowed: the noise rises
+    with the rates that they give up, and the target joins more batches in their place. Once it
+    joins them all, more noise only hides it: then half as many collude, and half of those, as long
+    as that exposes it more. A coalition needs no access to the model.
 
     Args:
         target: the place of the example under attack.
@@ -245,7 +244,7 @@ class IndividualContract:
             ValueError: as `excess_vulnerability`.
             ImportError: if dp-accounting is not installed.
         """
-        run = {"expected_batch_size": expected_batch_size, "steps": steps}
+        run: dict[str, Any] = {"expected_batch_size": expected_batch_size, "steps": steps}
         each = np.concatenate([[self.epsilon], np.asarray(others, np.float64)])
         found = excess_vulnerability(0, each, self.delta, **run)
         spent = found.own.delta(self.epsilon)

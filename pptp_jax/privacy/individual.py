@@ -42,7 +42,8 @@ class IndividualBudgets:
             measured in. Their weighted mean is 1.
 
     Examples:
-        >>> found = individual_sampling([8.0] * 50 + [2.0] * 50, 1e-5, expected_batch_size=10, steps=40)
+        >>> budgets = [8.0] * 50 + [2.0] * 50
+        >>> found = individual_sampling(budgets, 1e-5, expected_batch_size=10, steps=40)
         >>> bool(found.rates[0] > 0.1 > found.rates[-1]), round(float(found.rates.sum()), 2)
         (True, 10.0)
     """
@@ -108,7 +109,7 @@ def individual_sampling(
         expected_batch_size: how many examples a batch has on average.
         steps: how many steps the training has.
         accountant: what counts an ε: `rdp` (Rényi divergences, an upper bound that leaves a part of
-            a budget unspent) or `pld` (privacy-loss distributions, tight and some ten times slower).
+            a budget unspent) or `pld` (privacy-loss distributions: tight, some ten times slower).
 
     Returns:
         The noise multiplier and the rates; all norms are 1.
@@ -235,7 +236,7 @@ def noise_within(
     Examples:
         >>> run = dict(rate=0.1, steps=10)
         >>> [round(noise_within(2.0, 1e-5, accountant=by, **run), 2) for by in ("rdp", "pld")]
-        [1.31, 1.16]
+        [1.31, 1.19]
     """
     one_of(ACCOUNTANTS, accountant=accountant)
 

@@ -184,8 +184,8 @@ def privacy_profile(*, rate: float, noise_multiplier: float, steps: int) -> Priv
 def delta_divergence(one: PrivacyProfile, other: PrivacyProfile) -> float:
     r"""How far apart the risks of two mechanisms are, at any prior: Δ of both directions.
 
-    Δ(M ‖ M̃) is the least κ for which M̃'s trade-off function lies above M's, shifted down and left by
-    κ. It is the largest difference of the two Bayes errors over all priors of membership, which is
+    Δ(M ‖ M̃) is the least κ for which M̃'s trade-off function lies above M's, shifted down and left
+    by κ. It is the largest difference of the two Bayes errors over all priors of membership,
     \(\sup_\varepsilon (\tilde\delta(\varepsilon) - \delta(\varepsilon)) / (1 + e^\varepsilon)\):
     our derivation from the definition. The **advantage** of an attacker therefore differs by up to
     2 Δ.
@@ -223,4 +223,3 @@ def _interval(rate: float, noise_multiplier: float) -> float:
     """The distance of losses on the grid: a part of the rate, as losses cluster around it."""
     widest = 0.5 / noise_multiplier**2 + 10 / noise_multiplier
     return max(1e-4, min(5e-4, rate / 5), widest / 1e6)
-

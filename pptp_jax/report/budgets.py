@@ -23,7 +23,8 @@ def render_budgets(report: Mapping[str, Any]) -> str:
         report: what `pptp_jax.audit.budget_report` gives.
 
     Examples:
-        >>> row = dict.fromkeys(("rate", "norm", "spent", "advantage", "baseline", "divergence"), 0.5)
+        >>> numbers = ("rate", "norm", "spent", "advantage", "baseline", "divergence")
+        >>> row = dict.fromkeys(numbers, 0.5)
         >>> row |= {"epsilon": 8.0, "examples": 3, "kept": False, "broken_by": 2.0}
         >>> found = {"by": "sampling", "delta": 1e-5, "steps": 9, "expected_batch_size": 2}
         >>> found |= {"examples": 3, "noise_multiplier": 1.5, "never_drawn": []}
@@ -47,8 +48,8 @@ def render_budgets(report: Mapping[str, Any]) -> str:
     console = Console(file=text, width=100, color_system=None)
     console.print(
         f"{report['examples']:,} examples, budgets kept by {report['by']}: noise multiplier "
-        f"{report['noise_multiplier']:.4g}, batches of {report['expected_batch_size']:g} on average, "
-        f"{report['steps']:,} steps, δ = {report['delta']:g}",
+        f"{report['noise_multiplier']:.4g}, batches of {report['expected_batch_size']:g} on "
+        f"average, {report['steps']:,} steps, δ = {report['delta']:g}",
         markup=False,
     )
     console.print(table)
@@ -56,8 +57,8 @@ def render_budgets(report: Mapping[str, Any]) -> str:
     lines = text.getvalue().splitlines()
     for budget in report["never_drawn"]:
         lines.append(
-            f"warning: of the examples with ε = {budget:g} not one is expected to be drawn in all of "
-            "the training: they are left out"
+            f"warning: of the examples with ε = {budget:g} not one is expected to be drawn in all "
+            "of the training: they are left out"
         )
     for row in rows:
         if row.get("kept") is False:

@@ -33,7 +33,9 @@ def test_a_group_of_budgets_is_a_table(given: Path) -> None:
     assert first.startswith("100 examples, budgets kept by sampling: noise multiplier ")
     assert "The contract of ε = 8 is broken: Δ is 0." in result.stdout
     assert "the holders of ε = 2 break it." in result.stdout
-    assert max(map(len, result.stdout.splitlines())) <= 100 + len("; the holders of ε = 2 break it.")
+    assert max(map(len, result.stdout.splitlines())) <= 100 + len(
+        "; the holders of ε = 2 break it."
+    )
 
 
 def test_lines_may_stand_for_several_examples_or_for_one(given: Path) -> None:
