@@ -16,7 +16,13 @@ from pptp_jax.privacy.individual import (
     noise_within,
 )
 from pptp_jax.privacy.ledger import Ledger
+from pptp_jax.privacy.noisy_descent import (
+    advantage_from_kl,
+    expected_jacobian_norm,
+    kl_of_noisy_gd,
+)
 from pptp_jax.privacy.profile import PrivacyProfile, delta_divergence, privacy_profile
+from pptp_jax.privacy.reconstruction import reconstruction_error, restored_input
 from pptp_jax.privacy.sampling import PoissonSampling, ShuffledBatches
 
 __all__ = [
@@ -30,12 +36,17 @@ __all__ = [
     "PrivacyProfile",
     "ShuffledBatches",
     "Verdict",
+    "advantage_from_kl",
     "delta_divergence",
     "epsilon",
     "excess_vulnerability",
+    "expected_jacobian_norm",
     "individual_clipping",
     "individual_sampling",
+    "kl_of_noisy_gd",
     "noise_within",
     "privacy_profile",
+    "reconstruction_error",
+    "restored_input",
     "worst_coalition",
 ]

@@ -7,6 +7,11 @@ from pptp_jax.signals.collect import collect, utility
 from pptp_jax.signals.feature_margins import FEATURE_MARGINS, feature_margins
 from pptp_jax.signals.gradient_norms import GRADIENT_NORMS, gradient_norms
 from pptp_jax.signals.input_gradient_norm import INPUT_GRADIENT_NORM, input_gradient_norm
+from pptp_jax.signals.input_susceptibility import (
+    Susceptibility,
+    flipped_norms,
+    input_susceptibility,
+)
 from pptp_jax.signals.layout import Layout, Part
 from pptp_jax.signals.noisy_correct import noise_signal, noisy_correct
 from pptp_jax.signals.prefixed_text import UNPREFIXED, prefixed_signals
@@ -31,14 +36,17 @@ __all__ = [
     "Query",
     "SignalRequest",
     "SignalStore",
+    "Susceptibility",
     "boundary_distance",
     "boundary_signal",
     "check_queries",
     "collect",
     "compressed_length",
     "feature_margins",
+    "flipped_norms",
     "gradient_norms",
     "input_gradient_norm",
+    "input_susceptibility",
     "lowered_signal",
     "neighbour_signal",
     "noise_signal",
