@@ -36,7 +36,9 @@ def weight_variance(name: str, inputs: int, outputs: int, *, last: bool = False)
     return {"lecun": 1 / inputs, "he": 2 / inputs, "xavier": 2 / (inputs + outputs)}[name]
 
 
-def weight_initializer(name: str, inputs: int, outputs: int, *, last: bool = False) -> object:
+def weight_initializer(
+    name: str, inputs: int, outputs: int, *, last: bool = False
+) -> nn.initializers.Initializer:
     """The normal distribution of that variance, as Flax takes it.
 
     Args:
