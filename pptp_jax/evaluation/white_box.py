@@ -44,7 +44,8 @@ def white_box(
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for kind, signals in kinds.items():
         for block, own in zip(blocks, signals.swapaxes(0, 1), strict=True):
-            shown = FleetSignals({**fleet, "confidence": own[:, None]})
+            known = {"finite": fleet.finite, "utility": fleet.utility}
+            shown = FleetSignals({**known, "confidence": own[:, None]})
             seen = attacked(shown, membership, ("lira_online",))
             if "lira_online" in seen.scores:
                 metrics = attack_metrics(
