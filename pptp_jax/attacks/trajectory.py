@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.likelihood_ratio import near
 from pptp_jax.attacks.lira import Variance
 from pptp_jax.attacks.membership_network import Training, learned
 from pptp_jax.attacks.multivariate_lira import lira_multivariate
@@ -222,4 +223,4 @@ def _compressed(
     seen: Float[Array, "batch stops ..."], labels: Int[Array, " batch"]
 ) -> Float[Array, "batch stops ..."]:
     # As it is near 0, and as a logarithm far out: no outlier drowns what the others say.
-    return jnp.arcsinh(seen)
+    return jnp.arcsinh(near(seen))
