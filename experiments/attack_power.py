@@ -4,8 +4,9 @@ Command: `python experiments/attack_power.py` on the digits, or
 `python experiments/attack_power.py location30.npz` on Location-30. It goes on where it was stopped.
 Into `runs/attack_power` (`runs/attack_power_location30`) it writes a run directory, and
 `power.json` and `power.txt`: what each attack achieves alone, and by how much LiRA, RMIA and it,
-combined to one probability (`pptp_jax.metrics.combine`), exceed LiRA and RMIA combined. All
-intervals are of the same bootstrap resamples of targets and examples.
+combined to one probability (`pptp_jax.metrics.combine`), exceed LiRA and RMIA combined ("added").
+LOSS is the control: it reads nothing that LiRA does not read. "Beyond LOSS" is the same where LOSS
+is in both combinations. All intervals are of the same bootstrap resamples of targets and examples.
 
 Result: docs/findings.md, "Checkpoints, students, and one label".
 """
@@ -25,7 +26,7 @@ from rich.table import Table
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Digits, Npz
-from pptp_jax.evaluation.combination import GAINS, gains
+from pptp_jax.evaluation.combination import gains
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import Estimate, attack_metrics, combine
 from pptp_jax.models import mlp
@@ -73,38 +74,43 @@ def on_location30(study: Study, path: Path) -> Study:
 
 
 def power(study: Study, slug: str, out: Path) -> dict[str, Any]:
-    """Each attack alone, and what it adds to LiRA and RMIA."""
+    """Each attack alone, and what it, or all new ones together, add to LiRA and RMIA."""
     draws = {"resamples": study.resamples, "seed": study.seed}
     with np.load(out / "scores" / f"{slug}.npz") as stored:
         scores = {name: stored[name] for name in stored.files if name in ATTACKS}
         membership = stored["membership"]
-    without = combine({name: scores[name] for name in KNOWN}, membership).probability
+
+    def together(*names: str) -> Any:
+        return combine({one: scores[one] for one in (*KNOWN, *names)}, membership).probability
+
+    both, three, every = together(), together("loss"), together("loss", *NEW)
     found: dict[str, Any] = {}
-    for name, own in scores.items():
+    for name, own in {**scores, "LiRA and RMIA": both, "all together": every}.items():
         metrics = attack_metrics(own, membership, **draws)
         found[name] = {"alone": {key: metrics[key]._asdict() for key in METRICS.values()}}
-        if name not in KNOWN:
-            chosen = {one: scores[one] for one in (*KNOWN, name)}
-            together = combine(chosen, membership).probability
-            found[name]["added"] = gains(together, {"both": without}, membership, **draws)["both"]
-    both = attack_metrics(without, membership, **draws)
-    found["LiRA and RMIA"] = {"alone": {key: both[key]._asdict() for key in METRICS.values()}}
+        if name not in (*KNOWN, "LiRA and RMIA"):
+            more = together(name) if name in scores else own
+            found[name]["added"] = gains(more, {"both": both}, membership, **draws)["both"]
+        if name in (*NEW, "all together"):
+            more = together("loss", name) if name in scores else own
+            found[name]["beyond"] = gains(more, {"three": three}, membership, **draws)["three"]
     return found
 
 
 def rendered(found: dict[str, Any]) -> str:
     """The table."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("attack", "access", *METRICS, *(f"added {name}" for name in METRICS)):
+    added = [f"{name} {what}" for what in ("added", "beyond LOSS") for name in METRICS]
+    for column in ("attack", "access", *METRICS, *added):
         table.add_column(column, no_wrap=True)
     for name, own in found.items():
-        access = ATTACKS[name].access if name in ATTACKS else "scores"
+        access = ATTACKS[name].access if name in ATTACKS else ""
         cells = [interval(own["alone"][metric]) for metric in METRICS.values()]
-        added = own.get("added", {})
-        cells += [interval(added.get(metric)) for metric in METRICS.values() if metric in GAINS]
+        for what in ("added", "beyond"):
+            cells += [interval(own.get(what, {}).get(metric)) for metric in METRICS.values()]
         table.add_row(name, access, *cells)
     text = StringIO()
-    Console(file=text, width=200, color_system=None).print(table)
+    Console(file=text, width=250, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 

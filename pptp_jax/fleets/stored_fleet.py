@@ -31,7 +31,7 @@ class _Mapped(Mapping[str, Shaped[np.ndarray, "models ..."]]):
 class _Along(Mapping[str, Shaped[np.ndarray, "models ..."]]):
     """The arrays of the last of some stops, and of signals along all of them."""
 
-    stops: Sequence[Mapping[str, Shaped[np.ndarray, "models ..."]]]
+    stops: Sequence[_Mapped]
 
     def __getitem__(self, name: str) -> Shaped[np.ndarray, "models ..."]:
         if name in self._along:
@@ -53,7 +53,7 @@ class _Along(Mapping[str, Shaped[np.ndarray, "models ..."]]):
             for signal in TRAJECTORIES
             if signal.along is not None
             and len(self.stops) > 1
-            and all(signal.along in stop for stop in self.stops)
+            and all(signal.along in stop.store.layout.parts for stop in self.stops)
         }
 
 
