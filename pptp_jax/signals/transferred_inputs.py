@@ -7,7 +7,8 @@ References:
     https://arxiv.org/abs/1710.06081
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,8 @@ from pptp_jax.tasks import Signal
 from pptp_jax.validation import Refused, at_least, fraction, positive, several
 
 
-class Transfer(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
     """How an input is moved until models that never saw it no longer know its label.
 
     Attributes:
@@ -29,6 +31,15 @@ class Transfer(NamedTuple):
         budgets: in how many equal parts that is allowed.
         steps: how many steps are made at each of them.
         momentum: the share of the last direction that is kept.
+
+    Raises:
+        ValueError: if a number is out of its range, or there is no threshold.
+
+    Examples:
+        >>> Transfer(thresholds=(1.5,))
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: thresholds[0] must lie between 0 and 1, got 1.5
     """
 
     thresholds: tuple[float, ...] = (0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.003, 0.001)
@@ -37,20 +48,11 @@ class Transfer(NamedTuple):
     steps: int = 2
     momentum: float = 1.0
 
-    def check(self) -> None:
-        """Refuses what cannot be.
-
-        Raises:
-            ValueError: if a number is out of its range, or there is no threshold.
-
-        Examples:
-            >>> Transfer(thresholds=(1.5,)).check()
-            Traceback (most recent call last):
-                ...
-            pptp_jax.validation.Refused: thresholds[0] must lie between 0 and 1, got 1.5
-        """
+    def __post_init__(self) -> None:
         several(thresholds=self.thresholds)
-        at_least(1, thresholds=len(self.thresholds), budgets=self.budgets, steps=self.steps)
+        if not self.thresholds:
+            raise Refused("thresholds must be at least one, got none")
+        at_least(1, budgets=self.budgets, steps=self.steps)
         fraction(**{f"thresholds[{i}]": own for i, own in enumerate(self.thresholds)})
         positive(epsilon=self.epsilon)
         fraction(momentum=self.momentum)
@@ -63,7 +65,7 @@ def transferred_inputs(
     x: Float[Array, "*input"],
     target: Any,
     bounds: tuple[Float[Array, ""], Float[Array, ""]],
-    transfer: Transfer = Transfer(),  # noqa: B008 - frozen
+    transfer: Transfer = Transfer(),
 ) -> Float[Array, "thresholds *input"]:
     """For each threshold the first input on the way that the judges doubt more than it allows.
 

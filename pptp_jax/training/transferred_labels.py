@@ -5,7 +5,7 @@ References:
     https://arxiv.org/abs/2405.16978
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -109,7 +109,6 @@ def transferred_correct(
         >>> transferred_correct(model, own, own, digits, jnp.arange(5), transfer).shape
         (2, 1, 5)
     """
-    transfer.check()
     count = len(jax.tree.leaves(own)[0])
     at_least(2, surrogates=count)
     sources = max(1, 2 * count // 3)
@@ -164,7 +163,6 @@ def transferred_signal(
     """
     at_least(2, models=models)
     at_least(1, epochs=epochs, batch_size=batch_size)
-    transfer.check()
     settings: dict[str, Any] = {
         "models": models,
         "epochs": epochs,
@@ -179,5 +177,5 @@ def transferred_signal(
         )
 
     return replace(
-        TRANSFERRED_CORRECT, take=take, settings={**settings, "transfer": transfer._asdict()}
+        TRANSFERRED_CORRECT, take=take, settings={**settings, "transfer": asdict(transfer)}
     )

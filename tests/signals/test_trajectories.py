@@ -1,5 +1,6 @@
 """Signals along a training: of checkpoints, of students; and inputs that others already doubt."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -151,7 +152,7 @@ def test_a_model_that_is_surer_than_its_like_survives_one_query() -> None:
         """Says class 0 from x_0 = least up: through the origin, with the second input as 1."""
         return Variables({"w": jnp.float32([[[1.0, 0.0], [-least, 0.0]]])}, {})
 
-    transfer = TRANSFER._replace(thresholds=(0.7, 0.6, 0.4), epsilon=0.8, budgets=40)
+    transfer = replace(TRANSFER, thresholds=(0.7, 0.6, 0.4), epsilon=0.8, budgets=40)
     # p = σ(x_0) falls below .7, .6 and .4 at x_0 = .85, .41 and −.41.
     for least, right in ((1.0, [0, 0, 0]), (0.6, [1, 0, 0]), (0.0, [1, 1, 0]), (-1, [1, 1, 1])):
         found = transferred_correct(
@@ -185,7 +186,10 @@ def test_surrogates_learn_from_reference_examples_alone() -> None:
             lambda: transferred_signal(transfer=Transfer(epsilon=-1.0)),
             "epsilon must be a finite number above 0",
         ),
-        (lambda: transferred_signal(transfer=Transfer(thresholds=())), "thresholds must be a who"),
+        (
+            lambda: transferred_signal(transfer=Transfer(thresholds=())),
+            "thresholds must be at least one, got none",
+        ),
         (
             lambda: distilled_trajectory(
                 linear.MODEL, FLEET, DATA, jnp.arange(2), jax.random.key(0)
