@@ -142,6 +142,34 @@ def test_an_input_is_moved_until_the_judges_doubt_it_enough() -> None:
         assert own[1] == 0  # no gradient leads anywhere
 
 
+def test_the_way_of_an_input_is_its_naive_twin() -> None:
+    """Momentum, two steps a budget, the mean over sources, and the cut at the inputs' range."""
+    transfer = Transfer(thresholds=(0.5, 0.05), epsilon=0.5, budgets=5, steps=2, momentum=0.7)
+    ends = jnp.float32(-1.5), jnp.float32(1.5)
+    parts = [jax.tree.map(lambda a, p=p: a[p], FLEET) for p in (slice(2), slice(1))]
+    pace, moved = 0.5 * 3 / 5, []
+    for row in range(8):
+        x, label = np.clip(X[row], -1.5, 1.5), int(Y[row])
+        own = jnp.float32(x), jnp.array(label), ends, transfer
+        found = np.asarray(transferred_inputs(linear.MODEL, *parts, *own))
+        at, direction, points = x, np.zeros(6), [x]
+        for number in range(1, 6):
+            for _ in range(2):
+                slopes = [w[:, label] - w[:, 1 - label] for w in W[:2]]
+                gradient = np.mean([-a * expit(-a @ at) for a in slopes], axis=0)
+                direction = 0.7 * direction + gradient / np.abs(gradient).mean()
+                at = x + np.clip(at + pace * np.sign(direction) - x, -number * pace, number * pace)
+                at = np.clip(at, -1.5, 1.5)
+            points.append(at)
+        known = np.array([softmax(point @ W[0])[label] for point in points])
+        for point, threshold in zip(found, transfer.thresholds, strict=True):
+            below = np.flatnonzero(known < threshold)
+            first = below[0] if len(below) else 5
+            np.testing.assert_allclose(point, points[first], atol=1e-5)
+            moved.append(first)
+    assert len(set(moved)) > 3
+
+
 def test_a_model_that_is_surer_than_its_like_survives_one_query() -> None:
     """A member's margin is larger than the surrogates' allow for: which thresholds, by hand."""
     x = np.array([[2.0, 1.0], [-2.0, 1.0]])
