@@ -47,9 +47,9 @@ def of_residuals(
         ValueError: if half of the residuals are 0.
 
     Examples:
-        >>> found = of_residuals(np.array([[[1.0, -1.0, 8.0]]]) / 1.4826)
-        >>> print(found["confidence"], found["log_prob"])
-        [[[-1. -1. -4.]]] [[[ -0.5  -0.5 -32. ]]]
+        >>> found = of_residuals(np.array([[[0.5, -1.0, 8.0]]]))  # σ is 1.4826
+        >>> print(found["confidence"].round(2), found["log_prob"].round(2))
+        [[[-0.48 -0.77 -3.08]]] [[[ -0.06  -0.23 -14.56]]]
     """
     units = residuals.astype(np.float64) / robust_scale(residuals)
     return {"confidence": -np.cbrt(units**2), "log_prob": -(units**2) / 2}
