@@ -1,19 +1,12 @@
 """Differential privacy, said truthfully: what a run did, and the ε that follows or does not."""
 
 from pptp_jax.privacy.accounting import Guarantee, epsilon
-from pptp_jax.privacy.collusion import (
-    Coalition,
-    Excess,
-    IndividualContract,
-    Verdict,
-    excess_vulnerability,
-    worst_coalition,
-)
+from pptp_jax.privacy.calibration import noise_within
+from pptp_jax.privacy.collusion import IndividualContract, excess_vulnerability, worst_coalition
 from pptp_jax.privacy.individual import (
     IndividualBudgets,
     individual_clipping,
     individual_sampling,
-    noise_within,
 )
 from pptp_jax.privacy.ledger import Ledger
 from pptp_jax.privacy.noisy_descent import (
@@ -26,8 +19,6 @@ from pptp_jax.privacy.reconstruction import reconstruction_error, restored_input
 from pptp_jax.privacy.sampling import PoissonSampling, ShuffledBatches
 
 __all__ = [
-    "Coalition",
-    "Excess",
     "Guarantee",
     "IndividualBudgets",
     "IndividualContract",
@@ -35,7 +26,6 @@ __all__ = [
     "PoissonSampling",
     "PrivacyProfile",
     "ShuffledBatches",
-    "Verdict",
     "advantage_from_kl",
     "delta_divergence",
     "epsilon",

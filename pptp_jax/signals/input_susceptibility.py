@@ -13,10 +13,11 @@ from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.models.blocks import block_numbers
 from pptp_jax.signals.request import negative_log_prob
 from pptp_jax.transforms.norms import scaled_norm
-from pptp_jax.validation import Refused, at_least, given, one_of, positive
+from pptp_jax.validation import Refused, given, one_of, positive
 
 ATTRIBUTIONS = ("gradient", "input_times_gradient", "integrated")
 _AT_ONCE = 64  # examples
+_PARTS = 64  # of the way from a baseline; the integrand is taken in the middle of each
 
 
 class Susceptibility(NamedTuple):
@@ -43,7 +44,6 @@ def input_susceptibility(
     max_norm: float | None = None,
     blocks: tuple[str, ...] | None = None,
     baseline: Any = None,
-    parts: int = 64,
 ) -> Susceptibility:
     r"""How the norm of each example's gradient hangs on its inputs, in eval mode.
 
@@ -53,8 +53,8 @@ def input_susceptibility(
     have not seen. It is local: no guarantee, and nothing of a jump from 0 to 1 (`flipped_norms`).
 
     `gradient` is that derivative. `input_times_gradient` multiplies it by the input. `integrated`
-    integrates it on the way from a baseline and multiplies by the difference of the inputs: its sum
-    over all inputs is the difference of the two norms, up to the number of parts.
+    integrates it on the way from a baseline, in 64 parts, and multiplies by the difference of the
+    inputs: its sum over all inputs is nearly the difference of the two norms.
 
     Args:
         model: the model, whose inputs are amounts.
@@ -66,7 +66,6 @@ def input_susceptibility(
             susceptibility of 0 (`integrated`: on that part of the way). None clips nothing.
         blocks: the names of the blocks whose parameters count; None counts all.
         baseline: inputs of one example, where `integrated` begins; None is zeros.
-        parts: of the way, for `integrated`; the integrand is taken in the middle of each.
 
     Raises:
         ValueError: if an argument is unknown or out of range, a block is no block of the model, or
@@ -89,7 +88,6 @@ def input_susceptibility(
     """
     one_of(ATTRIBUTIONS, attribution=attribution)
     positive(**given(max_norm=max_norm))
-    at_least(1, parts=parts)
     names = [block.name for block in model.blocks]
     for name in blocks or ():
         one_of(names, block=name)
@@ -100,12 +98,10 @@ def input_susceptibility(
     if start.shape != shape:
         raise Refused(f"baseline must have the shape of one example, {shape}, got {start.shape}")
     limit = jnp.inf if max_norm is None else max_norm
-    return _susceptibility(
-        model, fleet, data, rows, start, jnp.float32(limit), attribution, blocks, parts
-    )
+    return _susceptibility(model, fleet, data, rows, start, jnp.float32(limit), attribution, blocks)
 
 
-@partial(jax.jit, static_argnames=("attribution", "blocks", "parts"))
+@partial(jax.jit, static_argnames=("attribution", "blocks"))
 @full_float32
 def _susceptibility(
     model: Model,
@@ -116,7 +112,6 @@ def _susceptibility(
     limit: Float[Array, ""],
     attribution: str,
     blocks: tuple[str, ...] | None,
-    parts: int,
 ) -> Susceptibility:
     counted = _counted(model, fleet, blocks)
 
@@ -143,7 +138,7 @@ def _susceptibility(
         if attribution == "input_times_gradient":
             values = values * x
         if attribution == "integrated":
-            middles = (jnp.arange(parts, dtype=jnp.float32) + 0.5) / parts
+            middles = (jnp.arange(_PARTS, dtype=jnp.float32) + 0.5) / _PARTS
             every = jax.lax.map(lambda t: at(start + t * (x - start))[0], middles)
             values = (x - start) * every.mean(axis=0)
         return Susceptibility(values, norm, norm > limit)

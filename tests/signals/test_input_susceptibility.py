@@ -84,9 +84,7 @@ def test_integrated_parts_sum_to_the_difference_of_norms():
     fleet = random_fleet(1)
     own = jax.tree.map(lambda leaf: leaf[0], fleet)
     start = np.full(FEATURES, 0.5, np.float32)
-    found = input_susceptibility(
-        MLP, fleet, DATA, ROWS, attribution="integrated", baseline=start, parts=256
-    )
+    found = input_susceptibility(MLP, fleet, DATA, ROWS, attribution="integrated", baseline=start)
     for row in range(6):
         difference = naive_norm(own, X[row], Y[row]) - naive_norm(own, start, Y[row])
         assert float(found.values[0, row].sum()) == pytest.approx(difference, abs=2e-3)
@@ -159,7 +157,6 @@ def test_flips_are_the_norms_of_flipped_examples():
     [
         (dict(attribution="shap"), "attribution 'shap' is unknown"),
         (dict(max_norm=0.0), "max_norm must be a finite number above 0"),
-        (dict(parts=0), "parts must be a whole number of at least 1"),
         (dict(blocks=("tail",)), "block 'tail' is unknown"),
         (dict(baseline=np.zeros(3)), "baseline must have the shape of one example"),
     ],
