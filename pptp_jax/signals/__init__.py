@@ -7,11 +7,7 @@ from pptp_jax.signals.collect import collect, utility
 from pptp_jax.signals.feature_margins import FEATURE_MARGINS, feature_margins
 from pptp_jax.signals.gradient_norms import GRADIENT_NORMS, gradient_norms
 from pptp_jax.signals.input_gradient_norm import INPUT_GRADIENT_NORM, input_gradient_norm
-from pptp_jax.signals.input_susceptibility import (
-    Susceptibility,
-    flipped_norms,
-    input_susceptibility,
-)
+from pptp_jax.signals.input_susceptibility import flipped_norms, input_susceptibility
 from pptp_jax.signals.layout import Layout, Part
 from pptp_jax.signals.noisy_correct import noise_signal, noisy_correct
 from pptp_jax.signals.prefixed_text import UNPREFIXED, prefixed_signals
@@ -51,7 +47,6 @@ __all__ = [
     "Query",
     "SignalRequest",
     "SignalStore",
-    "Susceptibility",
     "Transfer",
     "answer_metrics",
     "boundary_distance",
