@@ -3,5 +3,15 @@
 from pptp_jax.privacy.accounting import Guarantee, epsilon
 from pptp_jax.privacy.ledger import Ledger
 from pptp_jax.privacy.sampling import PoissonSampling, ShuffledBatches
+from pptp_jax.privacy.selection import RandomTrials, private_selection, selected_rdp
 
-__all__ = ["Guarantee", "Ledger", "PoissonSampling", "ShuffledBatches", "epsilon"]
+__all__ = [
+    "Guarantee",
+    "Ledger",
+    "PoissonSampling",
+    "RandomTrials",
+    "ShuffledBatches",
+    "epsilon",
+    "private_selection",
+    "selected_rdp",
+]
