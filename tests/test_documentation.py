@@ -96,6 +96,7 @@ NAMED_ALONE = {
     "run",
     "run_canaries",
     "run_fleets",
+    "run_search",
     "write_report",
 }
 

@@ -55,8 +55,9 @@ class RandomTrials:
         """γ of the truncated negative binomial distribution with this mean; 1 if that is 1."""
         if self.mean == 1:
             return 1.0
-        # Over log γ the mean falls from infinity to 1.
-        return math.exp(brentq(lambda x: _log_mean(x, self.shape) - math.log(self.mean), -200, -1e-12))
+        # The mean falls from infinity to 1 as γ rises to 1.
+        wanted = math.log(self.mean)
+        return math.exp(brentq(lambda x: _log_mean(x, self.shape) - wanted, -200, -1e-12))
 
     def draw(self, seed: int) -> int:
         """The number of trials.
@@ -197,15 +198,12 @@ def private_selection(
 
 
 def _log_mean(log_gamma: float, shape: float) -> float:
-    """log E[K] of a truncated negative binomial K."""
+    """Log E[K] of a truncated negative binomial K."""
     if shape == 0:
         return float(np.log(expm1(-log_gamma) / -log_gamma))
     # η (1 − γ) / (γ (1 − γ^η))
     return float(
-        np.log(shape)
-        - log_gamma
-        + np.log(-expm1(log_gamma))
-        - np.log(-expm1(shape * log_gamma))
+        np.log(shape) - log_gamma + np.log(-expm1(log_gamma)) - np.log(-expm1(shape * log_gamma))
     )
 
 
@@ -218,5 +216,3 @@ def _delta(orders: Any, rdp: Any, epsilon: float) -> float:
     with np.errstate(divide="ignore"):  # no divergence, no δ
         variation = np.log1p(-np.exp(-rdp)) / 2
     return float(np.exp(min(0.0, logs.min(), variation.min())))
-
-

@@ -1,4 +1,4 @@
-"""Private selection: against dp-accounting, and against the exact divergence of small mechanisms."""
+"""Private selection: against dp-accounting, and the exact divergence of small mechanisms."""
 
 import math
 
