@@ -2,7 +2,7 @@
 
 One search, with its table: `pptp search experiments/search_digits.py` (a minute, two cores).
 
-Eight searches, each on fleets of its own: `python experiments/search_digits.py --out runs/searches`
+Twelve searches, each on fleets of its own: `python experiments/search_digits.py`
 (no download; ten minutes, two cores).
 
 A search takes the setting with the most accuracy among those on which LiRA's AUC is at most .55.
@@ -25,7 +25,7 @@ from pptp_jax.study import Between, MostUtility, OneOf, Search, Study, run_searc
 from pptp_jax.training import Recipe, decay, early_stopped, freeze
 
 BOUND = 0.55
-SEARCHES = 8
+SEARCHES = 12
 
 
 def recipe(kind: str, epochs: int, strength: float, after: int) -> Recipe:

@@ -46,6 +46,7 @@ NAMED_ALONE = {
     "Agreement",
     "AttackResults",
     "Block",
+    "BoundPair",
     "Branch",
     "Brier",
     "CalibratedRates",

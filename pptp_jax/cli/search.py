@@ -35,8 +35,7 @@ def search(
     from pptp_jax import study as studies
     from pptp_jax.cli.interrupt import Interruption
     from pptp_jax.data import moved
-    from pptp_jax.evaluation.results import RunResults
-    from pptp_jax.evaluation.run_files import read_results
+    from pptp_jax.evaluation.run_files import read_study_results
     from pptp_jax.fleets import Runtime
     from pptp_jax.storage.files import write
     from pptp_jax.study.load import importable_beside, load_defined
@@ -64,7 +63,7 @@ def search(
     with errors_as_sentences():
         write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
         if results["chosen"]:
-            fresh: RunResults = read_results(directory / "fresh")
+            fresh = read_study_results(directory / "fresh")
             report.draw_figures(fresh, directory / "fresh")
             report.write_report(directory / "fresh")
     click.echo(table)

@@ -1,6 +1,7 @@
 """Differential privacy, said truthfully: what a run did, and the ε that follows or does not."""
 
 from pptp_jax.privacy.accounting import Guarantee, epsilon
+from pptp_jax.privacy.gaussian import gaussian_delta, gaussian_epsilon
 from pptp_jax.privacy.ledger import Ledger
 from pptp_jax.privacy.sampling import PoissonSampling, ShuffledBatches
 from pptp_jax.privacy.selection import RandomTrials, private_selection, selected_rdp
@@ -12,6 +13,8 @@ __all__ = [
     "RandomTrials",
     "ShuffledBatches",
     "epsilon",
+    "gaussian_delta",
+    "gaussian_epsilon",
     "private_selection",
     "selected_rdp",
 ]

@@ -82,9 +82,8 @@ def readme(
         reported: the directory that has a report.
     """
     listed = "\n".join(f"- `{name}`: {what}." for name, what in files.items())
-    anew = " ".join(
-        [f"`pptp report {reported}` writes the report again and trains nothing.", *more]
-    )
+    trains = f"`pptp report {reported}` writes the report again and trains nothing."
+    anew = " ".join([trains, *more])
     return (
         f"# {title}\n\n{what}\n\n{again}\n\n{anew}\n\n## Files\n\nSome come only when asked "
         f"for.\n\n{listed}\n"
