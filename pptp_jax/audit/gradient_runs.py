@@ -112,8 +112,10 @@ def watched(
     )
     expected = trainer.drawing(phase, planted.places).expected
 
-    def watching(steps: Any) -> optax.GradientTransformation:
+    def chained(steps: Any) -> optax.GradientTransformation:
         return optax.chain(see_canaries(canaries, expected), own(steps))
+
+    watching = phase_optimizer(chained)
 
     def answer(variables: Variables, data: Arrays) -> Array:
         held_out = jnp.asarray(planted.held_out)

@@ -112,9 +112,8 @@ def chosen(search: Search, tried: list[Trial]) -> list[Trial]:
     if not isinstance(search.objective, Frontier):
         return [max(valued, key=lambda one: one[1][0])[0]] if valued else []
     points = np.array([(values[0], -values[1]) for _, values in valued]).reshape(-1, 2)
-    better = (points[:, None] >= points).all(-1) & (points[:, None] > points).any(-1)
-    beaten = better.any(axis=0).tolist()
-    front = [trial for (trial, _), worse in zip(valued, beaten, strict=True) if not worse]
+    better = (points[:, None] >= points).all(axis=-1) & (points[:, None] > points).any(axis=-1)
+    front = [valued[i][0] for i in np.flatnonzero(~better.any(axis=0))]
     return list({trial.recipe: trial for trial in front}.values())  # equal settings are one
 
 
