@@ -187,6 +187,8 @@ def _check_private(recipe: Recipe) -> None:
         "a gradient that is not private": not isinstance(phase.gradient, Private),
         "a schedule or a weight decay of its own": phase.schedule is not None
         or phase.weight_decay is not None,
+        "norms of their own for members": isinstance(phase.gradient, Private)
+        and phase.gradient.relative_norms is not None,
         "reference examples to train on": phase.examples == "reference",
     }
     wrong = [name for name, there in found.items() if there]

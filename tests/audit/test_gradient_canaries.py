@@ -205,6 +205,10 @@ def test_what_is_finished_is_not_trained_again(home: Path) -> None:
             {"recipes": (freeze("stem", after=1, more=1),)},
             "freeze has more than one phase and a gradient that is not private",
         ),
+        (
+            {"recipes": (dp_sgd(Private(noise_multiplier=1.0, relative_norms=(1.0, 0.5)), 1),)},
+            "dp_sgd.* has norms of their own for members",
+        ),
         ({"recipes": (annealed(2),)}, "a schedule or a weight decay of its own"),
         ({"canaries": 0}, "canaries must be a whole number of at least 1, got 0"),
         ({"runs": 7}, "runs must be a whole number of at least 8, got 7"),
