@@ -150,7 +150,7 @@ class Account(NamedTuple):
     def rdp(self) -> tuple[np.ndarray, np.ndarray]:
         """Rényi orders, and the ε of all phases together at each."""
         accountant = self.dp.rdp.RdpAccountant()
-        with _without_warnings():
+        with without_warnings():
             for event in self.events:
                 accountant.compose(event)
         kept = np.asarray(accountant.orders) > 1
