@@ -25,7 +25,7 @@ def render_canaries(results: Mapping[str, Any]) -> str:
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("recipe", no_wrap=True)
-    secrets, gradients = "secrets" in results, bool(results.get("gradients"))
+    secrets, gradients = "secrets" in results, "pooled" in results["rows"][0]
     pooled = ("all canaries ε ≥", "if Gaussian ε ≥") if gradients else ("many runs ε ≥",)
     for column in (
         results["utility"] if secrets else "test accuracy",
@@ -65,7 +65,7 @@ def render_canaries(results: Mapping[str, Any]) -> str:
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)
     kind = "secrets as canaries" if secrets else "canaries with wrong labels"
-    if gradients:
+    if results.get("gradients"):
         kind = "canaries that are gradients,"
     console.print(
         f"{results['audit']}: {results['data']['name']}, {results['canaries']} {kind} among "
