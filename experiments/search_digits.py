@@ -3,7 +3,7 @@
 One search, with its table: `pptp search experiments/search_digits.py` (a minute, two cores).
 
 Twelve searches, each on fleets of its own: `python experiments/search_digits.py`
-(no download; ten minutes, two cores).
+(no download; half a minute a search, one core).
 
 A search takes the setting with the most accuracy among those on which LiRA's AUC is at most .55.
 Fleets are small (8 models, 600 examples), as those for tuning are, so that luck has a part in it.

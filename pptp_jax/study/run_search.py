@@ -1,6 +1,7 @@
 """Running a search: try settings on one fleet, report the choice on a fresh one."""
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -78,6 +79,10 @@ def run_search(
 def _run(search: Search, out: Path, runtime: Runtime, command: str | None) -> dict[str, Any]:
     began = time.monotonic()
     study = replace(search.study, trajectory=())
+    if not runtime.resume:  # once, not before each trial
+        for part in ("fleets", "fresh"):
+            shutil.rmtree(out / part, ignore_errors=True)
+        runtime = replace(runtime, resume=True)
     (out / "search.json").unlink(missing_ok=True)
     manifest = {
         "kind": "search",
@@ -118,14 +123,13 @@ def _run(search: Search, out: Path, runtime: Runtime, command: str | None) -> di
         tried.append(trial)
         runtime.log(f"trial {trial.number + 1} of {search.trials}: {_in_words(trial)}")
     taken = chosen(search, tried)
-    found = _on_fresh(search, study, taken, rivals, out, runtime, command) if taken else []
+    found = _on_fresh(search, study, taken, out, runtime, command) if taken else []
     results = manifest | {
         "seconds": round(time.monotonic() - began, 1),
         "trials": [_record(trial) for trial in tried],
         "rivals": [_measures(setting) for setting in rivals],
         "chosen": found,
-        "sentences": [sentence(results, manifest) for results in found]
-        or [no_choice(search.objective)],
+        "sentences": [sentence(own, manifest) for own in found] or [no_choice(search.objective)],
     }
     write_json(out / "search.json", results)
     return dict(json.loads((out / "search.json").read_text()))
@@ -151,7 +155,6 @@ def _on_fresh(
     search: Search,
     study: Study,
     taken: list[Trial],
-    rivals: list[Setting],
     out: Path,
     runtime: Runtime,
     command: str | None,

@@ -18,6 +18,8 @@ from pptp_jax.validation.extras import extra
 
 # Below every trial that keeps the bound; the sampler goes by the order of values alone.
 _BROKEN = -1e6
+# Trials before the sampler learns from them; no share of all, so that more trials go on from fewer.
+_STARTUP = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +165,6 @@ def _sampler(optuna: ModuleType, search: Search, number: int) -> Any:
     seed = int(np.random.SeedSequence((search.seed, number)).generate_state(1)[0])
     if search.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
-    startup = max(1, min(10, search.trials // 3))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup, multivariate=True)
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP, multivariate=True)

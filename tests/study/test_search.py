@@ -98,7 +98,7 @@ def test_a_search_that_was_stopped_makes_the_same_trials(objective, sampler: str
     search = searched(objective=objective, sampler=sampler, trials=8)
     every = [trial.parameters for trial in tried(search)]
     assert [trial.parameters for trial in tried(search, most=5)] == every[:5]
-    assert [t.parameters for t in tried(replace(search, trials=20), most=2)] == every[:2]
+    assert [t.parameters for t in tried(replace(search, trials=20), most=8)] == every
     assert [trial.parameters for trial in tried(replace(search, seed=1))] != every
     assert len({trial["epochs"] for trial in every}) > 2
 
