@@ -97,7 +97,7 @@ def test_bad_owners(study, tmp_path) -> None:
             replace(data, owners=owners)
     with pytest.raises(Refused, match="a split by owner needs data that say whose"):
         replace(study, data=Digits()).load()
-    with pytest.raises(Refused, match="sets no examples aside.* got 20 and 0"):
+    with pytest.raises(Refused, match=r"sets no examples aside.* got 20 and 0"):
         replace(study, reference=20)
     with pytest.raises(Refused, match="most must be a whole number of at least 1, got 0"):
         ByOwner(Balanced(models=4), most=0)
