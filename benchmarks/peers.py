@@ -8,7 +8,8 @@ this library need be installed:
     python benchmarks/peers.py arrays runs/peers.npz
     python -m venv sacro && sacro/bin/pip install sacroml==2.0.1
     sacro/bin/python benchmarks/peers.py sacroml runs/peers.npz runs/sacroml.npz
-    python -m venv guard && guard/bin/pip install torch 'pandas<3' scipy scikit-learn pyre-extensions
+    python -m venv guard
+    guard/bin/pip install torch 'pandas<3' scipy scikit-learn pyre-extensions
     guard/bin/pip install --no-deps privacyguard-platform==0.0.2
     guard/bin/python benchmarks/peers.py privacyguard runs/peers.npz runs/privacyguard.npz
     python benchmarks/peers.py table runs/peers.npz runs/sacroml.npz runs/privacyguard.npz

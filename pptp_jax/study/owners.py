@@ -32,7 +32,7 @@ def found_by_owner(
         seen.scores,
         seen.membership,
         data.owners[rows],
-        membership.matrix[np.ix_(membership.shadows, rows)],
+        membership.matrix[np.ix_(list(membership.shadows), rows)],
         resamples=study.resamples,
         seed=study.seed,
     )
