@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +50,7 @@ def combined(
     *,
     shadow_scores: Mapping[str, Float[np.ndarray, "shadows examples"]] | None = None,
     shadow_membership: Bool[np.ndarray, "shadows examples"] | None = None,
+    classifier: Callable[[int], Any] | None = None,
     resamples: int,
     seed: int,
 ) -> Combined:
@@ -65,6 +66,8 @@ def combined(
         compared: the attack by which recipes are compared.
         shadow_scores: the same attacks on shadows; None takes, for each target, the other targets.
         shadow_membership: who is a member of which shadow.
+        classifier: what joins the attacks in place of a weighted sum, as
+            `pptp_jax.metrics.combine` takes it; the record then has no weights and no shares.
         resamples: the number of bootstrap resamples of targets and examples.
         seed: what the bootstrap, and the parts of the examples, depend on.
     """
@@ -78,6 +81,7 @@ def combined(
             membership,
             shadow_scores=shadow_scores,
             shadow_membership=shadow_membership,
+            classifier=classifier,
             seed=seed,
         )
     except Refused as refusal:
@@ -96,10 +100,21 @@ def combined(
         "gains": _gains(probability, singles, membership, resamples, seed),
         "brier": brier(probability, membership, **draws).to_json(),
         "reliability": [one.to_json() for one in reliability(probability, membership, **draws)],
-        "weights": dict(zip(found.attacks, found.weights.tolist(), strict=True)),
-        "shares": dict(zip(found.attacks, found.shares.tolist(), strict=True)),
+        "weights": _by_attack(found.attacks, found.weights),
+        "shares": _by_attack(found.attacks, found.shares),
     }
     return Combined(probability, record)
+
+
+def _by_attack(
+    attacks: tuple[str, ...], numbers: Float[np.ndarray, " attacks"]
+) -> dict[str, float]:
+    """What is known of each attack."""
+    return {
+        name: number
+        for name, number in zip(attacks, numbers.tolist(), strict=True)
+        if not np.isnan(number)
+    }
 
 
 def _gains(

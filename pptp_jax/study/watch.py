@@ -68,9 +68,7 @@ class Watch:
                 self.log(_warning(recipe, now, self.chance))
 
 
-def watching(
-    runtime: Runtime, labels: Int[np.ndarray, " examples"] | None, steps: int
-) -> Runtime:
+def watching(runtime: Runtime, labels: Int[np.ndarray, " examples"] | None, steps: int) -> Runtime:
     """The runtime, which also says if the first models do not begin to learn.
 
     Args:
