@@ -42,7 +42,7 @@ def other_questions(
         `used_share` and `label_inference`, each None where it is not possible, and for each of
         these a sentence that says why.
     """
-    draws = {"resamples": resamples, "seed": seed}
+    draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
     found: dict[str, Any] = {"used_share": None, "label_inference": None}
     notes = []
     try:

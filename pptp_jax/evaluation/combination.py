@@ -3,12 +3,14 @@
 import csv
 import io
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from pptp_jax.data.boosted_trees import on_one_thread
 from pptp_jax.metrics import (
     Bootstrap,
     Drawn,
@@ -76,14 +78,15 @@ def combined(
     if shadow_scores is not None:
         scores = {name: own for name, own in scores.items() if name in shadow_scores}
     try:
-        found = combine(
-            scores,
-            membership,
-            shadow_scores=shadow_scores,
-            shadow_membership=shadow_membership,
-            classifier=classifier,
-            seed=seed,
-        )
+        with nullcontext() if classifier is None else on_one_thread():
+            found = combine(
+                scores,
+                membership,
+                shadow_scores=shadow_scores,
+                shadow_membership=shadow_membership,
+                classifier=classifier,
+                seed=seed,
+            )
     except Refused as refusal:
         return Combined(note=f"combined: {refusal}")
     probability = found.probability

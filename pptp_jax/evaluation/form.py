@@ -119,8 +119,10 @@ _SCREEN = {
 }
 _GUESSES = dict.fromkeys(("attack", "control", "difference"), ESTIMATE)
 _LABELS = {"members": _GUESSES, "nonmembers": _GUESSES, "excess": ESTIMATE}
-_COUNTED = {"target": WHOLE, "members": NUMBER, "records": WHOLE, "counted": NUMBER}
-_COUNTED |= dict.fromkeys(("share", "tpr", "fpr"), ESTIMATE)
+_COUNTED = {
+    **{"target": WHOLE, "members": NUMBER, "records": WHOLE, "counted": NUMBER},
+    **dict.fromkeys(("share", "tpr", "fpr"), ESTIMATE),
+}
 RESULTS = {
     **{"rows": [_ROW], "study?": TEXT, "command?": Maybe(TEXT), "config?": Maybe({"*": ANY})},
     "data?": Maybe(

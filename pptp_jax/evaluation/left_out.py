@@ -1,11 +1,13 @@
 """What all attacks together lose if one of them is left out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from pptp_jax.data.boosted_trees import on_one_thread
 from pptp_jax.metrics import Bootstrap, Drawn, Estimate, bootstrap_metrics, combine
 from pptp_jax.validation import Refused, one_of
 
@@ -53,16 +55,17 @@ def left_out(
         one_of(scores, attack=name)
     if len(scores) < 2:
         raise Refused(f"one attack is left out of at least two, got {len(scores)}")
-    resampling = Bootstrap(*membership.shape, resamples, seed)
+    resampling = Bootstrap(len(membership), membership.shape[1], resamples, seed)
 
     def drawn(names: tuple[str, ...]) -> dict[str, Drawn]:
         own = {name: scores[name] for name in names}
-        found = combine(own, membership, classifier=classifier, seed=seed)
+        with nullcontext() if classifier is None else on_one_thread():
+            found = combine(own, membership, classifier=classifier, seed=seed)
         targets = np.arange(len(membership))
         return bootstrap_metrics(found.probability, membership, resampling, targets, fprs=(0.01,))
 
     every = drawn(tuple(scores))
-    lost = {}
+    lost: dict[str, dict[str, Estimate]] = {}
     for name in one_by_one:
         rest = drawn(tuple(other for other in scores if other != name))
         lost[name] = {

@@ -32,7 +32,7 @@ def found_by_owner(
         seen.scores,
         seen.membership,
         data.owners[rows],
-        membership.matrix[np.ix_(list(membership.shadows), rows)],
+        membership.matrix[np.ix_(np.array(membership.shadows), rows)],
         resamples=study.resamples,
         seed=study.seed,
     )

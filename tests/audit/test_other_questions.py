@@ -98,7 +98,11 @@ def test_the_parameters_of_a_model_are_counted(rng) -> None:
     x, y = rng.normal(size=(80, 6)).astype(np.float32), rng.integers(0, 3, 80)
     params = {"w": jnp.asarray(rng.normal(size=(6, 3))), "b": jnp.zeros(3), "seen": jnp.array(7)}
     results = audit_model(
-        lambda p, x: x @ p["w"] + p["b"][None], params, (x[:40], y[:40]), (x[40:], y[40:]), resamples=20
+        lambda p, x: x @ p["w"] + p["b"][None],
+        params,
+        (x[:40], y[:40]),
+        (x[40:], y[40:]),
+        resamples=20,
     )
     assert results["screen"]["parameters"] == {"count": 21, "per_member": 21 / 40}
 
