@@ -97,9 +97,9 @@ def combine(
             examples; None takes, for each target, the others. Of more than 16 targets groups of
             some are left out together.
         shadow_membership: who is a member of which of these.
-        classifier: makes an unfitted classifier for so many pairs, such as
-            `boosted_trees` of `pptp_jax.data.boosted_trees`, to learn in place of the weighted sum. It also sees what
-            attacks say only together, and what does not rise with a score; it has no shares.
+        classifier: makes an unfitted classifier for so many pairs, as `boosted_trees` of
+            `pptp_jax.data.boosted_trees` does, to learn in place of the weighted sum. It also sees
+            what attacks say only together, and what does not rise with a score; it has no shares.
         parts: into how many parts the examples are dealt. Of more than about 200,000 pairs of a
             model and a record that could be learned from, a combiner learns from so many.
         seed: what the parts depend on.
