@@ -101,10 +101,9 @@ def main(data: Path, small: bool) -> None:
                 results = RunResults.from_json(run(chosen, home / study.name, runtime=runtime))
             report.draw_figures(results, home / study.name)
             report.write_report(home / study.name)
-            [rows[HEADINGS[study.name]]] = results.rows
-        title = (
-            "Every attack on the same 16 networks, with 95 % intervals over targets and examples"
-        )
+            [row] = results.rows
+            rows[f"{HEADINGS[study.name]}: {results.models} networks, {row.epochs} epochs"] = row
+        title = "Every attack on the same networks, with 95 % intervals over targets and examples"
         draw_attacks(rows, home / "all_attacks.png", title)
         write_text(home / "all_attacks.txt", table(rows) + "\n")
     click.echo(table(rows))

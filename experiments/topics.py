@@ -5,9 +5,10 @@ Command: `pptp run experiments/topics.py` (no download).
 A byte-level decoder is pretrained on the paragraphs of every other topic, which takes a minute and
 leaves its weights in `runs/`, and is fine-tuned on those of the other topics: 300 members of 600
 paragraphs for each of 16 models, 64 bytes each. The utility is bits a byte on paragraphs that a
-model has not learned. All of it learns, or some blocks, or some parts of all blocks; stops on the
-way make each to a curve. `topics_lora.py` and `topics_lora_thin.py` do so with adapters of rank 8
-and 2; `pptp compare` sets two runs side by side. Result: docs/language.md.
+model has not learned. All of it learns, or its first half stops after two epochs; stops on the way
+make each to a curve. `topics_regions.py` lets a part learn alone, `topics_lora.py` and
+`topics_lora_thin.py` adapters of rank 8 and 2; `pptp compare` sets two runs side by side. Result:
+docs/language.md.
 """
 
 import platform
@@ -20,7 +21,6 @@ from pptp_jax.attacks import ATTACKS
 from pptp_jax.data import Arrays, Balanced, Topics
 from pptp_jax.models import Model, gpt, save_variables, starting_from
 from pptp_jax.objectives import TaskLoss
-from pptp_jax.regions import GENERAL, Region
 from pptp_jax.study import Study
 from pptp_jax.training import (
     AdamW,
@@ -57,12 +57,6 @@ def falling(epochs: int) -> Recipe:
     return Recipe(name="falling", phases=(phase,))
 
 
-def alone(region: Region) -> Recipe:
-    """A region learns, and all else stays as the base has it."""
-    phase = Phase(epochs=EPOCHS, objectives=TaskLoss(), frozen=(GENERAL,))
-    return Recipe(name="alone", phases=(phase,), region=region)
-
-
 study = Study(
     name="topics",
     data=Topics(length=LENGTH, part="second"),
@@ -90,7 +84,6 @@ study = Study(
         *(annealed(stop, anneal=1) for stop in (4, 2, 1)),
         *(falling(epochs) for epochs in (2, 1)),
         averaged(3, more=3, decay=0.98),
-        *(alone(region) for region in ("head", "embed", "attention", "mlp", "blocks[2:]")),
         freeze(("embed", "block1"), after=2, more=EPOCHS - 2),
     ),
 )
