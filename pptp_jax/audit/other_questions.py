@@ -13,7 +13,7 @@ from pptp_jax.metrics import used_share
 from pptp_jax.validation import Refused
 
 # Of more targets the first are counted: each has resamples of its own.
-COUNTED = 16
+COUNTED = 4
 
 
 def other_questions(
