@@ -14,23 +14,40 @@ from pptp_jax.signals.queries import FLIP, IDENTITY, Query, check_queries, shift
 from pptp_jax.signals.request import SignalRequest
 from pptp_jax.signals.store import SignalStore
 from pptp_jax.signals.text_signals import BASE_LOG_PROB, COMPRESSED_LENGTH, compressed_length
+from pptp_jax.signals.trajectories import (
+    ANSWER_METRICS,
+    DISTILLED_TRAJECTORY,
+    METRIC_TRAJECTORY,
+    TRAJECTORIES,
+    TRAJECTORY,
+    answer_metrics,
+)
+from pptp_jax.signals.transferred_inputs import TRANSFERRED_CORRECT, Transfer, transferred_inputs
 
 __all__ = [
+    "ANSWER_METRICS",
     "BASE_DIVERGENCE",
     "BASE_LOG_PROB",
     "BASE_TOKEN_LOG_PROB",
     "COMPRESSED_LENGTH",
+    "DISTILLED_TRAJECTORY",
     "FEATURE_MARGINS",
     "FLIP",
     "GRADIENT_NORMS",
     "IDENTITY",
     "INPUT_GRADIENT_NORM",
+    "METRIC_TRAJECTORY",
+    "TRAJECTORIES",
+    "TRAJECTORY",
+    "TRANSFERRED_CORRECT",
     "UNPREFIXED",
     "Layout",
     "Part",
     "Query",
     "SignalRequest",
     "SignalStore",
+    "Transfer",
+    "answer_metrics",
     "boundary_distance",
     "boundary_signal",
     "check_queries",
@@ -45,5 +62,6 @@ __all__ = [
     "noisy_correct",
     "prefixed_signals",
     "shift",
+    "transferred_inputs",
     "utility",
 ]
