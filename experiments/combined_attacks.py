@@ -34,10 +34,10 @@ from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Digits, Npz
 from pptp_jax.data.boosted_trees import boosted_trees
 from pptp_jax.evaluation import RunResults
-from pptp_jax.evaluation.combination import Combined, combined
+from pptp_jax.evaluation.combination import combined, gains
 from pptp_jax.evaluation.left_out import left_out
 from pptp_jax.fleets import Runtime
-from pptp_jax.metrics import Bootstrap, Drawn, Estimate, attack_metrics, bootstrap_metrics
+from pptp_jax.metrics import Estimate, attack_metrics
 from pptp_jax.models import mlp
 from pptp_jax.report.progress import progress_bar
 from pptp_jax.storage.files import write_json, write_text
@@ -109,7 +109,8 @@ def of_recipe(study: Study, slug: str, out: Path, leave_out: int) -> dict[str, A
     for title in ("the five of a study", every):
         own = {name: scores[name] for name in sets[title]}
         found = combined(own, membership, "lira_online", classifier=boosted_trees, **draws)
-        gained[title] = difference(found, joined[title], membership, draws)
+        by_sum = {"sum": joined[title].probability}
+        gained[title] = gains(found.probability, by_sum, membership, **draws)["sum"]
         joined[f"{title}, trees"] = found
     together = {title: found.record for title, found in joined.items()}
     shares = (together[every] or {})["shares"]
@@ -126,25 +127,6 @@ def of_recipe(study: Study, slug: str, out: Path, leave_out: int) -> dict[str, A
             name: {metric: own._asdict() for metric, own in metrics.items()}
             for name, metrics in lost.items()
         },
-    }
-
-
-def difference(
-    one: Combined, other: Combined, membership: np.ndarray, draws: dict[str, int]
-) -> dict[str, Any]:
-    """By how much one combination finds more than another, on the same resamples."""
-    resampling = Bootstrap(*membership.shape, **draws)
-    targets = np.arange(len(membership))
-    first, second = (
-        bootstrap_metrics(found.probability, membership, resampling, targets, fprs=(0.01, 0.001))
-        for found in (one, other)
-    )
-    return {
-        name: Drawn(first[name].value - second[name].value, first[name].drawn - second[name].drawn)
-        .estimate()
-        ._asdict()
-        for name in METRICS.values()
-        if name in first
     }
 
 

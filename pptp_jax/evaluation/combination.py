@@ -109,7 +109,6 @@ def combined(
     return Combined(probability, record)
 
 
-<<<<<<< HEAD
 def _by_attack(
     attacks: tuple[str, ...], numbers: Float[np.ndarray, " attacks"]
 ) -> dict[str, float]:
@@ -121,10 +120,7 @@ def _by_attack(
     }
 
 
-def _gains(
-=======
 def gains(
->>>>>>> main
     probability: Float[np.ndarray, "targets examples"],
     singles: Mapping[str, Float[np.ndarray, "targets examples"]],
     membership: Bool[np.ndarray, "targets examples"],

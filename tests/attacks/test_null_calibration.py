@@ -29,12 +29,8 @@ SHADOWED = {
     for name, attack in ATTACKS.items()
     if attack.min_in_shadows or attack.min_out_shadows or attack.min_shadows
 }
-<<<<<<< HEAD
 LEARNED = {"augmentation", "quantile_regression", "quantile_nonmembers", "shadow_network"}
-=======
-LEARNED = {"augmentation", "quantile_regression", "shadow_network"}
 LEARNED |= {"distilled_trajectory", "metric_sequence", "trajectory"}
->>>>>>> main
 LIRA = {"lira_online", "lira_offline", "lira_multivariate"}
 
 
