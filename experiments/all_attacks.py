@@ -7,10 +7,11 @@ writes a run directory with its report for each data set, `all_attacks.png` and 
 Every attack of `ATTACKS` is tried on 16 undefended networks; each is a target, with the others as
 its shadows. Location-30 (446 binary columns, 30 classes, 15 epochs) and the digits of scikit-learn
 (64 numbers, 10 classes, 30 epochs), which can also be shown shifted, so that attacks by several
-queries join. The breast-cancer table of scikit-learn was tried and is too small: its networks are
-97 % right, attacks have an AUC of .51 to .55, each within .02 to .03, and so no order. Attacks that
-cannot be made are named below the table, with the reason. Label-only attackers may ask 137 labels
-of an example for the boundary and 50 for noise, fewer than by default.
+queries join. Attacks along the training see five of its epochs. The breast-cancer table of
+scikit-learn was tried and is too small: its networks are 97 % right, attacks have an AUC of .51 to
+.55, each within .02 to .03, and so no order. Attacks that cannot be made are named below the table,
+with the reason. Label-only attackers may ask 137 labels of an example for the boundary and 50 for
+noise, fewer than by default.
 """
 
 from dataclasses import replace
@@ -41,6 +42,7 @@ location30 = Study(
     split=Balanced(models=16),
     optimizer=SGD(),
     reference=500,
+    trajectory=(1, 2, 3, 5, 8),
     attacks=tuple(ATTACKS),
     combine=False,
     probes=Probes(boundary_queries=137, boundary_iterations=3, noise_draws=50),
@@ -53,6 +55,7 @@ digits = replace(
     model=mlp([256, 128, 64], num_classes=10),
     queries=(IDENTITY, shift(1, 0)),
     reference=300,
+    trajectory=(1, 2, 4, 8, 16),
     recipes=(undefended(30),),
 )
 HEADINGS = {"location30": "Location-30", "digits": "digits, as they are and shifted"}
@@ -66,6 +69,7 @@ def quick(study: Study) -> Study:
         split=Balanced(models=6),
         examples=360,
         reference=60,
+        trajectory=(1, 2, 3),
         probes=few,
         resamples=50,
         recipes=(undefended(5),),
