@@ -1,27 +1,18 @@
 """Differential privacy, said truthfully: what a run did, and the ε that follows or does not."""
 
 from pptp_jax.privacy.accounting import Guarantee, epsilon
-from pptp_jax.privacy.collusion import (
-    Coalition,
-    Excess,
-    IndividualContract,
-    Verdict,
-    excess_vulnerability,
-    worst_coalition,
-)
+from pptp_jax.privacy.calibration import noise_within
+from pptp_jax.privacy.collusion import IndividualContract, excess_vulnerability, worst_coalition
 from pptp_jax.privacy.individual import (
     IndividualBudgets,
     individual_clipping,
     individual_sampling,
-    noise_within,
 )
 from pptp_jax.privacy.ledger import Ledger
 from pptp_jax.privacy.profile import PrivacyProfile, delta_divergence, privacy_profile
 from pptp_jax.privacy.sampling import PoissonSampling, ShuffledBatches
 
 __all__ = [
-    "Coalition",
-    "Excess",
     "Guarantee",
     "IndividualBudgets",
     "IndividualContract",
@@ -29,7 +20,6 @@ __all__ = [
     "PoissonSampling",
     "PrivacyProfile",
     "ShuffledBatches",
-    "Verdict",
     "delta_divergence",
     "epsilon",
     "excess_vulnerability",

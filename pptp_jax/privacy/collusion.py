@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from pptp_jax.privacy.individual import individual_sampling, noise_within
+from pptp_jax.privacy.calibration import noise_within
+from pptp_jax.privacy.individual import individual_sampling
 from pptp_jax.privacy.profile import PrivacyProfile, delta_divergence
 from pptp_jax.validation import Refused, fraction, keep_python_numbers, positive
 

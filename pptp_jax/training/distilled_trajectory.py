@@ -38,7 +38,6 @@ def distilled_trajectory(
     key: Key[Array, ""],
     *,
     epochs: int = 10,
-    temperature: float = 1.0,
     optimizer: Optimizer | None = None,
     batch_size: int = 64,
 ) -> Float[Array, "models stops 1 rows"]:
@@ -55,7 +54,6 @@ def distilled_trajectory(
         rows: the examples that the students are asked about.
         key: what initial values and batches derive from; the same for all models.
         epochs: how long each student learns.
-        temperature: of the answers (`Distillation`).
         optimizer: that of the students, as `make_train` takes it.
         batch_size: the examples in a step; with fewer reference examples all of them.
 
@@ -80,7 +78,7 @@ def distilled_trajectory(
         >>> found.shape
         (3, 3, 1, 20)
     """
-    _check(epochs, temperature, batch_size)
+    at_least(1, epochs=epochs, batch_size=batch_size)
     if not len(data.reference):
         raise Refused("students learn from reference examples, and there are none: set some aside")
     if not model.task.classes:
@@ -89,7 +87,7 @@ def distilled_trajectory(
         )
     phase = Phase(
         epochs=epochs,
-        objectives=Distillation(temperature=temperature),
+        objectives=Distillation(),
         start=(FromScratch(),),
         examples="reference",
     )
@@ -140,7 +138,6 @@ def _trajectories(
 def distilled_signal(
     *,
     epochs: int = 10,
-    temperature: float = 1.0,
     optimizer: Optimizer | None = None,
     batch_size: int = 64,
 ) -> Signal:
@@ -148,7 +145,6 @@ def distilled_signal(
 
     Args:
         epochs: how long each student learns.
-        temperature: of the teachers' answers.
         optimizer: that of the students.
         batch_size: the examples in a step.
 
@@ -159,7 +155,7 @@ def distilled_signal(
         >>> distilled_signal(epochs=4).settings["epochs"]
         4
     """
-    _check(epochs, temperature, batch_size)
+    at_least(1, epochs=epochs, batch_size=batch_size)
 
     def take(request: SignalRequest) -> Float[Array, "models stops 1 examples"]:
         return distilled_trajectory(
@@ -169,20 +165,13 @@ def distilled_signal(
             request.rows,
             request.key,
             epochs=epochs,
-            temperature=temperature,
             optimizer=optimizer,
             batch_size=batch_size,
         )
 
     settings = {
         "epochs": epochs,
-        "temperature": temperature,
         "optimizer": optimizer,
         "batch_size": batch_size,
     }
     return replace(DISTILLED_TRAJECTORY, take=take, settings=settings)
-
-
-def _check(epochs: int, temperature: float, batch_size: int) -> None:
-    at_least(1, epochs=epochs, batch_size=batch_size)
-    Distillation(temperature=temperature)

@@ -189,7 +189,7 @@ ONE_SIDED[4] = True
         (changed(signals={"logit": LOGITS}), "'logit' is unknown; did you mean 'logits'?"),
         (
             changed(signals={"losses": LOGITS[:, 0, :, 0], "confidence": LOGITS[:, 0, :, 0]}),
-            "confidence and losses say the same of the label: give one of them",
+            "confidence and losses say the same of an example: give one of them",
         ),
         (
             changed(membership=MEMBERSHIP.astype(float)),
@@ -287,7 +287,16 @@ ONE_SIDED[4] = True
         ),
         (changed(targets=np.array([0.0])), r"targets\[0\] must be a whole number"),
         (changed(targets=[]), "targets must be at least one model, got none"),
-        (changed(signals={"logits": LOGITS[..., :1]}), "logits need at least 2 classes"),
+        (
+            changed(signals={"logits": 1 / (1 + np.exp(-LOGITS[..., :1]))}),
+            "the single logit of each example lies between 0 and 1",
+        ),
+        (changed(signals={"logits": LOGITS[..., :1]}), "and below the 2 classes of the logits"),
+        (
+            changed(signals={"losses": LOGITS[:, 0, :, 0], "residuals": LOGITS[:, 0, :, 0]}),
+            "losses and residuals say the same of an example: give one of them",
+        ),
+        (changed(signals={"residuals": 0 * LOGITS[:, 0, :, 0]}), "half of the residuals are 0"),
         (changed(signals={"logits": LOGITS.astype(str)}), "logits must hold numbers, got"),
         (
             changed(signals={"losses": LOGITS[:, 0, :, 0]}),

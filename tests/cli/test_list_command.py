@@ -20,7 +20,14 @@ def test_everything_is_listed() -> None:
     assert names["regions"] == [*PRESETS, *PARTS]
     sources = ["Digits", "Distinct", "Emails", "Npz", "Shrunk", "Text", "Tfds", "Topics"]
     assert names["data"] == sources
-    assert names["tasks"] == ["Classification", "Language", "Regression"]
+    assert names["tasks"] == [
+        "Classification",
+        "Binary",
+        "Language",
+        "MultiLabel",
+        "Ordinal",
+        "Regression",
+    ]
     # What else is public there is not of their kind.
     others = {"Context", "Objective", "PLAIN", "Reference"}
     assert {*names["objectives"]} == {*objectives.__all__} - others

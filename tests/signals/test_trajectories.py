@@ -208,7 +208,6 @@ def test_surrogates_learn_from_reference_examples_alone() -> None:
     ("make", "message"),
     [
         (lambda: distilled_signal(epochs=0), "epochs must be a whole number of at least 1"),
-        (lambda: distilled_signal(temperature=0.0), "temperature must be a finite number above 0"),
         (lambda: transferred_signal(models=1), "models must be a whole number of at least 2"),
         (
             lambda: transferred_signal(transfer=Transfer(epsilon=-1.0)),
