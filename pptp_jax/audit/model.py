@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Int, PyTree, Shaped
 
@@ -46,7 +47,8 @@ def audit_model(
         **options: as `audit_signals` takes them: `attacks`, `report`, `resamples`, `seed`.
 
     Returns:
-        As `audit_signals`; `pptp_jax.report.render_attacks` makes a table of it.
+        As `audit_signals`, the number of parameters in the look at a single model included;
+        `pptp_jax.report.render_attacks` makes a table of it.
 
     Raises:
         ValueError: if examples, labels, membership and logits do not fit together, or answers
@@ -81,10 +83,18 @@ def audit_model(
         {"logits": logits},
         np.stack([own, *rows]),
         labels,
+        parameters=_count(params),
         inputs=inputs,
         targets=[0],
         **options,
     )
+
+
+def _count(params: PyTree) -> int | None:
+    """How many numbers a model has: those that can have been learned, the floats."""
+    leaves = [leaf for leaf in jax.tree.leaves(params) if is_array(leaf)]
+    count = sum(int(leaf.size) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact))
+    return count or None
 
 
 def _listed(shadows: Shadows, examples: int) -> tuple[list[PyTree], list[np.ndarray]]:

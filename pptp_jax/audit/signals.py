@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pptp_jax.attacks import ATTACKS, Attack, attack_of
 from pptp_jax.attacks.signal_registry import axes_of
 from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.audit.blind_report import blind_report
+from pptp_jax.audit.other_questions import other_questions
 from pptp_jax.audit.readme import signals_readme
 from pptp_jax.audit.screen import screen_given
 from pptp_jax.audit.user_signals import Given, given_signals
@@ -30,7 +31,7 @@ from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.training.single_precision import in_single_precision
-from pptp_jax.validation import Refused, at_least, python_number, several
+from pptp_jax.validation import Refused, at_least, given, python_number, several
 
 PACKAGES = ("numpy", "scipy")
 # The attack that stands for all others where one must: the first of these that was possible.
@@ -44,6 +45,7 @@ def audit_signals(
     labels: Int[np.ndarray, " examples"] | None = None,
     *,
     attacks: Sequence[str | Attack] = tuple(ATTACKS),
+    parameters: int | None = None,
     report: AuditReport = AuditReport(),  # noqa: B008 - frozen
     resamples: int = 500,
     seed: int = 0,
@@ -57,6 +59,7 @@ def audit_signals(
         membership: (models, examples), or (examples,) of a single model.
         labels: the examples' classes; `logits` need them.
         attacks: which attacks are tried, or their names; by default all of them.
+        parameters: how many a single model has, for the look at it alone.
         report: where the report goes, and what it is called.
         resamples: the number of bootstrap resamples of targets and examples behind each interval.
         seed: what the bootstrap depends on.
@@ -87,7 +90,7 @@ def audit_signals(
     """
     began = time.monotonic()
     several(attacks=attacks)
-    at_least(1, attacks=len(attacks), resamples=resamples)
+    at_least(1, attacks=len(attacks), resamples=resamples, **given(parameters=parameters))
     at_least(0, seed=seed)
     resamples, seed = python_number(resamples), python_number(seed)
     for one in attacks:
@@ -129,7 +132,20 @@ def audit_signals(
         confidence=_out_confidence(handed),
         **draws,
     )
-    together = _combined(handed, attacks, scores, truth, compared, **draws)
+    # Other targets whose members are known serve as well as shadows that are attacked themselves.
+    apart = len(rows) == 1 or not np.isin(rows, handed.shadows).all()
+    known, why = _on_shadows(handed, attacks, scores) if apart else (None, None)
+    together = Combined(note=f"combined: {why}")
+    if len(rows) > 1:
+        together = combined(scores, truth, compared, **draws)
+    elif known is not None:
+        together = combined(
+            *(scores, truth, compared),
+            shadow_scores=known.scores,
+            shadow_membership=known.membership,
+            **draws,
+        )
+    others, said = other_questions(handed, scores, truth, compared, known, **draws)
     if handed.owners is not None:
         told["owners"] = by_owner(
             scores, truth, handed.owners, handed.membership[handed.shadows], **draws
@@ -138,7 +154,7 @@ def audit_signals(
     row = RecipeResult(
         slug="given",
         recipe=report.name,
-        notes=(*seen.notes, *filter(None, [together.note])),
+        notes=(*seen.notes, *filter(None, [together.note]), *said),
         warnings=tuple(warnings),
         attacks=seen.results,
         **accuracy,
@@ -174,7 +190,8 @@ def audit_signals(
         "seconds": round(time.monotonic() - began, 1),
         "compared": compared,
         "blind": blind,
-        "screen": _screen(handed, blind, **draws),
+        "screen": _screen(handed, blind, parameters=parameters, **draws),
+        **others,
         "queries": ["identity", *(f"query {i}" for i in range(1, max(queries, default=1)))],
     }
     results = RunResults(rows=(row,), **typed(found))
@@ -183,29 +200,22 @@ def audit_signals(
     return results.to_json()
 
 
-def _screen(given: Given, blind: Mapping[str, Any] | None, **draws: Any) -> dict[str, Any] | None:
+def _screen(given: Given, blind: Mapping[str, Any] | None, **options: Any) -> dict[str, Any] | None:
     """A look at a single model whose loss is known."""
     if len(given.membership) > 1 or not given.evidence().has("log_prob"):
         return None
-    return screen_given(given, blind, **draws)
+    return screen_given(given, blind, **options)
 
 
-def _combined(
-    given: Given,
-    attacks: Sequence[str | Attack],
-    scores: Mapping[str, Float[np.ndarray, "targets examples"]],
-    truth: Bool[np.ndarray, "targets examples"],
-    compared: str,
-    **draws: Any,
-) -> Combined:
-    """The attacks together; a single target's combiner learns from attacks on its shadows."""
-    if len(given.targets) > 1:
-        return combined(scores, truth, compared, **draws)
+def _on_shadows(
+    given: Given, attacks: Sequence[str | Attack], made: Collection[str]
+) -> tuple[AttackResults | None, str | None]:
+    """The attacks on the shadows of a single target, or why there are none."""
     shadows = np.setdiff1d(given.shadows, given.targets)
     if not len(shadows):
-        return Combined(
-            note="combined: attacks are combined by what they find in other models whose members "
-            "are known, and there is only the one: hand over shadows"
+        return None, (
+            "attacks are combined by what they find in other models whose members are known, and "
+            "there is only the one: hand over shadows"
         )
     try:
         # Without the target among the shadows: its members would enter what its combiner learns.
@@ -213,22 +223,15 @@ def _combined(
             given.signals,
             given.membership,
             given.labels,
-            [one for one in attacks if attack_of(one).name in scores],
+            [one for one in attacks if attack_of(one).name in made],
             targets=shadows.tolist(),
             shadows=shadows.tolist(),
             inputs=given.inputs,
             resamples=1,
         )
     except Refused as refusal:
-        return Combined(note=f"combined: the shadows cannot be attacked themselves: {refusal}")
-    return combined(
-        scores,
-        truth,
-        compared,
-        shadow_scores=found.scores,
-        shadow_membership=found.membership,
-        **draws,
-    )
+        return None, f"the shadows cannot be attacked themselves: {refusal}"
+    return found, None
 
 
 def _out_confidence(given: Given) -> Float[np.ndarray, "targets examples"] | None:

@@ -9,6 +9,8 @@ from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import out_option
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+# What each form of a record is attacked by unless attacks are named.
+RANGED = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offline")
 
 
 @click.command()
@@ -17,6 +19,12 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @out_option
 @click.option("--attack", "attacks", multiple=True, help="Only this attack; may be repeated.")
 @click.option(
+    "--range",
+    "ranged",
+    is_flag=True,
+    help="The queries are forms of a record: was it used in any of them?",
+)
+@click.option(
     "--resamples",
     type=click.IntRange(min=1),
     default=500,
@@ -24,7 +32,12 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     help="Bootstrap resamples behind each interval.",
 )
 def audit(
-    signals: Path, membership: Path, out: Path | None, attacks: tuple[str, ...], resamples: int
+    signals: Path,
+    membership: Path,
+    out: Path | None,
+    attacks: tuple[str, ...],
+    ranged: bool,
+    resamples: int,
 ) -> None:
     """Attack models that were trained elsewhere, by what they answered.
 
@@ -32,18 +45,20 @@ def audit(
     report.html, results.json, table.txt, roc.png, scores/ and combined/ into OUT, and README.md,
     which says what each file is.
     """
-    from pptp_jax.attacks import ATTACKS
+    from pptp_jax.attacks import ATTACKS, range_attack
     from pptp_jax.audit import AuditReport, audit_signals, read_given
     from pptp_jax.evaluation.results import RunResults
     from pptp_jax.report import render_audit
 
     directory = out or Path("runs") / signals.stem
     with errors_as_sentences():
+        over_a_range = [range_attack(name) for name in attacks or RANGED] if ranged else []
         given = read_given(*dict.fromkeys((signals, membership)))
         options = {"signals": signals, "membership": membership, "attack": attacks}
+        options["range"] = ranged or None
         results = audit_signals(
             **given,
-            attacks=attacks or tuple(ATTACKS),
+            attacks=(*(attacks or tuple(ATTACKS)), *over_a_range),
             report=AuditReport(
                 directory, signals.stem, typed("audit", **options, resamples=resamples)
             ),

@@ -189,6 +189,7 @@ def run(
         return
     results = RunResults.from_json(record)
     parts = [found, report.render_table(results), report.render_combined(results)]
+    parts.append(report.render_owners(results))
     parts.append(report.render_white_box(results))
     parts.append(report.render_robustness(results))
     if results.comparisons:

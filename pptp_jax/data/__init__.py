@@ -12,7 +12,7 @@ from pptp_jax.data.gguf_tokenizer import tokenizer_from_gguf
 from pptp_jax.data.membership import Balanced, Membership, Pairs, Quarters, member_indices
 from pptp_jax.data.near_duplicates import NearDuplicates, near_duplicates
 from pptp_jax.data.npz import Npz
-from pptp_jax.data.owners import draw_by_owner
+from pptp_jax.data.owners import ByOwner, draw_by_owner
 from pptp_jax.data.sample import sample
 from pptp_jax.data.scales import Scales, of_unit_scale
 from pptp_jax.data.secrets import Secrets
@@ -30,6 +30,7 @@ __all__ = [
     "Augmentation",
     "Balanced",
     "BlindBaseline",
+    "ByOwner",
     "Bytes",
     "Dataset",
     "Digits",

@@ -24,6 +24,8 @@ class Dataset:
         vocabulary: of how many symbols, such as tokens, the inputs are made: a model sees whole
             numbers from 0 to `vocabulary` − 1, which are never scaled, standardised or rounded.
             None where inputs are amounts.
+        owners: whose each example is, such as a patient or a user: whole numbers or texts. None
+            where nobody says.
 
     Raises:
         ValueError: naming what is wrong with the data, and what would be right.
@@ -41,6 +43,7 @@ class Dataset:
     num_classes: int | None
     scale: float = 1.0
     vocabulary: int | None = None
+    owners: Shaped[np.ndarray, " examples"] | None = None
 
     def __post_init__(self) -> None:
         _check_inputs(self.name, self.x, self.scale)
@@ -62,6 +65,8 @@ class Dataset:
             )
         if len(np.unique(self.ids)) != len(self.ids):
             raise Refused(f"{self.name}: ids must differ from example to example, some repeat")
+        if self.owners is not None:
+            _check_owners(self.name, self.owners, len(self.y))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -78,7 +83,8 @@ class Dataset:
         if self.vocabulary is not None:
             known.append(self.vocabulary)
         digest = hashlib.sha256(" ".join(map(str, known)).encode())
-        for array in (self.x, self.y, self.ids.astype(str)):
+        owners = () if self.owners is None else (self.owners.astype(str),)
+        for array in (self.x, self.y, self.ids.astype(str), *owners):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -116,6 +122,18 @@ def _check_inputs(name: str, x: np.ndarray, scale: float) -> None:
         raise Refused(
             f"{name}: x must lie within ±{most:.3g}, and so must x times the scale {scale:g}: a "
             f"model sees float32; the largest is {largest:.3g}"
+        )
+
+
+def _check_owners(name: str, owners: np.ndarray, examples: int) -> None:
+    if owners.dtype.kind not in "iuUS":
+        raise Refused(
+            f"{name}: owners must be whole numbers or texts, got an array of {owners.dtype}"
+        )
+    if owners.shape != (examples,):
+        raise Refused(
+            f"{name}: owners must have one entry an example, shape ({examples},), got "
+            f"{owners.shape}"
         )
 
 

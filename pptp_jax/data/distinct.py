@@ -55,7 +55,10 @@ class Distinct:
         kept = np.setdiff1d(np.arange(len(data)), out)
         kept = kept[select(len(kept))]
         name = f"{data.name}, {len(out)} near duplicates left out" if len(out) else data.name
-        return replace(data, name=name, x=data.x[kept], y=data.y[kept], ids=data.ids[kept])
+        owners = None if data.owners is None else data.owners[kept]
+        return replace(
+            data, name=name, x=data.x[kept], y=data.y[kept], ids=data.ids[kept], owners=owners
+        )
 
     def at(self, path: Path) -> Self:
         """The same of the source at another place."""

@@ -15,10 +15,11 @@ from pptp_jax.validation.field_types import check_fields
 
 @dataclass(frozen=True)
 class Npz:
-    """A file of arrays `x` (examples, ...), `y` and, if given, `ids`.
+    """A file of arrays `x` (examples, ...), `y` and, if given, `ids` and `owners`.
 
     The file is read without pickle, so it can hold nothing that runs. Without `ids`, examples are
-    known by their row. `y` (examples,) are integer classes, unless `classes` is False.
+    known by their row. `y` (examples,) are integer classes, unless `classes` is False. `owners`,
+    whose each example is, whole numbers or texts, serve a split `ByOwner`.
 
     Attributes:
         path: the file; None if it is to be given on the command line.
@@ -73,10 +74,14 @@ class Npz:
         if num_classes is None and self.classes:
             num_classes = _count_classes(path, y)
         scale = _scale_of(x) if self.scale is None else self.scale
-        whole = Dataset(path.name, x, y, ids.astype(str), num_classes, scale)
+        whole = Dataset(
+            path.name, x, y, ids.astype(str), num_classes, scale, owners=arrays.get("owners")
+        )
         rows = select(len(whole))
         kind = np.float32 if num_classes is None else np.int32
-        return replace(whole, x=x[rows], y=y[rows].astype(kind), ids=whole.ids[rows])
+        owners = None if whole.owners is None else whole.owners[rows]
+        targets = y[rows].astype(kind)
+        return replace(whole, x=x[rows], y=targets, ids=whole.ids[rows], owners=owners)
 
     def at(self, path: Path) -> Self:
         """The same source with another file."""

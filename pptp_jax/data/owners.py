@@ -1,10 +1,57 @@
 """Membership by owner: all records of an owner are in a model's training, or none."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 from jaxtyping import Shaped
 
 from pptp_jax.data.membership import Balanced, Membership, Pairs, Quarters
 from pptp_jax.validation import Refused, at_least, given
+from pptp_jax.validation.field_types import check_fields
+
+
+@dataclass(frozen=True)
+class ByOwner:
+    """A split that draws owners: all records of an owner are in a model's training, or none.
+
+    It needs data that say whose each record is (`Dataset.owners`). How the owners are drawn says
+    `draw_by_owner`.
+
+    Attributes:
+        split: the split of the owners.
+        most: how many records of each owner take part at most; None takes all.
+
+    Examples:
+        >>> by_owner = ByOwner(Balanced(models=2))
+        >>> by_owner.draw(np.array([7, 7, 2, 2]), seed=0).matrix.sum(axis=1)
+        array([2, 2])
+    """
+
+    split: Balanced | Pairs | Quarters
+    most: int | None = None
+    multiple: ClassVar[int] = 1  # of records; it is owners that come out even
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        at_least(1, **given(most=self.most))
+
+    @property
+    def models(self) -> int:
+        """How many models there are."""
+        return self.split.models
+
+    def draw(self, owners: Shaped[np.ndarray, " examples"], seed: int) -> Membership:
+        """Draws the membership; the same for the same seed.
+
+        Args:
+            owners: whose each record is.
+            seed: what the draw depends on.
+
+        Raises:
+            Refused: as `draw_by_owner` does.
+        """
+        return draw_by_owner(self.split, owners, most=self.most, seed=seed)
 
 
 def draw_by_owner(

@@ -2,13 +2,15 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from pptp_jax.data.boosted_trees import on_one_thread
 from pptp_jax.metrics import (
     Bootstrap,
     Drawn,
@@ -50,6 +52,7 @@ def combined(
     *,
     shadow_scores: Mapping[str, Float[np.ndarray, "shadows examples"]] | None = None,
     shadow_membership: Bool[np.ndarray, "shadows examples"] | None = None,
+    classifier: Callable[[int], Any] | None = None,
     resamples: int,
     seed: int,
 ) -> Combined:
@@ -65,6 +68,8 @@ def combined(
         compared: the attack by which recipes are compared.
         shadow_scores: the same attacks on shadows; None takes, for each target, the other targets.
         shadow_membership: who is a member of which shadow.
+        classifier: what joins the attacks in place of a weighted sum, as
+            `pptp_jax.metrics.combine` takes it; the record then has no weights and no shares.
         resamples: the number of bootstrap resamples of targets and examples.
         seed: what the bootstrap, and the parts of the examples, depend on.
     """
@@ -73,13 +78,15 @@ def combined(
     if shadow_scores is not None:
         scores = {name: own for name, own in scores.items() if name in shadow_scores}
     try:
-        found = combine(
-            scores,
-            membership,
-            shadow_scores=shadow_scores,
-            shadow_membership=shadow_membership,
-            seed=seed,
-        )
+        with nullcontext() if classifier is None else on_one_thread():
+            found = combine(
+                scores,
+                membership,
+                shadow_scores=shadow_scores,
+                shadow_membership=shadow_membership,
+                classifier=classifier,
+                seed=seed,
+            )
     except Refused as refusal:
         return Combined(note=f"combined: {refusal}")
     probability = found.probability
@@ -96,10 +103,21 @@ def combined(
         "gains": gains(probability, singles, membership, resamples, seed),
         "brier": brier(probability, membership, **draws).to_json(),
         "reliability": [one.to_json() for one in reliability(probability, membership, **draws)],
-        "weights": dict(zip(found.attacks, found.weights.tolist(), strict=True)),
-        "shares": dict(zip(found.attacks, found.shares.tolist(), strict=True)),
+        "weights": _by_attack(found.attacks, found.weights),
+        "shares": _by_attack(found.attacks, found.shares),
     }
     return Combined(probability, record)
+
+
+def _by_attack(
+    attacks: tuple[str, ...], numbers: Float[np.ndarray, " attacks"]
+) -> dict[str, float]:
+    """What is known of each attack."""
+    return {
+        name: number
+        for name, number in zip(attacks, numbers.tolist(), strict=True)
+        if not np.isnan(number)
+    }
 
 
 def gains(

@@ -117,6 +117,12 @@ _SCREEN = {
         {"columns": [WHOLE]} | dict.fromkeys(("records", "alone", "groups"), WHOLE)
     ),
 }
+_GUESSES = dict.fromkeys(("attack", "control", "difference"), ESTIMATE)
+_LABELS = {"members": _GUESSES, "nonmembers": _GUESSES, "excess": ESTIMATE}
+_COUNTED = {
+    **{"target": WHOLE, "members": NUMBER, "records": WHOLE, "counted": NUMBER},
+    **dict.fromkeys(("share", "tpr", "fpr"), ESTIMATE),
+}
 RESULTS = {
     **{"rows": [_ROW], "study?": TEXT, "command?": Maybe(TEXT), "config?": Maybe({"*": ANY})},
     "data?": Maybe(
@@ -129,7 +135,8 @@ RESULTS = {
     **{"compared?": TEXT, "utility_name?": TEXT, "queries?": [TEXT]},
     "curves?": [{"name": TEXT, "points": [{"label": TEXT, "*": ESTIMATE}]}],
     **{"comparisons?": [_COMPARISON], "margins?": [_MARGIN], "*": ANY},
-    **{"blind?": Maybe(_BLIND), "screen?": Maybe(_SCREEN)},
+    **{"blind?": Maybe(_BLIND), "screen?": Maybe(_SCREEN), "label_inference?": Maybe(_LABELS)},
+    "used_share?": Maybe({"attack": TEXT, "targets": [_COUNTED]}),
 }
 
 

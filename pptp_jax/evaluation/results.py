@@ -169,6 +169,8 @@ class RunResults:
             without one.
         blind: of an audit, how well inputs and labels alone distinguish members; None if unknown.
         screen: of an audit of one model, what it shows without shadows.
+        used_share: of an audit, the share of the data that each target used, by counting guesses.
+        label_inference: of an audit, how often targets tell labels of members and of others.
         schema: the form of the record.
 
     Examples:
@@ -204,6 +206,8 @@ class RunResults:
     margins: tuple[Mapping[str, Any], ...] = ()
     blind: Mapping[str, Any] | None = None
     screen: Mapping[str, Any] | None = None
+    used_share: Mapping[str, Any] | None = None
+    label_inference: Mapping[str, Any] | None = None
     schema: int = SCHEMA
 
     @property

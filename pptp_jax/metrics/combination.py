@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
-from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from pptp_jax.metrics.logistic_regression import Logistic, logistic_regression
-from pptp_jax.metrics.monotone_log_odds import LogOddsCurve, monotone_log_odds, places_within
+from pptp_jax.metrics.combiner import Classifier, fitted
+from pptp_jax.metrics.monotone_log_odds import places_within
 from pptp_jax.metrics.roc import checked_scores
 from pptp_jax.validation import Refused, at_least
 
@@ -29,8 +28,9 @@ class Combination(NamedTuple):
             what the probability is where the attacks tell nothing.
         weights: of each attack's log-odds, on the average over combiners. Attacks that are
             independent of each other have 1 each, attacks that repeat each other less, and one
-            below 0 takes off what another says too much.
-        shares: of each attack in the log-odds; they sum to 1, or are all 0 if nothing is told.
+            below 0 takes off what another says too much. NaN of a classifier.
+        shares: of each attack in the log-odds; they sum to 1, or are all 0 if nothing is told. NaN
+            of a classifier.
     """
 
     attacks: tuple[str, ...]
@@ -47,26 +47,13 @@ class _Teachers(NamedTuple):
     members: Bool[np.ndarray, "models examples"]
 
 
-class _Combiner(NamedTuple):
-    """A fitted one, and the mean of its features over what it has learned from."""
-
-    curves: tuple[LogOddsCurve, ...]
-    logistic: Logistic
-    background: Float[np.ndarray, " attacks"]
-
-    def features(
-        self, places: Int[np.ndarray, "attacks pairs"]
-    ) -> Float[np.ndarray, "pairs attacks"]:
-        """The log-odds by each attack alone."""
-        return np.column_stack([f(own) for f, own in zip(self.curves, places, strict=True)])
-
-
 def combine(
     scores: Mapping[str, Real[np.ndarray, "targets examples"]],
     membership: Bool[np.ndarray, "targets examples"],
     *,
     shadow_scores: Mapping[str, Real[np.ndarray, "shadows examples"]] | None = None,
     shadow_membership: Bool[np.ndarray, "shadows examples"] | None = None,
+    classifier: Classifier | None = None,
     parts: int = 5,
     seed: int = 0,
 ) -> Combination:
@@ -110,6 +97,9 @@ def combine(
             examples; None takes, for each target, the others. Of more than 16 targets groups of
             some are left out together.
         shadow_membership: who is a member of which of these.
+        classifier: makes an unfitted classifier for so many pairs, as `boosted_trees` of
+            `pptp_jax.data.boosted_trees` does, to learn in place of the weighted sum. It also sees
+            what attacks say only together, and what does not rise with a score; it has no shares.
         parts: into how many parts the examples are dealt. Of more than about 200,000 pairs of a
             model and a record that could be learned from, a combiner learns from so many.
         seed: what the parts depend on.
@@ -168,7 +158,7 @@ def combine(
             "shadow_scores and shadow_membership"
         )
     dealt = np.random.default_rng(seed).permutation(examples)
-    return _cross_fitted(tuple(scores), own.places, from_whom, pairs, (dealt, parts))
+    return _cross_fitted(tuple(scores), own.places, from_whom, pairs, (dealt, parts), classifier)
 
 
 def at_prior(
@@ -216,6 +206,7 @@ def _cross_fitted(
     teachers: _Teachers,
     pairs: list[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]],
     dealt: tuple[Int[np.ndarray, " examples"], int],
+    classifier: Classifier | None,
 ) -> Combination:
     """Judges each part of the examples on each group of targets by a combiner of its own.
 
@@ -225,6 +216,7 @@ def _cross_fitted(
         teachers: what is learned from.
         pairs: of each group, the targets that are judged, and the models that are learned from.
         dealt: each example's place in a random order, and into how many parts they are dealt.
+        classifier: what learns in place of the weighted sum.
     """
     order, parts = dealt
     shuffled = np.argsort(order)
@@ -237,16 +229,14 @@ def _cross_fitted(
             here = np.flatnonzero(order % parts == i)
             # Of too many, those that come first in the random order, whatever the data's own is.
             rest = shuffled[order[shuffled] % parts != i][: max(1, PAIRS // len(learned))]
-            known = teachers.places[:, learned][:, :, rest].reshape(len(attacks), -1)
-            combiner = _fitted(known, teachers.members[learned][:, rest].ravel(), base)
-            weights.append(combiner.logistic.weights)
-            own = combiner.features(places[:, judged][:, :, here].reshape(len(attacks), -1))
-            told = (own - combiner.background) * combiner.logistic.weights
-            sizes += np.abs(told).sum(axis=0)
-            found = expit(combiner.logistic(own)).reshape(len(judged), -1)
-            probability[np.ix_(judged, here)] = found
+            known = teachers.places[:, learned][:, :, rest]
+            combiner = fitted(known, teachers.members[learned][:, rest], base, classifier)
+            weights.append(combiner.weights)
+            found, told = combiner.log_odds(places[:, judged][:, :, here])
+            sizes += told
+            probability[np.ix_(judged, here)] = expit(found)
     sizes = sizes / probability.size
-    told_at_all = sizes.sum() > 1e-9  # and no rounding
+    told_at_all = not sizes.sum() <= 1e-9  # and no rounding
     return Combination(
         attacks=attacks,
         probability=probability,
@@ -254,24 +244,3 @@ def _cross_fitted(
         weights=np.mean(weights, axis=0),
         shares=sizes / sizes.sum() if told_at_all else np.zeros_like(sizes),
     )
-
-
-def _fitted(
-    places: Int[np.ndarray, "attacks pairs"], members: Bool[np.ndarray, " pairs"], base: float
-) -> _Combiner:
-    """A combiner whose mean probability, over what it learns from, is `base`."""
-    if members.all() or not members.any():
-        raise Refused(
-            "a combiner learns from members and non-members, and some target's other models have "
-            f"only {'members' if members.any() else 'non-members'}: attack more models"
-        )
-    curves = tuple(monotone_log_odds(own, members) for own in places)
-    features = np.column_stack([f(own) for f, own in zip(curves, places, strict=True)])
-    logistic = logistic_regression(features, members)
-    told = features @ logistic.weights
-    # Between these ends all probabilities are below or above the base rate.
-    ends = logit(base) - told.max(), logit(base) - told.min()
-    intercept = ends[0]
-    if ends[0] < ends[1]:
-        intercept = brentq(lambda c: float(expit(told + c).mean()) - base, *ends)
-    return _Combiner(curves, logistic._replace(intercept=intercept), features.mean(axis=0))

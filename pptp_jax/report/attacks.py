@@ -8,11 +8,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pptp_jax.attacks import ATTACKS
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
-from pptp_jax.report.page.words import attack_name
+from pptp_jax.report.page.words import attack_name, known_attack
 from pptp_jax.report.screen import blind_lines
 from pptp_jax.report.table import EXPLAINED, cell
 
@@ -47,7 +46,7 @@ def render_attacks(results: RunResults) -> str:
     for column in ("IN", "OUT", *shown):
         table.add_column(column, justify="right", no_wrap=True)
     for name, found in attacks.items():
-        known = ATTACKS.get(name.partition("(")[0])
+        known = known_attack(name)
         needs = (known.access, known.min_in_shadows, known.min_out_shadows) if known else "???"
         table.add_row(
             attack_name(name),

@@ -10,6 +10,7 @@ from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import UNRESOLVED
 from pptp_jax.report.attacks import render_attacks
 from pptp_jax.report.combination import render_combined
+from pptp_jax.report.other_questions import render_other
 from pptp_jax.report.page.words import attack_name
 from pptp_jax.report.table import cell
 
@@ -69,5 +70,8 @@ def render_audit(results: RunResults) -> str:
         >>> render_audit(one).splitlines()[0]
         'mine: None models, None of them attacked, on 9 examples'
     """
-    parts = (render_attacks(results), render_combined(results), render_owners(results))
+    parts = (
+        *(render_attacks(results), render_combined(results), render_owners(results)),
+        render_other(results),
+    )
     return "\n".join(filter(None, parts))

@@ -74,7 +74,7 @@ def compile_for(
     chips, devices = _chips(pod, devices, data_devices)
     check_shares(data_devices, study.batch_size)
     study, loaded = prepared(study)
-    division, membership = study.division(len(loaded)), study.membership(len(loaded))
+    division, membership = study.division(len(loaded)), study.membership(loaded)
     data = Arrays.of(loaded, division.reference, study.augmentation)
     members = int(membership.matrix[0].sum())
     memory = chip_memory(pod)

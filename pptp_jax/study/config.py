@@ -9,6 +9,7 @@ from pptp_jax.data import (
     Arrays,
     Augmentation,
     Balanced,
+    ByOwner,
     Dataset,
     Division,
     Membership,
@@ -60,7 +61,8 @@ class Study:
         data: where the examples come from.
         model: what is trained.
         recipes: the methods that are compared.
-        split: who is a member of what.
+        split: who is a member of what; `ByOwner(Balanced(models=16))` draws all records of an owner
+            together, and the results then also have what attacks achieve on owners.
         examples: how many examples take part; None takes as many as the split allows.
         optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
             steps of a phase's schedule to one.
@@ -114,7 +116,7 @@ class Study:
     data: Source
     model: Model
     recipes: tuple[Recipe, ...]
-    split: Balanced | Pairs | Quarters = Balanced(models=16)  # noqa: RUF009 - frozen
+    split: Balanced | Pairs | Quarters | ByOwner = Balanced(models=16)  # noqa: RUF009 - frozen
     examples: int | None = None
     optimizer: Optimizer = DEFAULT_OPTIMIZER
     batch_size: int = 64
@@ -152,6 +154,12 @@ class Study:
         at_least(0, seed=self.seed)
         at_least(1, **{f"trajectory[{i}]": epoch for i, epoch in enumerate(self.trajectory)})
         positive(budget=self.budget)
+        if isinstance(self.split, ByOwner) and (self.reference or self.tuning):
+            raise Refused(
+                "a split by owner sets no examples aside, since an owner would have records on "
+                f"both sides: reference and tuning must be 0, got {self.reference} and "
+                f"{self.tuning:g}"
+            )
         if self.robustness is not None and not self.model.task.classes:
             raise Refused(
                 f"robustness asks whether labels stay right, and the task {self.model.task.name} "
@@ -197,15 +205,30 @@ class Study:
             seed=self.seed,
         )
 
-    def membership(self, examples: int) -> Membership:
-        """Who is a member of what in the final evaluation."""
+    def membership(self, data: Dataset | int) -> Membership:
+        """Who is a member of what in the final evaluation.
+
+        Args:
+            data: the examples, or how many there are; of owners, the examples.
+
+        Raises:
+            ValueError: if the split is by owner and the data name no owners, or too few.
+        """
+        if isinstance(self.split, ByOwner):
+            if isinstance(data, int) or data.owners is None:
+                raise Refused(
+                    "a split by owner needs data that say whose each example is: an array `owners` "
+                    "in the .npz file, or Dataset(owners=...)"
+                )
+            return self.split.draw(data.owners, self.seed)
+        examples = data if isinstance(data, int) else len(data)
         rows = self.division(examples).evaluated
         return self.split.draw(len(rows), self.seed).spread(rows, examples)
 
     def tuning_membership(self, examples: int) -> Membership:
         """Who is a member of what where choices are made; the final one if none are set aside."""
         rows = self.division(examples).tuning
-        if not rows.size:
+        if not rows.size or isinstance(self.split, ByOwner):
             return self.membership(examples)
         return self.split.draw(len(rows), self.seed).spread(rows, examples)
 
@@ -219,7 +242,7 @@ class Study:
             data: the study's examples.
             membership: who is a member of what; None takes that of the final evaluation.
         """
-        membership = self.membership(len(data)) if membership is None else membership
+        membership = self.membership(data) if membership is None else membership
         return FleetSpec(
             model=self.model,
             recipe=recipe,
@@ -248,7 +271,7 @@ class Study:
         check_queries(self.queries, data.x.shape[1:])
         if self.robustness is not None:
             check_disturbable(data)
-        members = int(self.membership(len(data)).matrix[0].sum())
+        members = int(self.membership(data).matrix[0].sum())
         for recipe in self.recipes:
             check_members(recipe, members, self.batch_size)
             check_reference(recipe, self.reference, self.batch_size)

@@ -41,7 +41,7 @@ def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
         (6144, 0.64)
     """
     study, data = prepared(study)
-    division, membership = study.division(len(data)), study.membership(len(data))
+    division, membership = study.division(len(data)), study.membership(data)
     members = int(membership.matrix[0].sum())
     arrays = Arrays.of(data, division.reference, study.augmentation)
     speed = probe.speeds.get(strategy.order)

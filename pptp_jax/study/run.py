@@ -35,13 +35,14 @@ from pptp_jax.study.comparisons import (
 )
 from pptp_jax.study.config import Study
 from pptp_jax.study.likeness import likeness
+from pptp_jax.study.owners import found_by_owner
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.robustness_accuracy import robustness
 from pptp_jax.study.rows import row
 from pptp_jax.study.standardize import prepared
 from pptp_jax.study.tokenizer import texts_of
-from pptp_jax.study.watch import Watch
-from pptp_jax.training import Progress, Recipe, Strategy
+from pptp_jax.study.watch import watching
+from pptp_jax.training import Strategy
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
@@ -102,7 +103,7 @@ def _run(
 ) -> dict[str, Any]:
     began, processes = time.monotonic(), runtime.processes
     study, data = prepared(study)
-    membership = study.membership(len(data))
+    membership = study.membership(data)
     specs = [study.fleet_spec(recipe, data, membership) for recipe in study.recipes]
     # Where anything changes that a fleet depends on, it is another fleet; the old one stays for
     # those who change it back.
@@ -121,7 +122,8 @@ def _run(
         write_text(out / "README.md", render_readme(manifest))
         if found := manifest["data"].get("likeness"):
             runtime.log(found["words"])
-    watched = _watched(study, data, manifest["members"], runtime)
+    evaluated = None if data.labels is None else data.labels[membership.evaluated]
+    watched = watching(runtime, evaluated, manifest["members"] // study.batch_size)
     trained = run_fleets(specs, [out / home for home in homes], watched, keys=keys)
     if not processes.first:
         processes.wait()
@@ -145,9 +147,12 @@ def _run(
         end = fleets[slug].end
         blocks = [block.name for block in study.model.blocks]
         found = row(study, spec.recipe, end, seen[slug], manifest["members"])
+        owners = found_by_owner(study, data, membership, seen[slug])
+        said = warnings(end, membership, seen[slug], data.labels, found.train_utility)
         told = {
             **slices(end, membership, seen[slug], study.compared, labels=data.labels, **draws),
-            "warnings": warnings(end, membership, seen[slug], data.labels, found.train_utility),
+            "warnings": [*said, *(owners["notes"] if owners else ())],
+            "owners": owners,
             "combined": together[slug].record,
             "notes": [*found.notes, *filter(None, [together[slug].note])],
             "regions": None if regions is None else regions.to_json(),
@@ -184,20 +189,6 @@ def _run(
     write_json(out / "results.json", results)
     processes.wait()
     return results
-
-
-def _watched(study: Study, data: Dataset, members: int, runtime: Runtime) -> Runtime:
-    """The runtime, which also says if the first models do not begin to learn."""
-    if not runtime.processes.first or data.labels is None:
-        return runtime
-    labels = data.labels[study.division(len(data)).evaluated]
-    watch = Watch(labels=labels, steps=members // study.batch_size, log=runtime.log)
-
-    def followed(recipe: Recipe, now: Progress) -> None:
-        runtime.on_progress(recipe, now)
-        watch(recipe, now)
-
-    return replace(runtime, on_progress=followed)
 
 
 def _manifest(
@@ -241,6 +232,8 @@ def _write_signals(
     write_array(directory / "membership.npy", membership.matrix)
     write_array(directory / "labels.npy", data.y)
     write_array(directory / "example_ids.npy", data.ids)
+    if data.owners is not None:
+        write_array(directory / "owners.npy", data.owners)
     for slug, fleet in fleets.items():
         store = fleet.stores[max(fleet)]
         link(store.path("confidence"), directory / f"{slug}.npy")

@@ -1,10 +1,12 @@
 """A look at the first models of a run while they train: have they begun to learn?"""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Int
 
+from pptp_jax.fleets import Runtime
 from pptp_jax.training import Progress, Recipe
 
 # So many steps are enough to beat an answer that ignores the input.
@@ -64,6 +66,25 @@ class Watch:
             self._looking = False
             if not now.loss < (1 - MARGIN) * self.chance:
                 self.log(_warning(recipe, now, self.chance))
+
+
+def watching(runtime: Runtime, labels: Int[np.ndarray, " examples"] | None, steps: int) -> Runtime:
+    """The runtime, which also says if the first models do not begin to learn.
+
+    Args:
+        runtime: of process 0, or of another, which says nothing.
+        labels: the classes of the examples; without classes nothing is said.
+        steps: how many steps an epoch has.
+    """
+    if not runtime.processes.first or labels is None:
+        return runtime
+    watch = Watch(labels=labels, steps=steps, log=runtime.log)
+
+    def followed(recipe: Recipe, now: Progress) -> None:
+        runtime.on_progress(recipe, now)
+        watch(recipe, now)
+
+    return replace(runtime, on_progress=followed)
 
 
 def _warning(recipe: Recipe, now: Progress, chance: float) -> str:

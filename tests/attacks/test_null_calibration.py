@@ -1,8 +1,10 @@
-"""Where membership means nothing every attack that uses shadows has AUC .5, for any matrix.
+"""Where membership means nothing every attack has AUC .5, for any matrix.
 
 All φ of an example come from one Gaussian. The matrices are those of fleets as they are drawn, of
 fleets that lost models, of coins, and of users who drew as they liked. An attack on which the
 number of shadows acts sees from it alone who is a member of the target.
+
+Labels, attributes, shares of data and the blind baseline have the same in tests of their own.
 """
 
 from collections.abc import Callable
@@ -13,9 +15,9 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from pptp_jax.attacks import ATTACKS, Attack, Evidence
+from pptp_jax.attacks import ATTACKS, Attack, Evidence, range_attack
 from pptp_jax.data import Balanced
-from pptp_jax.metrics import combine
+from pptp_jax.metrics import attack_metrics, combine
 from pptp_jax.validation import AttackUnavailable
 
 # Blocks of examples are as good as other fleets, and cost no other call.
@@ -27,7 +29,7 @@ SHADOWED = {
     for name, attack in ATTACKS.items()
     if attack.min_in_shadows or attack.min_out_shadows or attack.min_shadows
 }
-LEARNED = {"augmentation", "quantile_regression", "shadow_network"}
+LEARNED = {"augmentation", "quantile_regression", "quantile_nonmembers", "shadow_network"}
 LEARNED |= {"distilled_trajectory", "metric_sequence", "trajectory"}
 LIRA = {"lira_online", "lira_offline", "lira_multivariate"}
 
@@ -46,10 +48,18 @@ def variants() -> dict[str, Attack]:
     for name in sorted(set(SHADOWED) - LIRA):
         # Few steps: what a network learns by heart of its shadows is not what is tested here.
         found[name] = SHADOWED[name].using(steps=10) if name in LEARNED else SHADOWED[name]
+    for name in ("rmia_online", "lira_online"):
+        found[f"{name}, over a range"] = range_attack(name)
     return found
 
 
 RUN = variants()
+# Their scores are the target's own: one fleet is enough.
+ALONE = {
+    name: attack.using(steps=10) if name in LEARNED else attack
+    for name, attack in ATTACKS.items()
+    if name not in SHADOWED
+}
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 
@@ -95,6 +105,11 @@ def without_meaning(models: int, draw: Callable[..., np.ndarray]) -> Evidence:
     return made.held()
 
 
+@cache
+def scored(name: str, models: int, draw: Callable[..., np.ndarray]) -> np.ndarray:
+    return (ALONE | RUN)[name](without_meaning(models, draw))
+
+
 def check_auc(scores: np.ndarray, membership: np.ndarray) -> None:
     """The mean over all targets is .5 within four times the error that the blocks show."""
     aucs = []
@@ -126,8 +141,34 @@ def cases() -> list[tuple[str, int]]:
 @pytest.mark.parametrize(("name", "models"), cases())
 def test_no_matrix_of_membership_tells_of_itself(name: str, models: int) -> None:
     for draw in (some_lost,) if name in LEARNED else MATRICES:
-        held = without_meaning(models, draw)
-        check_auc(RUN[name](held), np.asarray(held.membership))
+        membership = np.asarray(without_meaning(models, draw).membership)
+        check_auc(scored(name, models, draw), membership)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_the_target_alone_tells_nothing(name: str) -> None:
+    membership = np.asarray(without_meaning(8, balanced).membership)
+    check_auc(scored(name, 8, balanced), membership)
+
+
+@pytest.mark.parametrize("name", sorted({*ALONE, *RUN} - LEARNED))
+def test_intervals_cover_where_nothing_leaks(name: str) -> None:
+    """Of 16 blocks as 16 fleets: of intervals of 95 % fewer than 12 cover once in 7,000 times."""
+    scores = scored(name, 8, balanced)
+    membership = np.asarray(without_meaning(8, balanced).membership)
+    covered = 0
+    for start in range(0, 16 * BLOCK, BLOCK):
+        block = slice(start, start + BLOCK)
+        found = attack_metrics(
+            scores[:, block],
+            membership[:, block],
+            fprs=(),
+            fnrs=(),
+            priors=(),
+            resamples=60,
+        )["auc"]
+        covered += found.low <= 0.5 <= found.high
+    assert covered >= 12
 
 
 @pytest.mark.parametrize("draw", [balanced, own_coins])

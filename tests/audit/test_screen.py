@@ -51,6 +51,20 @@ def test_what_a_screen_finds_is_what_is_counted_by_hand():
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
+def test_where_nothing_leaks_a_screen_is_at_chance_as_often_as_is_claimed() -> None:
+    """Of 40 intervals of 95 % fewer than 33 cover once in a thousand times."""
+    covered, worth = {"auc": 0, 0.1: 0, 0.01: 0}, 0
+    for seed in range(40):
+        signals, membership, labels = model(leak=0.0, seed=seed)
+        found = screen_signals(signals, membership, labels, resamples=100)
+        covered["auc"] += found["loss_auc"]["low"] <= 0.5 <= found["loss_auc"]["high"]
+        for tail in found["tail"]:
+            covered[tail["fnr"]] += tail["tnr"]["low"] <= tail["fnr"] <= tail["tnr"]["high"]
+        worth += found["verdict"] == "worth it"
+    assert min(covered.values()) >= 33
+    assert worth <= 4
+
+
 def test_a_model_that_learned_nothing_by_heart_is_not_worth_a_fleet():
     found = screen_signals(*model(leak=0.0), resamples=50)
     assert found["verdict"] == "little to find"

@@ -167,7 +167,7 @@ def test_what_a_recipe_releases_makes_it_another_one() -> None:
         ({"attacks": ("lira_onlin",)}, "did you mean 'lira_online'"),
         ({"recipes": (freeze("hed", 1, 1),)}, "region 'hed' .* did you mean 'head'"),
         ({"data": "digits"}, "data must be Source, got 'digits'"),
-        ({"split": Balanced}, "split must be Balanced or Pairs or Quarters, got Balanced"),
+        ({"split": Balanced}, "split must be Balanced or Pairs or Quarters or ByOwner, got"),
         ({"seed": "3"}, "seed must be a whole number, got '3'"),
         ({"model": 3}, "model must be Model, got 3"),
         ({"name": 3}, "name must be a word, got 3"),

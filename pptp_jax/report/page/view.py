@@ -9,6 +9,7 @@ from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.risk import ATTACK, DECISIVE
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
+from pptp_jax.report.other_questions import other_facts
 from pptp_jax.report.page import sentences, token_text
 from pptp_jax.report.page.combined_plots import reliability_plots
 from pptp_jax.report.page.exposure_plots import exposure_plots
@@ -37,6 +38,7 @@ SECTIONS = {
     "attacks": ("Every attack", "attacks"),
     "combined": ("All attacks together", "combined"),
     "owners": ("Owners of several records", "owners"),
+    "other": ("Beyond membership", "other_facts"),
     "found": ("Who is found", "slices"),
     "white-box": ("Inside the network", "blocks"),
     "robustness": ("Under disturbed inputs", "robustness"),
@@ -82,6 +84,7 @@ def _of_results(results: RunResults) -> dict[str, Any]:
         "rows": rows,
         "blind": results.blind,
         "screen": results.screen,
+        "other_facts": other_facts(results),
         "screen_facts": screen_facts(results.screen) if results.screen else {},
         "columns": shown,
         "cells": {row.slug: cells(row, shown) for row in rows},

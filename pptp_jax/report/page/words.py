@@ -4,12 +4,23 @@ from collections.abc import Mapping, Sequence
 from statistics import median as middle
 from typing import Any
 
-from pptp_jax.attacks import ATTACKS
+from pptp_jax.attacks import ATTACKS, Attack
 from pptp_jax.evaluation.results import RecipeResult
 from pptp_jax.metrics import Estimate
 
 METRICS = {"auc": "AUC", "balanced_accuracy": "balanced accuracy"}
 RATES = {"tpr": "TPR at {} % FPR", "tnr": "TNR at {} % FNR"}
+
+
+def known_attack(attack: str) -> Attack | None:
+    """The attack of `ATTACKS` that has been made, perhaps with options or over a range.
+
+    Examples:
+        >>> known_attack("rmia online range(lowest=0.1)").name, known_attack("my_own")
+        ('rmia_online', None)
+    """
+    name = attack.partition("(")[0].replace(" ", "_")
+    return ATTACKS.get(name) or ATTACKS.get(name.removesuffix("_range"))
 
 
 def attack_name(attack: str) -> str:
@@ -20,12 +31,15 @@ def attack_name(attack: str) -> str:
         ('LiRA', 'LiRA', 'my own')
         >>> attack_name("rmia_offline(a=0.6)")
         'RMIA offline (a=0.6)'
+        >>> attack_name("loss_range(lowest=0.25)")
+        'LOSS over a range (lowest=0.25)'
     """
     name, options, values = attack.partition("(")
-    known = ATTACKS.get(name.replace(" ", "_"))
+    known = known_attack(attack)
     if known is None:
         return attack.replace("_", " ")
-    return f"{known.title} {options}{values}" if options else known.title
+    title = known.title + " over a range" * (name.replace(" ", "_") != known.name)
+    return f"{title} {options}{values}" if options else title
 
 
 def attack_needs(attack: str) -> str:
@@ -37,7 +51,7 @@ def attack_needs(attack: str) -> str:
         >>> attack_needs("loss"), attack_needs("my_own")
         ('scores', '')
     """
-    known = ATTACKS.get(attack.partition("(")[0])
+    known = known_attack(attack)
     if known is None:
         return ""
     sides = [
