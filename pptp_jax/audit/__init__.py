@@ -22,6 +22,7 @@ from pptp_jax.audit.one_run import epsilon_in_one_run, one_run_bound, one_run_p_
 from pptp_jax.audit.run import run_canaries
 from pptp_jax.audit.screen import screen_signals
 from pptp_jax.audit.signals import audit_signals
+from pptp_jax.audit.table import TableAudit, audit_table
 from pptp_jax.audit.text_canaries import TextCanaryAudit
 
 __all__ = [
@@ -30,11 +31,13 @@ __all__ = [
     "CanaryAudit",
     "EpsilonBound",
     "Exposure",
+    "TableAudit",
     "TextCanaryAudit",
     "ask_column",
     "attribute_inference",
     "audit_model",
     "audit_signals",
+    "audit_table",
     "epsilon_in_many_runs",
     "epsilon_in_one_run",
     "exposure_by_fit",

@@ -96,6 +96,9 @@ def audit_signals(
     if out is not None:
         check_kind(out, "signals")
     handed = given_signals(signals, membership, labels, **evidence)
+    examples = handed.membership.shape[1]
+    if report.ids is not None and len(report.ids) != examples:
+        raise Refused(f"there are {examples} examples and {len(report.ids)} ids")
     draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
     seen = attack(
         handed.signals,
@@ -151,13 +154,14 @@ def audit_signals(
         "study": report.name,
         "command": report.command,
         "config": {
+            **report.config,
             "signals": {key: list(array.shape) for key, array in handed.signals.items()},
             "targets": rows.tolist(),
             "shadows": handed.shadows.tolist(),
             "resamples": resamples,
         },
         "data": {
-            "name": "given signals",
+            "name": report.data,
             "examples": truth.shape[1],
             "classes": classes,
             "fingerprint": _fingerprint(handed),
@@ -175,7 +179,7 @@ def audit_signals(
     }
     results = RunResults(rows=(row,), **typed(found))
     if out is not None:
-        _write(results, seen, together, handed, out)
+        _write(results, seen, together, handed, report)
     return results.to_json()
 
 
@@ -241,9 +245,9 @@ def _write(
     seen: AttackResults,
     together: Combined,
     handed: Given,
-    out: Path,
+    report: AuditReport,
 ) -> None:
-    record = results.to_json()
+    out, record = Path(str(report.out)), results.to_json()
     # It vouches for all that lies beside it.
     (out / "results.json").unlink(missing_ok=True)
     manifest = {key: part for key, part in record.items() if key not in ("rows", "seconds")}
@@ -261,7 +265,7 @@ def _write(
         seen.membership,
         seen.targets,
         examples=examples,
-        ids=examples,
+        ids=examples if report.ids is None else np.array(report.ids),
         labels=handed.labels,
     )
     write_json(out / "results.json", record)

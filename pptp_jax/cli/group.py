@@ -15,6 +15,7 @@ from pptp_jax.cli.output import safe_output
 from pptp_jax.cli.report import report
 from pptp_jax.cli.run import run
 from pptp_jax.cli.screen import screen
+from pptp_jax.cli.table import table
 
 
 class _Group(click.Group):
@@ -25,7 +26,7 @@ class _Group(click.Group):
 
 @click.group(
     cls=_Group,
-    commands=[run, locate, canaries, screen, audit, report, compare, choose, list_],
+    commands=[run, locate, canaries, screen, audit, table, report, compare, choose, list_],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="pptp-jax")
