@@ -140,7 +140,7 @@ def audit_signals(
         warnings += told["owners"]["notes"]
     row = RecipeResult(
         slug="given",
-        recipe=report.name,
+        recipe=report.config.get("recipes", [report.name])[0],
         notes=(*seen.notes, *filter(None, [together.note])),
         warnings=tuple(warnings),
         attacks=seen.results,
@@ -256,6 +256,9 @@ def _write(
     arrays = {"targets": seen.targets, "examples": examples, "membership": seen.membership}
     if handed.owners is not None:
         arrays["owners"] = handed.owners
+    ids = examples if report.ids is None else np.array(report.ids)
+    if report.ids is not None:
+        arrays["ids"] = ids
     write_arrays(out / "scores" / f"{slug}.npz", arrays | dict(seen.scores))
     shutil.rmtree(out / "combined", ignore_errors=True)
     write_combined(
@@ -265,7 +268,7 @@ def _write(
         seen.membership,
         seen.targets,
         examples=examples,
-        ids=examples if report.ids is None else np.array(report.ids),
+        ids=ids,
         labels=handed.labels,
     )
     write_json(out / "results.json", record)

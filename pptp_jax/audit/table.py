@@ -1,14 +1,15 @@
 """From a table to a report: target and shadow models are trained on it, and attacked."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from pptp_jax.attacks import ATTACKS
+from pptp_jax.attacks import ATTACKS, attack_of
 from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.audit.signals import audit_signals
 from pptp_jax.audit.table_models import MLP, estimator_of
@@ -25,6 +26,14 @@ from pptp_jax.validation.field_types import check_fields
 FEWEST_MODELS = 4
 # Of a class with fewer rows, some model would have hardly any.
 FEWEST_ROWS = 10
+# What is known of models of a table, each asked once about every row.
+_READ = {"confidence", "correct", "inputs", "labels", "log_prob", "logits"}
+_OF_QUERIES = {"augmentation", "lira_multivariate"}
+TABLE_ATTACKS = tuple(
+    name
+    for name, attack in ATTACKS.items()
+    if _READ >= {*map(str, attack.reads)} and name not in _OF_QUERIES
+)
 _HIDDEN, _EPOCHS, _BATCH = (128, 64), 60, 32
 
 
@@ -40,12 +49,12 @@ class TableAudit:
         model: `random_forest`, `boosted_trees` or `logistic` with scikit-learn's settings; `mlp`,
             our network 128-64 of 60 epochs; `module:name`; or an estimator or pipeline itself.
         models: how many are trained, even.
-        attacks: which attacks are tried; by default all of them.
+        attacks: which attacks are tried; by default all that can be made of a table.
         resamples: the bootstrap resamples behind each interval.
         seed: what membership, training and bootstrap depend on.
 
     Raises:
-        ValueError: if there are fewer than 4 models, or an odd number.
+        ValueError: if there are fewer than 4 models, an odd number, or an attack is unknown.
 
     Examples:
         >>> TableAudit(data=Table("people.csv", target="ill"), models=3)
@@ -57,7 +66,7 @@ class TableAudit:
     data: Table
     model: Any = "random_forest"
     models: int = 16
-    attacks: tuple[str, ...] = field(default_factory=lambda: tuple(ATTACKS))
+    attacks: tuple[str, ...] = TABLE_ATTACKS
     resamples: int = 500
     seed: int = 0
 
@@ -68,6 +77,8 @@ class TableAudit:
         at_least(1, resamples=self.resamples)
         at_least(0, seed=self.seed)
         Balanced(self.models)
+        for one in self.attacks:
+            attack_of(one)
 
 
 class _Answers(NamedTuple):
@@ -133,7 +144,7 @@ def audit_table(
     else:
         found = _estimators(audit, chosen, matrix, home, jobs, runtime.log)
     config = {
-        "data": describe(audit.data),
+        "data": _changed(audit.data),
         "columns": dict(rows.kinds),
         "inputs": list(rows.inputs),
         "classes": list(rows.classes),
@@ -152,6 +163,13 @@ def audit_table(
         inputs=part.x,
         owners=None if rows.owners is None else rows.owners[own],
     )
+
+
+def _changed(table: Table) -> dict[str, Any]:
+    """The table as plain data, without what is as it is by default."""
+    usual = describe(Table())
+    told = describe(table).items()
+    return {key: value for key, value in told if key == "type" or value != usual[key]}
 
 
 def _check_classes(audit: TableAudit, rows: TableRows) -> None:
@@ -223,12 +241,11 @@ def _estimators(
     classes = rows.data.num_classes is not None
     estimator = estimator_of(audit.model, classes=classes)
     x, y = rows.data.x, rows.data.y
-    fleet = estimator_fleet(
-        estimator, x, y, matrix, home=home, jobs=jobs, seed=audit.seed, log=log
-    )
+    fleet = estimator_fleet(estimator, x, y, matrix, home=home, jobs=jobs, seed=audit.seed, log=log)
     name = audit.model if isinstance(audit.model, str) else type(estimator).__name__
     settings = {key: describe(value) for key, value in estimator.get_params().items()}
-    recipe: dict[str, Any] = {"model": {"name": name, **settings}, "recipes": [name]}
+    shown = {"name": name, "estimator": " ".join(repr(estimator).split())}
+    recipe: dict[str, Any] = {"model": shown, "parameters": settings, "recipes": [name]}
     if classes:
         recipe["least_probability"] = fleet.floor
         return _Answers({"logits": fleet.logits}, recipe)
@@ -236,7 +253,8 @@ def _estimators(
     inside, outside = float(squares[matrix].mean()), float(squares[~matrix].mean())
     recipe["mean_squared_error"] = {"members": inside, "nonmembers": outside}
     task = Regression(scale=max(outside**0.5, 1e-9))
-    answers, targets = fleet.answers[..., None], np.broadcast_to(y, fleet.answers.shape)[..., None]
+    answers = jnp.asarray(fleet.answers[..., None])
+    targets = jnp.broadcast_to(jnp.asarray(y)[:, None], answers.shape)
     taken = {"confidence": task.confidence, "log_prob": task.log_prob}
     signals = {key: np.asarray(take(answers, targets)) for key, take in taken.items()}
     return _Answers(signals, recipe)

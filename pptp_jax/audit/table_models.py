@@ -68,6 +68,4 @@ def estimator_of(model: Any, *, classes: bool) -> Any:
         found = getattr(importlib.import_module(module), name)
         return found() if callable(found) else found
     except Exception as error:  # whatever a user's module may raise
-        raise Refused(
-            f"model {model!r} cannot be made: {type(error).__name__}: {error}"
-        ) from error
+        raise Refused(f"model {model!r} cannot be made: {type(error).__name__}: {error}") from error

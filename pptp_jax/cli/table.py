@@ -84,8 +84,8 @@ def table(
     """
     import joblib
 
-    from pptp_jax.attacks import ATTACKS
     from pptp_jax.audit import AuditReport, TableAudit, audit_table
+    from pptp_jax.audit.table import TABLE_ATTACKS
     from pptp_jax.cli.interrupt import Interruption
     from pptp_jax.data import Table
     from pptp_jax.data.table import Answer
@@ -118,7 +118,7 @@ def table(
             data=data,
             model=model,
             models=models,
-            attacks=attacks or tuple(ATTACKS),
+            attacks=attacks or TABLE_ATTACKS,
             resamples=resamples,
             seed=seed,
         )

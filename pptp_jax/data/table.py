@@ -170,8 +170,8 @@ class Table:
         values = np.unique(cells)
         if len(values) < 2:
             raise Refused(
-                f"{file.name}: the target {self.target!r} is {values[0]!r} in all rows: there is "
-                "nothing to predict"
+                f"{file.name}: the target {self.target!r} is {str(values[0])!r} in all rows: "
+                "there is nothing to predict"
             )
         found = [number_of(value) for value in values.tolist()]
         numbers = np.array([np.nan if number is None else number for number in found])
@@ -184,7 +184,7 @@ class Table:
             y = np.array([place[cell] for cell in cells.tolist()], np.int32)
             return y, tuple(values.tolist())
         if not np.isfinite(numbers).all():
-            wrong = values[~np.isfinite(numbers)][0]
+            wrong = str(values[~np.isfinite(numbers)][0])
             raise Refused(
                 f"{file.name}: the target {self.target!r} must hold finite numbers, and has "
                 f"{wrong!r}"
@@ -203,7 +203,7 @@ class Table:
             )
         values, counts = np.unique(cells, return_counts=True)
         if (counts > 1).any():
-            value = values[counts > 1][0]
+            value = str(values[counts > 1][0])
             lines = file.lines[cells == value]
             raise Refused(
                 f"{file.name}: the id {self.id!r} must name each row once, and {value!r} is at "

@@ -132,7 +132,7 @@ def _check_categories(name: str, known: list[str]) -> None:
     if values > _MOST_CATEGORIES and 2 * values > len(known):
         raise Refused(
             f"column {name!r} has {values:,} different texts in {len(known):,} rows, so it is an "
-            f"identity or free text and no category: leave it out (ignore), or name it as the id"
+            f"identity or free text and no category: ignore it, or name it as the id"
         )
 
 
