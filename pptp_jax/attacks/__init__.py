@@ -14,7 +14,7 @@ from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.informia import informia
-from pptp_jax.attacks.label_only import boundary_distance, noise
+from pptp_jax.attacks.label_only import boundary_distance, noise, oslo
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
 from pptp_jax.attacks.metric_attacks import confidence, correctness, entropy, modified_entropy
@@ -26,6 +26,13 @@ from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
 from pptp_jax.attacks.text_attacks import base_ratio, min_k, min_k_plus_plus, zlib_ratio
 from pptp_jax.attacks.token_lira import lira_tokens
+from pptp_jax.attacks.trajectory import (
+    distilled_trajectory,
+    lira_distilled,
+    lira_trajectory,
+    metric_sequence,
+    trajectory,
+)
 from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm
 from pptp_jax.attacks.ye import attack_p, attack_r
 
@@ -47,23 +54,28 @@ __all__ = [
     "calibration_watson",
     "confidence",
     "correctness",
+    "distilled_trajectory",
     "entropy",
     "ez_mia",
     "gradient_norm",
     "informia",
     "informia_tokens",
     "input_gradient_norm",
+    "lira_distilled",
     "lira_multivariate",
     "lira_offline",
     "lira_online",
     "lira_tokens",
+    "lira_trajectory",
     "loss",
     "lowercase",
+    "metric_sequence",
     "min_k",
     "min_k_plus_plus",
     "modified_entropy",
     "neighbourhood",
     "noise",
+    "oslo",
     "quantile_nonmembers",
     "quantile_regression",
     "range_attack",
@@ -71,6 +83,7 @@ __all__ = [
     "rmia_offline",
     "rmia_online",
     "shadow_network",
+    "trajectory",
     "trimmed_mean",
     "zlib_ratio",
 ]

@@ -4,8 +4,8 @@ A network serves several targets and is trained on none of them: targets that ar
 are dealt into a few folds, and each fold has a network that is trained on all other shadows.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +14,24 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.perceptron import initial_layers, outputs
 from pptp_jax.validation import AttackUnavailable
 
 # A pair of a shadow and an example, as arrays that a batch is made of.
 Batch = Any
+
+
+class Network(Protocol):
+    """A kind of network: hashable, so that equal ones are compiled once."""
+
+    def begin(self, key: Key[Array, ""], shape: tuple[int, ...]) -> PyTree:
+        """Initial values, for features of a shape."""
+        ...
+
+    def outputs(
+        self, params: PyTree, features: Float[Array, "batch ..."]
+    ) -> Float[Array, "batch outputs"]:
+        """What it answers."""
+        ...
 
 
 class Folds(NamedTuple):
@@ -67,10 +80,10 @@ def folds_of(evidence: Evidence, folds: int) -> Folds:
 
 
 def fitted(
-    widths: Sequence[int],
+    network: Network,
     loss: Callable[[Float[Array, "batch outputs"], Batch], Float[Array, ""]],
     draw: Callable[
-        [Key[Array, ""], Bool[Array, " shadows"]], tuple[Float[Array, "batch _"], Batch]
+        [Key[Array, ""], Bool[Array, " shadows"]], tuple[Float[Array, "batch ..."], Batch]
     ],
     teachers: Bool[Array, "folds shadows"],
     *,
@@ -81,7 +94,7 @@ def fitted(
     """Trains a network for each fold by Adam, all side by side, on batches drawn afresh.
 
     Args:
-        widths: those of the network's hidden layers and of its outputs.
+        network: what is trained.
         loss: of its outputs on a batch.
         draw: a batch of features, and what the loss looks at, from some shadows.
         teachers: the shadows of each fold.
@@ -100,11 +113,10 @@ def fitted(
 
     def of_fold(key: Key[Array, ""], own: Bool[Array, " shadows"]) -> PyTree:
         start, run = jax.random.split(key)
-        features = draw(start, own)[0].shape[1]
-        params = initial_layers(start, (features, *widths))
+        params = network.begin(start, draw(start, own)[0].shape[1:])
 
-        def value(params: PyTree, features: Float[Array, "batch _"], batch: Batch) -> Array:
-            return loss(outputs(params, features), batch)
+        def value(params: PyTree, features: Float[Array, "batch ..."], batch: Batch) -> Array:
+            return loss(network.outputs(params, features), batch)
 
         def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, None]:
             params, state = carry

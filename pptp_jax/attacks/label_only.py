@@ -1,8 +1,10 @@
-"""Label-only attacks by one signal: the distance to the boundary, and right answers under noise."""
+"""Label-only attacks by one signal: the distance to the boundary, and right answers when moved."""
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.validation import Refused
 
 
 def boundary_distance(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -47,3 +49,40 @@ def noise(evidence: Evidence) -> Float[Array, "targets attacked"]:
         [[1.   0.25]]
     """
     return evidence.target_signal("noisy_correct")
+
+
+def oslo(evidence: Evidence, *, threshold: int | None = None) -> Float[Array, "targets attacked"]:
+    """How often the label stays right where models that never saw the example no longer know it.
+
+    Label-only, by one query for each threshold (`pptp_jax.training.transferred_correct`). A single
+    threshold is the published attack, whose answer is yes or no; the share over all of them orders
+    examples, and is what other rates than that one's can be told by.
+
+    Args:
+        evidence: with `transferred_correct`.
+        threshold: the number of the threshold that counts; None takes the share over all of them.
+
+    Raises:
+        ValueError: if there is no such threshold.
+
+    References:
+        Peng et al., "OSLO: One-Shot Label-Only Membership Inference Attacks", NeurIPS 2024,
+        https://arxiv.org/abs/2405.16978
+
+    Examples:
+        >>> import numpy as np
+        >>> right = np.array([[[True, True], [True, False]]])  # (models, thresholds, examples)
+        >>> membership = np.array([[True, False]])
+        >>> held = Evidence.leave_one_out({"transferred_correct": right}, membership)
+        >>> print(oslo(held), oslo(held, threshold=0))
+        [[1.  0.5]] [[1. 1.]]
+    """
+    right = evidence.target_signal("transferred_correct").astype(jnp.float32)
+    if threshold is None:
+        return right.mean(axis=1)
+    if not 0 <= threshold < right.shape[1]:
+        raise Refused(
+            f"threshold must be from 0 to {right.shape[1] - 1}, as there are {right.shape[1]} "
+            f"thresholds, got {threshold}"
+        )
+    return right[:, threshold]

@@ -61,7 +61,7 @@ def log_ratio(
     )
 
 
-def near(phi: Float[Array, "models queries examples"]) -> Float[Array, "models queries examples"]:
+def near(phi: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """φ within the range in which its squares are finite.
 
     Examples:

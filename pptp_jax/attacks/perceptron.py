@@ -55,6 +55,27 @@ def outputs(
     return features @ head.kernel + head.bias[None]
 
 
+class Perceptron(NamedTuple):
+    """A network of dense layers, for `pptp_jax.attacks.folds.fitted`.
+
+    Attributes:
+        widths: those of its hidden layers and of its outputs.
+    """
+
+    widths: tuple[int, ...]
+
+    def begin(self, key: Key[Array, ""], shape: tuple[int, ...]) -> list[Layer]:
+        """Initial values, for features of a shape."""
+        [features] = shape
+        return initial_layers(key, (features, *self.widths))
+
+    def outputs(
+        self, params: Sequence[Layer], features: Float[Array, "batch inputs"]
+    ) -> Float[Array, "batch outputs"]:
+        """What it answers."""
+        return outputs(params, features)
+
+
 def _key_of(key: Key[Array, ""], name: str) -> Key[Array, ""]:
     # As Linen derives the key of a layer's first parameter from the layer's name.
     digest = hashlib.sha1(name.encode() + b"\x01", usedforsecurity=False).digest()

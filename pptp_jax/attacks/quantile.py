@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.folds import Folds, fitted, folds_of, scored
-from pptp_jax.attacks.perceptron import Layer, outputs
+from pptp_jax.attacks.perceptron import Layer, Perceptron, outputs
 from pptp_jax.validation import at_least, one_of, positive
 
 _BATCH = 256
@@ -220,7 +220,13 @@ def _run(
         return inputs[columns], (known[rows, columns], there.any(axis=1).astype(known.dtype))
 
     params = fitted(
-        widths, loss, draw, folds.teachers, steps=steps, learning_rate=learning_rate, seed=seed
+        Perceptron(widths),
+        loss,
+        draw,
+        folds.teachers,
+        steps=steps,
+        learning_rate=learning_rate,
+        seed=seed,
     )
 
     def score(params: list[Layer], phi: Float[Array, " attacked"]) -> Float[Array, " attacked"]:

@@ -6,7 +6,7 @@ from pptp_jax.attacks.attack import Attack
 from pptp_jax.attacks.base import base_offline, base_online
 from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
-from pptp_jax.attacks.label_only import boundary_distance, noise
+from pptp_jax.attacks.label_only import boundary_distance, noise, oslo
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
 from pptp_jax.attacks.metric_attacks import confidence, correctness, entropy, modified_entropy
@@ -15,6 +15,7 @@ from pptp_jax.attacks.quantile import quantile_nonmembers, quantile_regression
 from pptp_jax.attacks.rmia import rmia_offline, rmia_online
 from pptp_jax.attacks.shadow_network import augmentation, shadow_network
 from pptp_jax.attacks.text_registry import ON_TOKENS
+from pptp_jax.attacks.trajectory_registry import ALONG_STOPS
 from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm
 from pptp_jax.attacks.ye import attack_p, attack_r
 
@@ -255,6 +256,17 @@ _EVERY = (
         function=noise,
     ),
     Attack(
+        name="oslo",
+        title="OSLO",
+        access="labels",
+        reads=("transferred_correct",),
+        source="Peng et al. 2024, arXiv 2405.16978",
+        deviations="the share of ten thresholds, one query each, unless one is chosen "
+        "(`threshold`); momentum steps along signs of gradients; the surrogates differ in initial "
+        "values and batches alone",
+        function=oslo,
+    ),
+    Attack(
         name="gradient_norm",
         title="gradient norm",
         access="white-box",
@@ -271,6 +283,7 @@ _EVERY = (
         source="Rezaei and Liu 2021, arXiv 2005.13702",
         function=input_gradient_norm,
     ),
+    *ALONG_STOPS,
     *ON_TOKENS,
 )
 

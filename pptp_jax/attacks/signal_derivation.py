@@ -97,9 +97,10 @@ def derived(
         return jnp.asarray(_in_range(arrays[one.name]))
     if not follows(one, declared, arrays, labelled=True):
         there = ": " + ", ".join(map(repr, sorted(arrays))) if arrays else ""
+        stops = ", which takes two stops on the way at least" if one.along is not None else ""
         raise AttackUnavailable(
-            f"this attack reads the signal {one.name!r}, which does not follow from what there "
-            f"is{there}"
+            f"this attack reads the signal {one.name!r}{stops}, which does not follow from what "
+            f"there is{there}"
         )
     if not follows(one, declared, arrays, labels is not None):
         raise AttackUnavailable("this attack needs the examples' labels: Evidence(labels=...)")

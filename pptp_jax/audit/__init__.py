@@ -4,6 +4,7 @@ from pptp_jax.audit.asked_column import AskedColumn, ask_column
 from pptp_jax.audit.attribute_inference import attribute_inference
 from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.audit.bound import EpsilonBound
+from pptp_jax.audit.budgets import budget_report, read_budgets
 from pptp_jax.audit.canaries import CanaryAudit
 from pptp_jax.audit.exposure import Exposure, exposure_by_fit, exposure_by_rank
 from pptp_jax.audit.extraction import (
@@ -38,6 +39,7 @@ __all__ = [
     "audit_model",
     "audit_signals",
     "audit_table",
+    "budget_report",
     "epsilon_in_many_runs",
     "epsilon_in_one_run",
     "exposure_by_fit",
@@ -49,6 +51,7 @@ __all__ = [
     "label_inference",
     "one_run_bound",
     "one_run_p_value",
+    "read_budgets",
     "read_given",
     "run_canaries",
     "screen_signals",

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Real, Shaped
 from pptp_jax.audit.foreign import plain
 from pptp_jax.audit.imputer import impute
 from pptp_jax.audit.odds import of_logits
-from pptp_jax.audit.user_signals import check_inputs, check_labels, check_logits
+from pptp_jax.audit.user_arrays import check_inputs, check_labels, check_logits
 from pptp_jax.data.blind_scores import label_columns
 from pptp_jax.validation import Refused, at_least
 

@@ -1,8 +1,9 @@
-"""φ, the log-odds of the label, from what a user hands over, in float64."""
+"""φ, how well an example is fitted, from what a user hands over, in float64."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pptp_jax.metrics import robust_scale
 from pptp_jax.validation import Refused
 
 
@@ -33,6 +34,25 @@ def of_losses(
     least = min(float(precision.eps) / 2, losses.min(where=losses > 0, initial=np.inf))
     losses = np.where(losses == 0, least, losses)
     return -losses - np.log(-np.expm1(-losses))
+
+
+def of_residuals(
+    residuals: Float[np.ndarray, "models queries examples"],
+) -> dict[str, Float[np.ndarray, "models queries examples"]]:
+    """φ = −|r / σ|^⅔ and log p = −½ (r / σ)² up to a constant, as of the task `Regression`.
+
+    σ is the robust scale of all residuals; membership is not looked at.
+
+    Raises:
+        ValueError: if half of the residuals are 0.
+
+    Examples:
+        >>> found = of_residuals(np.array([[[0.5, -1.0, 8.0]]]))  # σ is 1.4826
+        >>> print(found["confidence"].round(2), found["log_prob"].round(2))
+        [[[-0.48 -0.77 -3.08]]] [[[ -0.06  -0.23 -14.56]]]
+    """
+    units = residuals.astype(np.float64) / robust_scale(residuals)
+    return {"confidence": -np.cbrt(units**2), "log_prob": -(units**2) / 2}
 
 
 def of_tokens(

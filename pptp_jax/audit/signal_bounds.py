@@ -30,7 +30,7 @@ _BOUNDS = {
 # What is known of an example without the model, so that one row serves all models.
 WITHOUT_MODEL = ("base_log_prob", "base_token_log_prob", "compressed_length")
 # What is true or false.
-TRUTHS = ("correct", "token_first", "token_present")
+TRUTHS = ("correct", "token_first", "token_present", "transferred_correct")
 
 
 def in_bounds(name: str, array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:

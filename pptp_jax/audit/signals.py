@@ -149,7 +149,11 @@ def audit_signals(
     )
     members = truth.sum(axis=1)
     classes = handed.signals["logits"].shape[-1] if "logits" in handed.signals else None
-    queries = [array.shape[1] for key, array in handed.signals.items() if "queries" in axes_of(key)]
+    queries = [
+        array.shape[axes.index("queries")]
+        for key, array in handed.signals.items()
+        if "queries" in (axes := axes_of(key))
+    ]
     found = {
         "study": report.name,
         "command": report.command,

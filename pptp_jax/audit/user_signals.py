@@ -4,20 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from pptp_jax.attacks import Evidence
 from pptp_jax.attacks.rows import numbers
 from pptp_jax.attacks.signal_registry import KNOWN, axes_of
 from pptp_jax.audit.foreign import as_float32, plain
-from pptp_jax.audit.odds import base_of_tokens, of_logits, of_losses, of_tokens
+from pptp_jax.audit.odds import base_of_tokens, of_logits, of_losses, of_residuals, of_tokens
 from pptp_jax.audit.owner_ids import check_owners
 from pptp_jax.audit.signal_bounds import TRUTHS, WITHOUT_MODEL, in_bounds
+from pptp_jax.audit.user_arrays import check_inputs, check_labels, check_logits
 from pptp_jax.metrics import owner_membership
 from pptp_jax.validation import Refused, at_least, one_of
 
-# What can be handed over; the losses stand for φ.
-SIGNALS = (*KNOWN, "losses")
+# What can be handed over; each of the last two stands for φ.
+INSTEAD = ("losses", "residuals")
+SIGNALS = (*KNOWN, *INSTEAD)
 
 
 class Given(NamedTuple):
@@ -75,8 +77,9 @@ def given_signals(
     Args:
         signals: arrays by name. `logits` (models, queries, examples, classes), of which the
             queries, or the models and the queries, may be missing; `confidence`, φ, (models,
-            queries, examples) likewise; `losses`, −log p of the label, or its mean over a
-            sequence's tokens, in its place; `token_log_prob` with the mask `token_present`,
+            queries, examples) likewise; in its place `losses`, −log p of the label or of all
+            labels, or its mean over a sequence's tokens, or `residuals`, answers less targets of a
+            regression; `token_log_prob` with the mask `token_present`,
             (models, queries, examples, tokens), from which φ follows; or any other signal that
             attacks know by name. What is known without the model, `base_token_log_prob` (examples,
             tokens) say, may lack the models.
@@ -105,8 +108,9 @@ def given_signals(
         )
     if not signals:
         raise Refused("there are no signals: give logits, confidence (φ) or losses")
-    if {"confidence", "losses"} <= set(signals):
-        raise Refused("confidence and losses say the same of the label: give one of them")
+    same = [name for name in ("confidence", *INSTEAD) if name in signals]
+    if len(same) > 1:
+        raise Refused(f"{' and '.join(same)} say the same of an example: give one of them")
     for name in signals:
         one_of(SIGNALS, signal=name)
     membership = plain("membership", membership)
@@ -114,13 +118,15 @@ def given_signals(
     given = {name: _shaped(name, plain(name, array), sizes) for name, array in signals.items()}
     logits = given.get("logits")
     if logits is not None:
-        check_logits(logits)
+        given["logits"] = logits = check_logits(logits)
     if labels is not None or logits is not None:
         labels = check_labels(labels, sizes.examples, None if logits is None else logits.shape[-1])
     for name, array in given.items():
         as_float32(name, array)  # refuses, before anything is computed, by the user's names
     if "losses" in given:
         given["confidence"] = of_losses(given.pop("losses"))
+    elif "residuals" in given:
+        given |= of_residuals(given.pop("residuals"))
     elif {"token_log_prob", "token_present"} <= set(given):
         given.setdefault("confidence", of_tokens(given["token_log_prob"], given["token_present"]))
     elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
@@ -192,7 +198,7 @@ def _check_membership(membership: np.ndarray) -> _Sizes:
 
 def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
     """The array with all axes that its signal has."""
-    axes = axes_of("confidence" if name == "losses" else name)
+    axes = axes_of("confidence" if name in INSTEAD else name)
     optional = [axis for axis in axes if axis in ("models", "queries")]
     # Of what may be missing the queries are missing first.
     known = [axes]
@@ -241,57 +247,3 @@ def _hint(has: _Sizes, sizes: _Sizes, shape: tuple[int, ...]) -> str:
     if has.examples == sizes.models or sizes.examples == has.models:
         return ": the axes of one of the two are in another order"
     return ": hand over one row of membership for each model, and one column for each example"
-
-
-def check_logits(logits: Float[np.ndarray, "models queries examples classes"]) -> None:
-    """Refuses a single class, and probabilities."""
-    classes = logits.shape[-1]
-    if classes < 2:
-        raise Refused(
-            f"logits need at least 2 classes, got shape {logits.shape}: of a single output z hand "
-            "over the pair (0, z), or φ as `confidence`"
-        )
-    if (logits >= 0).all() and np.allclose(logits.sum(axis=-1), 1, atol=1e-3):
-        raise Refused(
-            "logits are probabilities here (they sum to 1): hand over their logarithms, from "
-            "before the softmax where you can"
-        )
-
-
-def check_inputs(inputs: Any) -> Shaped[np.ndarray, "examples ..."]:
-    """The examples as a NumPy array; refuses what no model can see."""
-    inputs = plain("inputs", inputs)
-    if inputs.dtype.kind not in "buif" or inputs.ndim < 2:
-        raise Refused(
-            "inputs must be numbers of shape (examples, ...), got an array of "
-            f"{inputs.dtype} of shape {inputs.shape}"
-        )
-    if not np.isfinite(inputs).all():
-        bad = np.flatnonzero(~np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1))
-        raise Refused(
-            f"inputs must be finite; {len(bad)} of {len(inputs)} examples hold NaN or infinity, "
-            f"the first is {bad[0]}"
-        )
-    as_float32("inputs", inputs)
-    return inputs
-
-
-def check_labels(
-    labels: np.ndarray | None, examples: int, classes: int | None
-) -> Int[np.ndarray, " examples"]:
-    """The classes as int32; refuses what are no classes, one an example."""
-    if labels is None:
-        raise Refused(
-            f"logits say nothing without the true classes: hand over labels of shape ({examples},)"
-        )
-    labels = plain("labels", labels)
-    if labels.dtype.kind not in "iu":
-        raise Refused(f"labels must be whole numbers, got an array of {labels.dtype}")
-    if labels.shape != (examples,):
-        raise Refused(f"labels must have shape ({examples},), one an example, got {labels.shape}")
-    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
-        upper = "" if classes is None else f" and below the {classes} classes of the logits"
-        raise Refused(
-            f"labels must be at least 0{upper}; they go from {labels.min()} to {labels.max()}"
-        )
-    return labels.astype(np.int32)

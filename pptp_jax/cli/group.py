@@ -9,6 +9,7 @@ from pptp_jax.cli.audit import audit
 from pptp_jax.cli.canaries import canaries
 from pptp_jax.cli.choose import choose
 from pptp_jax.cli.compare import compare
+from pptp_jax.cli.ledger import ledger
 from pptp_jax.cli.list import list_
 from pptp_jax.cli.locate import locate
 from pptp_jax.cli.output import safe_output
@@ -26,7 +27,9 @@ class _Group(click.Group):
 
 @click.group(
     cls=_Group,
-    commands=[run, locate, canaries, screen, audit, table, report, compare, choose, list_],
+    commands=[
+        *(run, locate, canaries, screen, audit, table, report, compare, choose, ledger, list_),
+    ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="pptp-jax")

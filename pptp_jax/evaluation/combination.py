@@ -93,7 +93,7 @@ def combined(
             name: estimate._asdict()
             for name, estimate in attack_metrics(probability, membership, **draws).items()
         },
-        "gains": _gains(probability, singles, membership, resamples, seed),
+        "gains": gains(probability, singles, membership, resamples, seed),
         "brier": brier(probability, membership, **draws).to_json(),
         "reliability": [one.to_json() for one in reliability(probability, membership, **draws)],
         "weights": dict(zip(found.attacks, found.weights.tolist(), strict=True)),
@@ -102,14 +102,22 @@ def combined(
     return Combined(probability, record)
 
 
-def _gains(
+def gains(
     probability: Float[np.ndarray, "targets examples"],
     singles: Mapping[str, Float[np.ndarray, "targets examples"]],
     membership: Bool[np.ndarray, "targets examples"],
     resamples: int,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """By how much the attacks together find more than one of them alone, with paired intervals."""
+    """By how much the attacks together find more than others do, with paired intervals.
+
+    Args:
+        probability: of membership, by the attacks together; or any other scores.
+        singles: the scores of the others, by name.
+        membership: who is a member of which target.
+        resamples: the number of bootstrap resamples of targets and examples, the same for all.
+        seed: what the bootstrap depends on.
+    """
     targets, examples = membership.shape
     resampling = Bootstrap(targets, examples, resamples, seed)
 

@@ -41,10 +41,11 @@ def white_box(
         kinds["gradients"] = -np.log(np.maximum(fleet["gradient_norms"], np.finfo(np.float32).tiny))
     if "feature_margins" in fleet:
         kinds["features"] = fleet["feature_margins"]
+    known = {"finite": fleet.finite, "utility": fleet.utility}
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for kind, signals in kinds.items():
         for block, own in zip(blocks, signals.swapaxes(0, 1), strict=True):
-            shown = FleetSignals({**fleet, "confidence": own[:, None]})
+            shown = FleetSignals({**known, "confidence": own[:, None]})
             seen = attacked(shown, membership, ("lira_online",))
             if "lira_online" in seen.scores:
                 metrics = attack_metrics(

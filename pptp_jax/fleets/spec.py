@@ -106,7 +106,7 @@ class FleetSpec:
         """All signals that are kept at the end, each once."""
         task = self.model.task
         every = (task.signal("confidence"), utility(task), *self.signals)
-        return tuple({s.name: s for s in every if s.derive is None}.values())
+        return tuple({s.name: s for s in every if s.kept}.values())
 
     @property
     def ends(self) -> tuple[int, ...]:

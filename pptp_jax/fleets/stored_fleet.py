@@ -1,12 +1,12 @@
 """The signals of a fleet as they lie on disk, whose models are gone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from pptp_jax.signals import SignalStore
+from pptp_jax.signals import TRAJECTORIES, SignalStore
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,36 @@ class _Mapped(Mapping[str, Shaped[np.ndarray, "models ..."]]):
 
     def __len__(self) -> int:
         return len(self.store.layout.parts)
+
+
+@dataclass(frozen=True)
+class _Along(Mapping[str, Shaped[np.ndarray, "models ..."]]):
+    """The arrays of the last of some stops, and of signals along all of them."""
+
+    stops: Sequence[_Mapped]
+
+    def __getitem__(self, name: str) -> Shaped[np.ndarray, "models ..."]:
+        if name in self._along:
+            return np.stack([stop[self._along[name]] for stop in self.stops], axis=1)
+        return self.stops[-1][name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.stops[-1]
+        yield from self._along
+
+    def __len__(self) -> int:
+        return len(self.stops[-1]) + len(self._along)
+
+    @property
+    def _along(self) -> dict[str, str]:
+        """What each signal along the stops is made of; one stop makes none."""
+        return {
+            signal.name: signal.along
+            for signal in TRAJECTORIES
+            if signal.along is not None
+            and len(self.stops) > 1
+            and all(signal.along in stop.store.layout.parts for stop in self.stops)
+        }
 
 
 @dataclass(frozen=True)
@@ -86,8 +116,11 @@ class StoredFleet(Mapping[int, FleetSignals]):
     stores: Mapping[int, SignalStore]
 
     def __getitem__(self, epochs: int) -> FleetSignals:
-        """The fleet after so many epochs."""
-        return FleetSignals(_Mapped(self.stores[epochs]))
+        """The fleet after so many epochs, with its signals along the stops until then."""
+        reached = [_Mapped(store) for stop, store in self.stores.items() if stop <= epochs]
+        if epochs not in self.stores:
+            raise KeyError(epochs)
+        return FleetSignals(_Along(reached))
 
     def __iter__(self) -> Iterator[int]:
         """The epochs, in order."""

@@ -26,6 +26,7 @@ from pptp_jax.metrics.owners import owner_membership, owner_metrics, owner_score
 from pptp_jax.metrics.reliability import Brier, ReliabilityBin, brier, reliability
 from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.metrics.riskiest import alarm_rates, riskiest
+from pptp_jax.metrics.robust_scale import robust_scale
 from pptp_jax.metrics.roc import (
     Roc,
     advantage,
@@ -98,6 +99,7 @@ __all__ = [
     "reliability",
     "right_share",
     "riskiest",
+    "robust_scale",
     "roc",
     "roc_band",
     "sliced_metrics",

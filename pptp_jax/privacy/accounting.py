@@ -125,7 +125,7 @@ def epsilon(
     reasons = [reason for phase in phases for reason in phase.obstacles]
     if reasons:
         raise Refused(f"this run has no ε: {'; '.join(dict.fromkeys(reasons))}")
-    dp = _dp_accounting()
+    dp = dp_accounting()
     noised = [phase for phase in phases if phase.noised]
     events = [_event(dp, phase) for phase in noised]
     poisson = [p.sampling for p in noised if isinstance(p.sampling, PoissonSampling)]
@@ -147,15 +147,20 @@ def epsilon(
     return Guarantee(bound, delta, neighbours, accountant, overflow)
 
 
-def _dp_accounting() -> ModuleType:
+def dp_accounting() -> ModuleType:
+    """The library that computes ε.
+
+    Raises:
+        ImportError: saying how to install it.
+    """
     try:
-        import dp_accounting
+        import dp_accounting as found
     except ImportError as error:
         raise ImportError(
             "ε is computed by dp-accounting, which is not installed: "
             'python -m pip install "pptp-jax[dp]"'
         ) from error
-    return dp_accounting
+    return found
 
 
 def _event(dp: ModuleType, phase: Ledger) -> Any:
@@ -168,15 +173,15 @@ def _event(dp: ModuleType, phase: Ledger) -> Any:
 
 
 def _compose(accountant: Any, events: list[Any], delta: float) -> float:
-    with _without_warnings():
+    with without_warnings():
         for event in events:
             accountant.compose(event)
         return float(accountant.get_epsilon(delta))
 
 
 @contextmanager
-def _without_warnings() -> Iterator[None]:
-    # It warns of orders that it leaves out, which only rounds ε up.
+def without_warnings() -> Iterator[None]:
+    """Keeps the library from warning of orders that it leaves out, which only rounds ε up."""
     logger = logging.getLogger("absl")
     before = logger.level
     logger.setLevel(logging.ERROR)

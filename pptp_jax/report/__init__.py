@@ -1,6 +1,7 @@
 """Reports: what a person looks at, from results and scores alone."""
 
 from pptp_jax.report.attacks import draw_attack_rocs, render_attacks
+from pptp_jax.report.budgets import render_budgets
 from pptp_jax.report.canaries import render_canaries
 from pptp_jax.report.chip_forecast import render_chip_forecast
 from pptp_jax.report.choice import render_choice
@@ -25,6 +26,7 @@ __all__ = [
     "draw_risk_map",
     "render_attacks",
     "render_audit",
+    "render_budgets",
     "render_canaries",
     "render_chip_forecast",
     "render_choice",

@@ -7,6 +7,7 @@ from pptp_jax.signals.collect import collect, utility
 from pptp_jax.signals.feature_margins import FEATURE_MARGINS, feature_margins
 from pptp_jax.signals.gradient_norms import GRADIENT_NORMS, gradient_norms
 from pptp_jax.signals.input_gradient_norm import INPUT_GRADIENT_NORM, input_gradient_norm
+from pptp_jax.signals.input_susceptibility import flipped_norms, input_susceptibility
 from pptp_jax.signals.layout import Layout, Part
 from pptp_jax.signals.noisy_correct import noise_signal, noisy_correct
 from pptp_jax.signals.prefixed_text import UNPREFIXED, prefixed_signals
@@ -14,36 +15,56 @@ from pptp_jax.signals.queries import FLIP, IDENTITY, Query, check_queries, shift
 from pptp_jax.signals.request import SignalRequest
 from pptp_jax.signals.store import SignalStore
 from pptp_jax.signals.text_signals import BASE_LOG_PROB, COMPRESSED_LENGTH, compressed_length
+from pptp_jax.signals.trajectories import (
+    ANSWER_METRICS,
+    DISTILLED_TRAJECTORY,
+    METRIC_TRAJECTORY,
+    TRAJECTORIES,
+    TRAJECTORY,
+    answer_metrics,
+)
+from pptp_jax.signals.transferred_inputs import TRANSFERRED_CORRECT, Transfer, transferred_inputs
 
 __all__ = [
+    "ANSWER_METRICS",
     "BASE_DIVERGENCE",
     "BASE_LOG_PROB",
     "BASE_TOKEN_LOG_PROB",
     "COMPRESSED_LENGTH",
+    "DISTILLED_TRAJECTORY",
     "FEATURE_MARGINS",
     "FLIP",
     "GRADIENT_NORMS",
     "IDENTITY",
     "INPUT_GRADIENT_NORM",
+    "METRIC_TRAJECTORY",
+    "TRAJECTORIES",
+    "TRAJECTORY",
+    "TRANSFERRED_CORRECT",
     "UNPREFIXED",
     "Layout",
     "Part",
     "Query",
     "SignalRequest",
     "SignalStore",
+    "Transfer",
+    "answer_metrics",
     "boundary_distance",
     "boundary_signal",
     "check_queries",
     "collect",
     "compressed_length",
     "feature_margins",
+    "flipped_norms",
     "gradient_norms",
     "input_gradient_norm",
+    "input_susceptibility",
     "lowered_signal",
     "neighbour_signal",
     "noise_signal",
     "noisy_correct",
     "prefixed_signals",
     "shift",
+    "transferred_inputs",
     "utility",
 ]

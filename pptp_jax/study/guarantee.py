@@ -91,7 +91,11 @@ def _with_shared(own: Ledger, public: bool | None) -> Ledger:
 
 
 def _noise(phase: Phase) -> float:
-    return float(phase.gradient.noise_multiplier) if isinstance(phase.gradient, Private) else 0.0
+    """The noise multiplier of the member that is clipped the least."""
+    rule = phase.gradient
+    if not isinstance(rule, Private):
+        return 0.0
+    return float(rule.noise_multiplier) / max(rule.relative_norms or (1.0,))
 
 
 def _sampling(phase: Phase, members: int, batch_size: int) -> PoissonSampling | ShuffledBatches:

@@ -19,6 +19,9 @@ class Probes:
         noise_flips: with which probability each input is flipped, where all are 0 or 1.
         noise_stddev: the standard deviation of Gaussian noise elsewhere, in units of the inputs as
             the model sees them.
+        student_epochs: how long a student learns from a model's answers.
+        surrogates: how many models of his own the attacker trains to find inputs that they doubt.
+        surrogate_epochs: how long each of them learns.
         neighbours: how many neighbours of a text are looked at.
         neighbour_share: which share of a text's tokens is replaced in a neighbour.
         prefixes: behind how many known texts another one is looked at.
@@ -38,6 +41,9 @@ class Probes:
     noise_draws: int = 100
     noise_flips: float = 0.05
     noise_stddev: float = 0.1
+    student_epochs: int = 10
+    surrogates: int = 6
+    surrogate_epochs: int = 30
     neighbours: int = 8
     neighbour_share: float = 0.15
     prefixes: int = 4
@@ -49,4 +55,6 @@ class Probes:
         fraction(noise_flips=self.noise_flips)
         positive(noise_stddev=self.noise_stddev, neighbour_share=self.neighbour_share)
         fraction(neighbour_share=self.neighbour_share)
+        at_least(1, student_epochs=self.student_epochs, surrogate_epochs=self.surrogate_epochs)
+        at_least(2, surrogates=self.surrogates)
         at_least(1, neighbours=self.neighbours, prefixes=self.prefixes)

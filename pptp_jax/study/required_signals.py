@@ -1,19 +1,22 @@
 """The signals that a study keeps of its fleets: those of the task, and what its attacks read."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pptp_jax.data import Dataset, Membership
 from pptp_jax.signals import (
+    ANSWER_METRICS,
     BASE_LOG_PROB,
     FEATURE_MARGINS,
     GRADIENT_NORMS,
     INPUT_GRADIENT_NORM,
+    METRIC_TRAJECTORY,
     boundary_signal,
     noise_signal,
 )
 from pptp_jax.study.robustness_accuracy import robust_signal
 from pptp_jax.study.text_probes import text_probes
 from pptp_jax.tasks import Signal
+from pptp_jax.training import distilled_signal, transferred_signal
 
 if TYPE_CHECKING:
     from pptp_jax.study.config import Study
@@ -38,7 +41,15 @@ def required_signals(study: "Study", data: Dataset, membership: Membership) -> t
             noise_signal(flips=own.noise_flips, stddev=own.noise_stddev, draws=own.noise_draws),
             boundary_signal(queries=own.boundary_queries, iterations=own.boundary_iterations),
         ]
+    if task.classes and study.reference:
+        trained: dict[str, Any] = {"optimizer": study.optimizer, "batch_size": study.batch_size}
+        probes.append(distilled_signal(epochs=own.student_epochs, **trained))
+        if movable:
+            many, long = own.surrogates, own.surrogate_epochs
+            probes.append(transferred_signal(models=many, epochs=long, **trained))
     found = [*task.signals, *(probe for probe in probes if probe.name in read)]
+    if METRIC_TRAJECTORY.name in read and task.classes:
+        found.append(ANSWER_METRICS)
     if study.white_box or GRADIENT_NORMS.name in read:
         found.append(GRADIENT_NORMS)
     if study.white_box and study.model.features is not None and task.classes:

@@ -1,5 +1,6 @@
 """A row of the results: what was trained, how good it is, and what the attacks achieve."""
 
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from pptp_jax.metrics import UNRESOLVED, attack_metrics, masked_mean, metric_nam
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.guarantee import guarantee
+from pptp_jax.study.individual_guarantee import individual_guarantees
 from pptp_jax.training import Recipe
 from pptp_jax.validation import Refused
 
@@ -58,7 +60,11 @@ def _epsilon(study: Study, recipe: Recipe, members: int) -> tuple[dict[str, Any]
         return None, [f"{recipe.slug}: no ε: {refusal}"]
     if found is None:
         return None, []
-    said = f"{recipe.slug}: {found}"
+    said, each = f"{recipe.slug}: {found}", None
+    if own := individual_guarantees(recipe, study.model, members, study.batch_size):
+        spent = Counter(one.epsilon for one in own)
+        each = [{"epsilon": budget, "members": spent[budget]} for budget in sorted(spent)]
+        said += f"; single members spend {min(spent):.3g} to {max(spent):.3g}"
     if study.model.config.get("name") == "standardized":
         said += ", which leaves out the mean and deviation that inputs are standardised by"
-    return asdict(found), [said]
+    return asdict(found) | ({} if each is None else {"individual": each}), [said]

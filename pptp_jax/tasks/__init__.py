@@ -1,20 +1,32 @@
 """Kinds of models: what training, signals and attacks must know of each."""
 
 from pptp_jax.tasks.batch import Batch
+from pptp_jax.tasks.binary import Binary, MultiLabel
 from pptp_jax.tasks.classification import Classification, logit_scaled_confidence
 from pptp_jax.tasks.language import Language
+from pptp_jax.tasks.ordinal import Ordinal
 from pptp_jax.tasks.regression import Regression
 from pptp_jax.tasks.signal import Signal
 from pptp_jax.tasks.task import Task
 
 # Those that need no argument; the contract test trains each of them.
-TASKS: tuple[Task, ...] = (Classification(), Language(), Regression())
+TASKS: tuple[Task, ...] = (
+    Classification(),
+    Binary(),
+    Language(),
+    MultiLabel(),
+    Ordinal(),
+    Regression(),
+)
 
 __all__ = [
     "TASKS",
     "Batch",
+    "Binary",
     "Classification",
     "Language",
+    "MultiLabel",
+    "Ordinal",
     "Regression",
     "Signal",
     "Task",

@@ -31,6 +31,8 @@ class Signal:
         take: `take(request)`, from one model as it is; see `pptp_jax.signals.SignalRequest`.
         derive: computes it from other signals, or from `labels`, which are its parameters' names;
             of any leading axes.
+        along: the name of a signal that is taken at every stop: this one is its values at all
+            stops so far, behind the axis `models`. A fleet needs two stops for it.
         settings: what its numbers depend on besides, for the record.
 
     Raises:
@@ -54,23 +56,35 @@ class Signal:
     reduce: Callable[[Any, Any], Shaped[Array, "..."]] | None = None
     take: Callable[[Any], Shaped[Array, "..."]] | None = None
     derive: Callable[..., Shaped[Array, "..."]] | None = None
+    along: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         one_of(ACCESS, access=self.access)
         one_of(("stops", "end"), at=self.at)
-        if sum(way is not None for way in (self.reduce, self.take, self.derive)) != 1:
-            raise Refused(f"the signal {self.name} needs one of reduce, take and derive")
+        ways = self.reduce, self.take, self.derive, self.along
+        if sum(way is not None for way in ways) != 1:
+            raise Refused(f"the signal {self.name} needs one of reduce, take, derive and along")
         if self.axes[:1] != ("models",) or "examples" not in self.axes:
             raise Refused(
                 f"the signal {self.name} needs axes that begin with 'models' and have 'examples', "
                 f"got {self.axes}"
+            )
+        if self.along is not None and self.axes[1:2] != ("stops",):
+            raise Refused(
+                f"the signal {self.name}, along stops, needs axes that begin with 'models' and "
+                f"'stops', got {self.axes}"
             )
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The signals from which it is derived."""
         return () if self.derive is None else tuple(inspect.signature(self.derive).parameters)
+
+    @property
+    def kept(self) -> bool:
+        """Whether a fleet keeps it; the others follow from what is kept."""
+        return self.derive is None and self.along is None
 
     @property
     def examples_axis(self) -> int:

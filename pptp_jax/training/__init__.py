@@ -13,6 +13,7 @@ from pptp_jax.training.checks import (
     check_reference,
     check_streamed,
 )
+from pptp_jax.training.distilled_trajectory import distilled_signal, distilled_trajectory
 from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.fleet import Trained, train_fleet
 from pptp_jax.training.gradient_rules import Perturbation, Perturbed, Plain, Private
@@ -55,6 +56,11 @@ from pptp_jax.training.stream_execution import StreamExecution, StreamProgress
 from pptp_jax.training.stream_loop import train_streamed
 from pptp_jax.training.train import Metrics, make_train
 from pptp_jax.training.trainer import Trainer
+from pptp_jax.training.transferred_labels import (
+    surrogates,
+    transferred_correct,
+    transferred_signal,
+)
 from pptp_jax.training.weighted_recipes import weighted_decay, weighted_rates
 
 __all__ = [
@@ -101,6 +107,8 @@ __all__ = [
     "chunks",
     "cwrf",
     "decay",
+    "distilled_signal",
+    "distilled_trajectory",
     "dmp",
     "dp_sgd",
     "early_stopped",
@@ -120,9 +128,12 @@ __all__ = [
     "same_training",
     "selena",
     "split",
+    "surrogates",
     "switch",
     "train_fleet",
     "train_streamed",
+    "transferred_correct",
+    "transferred_signal",
     "undefended",
     "usual_strategy",
     "weighted_decay",

@@ -97,7 +97,7 @@ class Poisson:
     overflow: float = jax.tree.static(default=1e-16)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", _plain(self.rate))
+        object.__setattr__(self, "rate", plain_numbers(self.rate))
         object.__setattr__(self, "overflow", python_number(self.overflow))
         if getattr(self.rate, "ndim", 0):
             raise Refused("rate must be one number, or one for each member in an array (members,)")
@@ -119,7 +119,7 @@ class Poisson:
         Raises:
             ValueError: if there is not one rate for each example.
         """
-        rates = self._rates(examples, batch_size)
+        rates = self.rates(examples, batch_size)
         places = _places(examples, float(rates.sum()), self.overflow)
         size = -(-places // multiple) * multiple
         expected = float(batch_size) if self.rate is None else float(rates.sum())
@@ -130,7 +130,7 @@ class Poisson:
         self, key: Key[Array, ""], examples: int, drawing: Drawing
     ) -> Int[Array, "steps places"]:
         """The places of each step's examples; the empty places hold `absent_rows(0)`."""
-        each = self._rates(examples, 1) if isinstance(self.rate, tuple) else drawing.rate
+        each = self.rates(examples, 1) if isinstance(self.rate, tuple) else drawing.rate
         rates = jnp.asarray(each, jnp.float32)
 
         def one(key: Key[Array, ""]) -> Int[Array, " places"]:
@@ -140,7 +140,16 @@ class Poisson:
 
         return jax.lax.map(one, jax.random.split(key, drawing.steps))
 
-    def _rates(self, examples: int, batch_size: int) -> Float[np.ndarray, " examples"]:
+    def rates(self, examples: int, batch_size: int) -> Float[np.ndarray, " examples"]:
+        """The probability with which each example joins a batch.
+
+        Args:
+            examples: how many there are.
+            batch_size: the number of places of a batch where `rate` is None.
+
+        Raises:
+            ValueError: if there is not one rate for each example.
+        """
         if isinstance(self.rate, tuple) and len(self.rate) != examples:
             raise Refused(
                 f"Poisson batches have {len(self.rate)} rates for {examples} examples: give one "
@@ -173,11 +182,16 @@ Batches = Shuffled | Poisson
 _RESOLUTION = 2.0**-23
 
 
-def _plain(rate: Any) -> float | tuple[float, ...] | None:
-    """Rates as Python's numbers, which are hashable and compare by value."""
-    if isinstance(rate, tuple | list) or getattr(rate, "ndim", 0) == 1:
-        return tuple(python_number(one) for one in rate)
-    return python_number(rate)
+def plain_numbers(given: Any) -> Any:
+    """A number, or one for each member, as Python's numbers: hashable, and compared by value.
+
+    Examples:
+        >>> plain_numbers(np.array([0.5, 1.0])), plain_numbers(None)
+        ((0.5, 1.0), None)
+    """
+    if isinstance(given, tuple | list) or getattr(given, "ndim", 0) == 1:
+        return tuple(python_number(one) for one in given)
+    return python_number(given)
 
 
 def _places(examples: int, mean: float, overflow: float) -> int:

@@ -128,6 +128,8 @@ def check_streamed(recipe: Recipe, model: Model | None = None) -> None:
             "vulnerable weights, which are found before any of its steps": phase.rewound_weights
             is not None,
             "Poisson batches, which vary in size": isinstance(phase.batches, Poisson),
+            "clipping norms by member": isinstance(phase.gradient, Private)
+            and phase.gradient.relative_norms is not None,
         }
         needed = [name for name, there in found.items() if there]
         if needed:

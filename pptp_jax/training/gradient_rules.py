@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pptp_jax.pytree import pytree
+from pptp_jax.training.batches import plain_numbers
 from pptp_jax.validation import Refused, at_least, fraction, given, not_negative, positive
 
 Number = float | Float[Array, ""]
@@ -95,9 +98,13 @@ class Private:
         max_norm: C, the norm that each example's gradient is clipped to.
         microbatch_size: the examples whose gradients are in memory at a time; None takes the batch.
         weights: w by region, above 0; a region without one has 1. None weights nothing.
+        relative_norms: what each member may keep, over `max_norm`, by its place among the members,
+            such as an array (members,); None is 1 for all. A member's own noise multiplier is σ
+            over its number. **Norms that were chosen by looking at an example's values are not
+            private.**
 
     Raises:
-        ValueError: if a number is out of range, or `weights` has none.
+        ValueError: if a number is out of range, or `weights` or `relative_norms` has none.
 
     References:
         Abadi et al., "Deep Learning with Differential Privacy", CCS 2016,
@@ -121,8 +128,14 @@ class Private:
     max_norm: Number = 1.0
     microbatch_size: int | None = jax.tree.static(default=None)
     weights: Mapping[str, Number] | None = None
+    relative_norms: tuple[float, ...] | None = jax.tree.static(default=None)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "relative_norms", plain_numbers(self.relative_norms))
+        if self.relative_norms is not None:
+            if not isinstance(self.relative_norms, tuple) or not self.relative_norms:
+                raise Refused("relative_norms must be one number for each member (members,)")
+            not_negative(relative_norms=np.array(self.relative_norms))
         not_negative(noise_multiplier=self.noise_multiplier)
         positive(max_norm=self.max_norm)
         if self.weights is not None and not self.weights:
@@ -130,3 +143,25 @@ class Private:
         if isinstance(self.weights, Mapping):
             positive(**{f"the weight of {name}": own for name, own in self.weights.items()})
         at_least(1, **given(microbatch_size=self.microbatch_size))
+
+    def norms(self, members: int) -> Float[Array, " members"] | None:
+        """What each member may keep, over `max_norm`; None where all are alike.
+
+        Args:
+            members: how many there are.
+
+        Raises:
+            ValueError: if `relative_norms` has not one number for each.
+
+        Examples:
+            >>> print(Private(noise_multiplier=1.0, relative_norms=[0.5, 2.0]).norms(2))
+            [0.5 2. ]
+        """
+        if self.relative_norms is None:
+            return None
+        if len(self.relative_norms) != members:
+            raise Refused(
+                f"Private has {len(self.relative_norms)} relative_norms for {members} members: "
+                "give one for each, by its place among the members"
+            )
+        return jnp.asarray(self.relative_norms, jnp.float32)

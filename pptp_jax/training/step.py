@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -73,6 +74,7 @@ class Step:
         rows: Int[Array, " batch"] | slice,
         teacher: Any,
         key: Key[Array, ""],
+        relative_norms: Float[Array, " batch"] | None = None,
     ) -> tuple[TrainState, Float[Array, ""]]:
         """The state after the step, and the batch's mean loss of the task before it.
 
@@ -82,12 +84,13 @@ class Step:
                 whatever devices. `absent_rows` says where an example only keeps its place.
             teacher: a teacher's answers for them; None without a teacher.
             key: what all randomness of the step derives from.
+            relative_norms: what a private gradient keeps of each, over its `max_norm`.
         """
         noise, drawing, dropout = jax.random.split(key, 3)
         variables, opt_state, memory = state
         examples = self._examples(variables, rows, teacher, drawing)
         private = isinstance(self.phase.gradient, Private)
-        take = self._private if private else self._plain
+        take = partial(self._private, relative_norms) if private else self._plain
         with products_in(self.model.precision):  # also for derivatives of one's own
             grads, outputs, model_state = take(variables, memory, examples, dropout)
         updates, opt_state = self.tx.update(grads, opt_state, variables.params, key=noise)
@@ -162,7 +165,12 @@ class Step:
         return gradients(forward, variables.params, losses if several else losses[WHOLE], labels)
 
     def _private(
-        self, variables: Variables, memory: Memory, examples: _Examples, key: Key[Array, ""]
+        self,
+        relative_norms: Float[Array, " batch"] | None,
+        variables: Variables,
+        memory: Memory,
+        examples: _Examples,
+        key: Key[Array, ""],
     ) -> tuple[Any, Any, Any]:
         """The sum of the examples' clipped gradients, the outputs, and the model's state."""
         assert isinstance(self.phase.gradient, Private)
@@ -184,7 +192,7 @@ class Step:
             has_aux=True,
             microbatch_size=self.phase.gradient.microbatch_size,
         )
-        grads, auxiliary = total(variables.params, (*batch, keys), batch.present)
+        grads, auxiliary = total(variables.params, (*batch, keys), batch.present, relative_norms)
         return grads, auxiliary.aux, variables.state
 
     def _seen(

@@ -272,6 +272,8 @@ class Trainer:
         step = self.step(optimizer, phase, state, data, data, len(places), within, expected)
 
         shuffled = isinstance(phase.batches, Shuffled)
+        rule = phase.gradient
+        norms = rule.norms(len(rows)) if isinstance(rule, Private) else None
 
         def one(
             state: TrainState, drawn: tuple[Int[Array, " batch"], Int[Array, ""]]
@@ -279,7 +281,8 @@ class Trainer:
             own, count = drawn
             chosen = rows[own] if shuffled else placed(rows, own)
             teacher = None if memory.teacher is None else memory.teacher[own]
-            return step(state, chosen, teacher, jax.random.fold_in(noise, count))
+            kept = None if norms is None else norms[own]
+            return step(state, chosen, teacher, jax.random.fold_in(noise, count), kept)
 
         # What no step changes stays outside of the loop.
         moving = state._replace(memory=memory._replace(teacher=None, vulnerable=None))

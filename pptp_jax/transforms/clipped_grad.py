@@ -62,11 +62,12 @@ def clipped_grad(
         microbatch_size: the examples whose gradients are in memory at a time; None takes all.
 
     Returns:
-        `total(params, batch, present=None) -> gradients`. `batch` is a pytree with a leading axis
-        of examples on every leaf (a leaf may hold one typed key an example); `present` are booleans
-        (examples,), False for padding. The sum has the structure of `params` and at least single
-        precision; `private_region_noise` makes an update of it. Where anything else is asked for,
-        it returns `(gradients, AuxiliaryOutput)`, all from the same pass.
+        `total(params, batch, present=None, relative_norms=None) -> gradients`. `batch` is a pytree
+        with a leading axis of examples on every leaf (a leaf may hold one typed key an example);
+        `present` and `relative_norms` are as for `RegionClip.sum`. The sum has the structure of
+        `params` and at least single precision; `private_region_noise` makes an update of it. Where
+        anything else is asked for, it returns `(gradients, AuxiliaryOutput)`, all from the same
+        pass.
 
     Raises:
         ValueError: if the microbatch size is not a positive whole number; from `total`, if the
@@ -95,7 +96,12 @@ def clipped_grad(
     per_example = jax.vmap(jax.value_and_grad(loss, has_aux=has_aux), in_axes=(None, 0))
     more = has_aux or return_values or return_grad_norms
 
-    def total(params: Any, batch: Any, present: jax.Array | None = None) -> Any:
+    def total(
+        params: Any,
+        batch: Any,
+        present: jax.Array | None = None,
+        relative_norms: jax.Array | None = None,
+    ) -> Any:
         examples = count_examples(batch)
         size = examples if microbatch_size is None else microbatch_size
         if examples == 0 or examples % size:
@@ -111,20 +117,21 @@ def clipped_grad(
         zero = _empty_sum(batch)
         params = jax.tree.map(lambda p: p + zero.astype(jnp.result_type(p)), params)
 
-        def one(microbatch: tuple[Any, jax.Array]) -> tuple[Any, AuxiliaryOutput]:
-            inputs, real = microbatch
+        def one(microbatch: tuple[Any, ...]) -> tuple[Any, AuxiliaryOutput]:
+            inputs, *which = microbatch
             returned, gradients = per_example(params, inputs)
             values, aux = returned if has_aux else (returned, None)
             norms = clip.norms(gradients) if return_grad_norms else None
-            return clip.sum(gradients, real), AuxiliaryOutput(
+            return clip.sum(gradients, *which), AuxiliaryOutput(
                 values if return_values else None, norms, aux
             )
 
         if size == examples:
-            gradients, auxiliary = one((batch, present))
+            gradients, auxiliary = one((batch, present, relative_norms))
             return (gradients, auxiliary) if more else gradients
         microbatches = jax.tree.map(
-            lambda x: x.reshape(examples // size, size, *x.shape[1:]), (batch, present)
+            lambda x: x.reshape(examples // size, size, *x.shape[1:]),
+            (batch, present, relative_norms),
         )
         shapes, _ = jax.eval_shape(one, jax.tree.map(lambda x: x[0], microbatches))
         start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype) + zero.astype(s.dtype), shapes)

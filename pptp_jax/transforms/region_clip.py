@@ -120,13 +120,20 @@ class RegionClip:
         ]
         return scaled_norm(counted, axes=1).value
 
-    def sum(self, gradients: Any, present: jax.Array | None = None) -> Any:
+    def sum(
+        self,
+        gradients: Any,
+        present: jax.Array | None = None,
+        relative_norms: jax.Array | None = None,
+    ) -> Any:
         """The sum over the examples, with each example clipped.
 
         Args:
             gradients: a tree of arrays (examples, *parameter); every region of the map is in it.
             present: booleans (examples,); an example that is not present adds nothing. None counts
                 all. It lets batches of varying size share one compiled program.
+            relative_norms: what each example may keep, over `max_norm` (examples,): an example
+                matters by at most that many times `sensitivity`. None is 1 for all.
 
         Returns:
             A tree of arrays (*parameter,) of at least single precision.
@@ -144,6 +151,12 @@ class RegionClip:
             raise Refused(
                 f"present must have one entry an example, shape ({examples},), got {present.shape}"
             )
+        if relative_norms is not None and jnp.shape(relative_norms) != (examples,):
+            raise Refused(
+                f"relative_norms must have one entry an example, shape ({examples},), got "
+                f"{jnp.shape(relative_norms)}"
+            )
+        limit = self.max_norm if relative_norms is None else self.max_norm * relative_norms
         for leaf in leaves:
             if not jnp.issubdtype(leaf.dtype, jnp.floating):
                 raise Refused(
@@ -162,7 +175,7 @@ class RegionClip:
                 if self.jointly or own == label
             ]
             norm = scaled_norm(counted, axes=1)
-            clipping = norm.clipping(self.max_norm)
+            clipping = norm.clipping(limit)
             kept = present & jnp.isfinite(norm.scaled)
             return _Weights(kept, clipping.scale, jnp.where(kept, clipping.factor, 0))
 

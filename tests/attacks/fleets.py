@@ -23,7 +23,15 @@ class Made(NamedTuple):
     def signals(self) -> dict[str, np.ndarray]:
         """Every signal; those that ask for a model are told by φ here."""
         margin = self.phi.mean(axis=1)
+        # The first of two stops says something of its own; so does a student.
+        early = np.float32(self.phi / 2 + np.sin(3 * self.phi))
+        along = np.stack([early, self.phi], axis=1)
+        metrics = [along, expit(along), expit(along / 2), np.abs(along), -along]
         return {
+            "trajectory": along,
+            "distilled_trajectory": along,
+            "metric_trajectory": np.stack(metrics, axis=-1),
+            "transferred_correct": margin[:, None] > np.float32([0, 2, 6])[:, None],
             "logits": self.logits,
             "confidence": self.phi,
             "gradient_norms": np.exp(-np.stack([margin, margin / 2], axis=1)),

@@ -163,6 +163,24 @@ def noise(made, target):
     return made.signals()["noisy_correct"][target]
 
 
+def oslo(made, target):
+    return np.mean(made.signals()["transferred_correct"][target], axis=0)
+
+
+def lira_along(made, target, name):
+    """All stops and queries jointly, as so many queries."""
+    joined = np.concatenate(list(np.moveaxis(made.signals()[name], 1, 0)), axis=1)
+    return lira_multivariate(made._replace(phi=joined), target)
+
+
+def lira_trajectory(made, target):
+    return lira_along(made, target, "trajectory")
+
+
+def lira_distilled(made, target):
+    return lira_along(made, target, "distilled_trajectory")
+
+
 def gradient_norm(made, target):
     first, second = made.signals()["gradient_norms"][target]
     return -np.sqrt(first**2 + second**2)
@@ -280,10 +298,12 @@ TWINS = {
         informia,
         informia_tokens,
         input_gradient_norm,
+        lira_distilled,
         lira_multivariate,
         lira_offline,
         lira_online,
         lira_tokens,
+        lira_trajectory,
         loss,
         lowercase,
         min_k,
@@ -291,6 +311,7 @@ TWINS = {
         modified_entropy,
         neighbourhood,
         noise,
+        oslo,
         recall,
         rmia_offline,
         rmia_online,

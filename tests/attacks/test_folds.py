@@ -11,9 +11,9 @@ from scipy.stats import norm
 
 from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.folds import folds_of
+from pptp_jax.attacks.membership_network import _weights
 from pptp_jax.attacks.perceptron import initial_layers, outputs
 from pptp_jax.attacks.quantile import LEVELS, _place
-from pptp_jax.attacks.shadow_network import _weights
 from pptp_jax.data import Balanced
 from pptp_jax.metrics import auc, roc
 from pptp_jax.models import mlp

@@ -28,6 +28,7 @@ SHADOWED = {
     if attack.min_in_shadows or attack.min_out_shadows or attack.min_shadows
 }
 LEARNED = {"augmentation", "quantile_regression", "shadow_network"}
+LEARNED |= {"distilled_trajectory", "metric_sequence", "trajectory"}
 LIRA = {"lira_online", "lira_offline", "lira_multivariate"}
 
 

@@ -290,3 +290,14 @@ def test_numbers_of_numpy_and_a_path_in_letters_are_taken(tmp_path):
     )
     stored = json.loads((tmp_path / "out" / "results.json").read_text())
     assert (stored["seed"], stored["config"]["resamples"]) == (3, 5)
+
+
+def test_stops_are_no_queries() -> None:
+    rng = np.random.default_rng(3)
+    membership = fleet()[1]
+    phi = rng.normal(size=(8, 3, 240)) + 1.5 * membership[:, None]
+    attacks = ("lira_online", "lira_trajectory", "trajectory")
+    signals = {"confidence": phi[:, -1], "trajectory": phi}
+    results = audit_signals(signals, membership, attacks=attacks, resamples=20)
+    assert results["queries"] == ["identity"]
+    assert set(results["rows"][0]["attacks"]) == set(attacks)

@@ -189,7 +189,7 @@ ONE_SIDED[4] = True
         (changed(signals={"logit": LOGITS}), "'logit' is unknown; did you mean 'logits'?"),
         (
             changed(signals={"losses": LOGITS[:, 0, :, 0], "confidence": LOGITS[:, 0, :, 0]}),
-            "confidence and losses say the same of the label: give one of them",
+            "confidence and losses say the same of an example: give one of them",
         ),
         (
             changed(membership=MEMBERSHIP.astype(float)),
@@ -287,7 +287,16 @@ ONE_SIDED[4] = True
         ),
         (changed(targets=np.array([0.0])), r"targets\[0\] must be a whole number"),
         (changed(targets=[]), "targets must be at least one model, got none"),
-        (changed(signals={"logits": LOGITS[..., :1]}), "logits need at least 2 classes"),
+        (
+            changed(signals={"logits": 1 / (1 + np.exp(-LOGITS[..., :1]))}),
+            "the single logit of each example lies between 0 and 1",
+        ),
+        (changed(signals={"logits": LOGITS[..., :1]}), "and below the 2 classes of the logits"),
+        (
+            changed(signals={"losses": LOGITS[:, 0, :, 0], "residuals": LOGITS[:, 0, :, 0]}),
+            "losses and residuals say the same of an example: give one of them",
+        ),
+        (changed(signals={"residuals": 0 * LOGITS[:, 0, :, 0]}), "half of the residuals are 0"),
         (changed(signals={"logits": LOGITS.astype(str)}), "logits must hold numbers, got"),
         (
             changed(signals={"losses": LOGITS[:, 0, :, 0]}),
@@ -378,3 +387,22 @@ def test_numbers_that_are_all_true_or_false_are_numbers():
     evidence = given_signals({"confidence": MEMBERSHIP}, MEMBERSHIP).evidence()
     for name in ("loss", "attack_p"):
         assert ATTACKS[name](evidence).dtype == np.float32, name
+
+
+def test_a_trajectory_may_lack_queries_and_models() -> None:
+    phi = np.random.default_rng(1).normal(size=(MODELS, 3, EXAMPLES))
+    for given, membership, first in ((phi, MEMBERSHIP, phi), (phi[0], MEMBERSHIP[0], phi[:1])):
+        found = given_signals({"trajectory": given}, membership).signals["trajectory"]
+        np.testing.assert_allclose(found, first[:, :, None], rtol=1e-6)
+    turned = phi.swapaxes(1, 2)
+    with pytest.raises(ValueError, match=r"stops, examples\), has .*its axes are in another order"):
+        given_signals({"trajectory": turned}, MEMBERSHIP)
+
+
+def test_what_survives_a_transferred_input_is_true_or_false() -> None:
+    right = np.random.default_rng(2).integers(2, size=(MODELS, 4, EXAMPLES))
+    found = given_signals({"transferred_correct": right}, MEMBERSHIP)
+    assert found.signals["transferred_correct"].dtype == bool
+    np.testing.assert_allclose(ATTACKS["oslo"](found.evidence()), right.mean(axis=1), rtol=1e-6)
+    with pytest.raises(ValueError, match="transferred_correct must be True or False"):
+        given_signals({"transferred_correct": right + 1}, MEMBERSHIP)

@@ -22,7 +22,14 @@ def test_everything_is_listed() -> None:
         *("Digits", "Distinct", "Emails", "Npz", "Shrunk", "Table", "Text", "Tfds", "Topics"),
     ]
     assert names["data"] == sources
-    assert names["tasks"] == ["Classification", "Language", "Regression"]
+    assert names["tasks"] == [
+        "Classification",
+        "Binary",
+        "Language",
+        "MultiLabel",
+        "Ordinal",
+        "Regression",
+    ]
     # What else is public there is not of their kind.
     others = {"Context", "Objective", "PLAIN", "Reference"}
     assert {*names["objectives"]} == {*objectives.__all__} - others

@@ -32,7 +32,14 @@ STUDY = Study(
     attacks=CLASSIFIERS,
     resamples=20,
     # Fewer than by default, whose number changes no code that runs.
-    probes=Probes(boundary_queries=60, boundary_iterations=1, noise_draws=3),
+    probes=Probes(
+        boundary_queries=60,
+        boundary_iterations=1,
+        noise_draws=3,
+        student_epochs=2,
+        surrogates=2,
+        surrogate_epochs=2,
+    ),
     recipes=(undefended(3),),
 )
 
@@ -44,7 +51,7 @@ def row(out: Path):
 
 @pytest.mark.slow  # every attack is compiled
 def test_every_attack_runs_in_a_study(tmp_path: Path) -> None:
-    run(STUDY, tmp_path)
+    run(replace(STUDY, trajectory=(1, 2)), tmp_path)
     found = row(tmp_path)
     assert not [note for note in found["notes"] if note.split(":")[0] in ATTACKS]
     assert set(found["attacks"]) == set(CLASSIFIERS) and found["white_box"] == {}
@@ -68,8 +75,43 @@ def test_every_attack_runs_in_a_study(tmp_path: Path) -> None:
     assert (signals["boundary_distance"][~wrong] > 0).all()
 
 
+def test_attacks_along_stops_read_what_was_kept_at_each_of_them(tmp_path: Path) -> None:
+    attacks = tuple(ATTACKS[n].using(steps=20) for n in ("trajectory", "metric_sequence"))
+    study = replace(STUDY, trajectory=(1, 2), attacks=("lira_trajectory", *attacks))
+    run(replace(study, compared="lira_trajectory"), tmp_path)
+    [home] = tmp_path.glob("fleets/*")
+    stacked = {
+        along: np.stack([np.load(home / f"after-{k}" / f"{kept}.npy") for k in (1, 2, 3)], axis=1)
+        for along, kept in (("trajectory", "confidence"), ("metric_trajectory", "answer_metrics"))
+    }
+    assert stacked["metric_trajectory"].shape == (6, 3, 2, 140, 5)
+    membership = np.load(tmp_path / "signals" / "membership.npy")
+    with np.load(tmp_path / "scores" / "undefended_3.npz") as scores:
+        held = Evidence.leave_one_out(stacked, membership, examples=scores["examples"])
+        twin = ATTACKS["lira_trajectory"](held)
+        np.testing.assert_allclose(scores["lira_trajectory"], twin, rtol=1e-3, atol=1e-3)
+        assert {one.name for one in attacks} <= set(scores.files)
+    # A stop on the way is attacked by the stops until then: one alone is no trajectory.
+    assert [path.stem for path in (tmp_path / "scores" / "undefended_3").glob("*.npz")] == ["2"]
+
+
+def test_without_stops_or_reference_examples_attacks_along_them_are_left_out(
+    tmp_path: Path,
+) -> None:
+    attacks = ("loss", "trajectory", "distilled_trajectory", "oslo")
+    run(replace(STUDY, attacks=attacks, reference=0, compared="loss"), tmp_path)
+    found = {note.split(":")[0]: note for note in row(tmp_path)["notes"]}
+    assert "takes two stops on the way at least" in found["trajectory"]
+    for name, signal in (
+        ("distilled_trajectory", "distilled_trajectory"),
+        ("oslo", "transferred_correct"),
+    ):
+        assert f"{name}: this attack reads the signal '{signal}'" in found[name]
+
+
 def test_in_quarters_attacks_learn_from_the_shadows_own_examples(tmp_path: Path) -> None:
     learned = ("modified_entropy", "shadow_network", "augmentation", "quantile_regression")
+    learned += ("trajectory",)
     study = replace(
         STUDY,
         split=Quarters(targets=2, shadows=2),
@@ -77,6 +119,7 @@ def test_in_quarters_attacks_learn_from_the_shadows_own_examples(tmp_path: Path)
         batch_size=15,
         examples=120,
         reference=0,
+        trajectory=(1, 2),
     )
     run(study, tmp_path)
     found = row(tmp_path)
@@ -139,6 +182,8 @@ def test_a_study_sets_its_probes_and_tells_results_apart_by_them(tmp_path: Path)
         ({"noise_draws": 0}, "noise_draws must be a whole number of at least 1, got 0"),
         ({"noise_flips": 2.0}, "noise_flips must lie between 0 and 1, got 2.0"),
         ({"noise_stddev": 0.0}, "noise_stddev must be a finite number above 0, got 0.0"),
+        ({"student_epochs": 0}, "student_epochs must be a whole number of at least 1, got 0"),
+        ({"surrogates": 1}, "surrogates must be a whole number of at least 2, got 1"),
     ],
 )
 def test_probes_that_cannot_be(change, message: str) -> None:

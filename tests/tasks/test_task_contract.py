@@ -13,7 +13,7 @@ from pptp_jax.evaluation.results import AttackResult, RecipeResult
 from pptp_jax.fleets import FleetSpec, run_fleet
 from pptp_jax.metrics import attack_metrics, masked_mean
 from pptp_jax.models import Model, gpt, mlp
-from pptp_jax.tasks import TASKS, Language, Regression, Task
+from pptp_jax.tasks import TASKS, Binary, Language, MultiLabel, Ordinal, Regression, Task
 from pptp_jax.training import undefended
 
 EXAMPLES = 60
@@ -23,7 +23,11 @@ IDS = np.arange(EXAMPLES)
 
 
 def data(task: Task) -> Dataset:
-    if task.classes:
+    if task == Binary():
+        return Dataset("two", X, IDS % 2, IDS, 2)
+    if task == MultiLabel():
+        return Dataset("labels", X, (X[:, :3] > 0).astype(np.float32), IDS, None)
+    if task.classes or task == Ordinal():
         return Dataset("classes", X, IDS % 3, IDS, 3)
     if task == Language():
         tokens = np.argsort(X, axis=1)
@@ -35,7 +39,8 @@ def data(task: Task) -> Dataset:
 def model(task: Task) -> Model:
     if task == Language():
         return gpt(vocab=4, width=8, depth=1, heads=2, context=4)
-    return replace(mlp([8], 3 if task.classes else 1), task=task)
+    outputs = {"classification": 3, "multi-label classification": 3, "ordinal regression": 2}
+    return replace(mlp([8], outputs.get(task.name, 1)), task=task)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)

@@ -1,0 +1,161 @@
+"""What attack networks have in common that tell members' signals from non-members'.
+
+They learn from pairs of a shadow and an example, and never from the target (`folds_of`).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
+
+from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.folds import Folds, Network, fitted, folds_of, scored
+from pptp_jax.validation import at_least, positive
+
+_BATCH = 256
+
+# What a network sees of some pairs, from their signal and the examples' labels.
+Features = Callable[
+    [Float[Array, "batch queries ..."], Int[Array, " batch"]], Float[Array, "batch ..."]
+]
+
+
+class Training(NamedTuple):
+    """How the networks are trained.
+
+    Attributes:
+        network: what it is, with two outputs: the log-odds are their difference.
+        steps: how many batches of 256 pairs each learns from.
+        learning_rate: that of Adam.
+        folds: how many networks share the targets (see `folds_of`).
+        seed: what initial values and batches derive from.
+    """
+
+    network: Network
+    steps: int
+    learning_rate: float
+    folds: int
+    seed: int
+
+
+class _Given(NamedTuple):
+    """What the networks learn from, and what they judge.
+
+    Attributes:
+        own: the targets' signal.
+        known: the shadows' signal.
+        members: which pairs are of members.
+        labels: the labels of all examples.
+        attacked: the labels of those under attack.
+    """
+
+    own: Shaped[Array, "targets queries attacked ..."]
+    known: Shaped[Array, "shadows queries examples ..."]
+    members: Bool[Array, "shadows examples"]
+    labels: Int[Array, " examples"]
+    attacked: Int[Array, " attacked"]
+
+
+def learned(
+    evidence: Evidence,
+    own: Shaped[Array, "targets queries attacked ..."],
+    known: Shaped[Array, "shadows queries examples ..."],
+    labels: Int[np.ndarray, " examples"],
+    features: Features,
+    training: Training,
+) -> Float[Array, "targets attacked"]:
+    """The log-odds of membership by networks that learn from the shadows.
+
+    Members and non-members of each class weigh alike.
+
+    Args:
+        evidence: whose membership is learned.
+        own: the targets' signal.
+        known: the shadows' signal, on all examples.
+        labels: the examples' classes; all 0 where no class is told.
+        features: what the networks see of it.
+        training: how they are trained.
+
+    Raises:
+        AttackUnavailable: if some target has no shadow with both members and non-members.
+    """
+    network, steps, learning_rate, folds, seed = training
+    at_least(1, steps=steps, folds=folds)
+    positive(learning_rate=learning_rate)
+    dealt = folds_of(evidence, folds)
+    attacked = labels if evidence.examples is None else labels[evidence.examples]
+    given = _Given(
+        own=own,
+        known=known,
+        members=jnp.asarray(evidence.shadow_membership(all_examples=True)),
+        labels=jnp.asarray(labels),
+        attacked=jnp.asarray(attacked),
+    )
+    classes = int(labels.max()) + 1
+    return _run(features, network, steps, classes, given, dealt, learning_rate, seed)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _run(
+    features: Features,
+    network: Network,
+    steps: int,
+    classes: int,
+    given: _Given,
+    folds: Folds,
+    learning_rate: float,
+    seed: int,
+) -> Float[Array, "targets attacked"]:
+    known, members, labels = given.known, given.members, given.labels
+
+    def draw(
+        key: Key[Array, ""], own: Bool[Array, " shadows"]
+    ) -> tuple[Array, tuple[Array, Array]]:
+        pick_shadow, pick_example = jax.random.split(key)
+        rows = jax.random.categorical(pick_shadow, jnp.where(own, 0.0, -jnp.inf), shape=(_BATCH,))
+        columns = jax.random.randint(pick_example, (_BATCH,), 0, len(labels))
+        weights = _weights(members, labels, own, classes)
+        member = members[rows, columns]
+        weight = weights[labels[columns], member.astype(jnp.int32)]
+        found = features(jnp.moveaxis(known, 2, 1)[rows, columns], labels[columns])
+        return found, (member, weight)
+
+    def loss(found: Float[Array, "batch 2"], batch: tuple[Array, Array]) -> Float[Array, ""]:
+        member, weight = batch
+        odds = found[:, 1] - found[:, 0]
+        return (weight * jax.nn.softplus(jnp.where(member, -odds, odds))).mean()
+
+    params = fitted(
+        network,
+        loss,
+        draw,
+        folds.teachers,
+        steps=steps,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+
+    def score(params: PyTree, signal: Array) -> Float[Array, " attacked"]:
+        found = network.outputs(params, features(jnp.moveaxis(signal, 1, 0), given.attacked))
+        return found[:, 1] - found[:, 0]
+
+    return scored(score, params, folds.of_target, given.own)
+
+
+def _weights(
+    members: Bool[Array, "shadows examples"],
+    labels: Int[Array, " examples"],
+    teachers: Bool[Array, " shadows"],
+    classes: int,
+) -> Float[Array, "classes 2"]:
+    """What a pair weighs by its class and membership; 0 where a class has but one of the two."""
+    pairs = jnp.where(teachers[:, None], members, False).sum(axis=0)
+    inside = jnp.zeros(classes, jnp.int32).at[labels].add(pairs)
+    every = jnp.zeros(classes, jnp.int32).at[labels].add(teachers.sum())
+    counts = jnp.stack([every - inside, inside], axis=1).astype(jnp.float32)
+    both = (counts > 0).all(axis=1, keepdims=True)
+    return jnp.where(both, counts.sum(axis=1, keepdims=True) / (2 * jnp.maximum(counts, 1)), 0.0)

@@ -1,0 +1,67 @@
+"""The arrays of examples and answers that a user hands over, checked one by one."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from pptp_jax.audit.foreign import as_float32, plain
+from pptp_jax.validation import Refused
+
+
+def check_logits(
+    logits: Float[np.ndarray, "models queries examples classes"],
+) -> Float[np.ndarray, "models queries examples classes"]:
+    """The logits, of a single output z the pair (0, z); refuses probabilities."""
+    if logits.shape[-1] == 1:
+        if ((logits >= 0) & (logits <= 1)).all():
+            raise Refused(
+                "the single logit of each example lies between 0 and 1: hand over log(p / (1 − p)) "
+                "of probabilities"
+            )
+        return np.concatenate([np.zeros_like(logits), logits], axis=-1)
+    if (logits >= 0).all() and np.allclose(logits.sum(axis=-1), 1, atol=1e-3):
+        raise Refused(
+            "logits are probabilities here (they sum to 1): hand over their logarithms, from "
+            "before the softmax where you can"
+        )
+    return logits
+
+
+def check_inputs(inputs: Any) -> Shaped[np.ndarray, "examples ..."]:
+    """The examples as a NumPy array; refuses what no model can see."""
+    inputs = plain("inputs", inputs)
+    if inputs.dtype.kind not in "buif" or inputs.ndim < 2:
+        raise Refused(
+            "inputs must be numbers of shape (examples, ...), got an array of "
+            f"{inputs.dtype} of shape {inputs.shape}"
+        )
+    if not np.isfinite(inputs).all():
+        bad = np.flatnonzero(~np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1))
+        raise Refused(
+            f"inputs must be finite; {len(bad)} of {len(inputs)} examples hold NaN or infinity, "
+            f"the first is {bad[0]}"
+        )
+    as_float32("inputs", inputs)
+    return inputs
+
+
+def check_labels(
+    labels: np.ndarray | None, examples: int, classes: int | None
+) -> Int[np.ndarray, " examples"]:
+    """The classes as int32; refuses what are no classes, one an example."""
+    if labels is None:
+        raise Refused(
+            f"logits say nothing without the true classes: hand over labels of shape ({examples},)"
+        )
+    labels = plain("labels", labels)
+    if labels.dtype.kind not in "iu":
+        raise Refused(f"labels must be whole numbers, got an array of {labels.dtype}")
+    if labels.shape != (examples,):
+        raise Refused(f"labels must have shape ({examples},), one an example, got {labels.shape}")
+    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
+        upper = "" if classes is None else f" and below the {classes} classes of the logits"
+        raise Refused(
+            f"labels must be at least 0{upper}; they go from {labels.min()} to {labels.max()}"
+        )
+    return labels.astype(np.int32)

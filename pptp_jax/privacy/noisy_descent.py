@@ -1,0 +1,127 @@
+"""What noisy gradient descent gives away, by divergences: of a run, and before it begins."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from pptp_jax.metrics import Estimate
+from pptp_jax.models.initialization import weight_variance
+from pptp_jax.validation import Refused, at_least, positive
+
+
+def expected_jacobian_norm(
+    widths: Sequence[int], initialization: str, squared_input_norm: float
+) -> float:
+    r"""E ‖∂f(x)/∂W‖² of a ReLU network without biases at its random start: exact.
+
+    With L layers of widths \(m_0, \dots, m_L\) and weight variances \(\beta_l\) it is
+    \(m_L \|x\|^2 \prod_{l<L} \frac{\beta_l m_l}{2} \sum_l \frac{\beta_L}{\beta_l}\). The squared
+    gradient of the cross-entropy is at most twice as large in the mean.
+
+    Args:
+        widths: from the inputs to the outputs, such as (20, 30, 3).
+        initialization: `lecun`, `he`, `xavier` or `ntk`.
+        squared_input_norm: ‖x‖².
+
+    Raises:
+        ValueError: if there are fewer than two widths, one is below 1, or the name is unknown.
+
+    References:
+        Ye et al., "Initialization Matters: Privacy-Utility Analysis of Overparameterized Neural
+        Networks", NeurIPS 2023, https://arxiv.org/abs/2310.20579, lemma 4.1; written out for
+        single widths by us
+
+    Examples:
+        >>> names = ("lecun", "xavier", "he", "ntk")
+        >>> [round(expected_jacobian_norm((20, 30, 3), name, 20.0), 1) for name in names]
+        [75.0, 90.5, 150.0, 360.0]
+    """
+    at_least(2, **{"the number of widths": len(widths)})
+    at_least(1, **{f"widths[{i}]": width for i, width in enumerate(widths)})
+    positive(squared_input_norm=squared_input_norm)
+    layers = list(pairwise(widths))
+    variances = np.array(
+        [
+            weight_variance(initialization, *layer, last=i == len(layers) - 1)
+            for i, layer in enumerate(layers)
+        ]
+    )
+    hidden = np.array(widths[1:-1], float)
+    gain = float(np.prod(variances[:-1] * hidden / 2))
+    return float(widths[-1] * squared_input_norm * gain * (variances[-1] / variances).sum())
+
+
+def kl_of_noisy_gd(
+    step_sizes: Float[np.ndarray, " steps"],
+    noise_stddevs: Float[np.ndarray, " steps"],
+    squared_gradient_differences: Float[np.ndarray, "runs steps"],
+) -> Estimate:
+    r"""The divergence of two trainings by noisy descent that differ in one example.
+
+    A step is \(w \leftarrow w - \eta_k \nabla L(w) + \xi_k\) with \(\xi_k \sim N(0, s_k^2 I)\). By
+    the chain rule the paths have \(KL = \sum_k \eta_k^2 E \|\nabla L(w_k; D) - \nabla L(w_k;
+    D')\|^2 / 2 s_k^2\); the last iterate alone has at most that. The mean is over runs on D. It is
+    an estimate for this example and no guarantee.
+
+    Args:
+        step_sizes: η.
+        noise_stddevs: s, of what is added to the weights in a step.
+        squared_gradient_differences: ‖∇L(w; D) − ∇L(w; D')‖² at each step of each run. If the
+            example is left out of a sum that is divided by a fixed n, it is ‖∇ℓ‖² / n².
+
+    Returns:
+        The mean over the runs with twice its standard error on both sides; without a second run
+        there is no interval.
+
+    Raises:
+        ValueError: if the shapes disagree, a difference is negative or the noise is not positive.
+
+    References:
+        Ye et al., 2023, https://arxiv.org/abs/2310.20579; the discrete form is ours
+
+    Examples:
+        >>> found = kl_of_noisy_gd([0.1, 0.1], [0.5, 0.5], [[1.0, 4.0], [1.0, 2.0]])
+        >>> round(found.value, 3)
+        0.08
+    """
+    steps = np.asarray(step_sizes, float)
+    noise = np.asarray(noise_stddevs, float)
+    apart = np.asarray(squared_gradient_differences, float)
+    if steps.ndim != 1 or noise.shape != steps.shape or apart.shape[1:] != steps.shape:
+        raise Refused(
+            "step_sizes and noise_stddevs need one number a step and the differences shape (runs, "
+            f"steps), got {steps.shape}, {noise.shape} and {apart.shape}"
+        )
+    if not (noise > 0).all() or not (apart >= 0).all():
+        raise Refused("noise_stddevs must be positive and squared differences at least 0")
+    each = (steps**2 * apart / (2 * noise**2)).sum(axis=1)
+    value = float(each.mean())
+    if len(each) < 2:
+        return Estimate(value, None, None)
+    error = 2 * float(each.std(ddof=1)) / len(each) ** 0.5
+    return Estimate(value, max(0.0, value - error), value + error)
+
+
+def advantage_from_kl(kl: float | Float[np.ndarray, "..."]) -> Any:
+    r"""The most by which true positives exceed false ones, at a divergence.
+
+    The smaller of \(\sqrt{KL/2}\) (Pinsker) and \(\sqrt{1 - e^{-KL}}\) (Bretagnolle and Huber).
+
+    Args:
+        kl: the divergence, in nats; one number or several.
+
+    Raises:
+        ValueError: if it is negative.
+
+    Examples:
+        >>> [round(advantage_from_kl(kl), 3) for kl in (0.02, 2.0)]
+        [0.1, 0.93]
+    """
+    each = np.asarray(kl, float)
+    if not (each >= 0).all():
+        raise Refused("a divergence is at least 0")
+    found = np.minimum(np.sqrt(each / 2), np.sqrt(-np.expm1(-each)))
+    return found if found.ndim else float(found)
