@@ -8,7 +8,7 @@ those with a number in their name are smaller ones, and the network is `mlp` of 
 `--out DIR` keeps a report of each, and `--seed 1` draws and trains again.
 
 Result (docs/findings.md): the forest leaks most (LiRA AUC .74), then boosted trees (.64); the
-network leaks little (.54) and the regression hardly anything (.51), with better accuracy than both.
+network leaks little (.54) and the regression hardly anything (.51); neither is less accurate.
 """
 
 import argparse
