@@ -46,6 +46,7 @@ NAMED_ALONE = {
     "Agreement",
     "AttackResults",
     "Block",
+    "BoundPair",
     "Branch",
     "Brier",
     "CalibratedRates",
@@ -96,6 +97,7 @@ NAMED_ALONE = {
     "run",
     "run_canaries",
     "run_fleets",
+    "run_search",
     "write_report",
 }
 

@@ -1,11 +1,16 @@
 """What an audit finds."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Real
 
 from pptp_jax.validation import Refused, fraction
+
+# What a bound supposes of the training: nothing beside (ε, δ), or that it is μ-Gaussian-private.
+Mechanism = Literal["any", "gaussian"]
+MECHANISMS: tuple[Mechanism, ...] = ("any", "gaussian")
 
 
 @dataclass(frozen=True, kw_only=True)

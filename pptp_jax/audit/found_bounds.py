@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from pptp_jax.audit.bound import MECHANISMS
 from pptp_jax.audit.canaries import CanaryAudit
+from pptp_jax.audit.gradient_canaries import GradientCanaryAudit
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.one_run import epsilon_in_one_run
@@ -17,7 +19,7 @@ from pptp_jax.validation import Refused
 
 
 def found_bounds(
-    audit: CanaryAudit | TextCanaryAudit,
+    audit: CanaryAudit | GradientCanaryAudit | TextCanaryAudit,
     places: int,
     recipe: Recipe,
     delta: float,
@@ -52,7 +54,7 @@ def found_bounds(
         accounted = None if found is None else asdict(found)
     except (ImportError, Refused):
         accounted = None
-    return {
+    row = {
         "recipe": recipe.name,
         "slug": recipe.slug,
         "accounted": accounted,
@@ -60,6 +62,35 @@ def found_bounds(
         "each_run": [bound.epsilon for bound in each],
         "many_runs": asdict(many),
         "jax_privacy": _theirs(scores[0], present[0], delta, 1 - audit.confidence),
+    }
+    if isinstance(audit, GradientCanaryAudit) and delta > 0:
+        row["pooled"] = _pooled(scores, present, delta, audit.confidence)
+    return row
+
+
+def _pooled(
+    scores: Float[np.ndarray, "runs canaries"],
+    present: Bool[np.ndarray, "runs canaries"],
+    delta: float,
+    confidence: float,
+) -> dict[str, Any]:
+    """The bounds of all runs and canaries together, for any mechanism and for a Gaussian one.
+
+    Canaries that are gradients are exchangeable, and each weight has noise of its own: a run with
+    many of them counts as many runs with one.
+    """
+    return {
+        mechanism: asdict(
+            epsilon_in_many_runs(
+                scores.ravel(),
+                present.ravel(),
+                delta=delta,
+                confidence=confidence,
+                threshold="ranks",
+                mechanism=mechanism,
+            )
+        )
+        for mechanism in MECHANISMS
     }
 
 

@@ -4,9 +4,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
+from scipy.special import ndtri
 
-from pptp_jax.audit.bound import EpsilonBound, check_canaries, check_level
+from pptp_jax.audit.bound import MECHANISMS, EpsilonBound, Mechanism, check_canaries, check_level
 from pptp_jax.metrics import clopper_pearson
+from pptp_jax.privacy import gaussian_epsilon
 from pptp_jax.validation import Refused, one_of
 
 Threshold = Literal["split", "ranks"] | float
@@ -20,7 +22,9 @@ class _Counts(NamedTuple):
     outside: int
     inside: int
 
-    def bounds(self, delta: float, significance: float) -> Float[np.ndarray, " thresholds"]:
+    def bounds(
+        self, delta: float, significance: float, mechanism: Mechanism = "any"
+    ) -> Float[np.ndarray, " thresholds"]:
         """The bound of each threshold, as if it had been the only one.
 
         Both directions come from the same two limits, so that the better one costs nothing.
@@ -28,6 +32,10 @@ class _Counts(NamedTuple):
         confidence = 1 - significance  # the limits used are one on each side: half of it each
         fpr = clopper_pearson(self.false_positives, self.outside, confidence=confidence).high
         tpr = clopper_pearson(self.true_positives, self.inside, confidence=confidence).low
+        if mechanism == "gaussian":
+            # μ ≥ Φ⁻¹(TPR) − Φ⁻¹(FPR), which is infinite nowhere: the limits are none of 0 and 1.
+            least = np.maximum(ndtri(tpr) - ndtri(fpr), 0.0)
+            return np.array([gaussian_epsilon(mu, delta) for mu in least.tolist()])
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.maximum((tpr - delta) / fpr, (1 - fpr - delta) / (1 - tpr))
         return np.log(np.maximum(ratios, 1.0))
@@ -40,6 +48,7 @@ def epsilon_in_many_runs(
     delta: float = 0.0,
     confidence: float = 0.95,
     threshold: Threshold = "split",
+    mechanism: Mechanism = "any",
     seed: int = 0,
 ) -> EpsilonBound:
     """A lower bound on the ε of a training from independent runs with and without a canary.
@@ -58,6 +67,8 @@ def epsilon_in_many_runs(
             score of the runs without the canary and lowest of those with it, at a significance
             divided by their number (Bonferroni). A number chosen without a look at these scores
             is used as it is: "in" from there up. The last two take one canary.
+        mechanism: `gaussian` supposes that the training is a Gaussian mechanism and bounds its μ,
+            which every pair of rates does; δ must then be above 0.
         seed: how the runs are split.
 
     Raises:
@@ -67,7 +78,9 @@ def epsilon_in_many_runs(
     References:
         Jagielski, Ullman and Oprea, "Auditing Differentially Private Machine Learning: How Private
         is Private SGD?", NeurIPS 2020, https://arxiv.org/abs/2006.07709. Nasr et al., "Adversary
-        Instantiation", S&P 2021, https://arxiv.org/abs/2101.04535
+        Instantiation", S&P 2021, https://arxiv.org/abs/2101.04535. Nasr et al., "Tight Auditing of
+        Differentially Private Machine Learning", USENIX Security 2023,
+        https://arxiv.org/abs/2302.07956 (`gaussian`)
 
     Examples:
         >>> membership = np.arange(400) % 2 == 0
@@ -83,6 +96,7 @@ def epsilon_in_many_runs(
         )
     if isinstance(threshold, str):
         one_of(("split", "ranks"), threshold=threshold)
+    one_of(MECHANISMS, mechanism=mechanism)
     columns = (len(scores), -1)
     scores, membership = scores.reshape(columns), membership.reshape(columns)
     needed = 2 if threshold == "split" else 1
@@ -94,7 +108,7 @@ def epsilon_in_many_runs(
         )
     significance = 1 - confidence
     if threshold == "split":
-        bound, evidence = _split(scores, membership, delta, significance, seed)
+        bound, evidence = _split(scores, membership, delta, significance, mechanism, seed)
     elif scores.shape[1] > 1:
         raise Refused(
             f"one of {scores.shape[1]} canaries can only be chosen on runs of its own: give "
@@ -107,7 +121,7 @@ def epsilon_in_many_runs(
             significance /= len(counts.false_positives)
         else:
             counts = _at(inside, outside, np.array([threshold], float))
-        bounds = counts.bounds(delta, significance)
+        bounds = counts.bounds(delta, significance, mechanism)
         best = int(bounds.argmax())
         bound, evidence = float(bounds[best]), _words(counts, best)
     return EpsilonBound(epsilon=bound, delta=delta, confidence=confidence, evidence=evidence)
@@ -118,6 +132,7 @@ def _split(
     membership: Bool[np.ndarray, "runs canaries"],
     delta: float,
     significance: float,
+    mechanism: Mechanism,
     seed: int,
 ) -> tuple[float, str]:
     """Everything that is chosen is chosen on the first half of the runs."""
@@ -131,11 +146,11 @@ def _split(
         if len(values) < 2:
             continue
         between = (values[1:] + values[:-1]) / 2
-        bounds = _at(*first, between).bounds(delta, significance)
+        bounds = _at(*first, between).bounds(delta, significance, mechanism)
         if bounds.max() > best:
             best, chosen, at = float(bounds.max()), i, float(between[bounds.argmax()])
     counts = _at(*halves[chosen][1], np.array([at]))
-    [bound] = counts.bounds(delta, significance)
+    [bound] = counts.bounds(delta, significance, mechanism)
     which = f"canary {chosen} and " if len(halves) > 1 else ""
     return float(bound), f"{_words(counts, 0)}; {which}threshold chosen on the other half"
 

@@ -9,7 +9,9 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import binom
 
-from pptp_jax.audit.bound import EpsilonBound, check_canaries, check_level
+from pptp_jax.audit.bound import MECHANISMS, EpsilonBound, Mechanism, check_canaries, check_level
+from pptp_jax.audit.one_run_gaussian import gaussian_one_run_bound
+from pptp_jax.privacy import gaussian_epsilon
 from pptp_jax.validation import Refused, at_least, not_negative, one_of
 
 # Fewer guesses than these could not say much if all were right.
@@ -25,6 +27,7 @@ def epsilon_in_one_run(
     confidence: float = 0.95,
     guesses: int | Sequence[int] | None = None,
     sides: Sides = "both",
+    mechanism: Mechanism = "any",
     seed: int = 0,
 ) -> EpsilonBound:
     """A lower bound on the ε of a training from one run of it.
@@ -44,6 +47,9 @@ def epsilon_in_one_run(
             quarter, and so on down to 8.
         sides: whether half of the guesses are "in", on the highest scores, and half "out", on the
             lowest; or all are "in".
+        mechanism: `gaussian` supposes that the training is a Gaussian mechanism, as DP-SGD with
+            shuffled batches is; δ must then be above 0. The bound is larger, and holds for no
+            other training.
         seed: decides between equal scores, so that the order of the canaries tells nothing.
 
     Returns:
@@ -54,7 +60,8 @@ def epsilon_in_one_run(
 
     References:
         Steinke, Nasr and Jagielski, "Privacy Auditing with One (1) Training Run", NeurIPS 2023,
-        https://arxiv.org/abs/2305.08846
+        https://arxiv.org/abs/2305.08846. Mahloujifar, Melis and Chaudhuri, "Auditing
+        f-Differential Privacy in One Run", ICML 2025, https://arxiv.org/abs/2410.22235 (`gaussian`)
 
     Examples:
         >>> rng = np.random.default_rng(0)
@@ -65,6 +72,7 @@ def epsilon_in_one_run(
     """
     check_level(delta, confidence)
     one_of(("both", "in"), sides=sides)
+    one_of(MECHANISMS, mechanism=mechanism)
     check_canaries(scores, membership)
     if scores.ndim != 1 or not scores.size:
         raise Refused(f"one run needs scores of shape (canaries,), got {scores.shape}")
@@ -79,7 +87,12 @@ def epsilon_in_one_run(
     for number in tried:
         out = number // 2 if sides == "both" else 0
         right = int(inside[: number - out].sum() + (~inside[len(inside) - out :]).sum())
-        bound = one_run_bound(len(scores), number, right, delta=delta, confidence=corrected)
+        counts = (len(scores), number, right)
+        if mechanism == "gaussian":
+            mu = gaussian_one_run_bound(*counts, confidence=corrected)
+            bound = gaussian_epsilon(mu, delta)
+        else:
+            bound = one_run_bound(*counts, delta=delta, confidence=corrected)
         found.append((bound, number, right))
     bound, number, right = max(found, key=lambda one: one[0])
     return EpsilonBound(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pptp_jax.audit.canaries import CanaryAudit
+from pptp_jax.audit.gradient_canaries import GradientCanaryAudit
 from pptp_jax.audit.text_canaries import TextCanaryAudit
 from pptp_jax.study.readme import FILES, readme, taken_up
 
@@ -37,7 +38,9 @@ _MODELS = (
 )
 
 
-def canaries_readme(audit: CanaryAudit | TextCanaryAudit, places: int, command: str | None) -> str:
+def canaries_readme(
+    audit: CanaryAudit | GradientCanaryAudit | TextCanaryAudit, places: int, command: str | None
+) -> str:
     """The README of an audit by canaries, as Markdown.
 
     Args:
@@ -50,6 +53,8 @@ def canaries_readme(audit: CanaryAudit | TextCanaryAudit, places: int, command: 
             f"{sum(audit.canaries)} secrets take up to "
             f"{sum(map(operator.mul, audit.canaries, audit.repetitions))} of {places} records"
         )
+    elif isinstance(audit, GradientCanaryAudit):
+        planted = f"{audit.canaries} of {places} places have a gradient along one weight alone"
     else:
         planted = f"{audit.canaries} of {places} examples have wrong labels"
     what = (

@@ -11,6 +11,8 @@ import numpy as np
 from pptp_jax.audit.canaries import CanaryAudit, Planted
 from pptp_jax.audit.fleet import canary_answers
 from pptp_jax.audit.found_bounds import found_bounds
+from pptp_jax.audit.gradient_canaries import GradientCanaryAudit, PlantedGradients
+from pptp_jax.audit.gradient_runs import gradient_answers
 from pptp_jax.audit.planted_secrets import PlantedSecrets
 from pptp_jax.audit.readme import canaries_readme
 from pptp_jax.audit.secret_answers import PROBABILITY, by_repetitions, exposures, secret_answers
@@ -28,13 +30,14 @@ from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
 PACKAGES = ("flax", "optax", "numpy", "scipy")
+Audit = CanaryAudit | GradientCanaryAudit | TextCanaryAudit
 # What a recipe's row of the results and its file of scores are made of.
 Measured = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
 @in_single_precision
 def run_canaries(
-    audit: CanaryAudit | TextCanaryAudit,
+    audit: Audit,
     out: Path,
     *,
     runtime: Runtime | None = None,
@@ -66,12 +69,10 @@ def run_canaries(
         return _run(audit, out, Runtime() if runtime is None else runtime, command)
 
 
-def _run(
-    audit: CanaryAudit | TextCanaryAudit, out: Path, runtime: Runtime, command: str | None
-) -> dict[str, Any]:
+def _run(audit: Audit, out: Path, runtime: Runtime, command: str | None) -> dict[str, Any]:
     began = time.monotonic()
     planted = audit.plant()
-    if isinstance(audit, CanaryAudit):
+    if not isinstance(audit, TextCanaryAudit):
         audit = replace(audit, model=in_units_of(audit.model, planted.data, audit.standardize))
     delta = 1 / (10 * planted.places) if audit.delta is None else audit.delta
     # It vouches for all that lies beside it.
@@ -85,6 +86,9 @@ def _run(
         if isinstance(audit, TextCanaryAudit):
             assert isinstance(planted, PlantedSecrets)
             row, arrays = _of_secrets(audit, planted, recipe, delta, out / "fleets", runtime)
+        elif isinstance(audit, GradientCanaryAudit):
+            assert isinstance(planted, PlantedGradients)
+            row, arrays = _of_gradients(audit, planted, recipe, delta, out / "fleets", runtime)
         else:
             assert isinstance(planted, Planted)
             row, arrays = _of_labels(audit, planted, recipe, delta, out / "fleets", runtime)
@@ -96,8 +100,8 @@ def _run(
 
 
 def _manifest(
-    audit: CanaryAudit | TextCanaryAudit,
-    planted: Planted | PlantedSecrets,
+    audit: Audit,
+    planted: Planted | PlantedGradients | PlantedSecrets,
     delta: float,
     command: str | None,
 ) -> dict[str, Any]:
@@ -108,6 +112,7 @@ def _manifest(
         "config": describe(audit),
         "data": {"name": planted.data.name, "fingerprint": planted.data.fingerprint},
         "canaries": planted.present.shape[1],
+        "gradients": isinstance(audit, GradientCanaryAudit),
         "places": planted.places,
         "runs": audit.runs,
         "delta": delta,
@@ -144,6 +149,26 @@ def _of_labels(
     accuracy = masked_mean(correct[finite], np.ones_like(correct[finite]), seed=audit.seed)
     row |= {"test_accuracy": accuracy._asdict(), "diverged": np.flatnonzero(~finite).tolist()}
     return row, {"scores": scores, "present": planted.present, "finite": finite}
+
+
+def _of_gradients(
+    audit: GradientCanaryAudit,
+    planted: PlantedGradients,
+    recipe: Recipe,
+    delta: float,
+    fleets: Path,
+    runtime: Runtime,
+) -> Measured:
+    """The row and the scores of canaries that are gradients."""
+    answers = gradient_answers(audit, planted, recipe, fleets, runtime)
+    finite = answers.finite
+    _check_finite(recipe, finite)
+    scores, present = answers.scores[finite], planted.present[finite]
+    row = found_bounds(audit, planted.places, recipe, delta, scores, present)
+    good = answers.utility[finite]
+    utility = masked_mean(good, np.ones(good.shape, bool), seed=audit.seed)
+    row |= {"test_accuracy": utility._asdict(), "diverged": np.flatnonzero(~finite).tolist()}
+    return row, {"scores": answers.scores, "present": planted.present, "finite": finite}
 
 
 def _of_secrets(

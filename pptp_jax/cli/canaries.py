@@ -19,8 +19,8 @@ from pptp_jax.cli.options import data_option, out_option
 def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> None:
     """Bound ε from below by canaries: AUDIT is a Python file that defines `audit`.
 
-    The audit is a CanaryAudit, or a TextCanaryAudit of language models, which measures exposure and
-    extraction as well.
+    The audit is a CanaryAudit, a GradientCanaryAudit of DP-SGD, or a TextCanaryAudit of language
+    models, which measures exposure and extraction as well.
 
     Prints a table; writes report.html, audit.json, audit.txt and scores/ into OUT, and README.md,
     which says what each file is.
@@ -28,7 +28,7 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
     from dataclasses import replace
     from typing import cast
 
-    from pptp_jax.audit import CanaryAudit, TextCanaryAudit, run_canaries
+    from pptp_jax.audit import CanaryAudit, GradientCanaryAudit, TextCanaryAudit, run_canaries
     from pptp_jax.cli.interrupt import Interruption
     from pptp_jax.data import moved
     from pptp_jax.fleets import Runtime
@@ -42,8 +42,9 @@ def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> 
         errors_as_sentences(resumable=True, code=lambda: interruption.exit_code),
         importable_beside(audit),
     ):
-        defined = load_defined(audit, "audit", CanaryAudit, TextCanaryAudit)
-        chosen = cast("CanaryAudit | TextCanaryAudit", defined)
+        kinds = (CanaryAudit, GradientCanaryAudit, TextCanaryAudit)
+        defined = load_defined(audit, "audit", *kinds)
+        chosen = cast("CanaryAudit | GradientCanaryAudit | TextCanaryAudit", defined)
         if data is not None:
             chosen = replace(chosen, data=moved(chosen.data, data))
         directory = out or Path("runs") / chosen.name

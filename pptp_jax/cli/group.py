@@ -16,6 +16,7 @@ from pptp_jax.cli.output import safe_output
 from pptp_jax.cli.report import report
 from pptp_jax.cli.run import run
 from pptp_jax.cli.screen import screen
+from pptp_jax.cli.search import search
 from pptp_jax.cli.table import table
 
 
@@ -28,7 +29,8 @@ class _Group(click.Group):
 @click.group(
     cls=_Group,
     commands=[
-        *(run, locate, canaries, screen, audit, table, report, compare, choose, ledger, list_),
+        *(run, search, locate, canaries, screen, audit, table),
+        *(report, compare, choose, ledger, list_),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

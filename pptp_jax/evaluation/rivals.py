@@ -8,7 +8,7 @@ from pptp_jax.evaluation.curve import Curve
 from pptp_jax.evaluation.matched_utility import frontiers, paired_estimate
 from pptp_jax.evaluation.measure import ACCURACY
 from pptp_jax.evaluation.method import RIVALS
-from pptp_jax.metrics import Estimate
+from pptp_jax.metrics import Drawn, Estimate
 
 
 def tuned_rivals(curves: Sequence[Curve]) -> Curve:
@@ -64,6 +64,18 @@ def margins(curve: Curve, rivals: Curve, statistic: str = "auc") -> list[Estimat
         >>> margins(own, tuned_rivals([own]))
         [Estimate(value=0.0, low=0.0, high=0.0)]
     """
+    found = drawn_margins(curve, rivals, statistic)
+    return [paired_estimate(np.array([own.value, *own.drawn])) for own in found]
+
+
+def drawn_margins(curve: Curve, rivals: Curve, statistic: str = "auc") -> list[Drawn]:
+    """The same in each resample, for what is computed of margins.
+
+    Args:
+        curve: as for `margins`.
+        rivals: made by `tuned_rivals`.
+        statistic: what measures strength.
+    """
     curve.comparable(rivals)
     sign = curve.measure.sign
     rows = [
@@ -74,4 +86,4 @@ def margins(curve: Curve, rivals: Curve, statistic: str = "auc") -> list[Estimat
             *curve.drawn(statistic), frontiers(rivals, statistic), strict=True
         )
     ]
-    return [paired_estimate(column) for column in np.array(rows).T]
+    return [Drawn(float(column[0]), column[1:]) for column in np.array(rows).T]

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from pptp_jax.privacy.ledger import Ledger
 from pptp_jax.privacy.sampling import PoissonSampling
@@ -115,36 +117,78 @@ def epsilon(
             ...
         pptp_jax.validation.Refused: this run has no ε: region 'general' was trained in the ...
     """
+    one_of(("pld", "rdp"), accountant=accountant)
+    found = account(phases, delta=delta)
+    dp, rest = found.dp, delta - found.overflow
+    rdp = dp.rdp.RdpAccountant()
+    if accountant == "rdp":
+        bound = _compose(rdp, found.events, rest)
+    else:
+        interval = _interval(found.noised, _compose(rdp, found.events, rest))
+        pld = dp.pld.PLDAccountant(value_discretization_interval=interval)
+        bound = _compose(pld, found.events, rest)
+    return Guarantee(bound, delta, found.neighbours, accountant, found.overflow)
+
+
+class Account(NamedTuple):
+    """What an accountant is given of a run.
+
+    Attributes:
+        dp: the package that computes.
+        events: the mechanisms, one a phase that adds noise.
+        noised: these phases.
+        neighbours: in what two data sets may differ.
+        overflow: the probability that any batch outgrows its padding, at most.
+    """
+
+    dp: ModuleType
+    events: list[Any]
+    noised: list[Ledger]
+    neighbours: str
+    overflow: float
+
+    def rdp(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rényi orders, and the ε of all phases together at each."""
+        accountant = self.dp.rdp.RdpAccountant()
+        with without_warnings():
+            for event in self.events:
+                accountant.compose(event)
+        kept = np.asarray(accountant.orders) > 1
+        return np.asarray(accountant.orders)[kept], np.asarray(accountant.rdp)[kept]
+
+
+def account(phases: Ledger | Sequence[Ledger], *, delta: float, runs: float = 1) -> Account:
+    """Checks that a run has an ε, and says what it is made of.
+
+    Args:
+        phases: the ledger of the run, or one a phase.
+        delta: δ.
+        runs: how many such runs share δ, which each of them may take a part of by its padding.
+
+    Raises:
+        ValueError: as `epsilon`.
+        ImportError: if dp-accounting is not installed.
+    """
     phases = (phases,) if isinstance(phases, Ledger) else tuple(phases)
     if not phases:
         raise Refused("ε needs the ledger of at least one phase, got none")
     fraction(delta=delta)
     if not 0 < delta < 1:
         raise Refused(f"delta must lie between 0 and 1, both excluded, got {delta}")
-    one_of(("pld", "rdp"), accountant=accountant)
     reasons = [reason for phase in phases for reason in phase.obstacles]
     if reasons:
         raise Refused(f"this run has no ε: {'; '.join(dict.fromkeys(reasons))}")
     dp = dp_accounting()
     noised = [phase for phase in phases if phase.noised]
-    events = [_event(dp, phase) for phase in noised]
     poisson = [p.sampling for p in noised if isinstance(p.sampling, PoissonSampling)]
-    overflow = min(1.0, sum(sampling.steps * sampling.overflow for sampling in poisson))
+    overflow = min(1.0, runs * sum(sampling.steps * sampling.overflow for sampling in poisson))
     if overflow >= delta:
         raise Refused(
             f"a batch outgrows its padding with a probability of up to {overflow:g}, which delta "
             f"must exceed, got {delta:g}: draw Poisson batches with a smaller overflow"
         )
-    rest = delta - overflow
-    rdp = dp.rdp.RdpAccountant()
-    if accountant == "rdp":
-        bound = _compose(rdp, events, rest)
-    else:
-        interval = _interval(noised, _compose(rdp, events, rest))
-        pld = dp.pld.PLDAccountant(value_discretization_interval=interval)
-        bound = _compose(pld, events, rest)
     neighbours = ADD_OR_REMOVE if len(poisson) == len(noised) else ZERO_OUT
-    return Guarantee(bound, delta, neighbours, accountant, overflow)
+    return Account(dp, [_event(dp, phase) for phase in noised], noised, neighbours, overflow)
 
 
 def dp_accounting() -> ModuleType:

@@ -17,6 +17,7 @@ from pptp_jax.report.risk_table import render_risk_map
 from pptp_jax.report.robustness import render_robustness
 from pptp_jax.report.runs import render_runs
 from pptp_jax.report.screen import render_screen
+from pptp_jax.report.search import render_search
 from pptp_jax.report.table import render_table, render_white_box
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "render_robustness",
     "render_runs",
     "render_screen",
+    "render_search",
     "render_table",
     "render_white_box",
     "write_report",

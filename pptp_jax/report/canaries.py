@@ -25,29 +25,32 @@ def render_canaries(results: Mapping[str, Any]) -> str:
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("recipe", no_wrap=True)
-    secrets = "secrets" in results
+    secrets, gradients = "secrets" in results, "pooled" in results["rows"][0]
+    pooled = ("all canaries ε ≥", "if Gaussian ε ≥") if gradients else ("many runs ε ≥",)
     for column in (
         results["utility"] if secrets else "test accuracy",
         "accounted ε ≤",
         "one run ε ≥",
         "over the runs",
-        "many runs ε ≥",
+        *pooled,
     ):
         table.add_column(column, justify="right", no_wrap=True)
     notes = []
     for row in results["rows"]:
         claimed, bounds = row["accounted"], np.array(row["each_run"])
         low, middle, high = np.quantile(bounds, [0, 0.5, 1])
+        together = row["pooled"].values() if gradients else (row["many_runs"],)
         table.add_row(
             row["slug"],
             f"{row['utility' if secrets else 'test_accuracy']['value']:.3f}",
             "none" if claimed is None else f"{claimed['epsilon']:.2f}",
             f"{row['one_run']['epsilon']:.2f}",
             f"{middle:.2f} [{low:.2f}, {high:.2f}]",
-            f"{row['many_runs']['epsilon']:.2f}",
+            *(f"{bound['epsilon']:.2f}" for bound in together),
         )
         notes.append(f"{row['slug']}, one run: {row['one_run']['evidence']}")
-        notes.append(f"{row['slug']}, many runs: {row['many_runs']['evidence']}")
+        if not gradients:
+            notes.append(f"{row['slug']}, many runs: {row['many_runs']['evidence']}")
         if row["jax_privacy"] is not None:
             theirs = row["jax_privacy"]
             notes.append(
@@ -62,6 +65,8 @@ def render_canaries(results: Mapping[str, Any]) -> str:
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)
     kind = "secrets as canaries" if secrets else "canaries with wrong labels"
+    if results.get("gradients"):
+        kind = "canaries that are gradients,"
     console.print(
         f"{results['audit']}: {results['data']['name']}, {results['canaries']} {kind} among "
         f"{results['places']} places in training; {results['runs']} runs a recipe",
@@ -75,6 +80,7 @@ def render_canaries(results: Mapping[str, Any]) -> str:
         f"ε at δ = {results['delta']:.2g}; each bound from below holds alone with "
         f"{100 * results['confidence']:g} % confidence. One run: the first; over the runs: median "
         "and range of all runs, each as one run"
+        + ("; all canaries: of all runs, as independent of one another" if gradients else "")
     )
     for note in notes:
         console.print(f"note: {note}", markup=False)

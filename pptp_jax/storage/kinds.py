@@ -6,12 +6,13 @@ from typing import Literal
 
 from pptp_jax.validation import Refused
 
-Kind = Literal["study", "signals", "canaries", "risk map"]
+Kind = Literal["study", "signals", "canaries", "risk map", "search"]
 _NAMES: dict[Kind, str] = {
     "study": "a run of a study (`pptp run`)",
     "signals": "an audit of signals (`pptp audit`)",
     "canaries": "an audit by canaries (`pptp canaries`)",
     "risk map": "a risk map (`pptp locate`)",
+    "search": "a search (`pptp search`)",
 }
 # A study's run has its risk map in its own directory.
 _TOGETHER = {"study", "risk map"}

@@ -48,11 +48,23 @@ def guarantee(recipe: Recipe, model: Model, members: int, batch_size: int) -> Gu
         >>> found.neighbours, round(found.epsilon, 2)
         ('one example added or removed', 0.34)
     """
+    found = ledgers(recipe, model, members, batch_size)
+    return epsilon(found, delta=1 / (10 * members)) if found else None
+
+
+def ledgers(recipe: Recipe, model: Model, members: int, batch_size: int) -> list[Ledger]:
+    """What each phase that sees members did; none where one of them is not private.
+
+    Args:
+        recipe: how a model is trained.
+        model: the network.
+        members: how many examples it trains on.
+        batch_size: the members in a step.
+    """
     seeing = [phase for phase in recipe.phases if phase.sees_members]
-    if not seeing or any(_noise(phase) == 0 for phase in seeing):
-        return None
-    ledgers = [ledger(phase, recipe, model, members, batch_size) for phase in seeing]
-    return epsilon(ledgers, delta=1 / (10 * members))
+    if any(_noise(phase) == 0 for phase in seeing):
+        return []
+    return [ledger(phase, recipe, model, members, batch_size) for phase in seeing]
 
 
 def ledger(phase: Phase, recipe: Recipe, model: Model, members: int, batch_size: int) -> Ledger:

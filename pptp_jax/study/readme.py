@@ -68,7 +68,9 @@ def taken_up(command: str | None, function: str) -> str:
     )
 
 
-def readme(title: str, what: str, again: str, *more: str, files: Mapping[str, str]) -> str:
+def readme(
+    title: str, what: str, again: str, *more: str, files: Mapping[str, str], reported: str = "DIR"
+) -> str:
     """The README of any directory that a command writes.
 
     Args:
@@ -77,9 +79,11 @@ def readme(title: str, what: str, again: str, *more: str, files: Mapping[str, st
         again: how it is done again.
         *more: further sentences, behind how the report is.
         files: what each file is.
+        reported: the directory that has a report.
     """
     listed = "\n".join(f"- `{name}`: {what}." for name, what in files.items())
-    anew = " ".join(["`pptp report DIR` writes the report again and trains nothing.", *more])
+    trains = f"`pptp report {reported}` writes the report again and trains nothing."
+    anew = " ".join([trains, *more])
     return (
         f"# {title}\n\n{what}\n\n{again}\n\n{anew}\n\n## Files\n\nSome come only when asked "
         f"for.\n\n{listed}\n"

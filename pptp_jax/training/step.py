@@ -18,6 +18,7 @@ from pptp_jax.regions import RegionMap
 from pptp_jax.tasks import Batch
 from pptp_jax.tasks.batch import without_absent
 from pptp_jax.training.forward import outputs_shape
+from pptp_jax.training.gradient_canaries import GradientCanaries
 from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.gradients import Loss, gradients
 from pptp_jax.training.mesh import on_every_device, over_data
@@ -57,6 +58,7 @@ class Step:
         others: where reference examples stand; the same, if all are in memory.
         epoch: the number of the epoch in its phase.
         places: whether rows may say that an example only keeps its place.
+        canaries: the rows of a private phase whose gradient is known; None without any.
     """
 
     model: Model
@@ -67,6 +69,7 @@ class Step:
     others: Arrays
     epoch: int | Int[Array, ""]
     places: bool = False
+    canaries: GradientCanaries | None = None
 
     def __call__(
         self,
@@ -93,7 +96,8 @@ class Step:
         take = partial(self._private, relative_norms) if private else self._plain
         with products_in(self.model.precision):  # also for derivatives of one's own
             grads, outputs, model_state = take(variables, memory, examples, dropout)
-        updates, opt_state = self.tx.update(grads, opt_state, variables.params, key=noise)
+        extra = {} if self.canaries is None else {"rows": rows}
+        updates, opt_state = self.tx.update(grads, opt_state, variables.params, key=noise, **extra)
         params = optax.apply_updates(variables.params, updates)
         outputs = jax.lax.stop_gradient(outputs)
         learned = {
@@ -127,7 +131,7 @@ class Step:
             rows = drawn
         x, targets = self.data.training_inputs(own, rows), self.data.targets(rows)
         seen = None
-        if self.model.sees_rows:
+        if self.model.sees_rows or self.canaries is not None:
             assert not isinstance(rows, slice)  # `check_streamed`
             seen = rows
         batch = Batch(x, targets, teacher, present, seen)
@@ -183,6 +187,9 @@ class Step:
             alone = _Examples(one, None)
             objective = full_float32(self.phase.by_region[WHOLE])
             value = objective(*self._seen(outputs, memory, alone, WHOLE))
+            if self.canaries is not None:
+                assert one.rows is not None
+                value = self.canaries.loss(params, one.rows[0], value)
             return value, jax.tree.map(lambda leaf: leaf[0], outputs)
 
         keys = jax.random.split(key, batch.size)

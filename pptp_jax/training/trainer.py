@@ -16,6 +16,7 @@ from pptp_jax.training.averages import Averaged
 from pptp_jax.training.batches import Drawing, Poisson, Shuffled, placed
 from pptp_jax.training.ensemble import answers, ensemble_answers, members_of
 from pptp_jax.training.forward import outputs_shape
+from pptp_jax.training.gradient_canaries import GradientCanaries
 from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.keys import (
     beginning_key,
@@ -44,7 +45,7 @@ from pptp_jax.transforms import rewind_region
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["model"],
+    data_fields=["model", "canaries"],
     meta_fields=["regions", "batch_size", "places"],
 )
 @dataclass(frozen=True)
@@ -60,12 +61,14 @@ class Trainer:
         regions: the recipe's regions; None without any.
         batch_size: the members in a step.
         places: whether members may only keep their places in batches; see `absent_rows`.
+        canaries: the rows of private phases whose gradient is known; None without any.
     """
 
     model: Model
     regions: RegionMap | None
     batch_size: int
     places: bool = False
+    canaries: GradientCanaries | None = None
 
     def start(
         self,
@@ -214,7 +217,8 @@ class Trainer:
         size = self.batch_size if expected is None else expected
         tx = transform(optimizer, phase, span, self.regions, masks, size)
         places = self.places or isinstance(phase.batches, Poisson)
-        return Step(self.model, self.regions, phase, tx, data, others, within, places)
+        canaries = self.canaries
+        return Step(self.model, self.regions, phase, tx, data, others, within, places, canaries)
 
     def _begin(
         self,

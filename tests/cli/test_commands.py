@@ -30,7 +30,7 @@ from invoking import STUDY, pptp, pptp_process
         (["canaries", "none.py"], "none.py: there is no such file; an audit is a Python file"),
         (
             ["canaries", "STUDY"],
-            "must define `audit`, a pptp_jax.audit.CanaryAudit or TextCanaryAudit, got NoneType",
+            "must define `audit`, a pptp_jax.audit.CanaryAudit or GradientCanaryAudit or",
         ),
         (["report"], "Missing argument 'DIR'"),
         (["report", "none"], "none: there is no such directory; give the one of a run"),

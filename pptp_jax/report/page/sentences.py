@@ -159,6 +159,11 @@ def canaries(audit: Mapping[str, Any]) -> list[str]:
             f"with all repetitions there are {audit['places']:,} records. The bounds rest on the "
             "canaries of one repetition."
         )
+    elif audit.get("gradients"):
+        planted = (
+            f"{audit['canaries']} of {audit['places']:,} places have a gradient of the clipping "
+            "norm along one weight; the attacker sees every noisy gradient of the training."
+        )
     else:
         planted = f"{audit['canaries']} of {audit['places']:,} examples have wrong labels."
     told = [

@@ -1,0 +1,199 @@
+"""What an audit by gradients is: places in DP-SGD whose gradient is one coordinate alone."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Int
+
+from pptp_jax.audit.canaries import check_audit
+from pptp_jax.data import Arrays, Dataset, Source, absent_rows, sample
+from pptp_jax.models import Model
+from pptp_jax.training import (
+    DEFAULT_OPTIMIZER,
+    Optimizer,
+    Phase,
+    Private,
+    Recipe,
+    check_members,
+    check_model,
+)
+from pptp_jax.training.phase_transform import private_clip
+from pptp_jax.validation import Refused, at_least
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientCanaryAudit:
+    """An audit of DP-SGD by canaries that are gradients, as plain frozen data.
+
+    A canary is a place in training whose gradient is the clipping norm along one weight, drawn
+    anew for each canary, whatever the network (a Dirac canary). In each run it is present or absent
+    by a fair coin. It goes through the clipping, the sampling and the noise of the training. The
+    attacker is white-box: he sees every noisy gradient, as the accountant assumes, and adds up what
+    canary's weights get; with shuffled batches he also knows in which step a place is.
+
+    Such canaries are the worst examples that DP-SGD allows, so bounds come near the accounted ε
+    where audits of finished networks by wrong labels find little. They are no attack on examples.
+
+    Attributes:
+        name: what the run directory is called by default.
+        data: where the examples come from.
+        model: what is trained.
+        recipes: the trainings, each of one private phase.
+        canaries: how many there are, besides the examples.
+        held_out: how many examples no run trains on, for the utility.
+        runs: how many models each recipe trains.
+        examples: how many examples take part; None takes all.
+        optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
+            steps of a phase's schedule to one.
+        batch_size: the places in a step.
+        standardize: whether the model standardises its inputs, as in a `Study`.
+        delta: the δ of the bounds; None takes 1 / (10 · places), that of the guarantee.
+        confidence: of each bound.
+        seed: what every draw derives from.
+
+    Raises:
+        ValueError: if there are too few runs, canaries or recipes, or a recipe is not one private
+            phase of the optimiser's own schedule and weight decay.
+
+    References:
+        Nasr et al., "Tight Auditing of Differentially Private Machine Learning", USENIX Security
+        2023, https://arxiv.org/abs/2302.07956. Steinke, Nasr and Jagielski, "Privacy Auditing with
+        One (1) Training Run", NeurIPS 2023, https://arxiv.org/abs/2305.08846
+
+    Examples:
+        >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
+        >>> from pptp_jax.training import dp_sgd, undefended
+        >>> recipe = dp_sgd(Private(noise_multiplier=1.0), epochs=1)
+        >>> settings = {"name": "mine", "data": Digits(), "model": mlp([16], num_classes=10)}
+        >>> GradientCanaryAudit(**settings, recipes=(recipe,)).canaries
+        400
+        >>> GradientCanaryAudit(**settings, recipes=(undefended(1),))
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: gradients as canaries audit DP-SGD alone; undefended has ...
+    """
+
+    name: str
+    data: Source
+    model: Model
+    recipes: tuple[Recipe, ...]
+    canaries: int = 400
+    held_out: int = 500
+    runs: int = 8
+    examples: int | None = None
+    optimizer: Optimizer = DEFAULT_OPTIMIZER
+    batch_size: int = 64
+    standardize: bool | None = None
+    delta: float | None = None
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_audit(self)
+        at_least(1, canaries=self.canaries)
+        for recipe in self.recipes:
+            _check_private(recipe)
+
+    def plant(self) -> "PlantedGradients":
+        """Reads the data, draws the weights of the canaries and throws the coins.
+
+        Raises:
+            ValueError: if there are too few examples, or fewer weights than canaries.
+        """
+        data = self.data.load(partial(sample, examples=self.examples, multiple=1, seed=self.seed))
+        if len(data) <= self.held_out:
+            raise Refused(
+                f"{data.name} has {len(data)} examples; {self.held_out} held out leave none to "
+                "train on"
+            )
+        rng = np.random.default_rng(self.seed)
+        order = rng.permutation(len(data))
+        held_out, others = order[: self.held_out], np.sort(order[self.held_out :])
+        present = rng.random((self.runs, self.canaries)) < 0.5
+        planted = PlantedGradients(data, held_out, others, present)
+        for recipe in self.recipes:
+            check_members(recipe, planted.places, self.batch_size)
+            check_model(recipe, self.model, Arrays.of(data).batch_shape())
+            weights = len(trained_weights(self.model, recipe, planted))
+            if weights < self.canaries:
+                raise Refused(
+                    f"{recipe.slug} trains {weights} weights, too few for {self.canaries} "
+                    "canaries, of which each has one of its own"
+                )
+        return planted
+
+
+class PlantedGradients(NamedTuple):
+    """Data, and who trains on what; the rows of canaries are those behind the examples.
+
+    Attributes:
+        data: the examples.
+        held_out: the rows that no run trains on.
+        others: the rows that every run trains on.
+        present: in which run each canary is.
+    """
+
+    data: Dataset
+    held_out: Int[np.ndarray, " held_out"]
+    others: Int[np.ndarray, " others"]
+    present: Bool[np.ndarray, "runs canaries"]
+
+    @property
+    def extended(self) -> Dataset:
+        """The examples, and behind them a row for each canary, of whose inputs nothing is made."""
+        rows = np.concatenate([np.arange(len(self.data)), np.zeros(self.present.shape[1], int)])
+        x, y = self.data.x[rows], self.data.y[rows]
+        return replace(self.data, x=x, y=y, ids=np.arange(len(rows)))
+
+    @property
+    def places(self) -> int:
+        """How many places a run's batches are dealt from, absent canaries included."""
+        return self.present.shape[1] + len(self.others)
+
+    def members(self) -> Int[np.ndarray, "runs places"]:
+        """Each run's rows: a canary's place is the same, whether it is present or absent."""
+        rows = len(self.data) + np.arange(self.present.shape[1])
+        canaries = np.where(self.present, rows, absent_rows(rows))
+        others = np.broadcast_to(self.others, (len(self.present), len(self.others)))
+        return np.concatenate([canaries, others], axis=1)
+
+
+def trained_weights(
+    model: Model, recipe: Recipe, planted: PlantedGradients
+) -> Int[np.ndarray, " weights"]:
+    """The places, among all parameters, of the weights that a recipe trains.
+
+    Args:
+        model: the network.
+        recipe: the recipe, of one private phase.
+        planted: the data.
+    """
+    shape = Arrays.of(planted.data).batch_shape()
+    params = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), shape).params
+    clip = private_clip(recipe.phases[0], recipe.regions(model))
+    labels = clip.region_map.labels(params)
+    noised = jax.tree.map(lambda p, own: np.full(p.size, own in clip.labels), params, labels)
+    return np.flatnonzero(np.concatenate(jax.tree.leaves(noised)))
+
+
+def _check_private(recipe: Recipe) -> None:
+    phase: Phase = recipe.phases[0]
+    found = {
+        "more than one phase": len(recipe.phases) > 1,
+        "a gradient that is not private": not isinstance(phase.gradient, Private),
+        "a schedule or a weight decay of its own": phase.schedule is not None
+        or phase.weight_decay is not None,
+        "norms of their own for members": isinstance(phase.gradient, Private)
+        and phase.gradient.relative_norms is not None,
+        "reference examples to train on": phase.examples == "reference",
+    }
+    wrong = [name for name, there in found.items() if there]
+    if wrong:
+        raise Refused(
+            f"gradients as canaries audit DP-SGD alone; {recipe.name} has {' and '.join(wrong)}: "
+            "give recipes such as dp_sgd(Private(...), epochs)"
+        )
