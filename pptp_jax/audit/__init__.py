@@ -26,6 +26,7 @@ from pptp_jax.audit.one_run_gaussian import gaussian_one_run_bound
 from pptp_jax.audit.run import run_canaries
 from pptp_jax.audit.screen import screen_signals
 from pptp_jax.audit.signals import audit_signals
+from pptp_jax.audit.table import TableAudit, audit_table
 from pptp_jax.audit.text_canaries import TextCanaryAudit
 
 __all__ = [
@@ -36,11 +37,13 @@ __all__ = [
     "EpsilonBound",
     "Exposure",
     "GradientCanaryAudit",
+    "TableAudit",
     "TextCanaryAudit",
     "ask_column",
     "attribute_inference",
     "audit_model",
     "audit_signals",
+    "audit_table",
     "budget_report",
     "compare_bounds",
     "epsilon_in_many_runs",

@@ -1,7 +1,9 @@
 """Where the report of an audit goes, and what it is called."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pptp_jax.validation import given
 from pptp_jax.validation.names import path, word
@@ -16,6 +18,9 @@ class AuditReport:
             `README.md`; None writes nothing.
         name: what the report is called.
         command: what a person types to get the same numbers, to be written down.
+        data: what the examples are called together.
+        ids: what each example is called, in `combined/`; None numbers them.
+        config: how the models were trained, as plain data, where that is known.
 
     Raises:
         ValueError: if a name is no word, or `out` is no path.
@@ -28,6 +33,9 @@ class AuditReport:
     out: Path | str | None = None
     name: str = "audit"
     command: str | None = None
+    data: str = "given signals"
+    ids: tuple[str, ...] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         word(name=self.name, **given(command=self.command))

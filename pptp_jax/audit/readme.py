@@ -29,8 +29,13 @@ _OF_SIGNALS = {
     "scores/": "what every attack makes of each example, in `given.npz`, and whose it is where "
     "`owners` were given",
     "combined/": "the probability of membership by all attacks together: in `given.csv` one line a "
-    "record, by its number, the riskiest first, in `given.npz` of every target",
+    "record, by its number or id, the riskiest first, in `given.npz` of every target",
 }
+
+_MODELS = (
+    "what each model answers, from which an interrupted audit goes on; may be deleted once "
+    "results.json is there, at the cost of training again"
+)
 
 
 def canaries_readme(
@@ -72,9 +77,11 @@ def signals_readme(results: Mapping[str, Any]) -> str:
         >>> print(signals_readme(known).splitlines()[0])
         # An audit of the signals theirs
     """
+    model, data = results.get("config", {}).get("model"), results["data"]
+    which = "trained elsewhere" if model is None else f"trained on {data['name']} ({model['name']})"
     what = (
-        f"{results['targets']} of {results['models']} models that were trained elsewhere, attacked "
-        f"by what they answer on {results['data']['examples']} examples, by pptp_jax."
+        f"{results['targets']} of {results['models']} models that were {which}, attacked "
+        f"by what they answer on {data['examples']} examples, by pptp_jax."
     )
     command = results["command"]
     again = (
@@ -82,4 +89,7 @@ def signals_readme(results: Mapping[str, Any]) -> str:
         if command is None
         else f"    {command}\n\ngives the same again."
     )
-    return readme(f"An audit of the signals {results['study']}", what, again, files=_OF_SIGNALS)
+    files, kind = _OF_SIGNALS, "signals"
+    if model is not None:
+        files, kind = files | {"models/": _MODELS}, "table"
+    return readme(f"An audit of the {kind} {results['study']}", what, again, files=files)

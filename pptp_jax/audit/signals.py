@@ -99,6 +99,9 @@ def audit_signals(
     if out is not None:
         check_kind(out, "signals")
     handed = given_signals(signals, membership, labels, **evidence)
+    examples = handed.membership.shape[1]
+    if report.ids is not None and len(report.ids) != examples:
+        raise Refused(f"there are {examples} examples and {len(report.ids)} ids")
     draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
     seen = attack(
         handed.signals,
@@ -155,6 +158,8 @@ def audit_signals(
         slug="given",
         recipe=report.name,
         notes=(*seen.notes, *filter(None, [together.note]), *said),
+        recipe=report.config.get("recipes", [report.name])[0],
+        notes=(*seen.notes, *filter(None, [together.note])),
         warnings=tuple(warnings),
         attacks=seen.results,
         **accuracy,
@@ -171,13 +176,14 @@ def audit_signals(
         "study": report.name,
         "command": report.command,
         "config": {
+            **report.config,
             "signals": {key: list(array.shape) for key, array in handed.signals.items()},
             "targets": rows.tolist(),
             "shadows": handed.shadows.tolist(),
             "resamples": resamples,
         },
         "data": {
-            "name": "given signals",
+            "name": report.data,
             "examples": truth.shape[1],
             "classes": classes,
             "fingerprint": _fingerprint(handed),
@@ -196,7 +202,7 @@ def audit_signals(
     }
     results = RunResults(rows=(row,), **typed(found))
     if out is not None:
-        _write(results, seen, together, handed, out)
+        _write(results, seen, together, handed, report)
     return results.to_json()
 
 
@@ -248,9 +254,9 @@ def _write(
     seen: AttackResults,
     together: Combined,
     handed: Given,
-    out: Path,
+    report: AuditReport,
 ) -> None:
-    record = results.to_json()
+    out, record = Path(str(report.out)), results.to_json()
     # It vouches for all that lies beside it.
     (out / "results.json").unlink(missing_ok=True)
     manifest = {key: part for key, part in record.items() if key not in ("rows", "seconds")}
@@ -259,6 +265,9 @@ def _write(
     arrays = {"targets": seen.targets, "examples": examples, "membership": seen.membership}
     if handed.owners is not None:
         arrays["owners"] = handed.owners
+    ids = examples if report.ids is None else np.array(report.ids)
+    if report.ids is not None:
+        arrays["ids"] = ids
     write_arrays(out / "scores" / f"{slug}.npz", arrays | dict(seen.scores))
     shutil.rmtree(out / "combined", ignore_errors=True)
     write_combined(
@@ -268,7 +277,7 @@ def _write(
         seen.membership,
         seen.targets,
         examples=examples,
-        ids=examples,
+        ids=ids,
         labels=handed.labels,
     )
     write_json(out / "results.json", record)

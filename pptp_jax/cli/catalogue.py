@@ -20,7 +20,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
     Examples:
         >>> known = catalogue()
         >>> [entry["name"] for entry in known["data"]]
-        ['Digits', 'Distinct', 'Emails', 'Npz', 'Shrunk', 'Text', 'Tfds', 'Topics']
+        ['Digits', 'Distinct', 'Emails', 'Npz', 'Shrunk', 'Table', 'Text', 'Tfds', 'Topics']
         >>> [entry for entry in known["attacks"] if entry["name"] == "rmia_offline"][0]["shadows"]
         '1 OUT'
     """

@@ -17,6 +17,7 @@ from pptp_jax.cli.report import report
 from pptp_jax.cli.run import run
 from pptp_jax.cli.screen import screen
 from pptp_jax.cli.search import search
+from pptp_jax.cli.table import table
 
 
 class _Group(click.Group):
@@ -27,7 +28,10 @@ class _Group(click.Group):
 
 @click.group(
     cls=_Group,
-    commands=[run, search, locate, canaries, screen, audit, report, compare, choose, ledger, list_],
+    commands=[
+        *(run, search, locate, canaries, screen, audit, table),
+        *(report, compare, choose, ledger, list_),
+    ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="pptp-jax")

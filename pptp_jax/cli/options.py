@@ -25,7 +25,7 @@ data_option = click.option("--data", type=click.Path(path_type=Path), help="Wher
 out_option = click.option(
     "--out",
     type=_Directory(path_type=Path, file_okay=False),
-    help="Default: runs/NAME, of the file's study, audit or signals.",
+    help="Default: runs/NAME, of the file's study, audit, signals or table.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: JSON.")
 

@@ -20,6 +20,7 @@ from pptp_jax.data.shared_records import SharedRecords, shared_records
 from pptp_jax.data.shrunk import Shrunk
 from pptp_jax.data.source import Source, moved
 from pptp_jax.data.stream import Stream
+from pptp_jax.data.table import Table, TableRows
 from pptp_jax.data.text import Text
 from pptp_jax.data.tfds import Tfds
 from pptp_jax.data.tokenizer import Bytes, Tokenizer, TokenizerFile
@@ -48,6 +49,8 @@ __all__ = [
     "Shrunk",
     "Source",
     "Stream",
+    "Table",
+    "TableRows",
     "Text",
     "Tfds",
     "Tokenizer",

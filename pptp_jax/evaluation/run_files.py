@@ -91,12 +91,14 @@ class Scores(NamedTuple):
         membership: who is a member.
         examples: which examples these are.
         targets: which models these are.
+        ids: what the examples are called, where somebody named them.
     """
 
     scores: Float[np.ndarray, "targets examples"]
     membership: Bool[np.ndarray, "targets examples"]
     examples: Int[np.ndarray, " examples"]
     targets: Int[np.ndarray, " targets"]
+    ids: Shaped[np.ndarray, " examples"] | None = None
 
 
 def read_scores(directory: Path, slug: str, attack: str) -> Scores | None:
@@ -106,8 +108,11 @@ def read_scores(directory: Path, slug: str, attack: str) -> Scores | None:
         ValueError: if the file is damaged or lacks the attack.
     """
     names = (attack, "membership", "examples", "targets")
-    found = _read_arrays(directory / "scores" / f"{slug}.npz", names)
-    return None if found is None else Scores(*(found[name] for name in names))
+    found = _read_arrays(directory / "scores" / f"{slug}.npz", names, optional=("ids",))
+    if found is None:
+        return None
+    given = Scores(*(found[name] for name in names))
+    return given._replace(ids=found.get("ids"))
 
 
 class Stop(NamedTuple):

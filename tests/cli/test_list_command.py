@@ -18,7 +18,9 @@ def test_everything_is_listed() -> None:
     names = {section: [entry["name"] for entry in entries] for section, entries in known.items()}
     assert names["attacks"] == list(ATTACKS) and names["models"] == list(BUILDERS)
     assert names["regions"] == [*PRESETS, *PARTS]
-    sources = ["Digits", "Distinct", "Emails", "Npz", "Shrunk", "Text", "Tfds", "Topics"]
+    sources = [
+        *("Digits", "Distinct", "Emails", "Npz", "Shrunk", "Table", "Text", "Tfds", "Topics"),
+    ]
     assert names["data"] == sources
     assert names["tasks"] == [
         "Classification",

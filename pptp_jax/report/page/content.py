@@ -117,7 +117,7 @@ def _told_best(stored: Scores) -> list[dict[str, Any]]:
     rates = alarm_rates(stored.scores, stored.membership)
     return [
         _record(
-            f"example {stored.examples[i]}",
+            f"example {stored.examples[i]}" if stored.ids is None else str(stored.ids[i]),
             stored.membership[:, i],
             stored.scores[:, i],
             rates[:, i],

@@ -1,6 +1,6 @@
 """What was trained, on what and how: in a few figures, as a list, and by its versions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pptp_jax.evaluation.results import RunResults
@@ -31,6 +31,7 @@ def setting(results: RunResults) -> dict[str, str]:
         "data": data.get("name"),
         "source": source if "(" in source else None,
         "model": compact(config["model"]) if config.get("model") else None,
+        "classes": _classes(config.get("classes")),
         "who is a member": split(results),
         "recipes": "; ".join(map(recipe_name, results.rows)),
         "optimiser": compact(config["optimizer"]) if config.get("optimizer") else None,
@@ -43,6 +44,11 @@ def setting(results: RunResults) -> dict[str, str]:
         "compared by": attack_name(results.compared),
     }
     return {name: str(value) for name, value in found.items() if value}
+
+
+def _classes(names: Sequence[str] | None) -> str | None:
+    """Which class is which, where they have names."""
+    return ", ".join(f"{i}: {name}" for i, name in enumerate(names)) if names else None
 
 
 def _probes(results: RunResults) -> str | None:

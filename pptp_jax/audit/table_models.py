@@ -1,0 +1,71 @@
+"""What can be trained on a table: scikit-learn's estimators by a short name, or your own."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pptp_jax.validation import Refused, one_of
+
+MLP = "mlp"
+
+
+def _random_forest(classes: bool) -> Any:
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    return RandomForestClassifier() if classes else RandomForestRegressor()
+
+
+def _boosted_trees(classes: bool) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    return HistGradientBoostingClassifier() if classes else HistGradientBoostingRegressor()
+
+
+def _linear(classes: bool) -> Any:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    return LogisticRegression(max_iter=2000) if classes else Ridge()
+
+
+NAMED: Mapping[str, Callable[[bool], Any]] = {
+    "random_forest": _random_forest,
+    "boosted_trees": _boosted_trees,
+    "logistic": _linear,
+}
+
+
+def estimator_of(model: Any, *, classes: bool) -> Any:
+    """The estimator that a name, or an estimator itself, stands for.
+
+    Args:
+        model: a name of `NAMED`, all with scikit-learn's settings (`logistic` is ridge regression
+            where the target is a number); `module:name` of an estimator, of its class, or of a
+            function without arguments that makes one; or an estimator.
+        classes: whether it is to answer with classes; else with numbers.
+
+    Raises:
+        ValueError: if there is no such model.
+
+    Examples:
+        >>> type(estimator_of("random_forest", classes=True)).__name__
+        'RandomForestClassifier'
+        >>> type(estimator_of("sklearn.naive_bayes:GaussianNB", classes=True)).__name__
+        'GaussianNB'
+        >>> estimator_of("forest", classes=True)
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: model 'forest' is unknown; did you mean 'random_forest'? ...
+    """
+    if not isinstance(model, str):
+        return model
+    module, colon, name = model.partition(":")
+    if not colon:
+        one_of((*NAMED, MLP, "module:name"), model=model)
+        if model not in NAMED:
+            raise Refused(f"model {model!r} is no estimator")
+        return NAMED[model](classes)
+    try:
+        found = getattr(importlib.import_module(module), name)
+        return found() if callable(found) else found
+    except Exception as error:  # whatever a user's module may raise
+        raise Refused(f"model {model!r} cannot be made: {type(error).__name__}: {error}") from error

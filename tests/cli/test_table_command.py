@@ -1,0 +1,120 @@
+"""`pptp table`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from invoking import named, pptp
+
+MINE = """
+from sklearn.tree import DecisionTreeClassifier
+
+class Interrupted(DecisionTreeClassifier):
+    fits = 0
+    def fit(self, x, y):
+        Interrupted.fits += 1
+        if Interrupted.fits == STOP:
+            raise KeyboardInterrupt
+        return super().fit(x, y)
+
+model = Interrupted()
+"""
+HEADER = "name,town,age,ill"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    rng = np.random.default_rng(0)
+    rows = [f"P{i},{'ab'[i % 2]},{rng.normal():.3f},{'yn'[rng.integers(2)]}" for i in range(60)]
+    (tmp_path / "people.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+FEW = ("--models", 4, "--resamples", 10, "--attack", "loss", "--attack", "rmia_online")
+
+
+def test_a_table_becomes_a_report(home: Path) -> None:
+    result = pptp(
+        "table",
+        "people.csv",
+        "--target",
+        "ill",
+        "--id",
+        "name",
+        *FEW,
+        "--model",
+        "logistic",
+        "--jobs",
+        2,
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("people: 4 models, 4 of them attacked, on 60 examples, 30 memb")
+    out = home / "runs" / "people"
+    assert (out / "table.txt").read_text().strip() in result.stdout
+    assert "without the model:" in result.stdout and "copies:" in result.stdout
+    for name in ("roc.png", "report.html", "scores/given.npz", "combined/given.csv", "models"):
+        assert (out / name).exists()
+    readme = (out / "README.md").read_text()
+    assert all(f"- `{name}`: " in readme for name in named(out))
+    results = json.loads((out / "results.json").read_text())
+    assert results["command"] in readme and "--jobs" not in results["command"]
+    assert results["config"]["model"]["estimator"] == "LogisticRegression(max_iter=2000)"
+
+
+def test_an_interrupted_audit_goes_on(home: Path) -> None:
+    def run(module: str, stop: int, out: str) -> tuple[int, str]:
+        (home / f"{module}.py").write_text(MINE.replace("STOP", str(stop)))
+        args = ("--target", "ill", "--ignore", "name", "--out", out, *FEW, "--jobs", 1)
+        result = pptp("table", "people.csv", "--model", f"{module}:model", *args)
+        return result.exit_code, result.output
+
+    code, said = run("own_tree", 3, "out")
+    assert code == 130 and "the same command goes on from here" in said
+    assert not Path("out/results.json").exists()
+    code, said = run("own_tree", 0, "out")
+    assert code == 0 and "2 of 4 models were finished before" in said, said
+    code, said = run("own_tree", 0, "plain")
+    assert code == 0 and "finished before" not in said
+    rows = [json.loads(Path(f"{out}/results.json").read_text())["rows"] for out in ("out", "plain")]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("people.csv", "Missing option '--target'"),
+        ("none.csv --target ill", "none.csv' does not exist."),
+        ("people.csv --target il", "the column of the target 'il' is unknown; did you mean 'ill'?"),
+        ("people.csv --target ill", "'name' has 60 different texts in 60 rows"),
+        (
+            "people.csv --target ill --id town --ignore name",
+            "the id 'town' must name each row once, and 'a' is",
+        ),
+        ("people.csv --target ill --id name --models 3", "models must be a whole number of at le"),
+        ("people.csv --target ill --id name --models 7", "an even number of models, got 7"),
+        ("people.csv --target ill --id name --model forest", "did you mean 'random_forest'?"),
+        ("people.csv --target ill --id name --model no:tree", "ModuleNotFoundError"),
+        ("people.csv --target age --id name --model mlp", "'age' is a number, and mlp answers"),
+        ("people.csv --target ill --id name --attack lyra", "'lyra' is unknown"),
+        ("people.csv --target ill --id name --out there", "there holds no run, but report.html"),
+        ("constant.csv --target y", "the target 'y' is 'a' in all rows: there is nothing to pre"),
+        ("empty.csv --target y", "the target 'y' is missing in 1 rows, the first at line 2"),
+        ("rare.csv --target y", "the class 'b' of 'y' has 1 rows, and each needs 10 at least"),
+        ("bare.csv --target y", "there is no header"),
+        ("ragged.csv --target y", "line 3 has 3 cells, and the header names 2 columns"),
+    ],
+)
+def test_wrong_arguments(home: Path, args: str, message: str) -> None:
+    (home / "constant.csv").write_text("x,y\n1,a\n2,a\n")
+    (home / "empty.csv").write_text("x,y\n1,\n2,a\n")
+    (home / "rare.csv").write_text("x,y\n" + "".join(f"{i},a\n" for i in range(20)) + "1,b\n")
+    (home / "bare.csv").write_text("1,2\n3,4\n")
+    (home / "ragged.csv").write_text("x,y\n1,a\n2,b,c\n")
+    (home / "there").mkdir()
+    (home / "there" / "report.html").write_text("")
+    result = pptp("table", *args.split())
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "Traceback" not in result.output and not [*home.rglob("models")]
