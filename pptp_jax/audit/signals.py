@@ -156,10 +156,8 @@ def audit_signals(
         warnings += told["owners"]["notes"]
     row = RecipeResult(
         slug="given",
-        recipe=report.name,
-        notes=(*seen.notes, *filter(None, [together.note]), *said),
         recipe=report.config.get("recipes", [report.name])[0],
-        notes=(*seen.notes, *filter(None, [together.note])),
+        notes=(*seen.notes, *filter(None, [together.note]), *said),
         warnings=tuple(warnings),
         attacks=seen.results,
         **accuracy,
