@@ -14,12 +14,13 @@ from pptp_jax.audit.odds import base_of_tokens, of_logits, of_losses, of_residua
 from pptp_jax.audit.owner_ids import check_owners
 from pptp_jax.audit.signal_bounds import TRUTHS, WITHOUT_MODEL, in_bounds
 from pptp_jax.audit.user_arrays import check_inputs, check_labels, check_logits
+from pptp_jax.audit.user_targets import PREDICTED, with_targets
 from pptp_jax.metrics import owner_membership
 from pptp_jax.validation import Refused, at_least, one_of
 
 # What can be handed over; each of the last two stands for φ.
 INSTEAD = ("losses", "residuals")
-SIGNALS = (*KNOWN, *INSTEAD)
+SIGNALS = (*KNOWN, *INSTEAD, *PREDICTED)
 
 
 class Given(NamedTuple):
@@ -79,12 +80,13 @@ def given_signals(
             queries, or the models and the queries, may be missing; `confidence`, φ, (models,
             queries, examples) likewise; in its place `losses`, −log p of the label or of all
             labels, or its mean over a sequence's tokens, or `residuals`, answers less targets of a
-            regression; `token_log_prob` with the mask `token_present`,
-            (models, queries, examples, tokens), from which φ follows; or any other signal that
+            regression, or `predictions` with `true_values`; `token_log_prob` with the mask
+            `token_present`, (models, queries, examples, tokens), from which φ follows; or any other signal that
             attacks know by name. What is known without the model, `base_token_log_prob` (examples,
             tokens) say, may lack the models.
         membership: (models, examples), or (examples,) of a single model.
-        labels: the examples' classes; `logits` need them.
+        labels: the examples' classes; `logits` need them. Several labels an example, (examples,
+            labels) of zeros and ones, belong to a logit each.
         inputs: the examples themselves, for attacks that learn from them.
         targets: the models under attack; None for all.
         shadows: the models that may help; None for all.
@@ -108,13 +110,14 @@ def given_signals(
         )
     if not signals:
         raise Refused("there are no signals: give logits, confidence (φ) or losses")
-    same = [name for name in ("confidence", *INSTEAD) if name in signals]
-    if len(same) > 1:
-        raise Refused(f"{' and '.join(same)} say the same of an example: give one of them")
     for name in signals:
         one_of(SIGNALS, signal=name)
     membership = plain("membership", membership)
     sizes = _check_membership(membership)
+    signals, labels = with_targets(signals, labels, membership)
+    same = [name for name in ("confidence", *INSTEAD) if name in signals]
+    if len(same) > 1:
+        raise Refused(f"{' and '.join(same)} say the same of an example: give one of them")
     given = {name: _shaped(name, plain(name, array), sizes) for name, array in signals.items()}
     logits = given.get("logits")
     if logits is not None:

@@ -71,6 +71,18 @@ class Ordinal(Task):
         median = (_cumulative(answers) < 0).sum(-1)
         return jnp.abs(median - targets).astype(jnp.float32)
 
+    def divergence(
+        self, outputs: Float[Array, "batch cuts"], before: Float[Array, "batch cuts"]
+    ) -> Float[Array, " batch"]:
+        """KL(p ‖ p before) over the classes."""
+        now, then = self._every(outputs), self._every(before)
+        return (jnp.exp(now) * (now - then)).sum(0)
+
+    def _every(self, outputs: Float[Array, "batch cuts"]) -> Float[Array, "classes batch"]:
+        classes = range(outputs.shape[1] + 1)
+        full = [jnp.full(len(outputs), label) for label in classes]
+        return jnp.stack([self.log_prob(outputs, labels) for labels in full])
+
     def check(self, outputs: Any, data: Any) -> None:
         """Refuses data without classes, and a model that has not one output fewer than classes.
 

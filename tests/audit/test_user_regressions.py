@@ -7,7 +7,7 @@ from pptp_jax.attacks import ATTACKS
 from pptp_jax.audit.user_signals import given_signals
 from pptp_jax.evaluation import attack
 from pptp_jax.metrics import robust_scale
-from pptp_jax.tasks import Regression
+from pptp_jax.tasks import MultiLabel, Regression
 
 MODELS, EXAMPLES = 8, 40
 RNG = np.random.default_rng(0)
@@ -46,3 +46,51 @@ def test_a_single_logit_is_the_pair_with_zero() -> None:
     of = [given_signals({"logits": one}, MEMBERSHIP, labels) for one in (z, pair)]
     scores = [ATTACKS["lira_online"](given.evidence()) for given in of]
     np.testing.assert_array_equal(*scores)
+
+
+def test_predictions_less_the_truth_are_residuals() -> None:
+    truth = RNG.normal(size=EXAMPLES)
+    found = given_signals({"predictions": truth + RESIDUALS, "true_values": truth}, MEMBERSHIP)
+    expected = given_signals({"residuals": RESIDUALS}, MEMBERSHIP)
+    np.testing.assert_allclose(
+        found.signals["confidence"], expected.signals["confidence"], rtol=1e-4, atol=1e-6
+    )
+
+
+def test_one_logit_may_lack_its_axis() -> None:
+    z, labels = RNG.normal(size=(MODELS, EXAMPLES)), RNG.integers(0, 2, EXAMPLES)
+    found, expected = (
+        given_signals({"logits": one}, MEMBERSHIP, labels) for one in (z, z[..., None])
+    )
+    np.testing.assert_array_equal(found.signals["logits"], expected.signals["logits"])
+
+
+LABELS = np.random.default_rng(1).integers(0, 2, (EXAMPLES, 3))
+
+
+def test_several_labels_are_the_task() -> None:
+    z = RNG.normal(0, 30, size=(MODELS, EXAMPLES, 3))
+    found = given_signals({"logits": z}, MEMBERSHIP, LABELS)
+    for name in ("confidence", "log_prob"):
+        for model in range(MODELS):
+            expected = getattr(MultiLabel(), name)(np.float32(z[model]), np.float32(LABELS))
+            np.testing.assert_allclose(
+                found.signals[name][model, 0], expected, rtol=1e-4, atol=1e-4
+            )
+
+
+@pytest.mark.parametrize(
+    ("signals", "labels", "message"),
+    [
+        ({"predictions": RESIDUALS}, None, "true_values is missing"),
+        ({"predictions": RESIDUALS, "true_values": np.ones(3)}, None, r"shape \(40,\)"),
+        ({"logits": np.ones((8, 40, 3)) * 2}, LABELS * 2, "zeros and ones"),
+        ({"logits": np.ones((8, 40, 3)) * 2}, np.eye(3)[np.arange(40) % 3], "exactly one label"),
+        ({"logits": np.ones((8, 40, 4)) * 2}, LABELS, "as labels"),
+        ({"logits": np.ones((8, 40, 3)) / 2}, LABELS, "between 0 and 1"),
+        ({"logits": RESIDUALS}, np.arange(40) % 3, "below the 2 classes"),
+    ],
+)
+def test_what_could_mean_two_things_is_refused(signals, labels, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        given_signals(signals, MEMBERSHIP, labels)

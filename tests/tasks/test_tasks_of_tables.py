@@ -138,6 +138,18 @@ def test_divergences_are_those_of_coins(task):
     np.testing.assert_allclose(task.divergence(now, then), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_the_divergence_of_ordered_classes_is_that_of_their_probabilities():
+    now, then = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+    expected = [
+        sum(
+            np.exp(naive_ordinal(a, k)[0]) * (naive_ordinal(a, k)[0] - naive_ordinal(b, k)[0])
+            for k in range(4)
+        )
+        for a, b in zip(now.astype(float), then.astype(float), strict=True)
+    ]
+    np.testing.assert_allclose(Ordinal().divergence(now, then), expected, rtol=1e-4, atol=1e-6)
+
+
 LABELS = Dataset("labels", X, np.float32(np.eye(6)[:, :2]), IDS, None)
 CLASSES = Dataset("classes", X, IDS % 3, IDS, 3)
 
