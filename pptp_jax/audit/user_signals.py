@@ -81,9 +81,9 @@ def given_signals(
             queries, examples) likewise; in its place `losses`, −log p of the label or of all
             labels, or its mean over a sequence's tokens, or `residuals`, answers less targets of a
             regression, or `predictions` with `true_values`; `token_log_prob` with the mask
-            `token_present`, (models, queries, examples, tokens), from which φ follows; or any other signal that
-            attacks know by name. What is known without the model, `base_token_log_prob` (examples,
-            tokens) say, may lack the models.
+            `token_present`, (models, queries, examples, tokens), from which φ follows; or any
+            other signal that attacks know by name. What is known without the model,
+            `base_token_log_prob` (examples, tokens) say, may lack the models.
         membership: (models, examples), or (examples,) of a single model.
         labels: the examples' classes; `logits` need them. Several labels an example, (examples,
             labels) of zeros and ones, belong to a logit each.
