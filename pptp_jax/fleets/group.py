@@ -18,7 +18,7 @@ from pptp_jax.fleets.shared_phases import Sharing, Trunk, leave
 from pptp_jax.fleets.spec import FleetSpec, Runtime
 from pptp_jax.models import Variables, full_float32
 from pptp_jax.signals import Layout, SignalRequest, SignalStore
-from pptp_jax.training import Branch, Checkpoint, Execution, Strategy, Trained, train_fleet
+from pptp_jax.training import Branch, Checkpoint, Execution, Strategy, train_fleet
 
 Stores = Mapping[int, SignalStore]
 
@@ -124,12 +124,14 @@ class GroupTraining:
                 stop=runtime.stop,
             ),
         )
-        self._keep(ended.models, spec.ends[-1], ended.variables, self._taken(ended))
+        known = self._taken(ended.models, spec.ends[-1], ended.variables)
+        known |= {"loss": ended.loss, "finite": ended.finite}
+        self._keep(ended.models, spec.ends[-1], ended.variables, known)
         shutil.rmtree(saved, ignore_errors=True)
 
     def _on_epoch(self, group: tuple[int, ...], epochs: int, variables: Variables) -> None:
         if epochs in self.fleet.spec.ends[:-1]:
-            self._keep(group, epochs, variables, {})
+            self._keep(group, epochs, variables, self._taken(group, epochs, variables))
 
     def _on_phase(self, group: tuple[int, ...], branch: Branch) -> None:
         epochs = branch.losses.shape[1]
@@ -177,15 +179,15 @@ class GroupTraining:
         return self.fleet.strategy.together and not self.runtime.processes.first
 
     @full_float32
-    def _taken(self, ended: Trained) -> dict[str, Shaped[np.ndarray, "models ..."]]:
-        """What is known of finished models besides their answers."""
+    def _taken(
+        self, models: tuple[int, ...], epochs: int, variables: Variables
+    ) -> dict[str, Shaped[np.ndarray, "models ..."]]:
+        """The signals that are taken of models themselves."""
         spec = self.fleet.spec
         key = jax.random.key(spec.seed)
-        request = SignalRequest(
-            spec.model, ended.variables, ended.models, spec.arrays, spec.rows, key
-        )
-        found = {s.name: np.asarray(s.take(request)) for s in spec.kept if s.take is not None}
-        return found | {"loss": ended.loss, "finite": ended.finite}
+        request = SignalRequest(spec.model, variables, models, spec.arrays, spec.rows, key)
+        kept = spec.signals_at(epochs)
+        return {s.name: np.asarray(s.take(request)) for s in kept if s.take is not None}
 
     def _keep(
         self,
