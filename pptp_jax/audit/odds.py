@@ -41,17 +41,21 @@ def of_residuals(
 ) -> dict[str, Float[np.ndarray, "models queries examples"]]:
     """φ = −|r / σ|^⅔ and log p = −½ (r / σ)² up to a constant, as of the task `Regression`.
 
-    σ is the robust scale of all residuals; membership is not looked at.
+    σ is the robust scale of all residuals that are not 0, as those of a tree on its members are;
+    membership is not looked at.
 
     Raises:
-        ValueError: if half of the residuals are 0.
+        ValueError: if all residuals are 0.
 
     Examples:
         >>> found = of_residuals(np.array([[[0.5, -1.0, 8.0]]]))  # σ is 1.4826
         >>> print(found["confidence"].round(2), found["log_prob"].round(2))
         [[[-0.48 -0.77 -3.08]]] [[[ -0.06  -0.23 -14.56]]]
     """
-    units = residuals.astype(np.float64) / robust_scale(residuals)
+    missed = residuals[residuals != 0]
+    if not missed.size:
+        raise Refused("all residuals are 0: no attack can tell one example from another")
+    units = residuals.astype(np.float64) / robust_scale(missed)
     return {"confidence": -np.cbrt(units**2), "log_prob": -(units**2) / 2}
 
 

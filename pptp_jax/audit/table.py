@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -18,9 +17,8 @@ from pptp_jax.fleets import FleetSpec, Runtime, estimator_fleet, fingerprint, ru
 from pptp_jax.models import mlp
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.record import describe
-from pptp_jax.tasks import Regression
 from pptp_jax.training import DEFAULT_OPTIMIZER, undefended
-from pptp_jax.validation import Refused, at_least, several
+from pptp_jax.validation import Refused, at_least, fraction, given, positive, several
 from pptp_jax.validation.field_types import check_fields
 
 FEWEST_MODELS = 4
@@ -52,9 +50,12 @@ class TableAudit:
         attacks: which attacks are tried; by default all that can be made of a table.
         resamples: the bootstrap resamples behind each interval.
         seed: what membership, training and bootstrap depend on.
+        least_probability: what the attacker takes smaller answers for; None is `EstimatorFleet`'s
+            floor. Attacks on trees depend on it. It is not used of `mlp`.
 
     Raises:
-        ValueError: if there are fewer than 4 models, an odd number, or an attack is unknown.
+        ValueError: if there are fewer than 4 models, an odd number, an attack is unknown or the
+            least probability does not lie between 0 and 1.
 
     Examples:
         >>> TableAudit(data=Table("people.csv", target="ill"), models=3)
@@ -69,6 +70,7 @@ class TableAudit:
     attacks: tuple[str, ...] = TABLE_ATTACKS
     resamples: int = 500
     seed: int = 0
+    least_probability: float | None = None
 
     def __post_init__(self) -> None:
         several(attacks=self.attacks)
@@ -76,6 +78,8 @@ class TableAudit:
         at_least(FEWEST_MODELS, models=self.models)
         at_least(1, resamples=self.resamples)
         at_least(0, seed=self.seed)
+        positive(**given(least_probability=self.least_probability))
+        fraction(**given(least_probability=self.least_probability))
         Balanced(self.models)
         for one in self.attacks:
             attack_of(one)
@@ -247,14 +251,11 @@ def _estimators(
     shown = {"name": name, "estimator": " ".join(repr(estimator).split())}
     recipe: dict[str, Any] = {"model": shown, "parameters": settings, "recipes": [name]}
     if classes:
+        if audit.least_probability is not None:
+            fleet = fleet._replace(floor=audit.least_probability)
         recipe["least_probability"] = fleet.floor
         return _Answers({"logits": fleet.logits}, recipe)
     squares = (fleet.answers - y) ** 2
     inside, outside = float(squares[matrix].mean()), float(squares[~matrix].mean())
     recipe["mean_squared_error"] = {"members": inside, "nonmembers": outside}
-    task = Regression(scale=max(outside**0.5, 1e-9))
-    answers = jnp.asarray(fleet.answers[..., None])
-    targets = jnp.broadcast_to(jnp.asarray(y)[:, None], answers.shape)
-    taken = {"confidence": task.confidence, "log_prob": task.log_prob}
-    signals = {key: np.asarray(take(answers, targets)) for key, take in taken.items()}
-    return _Answers(signals, recipe)
+    return _Answers({"residuals": fleet.answers - y}, recipe)

@@ -19,7 +19,7 @@ class EstimatorFleet(NamedTuple):
     Attributes:
         answers: of classifiers the probabilities of the classes, (models, examples, classes), as
             the estimators gave them; else the predicted numbers, (models, examples).
-        floor: the least probability that the estimators can resolve; None without classes.
+        floor: the least probability that counts; None without classes.
 
     Examples:
         >>> probability = np.array([[[1.0, 0.0], [0.25, 0.75]]])
@@ -75,11 +75,12 @@ def estimator_fleet(
     this. Models are fitted by joblib in threads; `joblib.parallel_config(backend="loky")` around
     the call takes processes, which pays where an estimator is Python code.
 
-    Trees answer 0 and 1, whose log-odds are infinite. `floor` bounds them at half of the smallest
-    step of an answer: half a vote of a forest (1 / 2 trees), of neighbours, or of bagged copies,
-    and half a member of a single tree (1 / 2 members). Less than one vote is not to be seen, and
-    any number between none and one keeps the order. For anything else it is half of what the
-    numbers' type resolves next to 1.
+    Trees answer 0 and 1, whose log-odds are infinite. `floor` bounds them: half a vote of a forest
+    (1 / 2 trees), of neighbours, or of bagged copies, and half a member of a single tree (1 / 2
+    members). Where each vote is 0 or 1 that keeps the order. Impure leaves and bagged regressions
+    answer less than a vote, and such answers become one; attacks by LiRA find more that way where
+    it was tried, as a far smaller floor makes outliers of rounding. For anything else it is half of
+    what the numbers' type resolves next to 1.
 
     Args:
         estimator: an unfitted estimator or pipeline, with `fit`, and `predict_proba` for classes or

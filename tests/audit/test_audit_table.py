@@ -118,6 +118,16 @@ def test_a_target_of_numbers(file: Path, tmp_path: Path) -> None:
     assert results["rows"][0]["attacks"]["loss"]["auc"]["low"] > 0.6
 
 
+def test_the_least_probability_is_the_attacker_s_choice(table: Table) -> None:
+    found = [
+        audit_table(TableAudit(data=table, model=TREE, least_probability=least, **FEW))
+        for least in (None, 1 / 120, 1e-9)
+    ]
+    assert [one["config"]["least_probability"] for one in found] == [1 / 120, 1 / 120, 1e-9]
+    own, same, other = (one["rows"][0]["attacks"]["rmia_online"] for one in found)
+    assert own == same != other
+
+
 @pytest.mark.slow
 def test_our_network_goes_on_where_it_stopped(table: Table, tmp_path: Path) -> None:
     audit = TableAudit(data=table, model="mlp", **FEW)
@@ -140,6 +150,8 @@ def test_our_network_goes_on_where_it_stopped(table: Table, tmp_path: Path) -> N
         ({"attacks": "loss"}, "attacks must be a tuple"),
         ({"attacks": ("lyra_online",)}, "'lyra_online' is unknown"),
         ({"data": "people.csv"}, "data must be Table"),
+        ({"least_probability": 0.0}, "least_probability must be a finite number above 0, got 0"),
+        ({"least_probability": 2.0}, "least_probability must lie between 0 and 1, got 2"),
     ],
 )
 def test_what_is_refused(

@@ -24,6 +24,15 @@ def test_residuals_are_the_signals_of_a_regression() -> None:
         np.testing.assert_allclose(given.signals[name], expected, rtol=1e-5)
 
 
+def test_residuals_of_a_tree_may_be_none_on_members() -> None:
+    sure = np.where(MEMBERSHIP, 0.0, RESIDUALS)
+    found = given_signals({"residuals": sure}, MEMBERSHIP).signals["confidence"]
+    assert np.isfinite(found).all() and not found[:, 0][MEMBERSHIP].any()
+    scale = robust_scale(RESIDUALS[~MEMBERSHIP])
+    expected = -np.cbrt((RESIDUALS / scale) ** 2)[~MEMBERSHIP]
+    np.testing.assert_allclose(found[:, 0][~MEMBERSHIP], expected, rtol=1e-5)
+
+
 def test_attacks_on_residuals_find_members_in_any_units() -> None:
     names = ("loss", "lira_online", "rmia_online", "base_online")
     found = {

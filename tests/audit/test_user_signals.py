@@ -296,7 +296,7 @@ ONE_SIDED[4] = True
             changed(signals={"losses": LOGITS[:, 0, :, 0], "residuals": LOGITS[:, 0, :, 0]}),
             "losses and residuals say the same of an example: give one of them",
         ),
-        (changed(signals={"residuals": 0 * LOGITS[:, 0, :, 0]}), "half of the residuals are 0"),
+        (changed(signals={"residuals": 0 * LOGITS[:, 0, :, 0]}), "all residuals are 0"),
         (changed(signals={"logits": LOGITS.astype(str)}), "logits must hold numbers, got"),
         (
             changed(signals={"losses": LOGITS[:, 0, :, 0]}),
