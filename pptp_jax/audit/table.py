@@ -254,7 +254,7 @@ def _estimators(
         if audit.least_probability is not None:
             fleet = fleet._replace(floor=audit.least_probability)
         recipe["least_probability"] = fleet.floor
-        return _Answers({"logits": fleet.logits}, recipe)
+        return _Answers({"logits": fleet.log_probabilities}, recipe)
     squares = (fleet.answers - y) ** 2
     inside, outside = float(squares[matrix].mean()), float(squares[~matrix].mean())
     recipe["mean_squared_error"] = {"members": inside, "nonmembers": outside}

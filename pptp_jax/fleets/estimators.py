@@ -23,7 +23,7 @@ class EstimatorFleet(NamedTuple):
 
     Examples:
         >>> probability = np.array([[[1.0, 0.0], [0.25, 0.75]]])
-        >>> print(EstimatorFleet(probability, 0.125).logits.round(2))
+        >>> print(EstimatorFleet(probability, 0.125).log_probabilities.round(2))
         [[[ 0.   -2.08]
           [-1.39 -0.29]]]
     """
@@ -32,14 +32,14 @@ class EstimatorFleet(NamedTuple):
     floor: float | None
 
     @property
-    def logits(self) -> Float[np.ndarray, "models examples classes"]:
-        """Logarithms of probabilities, none of them below the floor: what audits take as logits.
+    def log_probabilities(self) -> Float[np.ndarray, "models examples classes"]:
+        """Logarithms of probabilities, none of them below the floor, as audits take them.
 
         Raises:
             ValueError: if there are no classes.
         """
         if self.floor is None:
-            raise Refused("these estimators predict numbers, which have no logits")
+            raise Refused("these estimators predict numbers, which have no probabilities")
         return np.log(np.maximum(self.answers, self.floor))
 
 
@@ -110,7 +110,7 @@ def estimator_fleet(
         >>> forest = RandomForestClassifier(n_estimators=10)
         >>> drawn = Balanced(models=4).draw(60, seed=0)
         >>> found = estimator_fleet(forest, x, y, drawn.matrix)
-        >>> found.answers.shape, found.floor, bool(np.isfinite(found.logits).all())
+        >>> found.answers.shape, found.floor, bool(np.isfinite(found.log_probabilities).all())
         ((4, 60, 2), 0.05, True)
     """
     at_least(0, seed=seed)

@@ -67,7 +67,7 @@ def test_it_is_the_audit_of_what_estimators_answer(
     np.testing.assert_array_equal(membership, Balanced(models=4).draw(120, seed=0).matrix)
     fleet = estimator_fleet(TREE, data.x[rows], data.y[rows], membership)
     again = audit_signals(
-        *({"logits": fleet.logits}, membership, data.y[rows]),
+        *({"logits": fleet.log_probabilities}, membership, data.y[rows]),
         attacks=FEW["attacks"],
         resamples=20,
         inputs=data.x[rows],

@@ -62,7 +62,7 @@ def test_answers_are_those_of_a_plain_loop() -> None:
     for own, inside in zip(found.answers, MEMBERS, strict=True):
         plain = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[inside], Y[inside])
         np.testing.assert_allclose(own, plain.predict_proba(X), rtol=1e-10)
-    np.testing.assert_allclose(found.logits, np.log(found.answers))
+    np.testing.assert_allclose(found.log_probabilities, np.log(found.answers))
 
 
 def test_numbers_are_predicted_by_a_plain_loop() -> None:
@@ -70,8 +70,8 @@ def test_numbers_are_predicted_by_a_plain_loop() -> None:
     found = estimator_fleet(Ridge(), X, y, MEMBERS)
     for own, inside in zip(found.answers, MEMBERS, strict=True):
         np.testing.assert_allclose(own, Ridge().fit(X[inside], y[inside]).predict(X))
-    with pytest.raises(ValueError, match="numbers, which have no logits"):
-        _ = found.logits
+    with pytest.raises(ValueError, match="numbers, which have no probabilities"):
+        _ = found.log_probabilities
 
 
 @pytest.mark.parametrize("estimator", [FOREST, HistGradientBoostingClassifier(max_iter=5)])
@@ -107,7 +107,7 @@ def test_a_class_that_a_model_has_not_seen_has_the_least_probability() -> None:
     y = np.where(MEMBERS[0] & (Y == 2), 1, Y)
     found = estimator_fleet(FOREST, X, y, MEMBERS[:1])
     assert found.answers.shape == (1, 60, 3) and (found.answers[0, :, 2] == 0).all()
-    np.testing.assert_allclose(np.exp(found.logits[0, :, 2]), 0.1)
+    np.testing.assert_allclose(np.exp(found.log_probabilities[0, :, 2]), 0.1)
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,13 @@ def test_probabilities_are_bounded_by_half_of_the_smallest_step(
     found = estimator_fleet(estimator, X, Y, MEMBERS)
     assert found.floor == pytest.approx(floor)
     positive = found.answers[found.answers > 0]
-    assert np.isfinite(found.logits).all() and positive.min() > floor
-    np.testing.assert_allclose(np.exp(found.logits[found.answers > 0]), positive)
+    assert np.isfinite(found.log_probabilities).all() and positive.min() > floor
+    np.testing.assert_allclose(np.exp(found.log_probabilities[found.answers > 0]), positive)
 
 
 def test_logits_keep_the_order_of_the_answers() -> None:
     fleet = EstimatorFleet(np.array([[[0.0, 1.0], [0.02, 0.98], [0.5, 0.5]]]), 0.01)
-    phi = fleet.logits[0, :, 1] - fleet.logits[0, :, 0]
+    phi = fleet.log_probabilities[0, :, 1] - fleet.log_probabilities[0, :, 0]
     assert (np.diff(phi) < 0).all()
 
 
