@@ -21,7 +21,6 @@ A minute, but for the installation of PyTorch.
 """
 
 import argparse
-import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -154,7 +153,7 @@ def arrays(path: Path) -> None:
         rates = [tpr_at_fpr(curve, fpr) for fpr in FPRS]
         found[f"our metrics/{name}"] = np.array([auc(curve), *rates])
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **found)
+    _store(path, found)
 
 
 def sacroml(held: Arrays) -> Arrays:
@@ -283,9 +282,9 @@ def privacyguard(held: Arrays) -> Arrays:
             )
             # Nothing beats itself by more than 1; ours counts what beats by 1 or more.
             add(name, found + 1 / count)
-        asked = columns({"label": 1, "predictions": p[target]})
+        asked = columns({"label": np.ones(count, int), "predictions": p[target]})
         hard = np.nanmean(np.where(members, np.nan, np.log(p[2:])), axis=0)
-        easy = columns({"label": 1, "predictions": np.exp(hard)})
+        easy = columns({"label": np.ones(count, int), "predictions": np.exp(hard)})
         for name, calibrates in (("loss", False), ("calibration", True)):
             attack = CalibAttack(
                 asked[member].copy(),
@@ -296,10 +295,10 @@ def privacyguard(held: Arrays) -> Arrays:
                 calibrates,
                 CalibScoreType.LOSS,
             )
-            told = attack.run_attack()
-            rows = pd.concat([told.df_train_merge, told.df_test_merge])
+            outcome = attack.run_attack()
+            rows = pd.concat([outcome.df_train_merge, outcome.df_test_merge])
             add(name, np.asarray(rows.sort_values("user_id")["score"]))
-    found = {name: np.array(own) for name, own in scores.items()}
+    answers = {name: np.array(own) for name, own in scores.items()}
     for key in [key for key in held if key.startswith("our metrics/")]:
         name = key.partition("/")[2]
         own, member = torch.tensor(held[f"ours/{name}"][0]), torch.tensor(membership[0])
@@ -307,8 +306,8 @@ def privacyguard(held: Arrays) -> Arrays:
         tpr, fpr = results.get_tpr_fpr()
         at = results._get_indices_of_error_at_thresholds(fpr, np.array(FPRS), "fpr")
         _, auc, *_ = results.compute_metrics_at_error_threshold(1e-5, np.array(FPRS))
-        found[f"metrics/{name}"] = np.array([auc, *tpr[at]])
-    return found
+        answers[f"metrics/{name}"] = np.array([auc, *tpr[at]])
+    return answers
 
 
 def table(held: Arrays, peers: dict[str, Arrays], golden: Path | None) -> None:
@@ -329,9 +328,9 @@ def table(held: Arrays, peers: dict[str, Arrays], golden: Path | None) -> None:
         gap = np.abs(one - other).max() / np.abs(other).max()
         rank = min(spearmanr(a, b).statistic for a, b in zip(one, other, strict=True))
         aucs = " / ".join(f"{auc(roc(own, membership)):.4f}" for own in (one, other))
-        told = f"{gap:.1e}" if pair.expected == "equal" else "-"
+        apart = f"{gap:.1e}" if pair.expected == "equal" else "-"
         print(
-            f"| {pair.theirs} | {pair.ours} | {pair.expected} | {told} | {rank:.6f} | {aucs} | "
+            f"| {pair.theirs} | {pair.ours} | {pair.expected} | {apart} | {rank:.6f} | {aucs} | "
             f"{pair.why} |"
         )
     print("| metrics of the same scores | AUC | TPR at 10 % | TPR at 1 % |")
@@ -349,8 +348,12 @@ def table(held: Arrays, peers: dict[str, Arrays], golden: Path | None) -> None:
         metrics = {
             key: held[key] for key in held if key.startswith(("our metrics/", "phi", "membership"))
         }
-        told = {name: own for name, own in theirs.items() if "/metrics/" in name}
-        np.savez_compressed(golden, **metrics, **kept, **told, **versions)
+        measured = {name: own for name, own in theirs.items() if "/metrics/" in name}
+        _store(golden, metrics | kept | measured | versions)
+
+
+def _store(path: Path, arrays: dict[str, Any]) -> None:
+    np.savez_compressed(path, **arrays)
 
 
 def main() -> None:
@@ -370,8 +373,8 @@ def main() -> None:
         return
     found = {"sacroml": sacroml, "privacyguard": privacyguard}[given.part](held)
     found["version"] = np.array(version(PACKAGES[given.part]))
-    np.savez_compressed(rest[0], **found)
+    _store(rest[0], found)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
