@@ -12,6 +12,8 @@ scikit-learn was tried and is too small: its networks are 97 % right, attacks ha
 .55, each within .02 to .03, and so no order. Attacks that cannot be made are named below the table,
 with the reason. Label-only attackers may ask 137 labels of an example for the boundary and 50 for
 noise, fewer than by default.
+
+Result (docs/findings.md): LiRA and BaVarIA-t lead on both. Nine minutes on two busy CPU cores.
 """
 
 from dataclasses import replace
