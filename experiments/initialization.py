@@ -10,7 +10,7 @@ attacker learns at most who sees all weights on the way, of this example, next t
 it. LiRA attacks the same networks. All is shown at the first step at which a fleet is right on 85 %
 of the examples that it has not seen: a network that cannot learn leaks nothing.
 
-Result (docs/findings.md): at equal accuracy the start hardly matters, and depth costs. Three
+Result (docs/findings.md): at equal accuracy no start leads at all depths, and depth costs. Three
 minutes on two CPU cores.
 """
 

@@ -27,8 +27,6 @@ from pptp_jax.attacks.shadow_network import augmentation, shadow_network
 from pptp_jax.attacks.text_attacks import base_ratio, min_k, min_k_plus_plus, zlib_ratio
 from pptp_jax.attacks.token_lira import lira_tokens
 from pptp_jax.attacks.trajectory import (
-    distilled_trajectory,
-    lira_distilled,
     lira_trajectory,
     metric_sequence,
     trajectory,
@@ -54,14 +52,12 @@ __all__ = [
     "calibration_watson",
     "confidence",
     "correctness",
-    "distilled_trajectory",
     "entropy",
     "ez_mia",
     "gradient_norm",
     "informia",
     "informia_tokens",
     "input_gradient_norm",
-    "lira_distilled",
     "lira_multivariate",
     "lira_offline",
     "lira_online",

@@ -9,6 +9,7 @@ References:
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +27,7 @@ from pptp_jax.attacks.recurrent import Recurrent
 def trajectory(
     evidence: Evidence,
     *,
+    signal: str = "trajectory",
     hidden: Sequence[int] = (64,),
     steps: int = 1000,
     learning_rate: float = 3e-3,
@@ -36,46 +38,12 @@ def trajectory(
 
     The attacker sees the scores of every checkpoint, as one who takes part in a training does, or
     who finds the checkpoints. The loss is softplus(−φ), so φ tells it, and tells small ones apart.
+    By a student of the model instead, φ along the student's epochs and then that of the model, the
+    scores of the finished model suffice, and examples to ask it about.
 
     Args:
-        evidence: with `trajectory`.
-        hidden: the widths of the hidden layers.
-        steps: how many batches of 256 pairs each network learns from.
-        learning_rate: that of Adam.
-        folds: how many networks share the targets (see `folds_of`).
-        seed: what initial values and batches derive from.
-
-    Raises:
-        AttackUnavailable: if the stops are not there, or some target has no shadow with both
-            members and non-members.
-
-    Examples:
-        >>> membership = np.arange(4)[:, None] % 2 == np.arange(40)[None] % 2
-        >>> phi = np.stack([np.zeros((4, 40)), 3.0 * membership], axis=1)
-        >>> held = Evidence.leave_one_out({"trajectory": phi[:, :, None]}, membership)
-        >>> scores = trajectory(held, steps=50)
-        >>> bool(scores[membership].min() > scores[~membership].max())
-        True
-    """
-    training = Training(Perceptron((*hidden, 2)), steps, learning_rate, folds, seed)
-    return _by_network(evidence, "trajectory", training)
-
-
-def distilled_trajectory(
-    evidence: Evidence,
-    *,
-    hidden: Sequence[int] = (64,),
-    steps: int = 1000,
-    learning_rate: float = 3e-3,
-    folds: int = 4,
-    seed: int = 0,
-) -> Float[Array, "targets attacked"]:
-    """As `trajectory`, by a student of each model: φ along its epochs, then that of the model.
-
-    The attacker needs the scores of the finished model alone, and examples to ask it about.
-
-    Args:
-        evidence: with the signal `distilled_trajectory`.
+        evidence: with the signal.
+        signal: `trajectory`, or `distilled_trajectory` for a student's.
         hidden: the widths of the hidden layers.
         steps: how many batches of 256 pairs each network learns from.
         learning_rate: that of Adam.
@@ -89,13 +57,26 @@ def distilled_trajectory(
     Examples:
         >>> membership = np.arange(4)[:, None] % 2 == np.arange(40)[None] % 2
         >>> phi = np.stack([np.zeros((4, 40)), 3.0 * membership], axis=1)
-        >>> held = Evidence.leave_one_out({"distilled_trajectory": phi[:, :, None]}, membership)
-        >>> scores = distilled_trajectory(held, steps=50)
+        >>> held = Evidence.leave_one_out({"trajectory": phi[:, :, None]}, membership)
+        >>> scores = trajectory(held, steps=50)
         >>> bool(scores[membership].min() > scores[~membership].max())
         True
     """
     training = Training(Perceptron((*hidden, 2)), steps, learning_rate, folds, seed)
-    return _by_network(evidence, "distilled_trajectory", training)
+    own = _joined(evidence.target_signal(signal))
+    known = _joined(evidence.shadow_signal(signal, all_examples=True))
+    labels = np.zeros(known.shape[2], int)
+    return learned(evidence, own, known, labels, _compressed, training)
+
+
+def distilled_trajectory(evidence: Evidence, **options: Any) -> Float[Array, "targets attacked"]:
+    """`trajectory` of a student of each model, with the signal `distilled_trajectory`.
+
+    Args:
+        evidence: with the signal.
+        **options: those of `trajectory`.
+    """
+    return trajectory(evidence, signal="distilled_trajectory", **options)
 
 
 def metric_sequence(
@@ -138,36 +119,13 @@ def metric_sequence(
 
 
 def lira_trajectory(
-    evidence: Evidence, *, variance: Variance = "auto"
+    evidence: Evidence, *, signal: str = "trajectory", variance: Variance = "auto"
 ) -> Float[Array, "targets attacked"]:
-    """`lira_multivariate` of φ at all stops and queries of the model's training.
+    """`lira_multivariate` of φ at all stops and queries of a training.
 
     Args:
-        evidence: with `trajectory`.
-        variance: as in `lira_multivariate`.
-
-    Raises:
-        AttackUnavailable: if the stops are not there, or with fewer than 2 IN and 2 OUT shadows for
-            an example.
-
-    Examples:
-        >>> membership = np.arange(8)[:, None] % 2 == 0
-        >>> phi = np.where(membership, 2.0, -2.0) + np.arange(8)[:, None] / 8
-        >>> both = np.stack([phi / 2, phi], axis=1)
-        >>> held = Evidence.leave_one_out({"trajectory": both[:, :, None]}, membership)
-        >>> print(lira_trajectory(held)[:, 0] > 0)
-        [ True False  True False  True False  True False]
-    """
-    return _by_likelihood(evidence, "trajectory", variance)
-
-
-def lira_distilled(
-    evidence: Evidence, *, variance: Variance = "auto"
-) -> Float[Array, "targets attacked"]:
-    """`lira_multivariate` of φ of the finished model and of its student after each epoch.
-
-    Args:
-        evidence: with the signal `distilled_trajectory`.
+        evidence: with the signal.
+        signal: as of `trajectory`.
         variance: as in `lira_multivariate`.
 
     Raises:
@@ -178,30 +136,25 @@ def lira_distilled(
         >>> membership = np.arange(8)[:, None] % 2 == 0
         >>> phi = np.where(membership, 2.0, -2.0) + np.arange(8)[:, None] / 8
         >>> both = np.stack([phi / 2, phi], axis=1)
-        >>> held = Evidence.leave_one_out({"distilled_trajectory": both[:, :, None]}, membership)
-        >>> print(lira_distilled(held)[:, 0] > 0)
+        >>> held = Evidence.leave_one_out({"trajectory": both[:, :, None]}, membership)
+        >>> print(lira_trajectory(held)[:, 0] > 0)
         [ True False  True False  True False  True False]
     """
-    return _by_likelihood(evidence, "distilled_trajectory", variance)
-
-
-def _by_network(
-    evidence: Evidence, signal: str, training: Training
-) -> Float[Array, "targets attacked"]:
-    own = _joined(evidence.target_signal(signal))
-    known = _joined(evidence.shadow_signal(signal, all_examples=True))
-    labels = np.zeros(known.shape[2], int)
-    return learned(evidence, own, known, labels, _compressed, training)
-
-
-def _by_likelihood(
-    evidence: Evidence, signal: str, variance: Variance
-) -> Float[Array, "targets attacked"]:
     target, shadows = (
         {"confidence": np.asarray(_joined(taken(signal, all_examples=True)))}
         for taken in (evidence.target_signal, evidence.shadow_signal)
     )
     return lira_multivariate(replace(evidence, target=target, shadows=shadows), variance=variance)
+
+
+def lira_distilled(evidence: Evidence, **options: Any) -> Float[Array, "targets attacked"]:
+    """`lira_trajectory` of a student of each model, with the signal `distilled_trajectory`.
+
+    Args:
+        evidence: with the signal.
+        **options: those of `lira_trajectory`.
+    """
+    return lira_trajectory(evidence, signal="distilled_trajectory", **options)
 
 
 def _joined(

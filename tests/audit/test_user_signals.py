@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pptp_jax.attacks import ATTACKS
-from pptp_jax.audit import read_given
 from pptp_jax.audit.user_signals import given_signals
 from pptp_jax.tasks import logit_scaled_confidence
 
@@ -150,12 +149,6 @@ def test_arrays_of_other_libraries_are_taken(logits):
     np.testing.assert_array_equal(found.signals["logits"][:, 0], HALF.astype(np.float32))
     np.testing.assert_array_equal(found.membership, MEMBERSHIP)
     np.testing.assert_array_equal(found.labels, LABELS)
-
-
-def test_bfloat16_is_read_from_a_file(tmp_path):
-    np.savez(tmp_path / "s.npz", logits=HALF, membership=MEMBERSHIP, labels=LABELS)
-    read = read_given(tmp_path / "s.npz")["signals"]["logits"]
-    np.testing.assert_array_equal(read, HALF.astype(np.float32), strict=True)
 
 
 def changed(**change):
@@ -322,44 +315,6 @@ ONE_SIDED[4] = True
 def test_what_is_wrong_is_said(given, message):
     with pytest.raises(ValueError, match=message):
         given_signals(**given)
-
-
-def test_arrays_may_lie_in_either_file(tmp_path):
-    a, b = tmp_path / "a.npz", tmp_path / "b.npz"
-    np.savez(a, logits=LOGITS, targets=np.arange(2))
-    np.savez(b, membership=MEMBERSHIP, labels=LABELS)
-    given = read_given(a, b)
-    assert list(given["signals"]) == ["logits"]
-    assert given["targets"].tolist() == [0, 1] and given["shadows"] is None
-    np.testing.assert_array_equal(given["labels"], LABELS)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"logits": LOGITS}, "there is no array `membership` in .*s.npz"),
-        ({"memberships": MEMBERSHIP}, "array 'memberships' is unknown; did you mean 'membership'"),
-        ({"arr_0": MEMBERSHIP}, "an array has no name"),
-        ({"membership": np.array([None])}, "no .npz file of plain arrays: Object"),
-    ],
-)
-def test_files_that_say_something_else(tmp_path, arrays, message):
-    np.savez(tmp_path / "s.npz", **arrays)
-    with pytest.raises(ValueError, match=message):
-        read_given(tmp_path / "s.npz")
-
-
-def test_files_that_are_none(tmp_path):
-    (tmp_path / "text.npz").write_text("no arrays")
-    np.save(tmp_path / "alone.npy", LOGITS)
-    np.savez(tmp_path / "s.npz", membership=MEMBERSHIP)
-    with pytest.raises(ValueError, match=r"text.npz: this is no .npz file .* it is no archive"):
-        read_given(tmp_path / "text.npz")
-    with pytest.raises(ValueError, match="it is a single array: store arrays by name"):
-        read_given(tmp_path / "alone.npy")
-    np.savez(tmp_path / "t.npz", membership=MEMBERSHIP)
-    with pytest.raises(ValueError, match=r"t.npz: membership is in another of the files as well"):
-        read_given(tmp_path / "s.npz", tmp_path / "t.npz")
 
 
 @pytest.mark.parametrize(
