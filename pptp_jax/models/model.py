@@ -15,7 +15,7 @@ Mode = bool | tuple[str, ...]
 
 # The fields of a model that are given its shared weights, and those that two models of one compiled
 # program have in common besides.
-_FUNCTIONS = ("init", "apply", "statistics", "features")
+_FUNCTIONS = ("init", "apply", "statistics", "features", "sample")
 _STATIC = ("blocks", "parts", "task", "precision", "public", "sees_rows")
 
 
@@ -81,6 +81,9 @@ class Model:
             `recompute_statistics`.
         features: `features(params, state, x) -> tuple`, what each block makes of the batch `x` in
             eval mode, in the order of the blocks; None where nobody can look inside.
+        sample: `sample(params, state, key, labels) -> inputs`, an example that the model makes up for
+            each of the labels (count,), of shape (count, *example); None for models that make up
+            none. One that knows no labels takes their number alone.
         task: what the model is for: its loss, what it answers, and what attacks read of it.
         shared: weights that all models of a fleet have in common and no training changes, such as
             the base of LoRA adapters. Where there are any, the functions above take them as the
@@ -128,6 +131,7 @@ class Model:
     config: Mapping[str, Any] = field(default_factory=dict)
     statistics: Callable[[Any, Any, Any], Any] | None = None
     features: Callable[[Any, Any, Any], tuple[Any, ...]] | None = None
+    sample: Callable[[Any, Any, Any, Any], Any] | None = None
     task: Task = Classification()  # noqa: RUF009 - frozen
     shared: Any = ()
     precision: Precision = "float32"
