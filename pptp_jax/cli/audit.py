@@ -39,7 +39,7 @@ def audit(
     ranged: bool,
     resamples: int,
 ) -> None:
-    """Attack models that were trained elsewhere, by what they answered.
+    """Attack models that exist already.
 
     Both are .npz files; docs/audits.md says which arrays there can be. Prints a table; writes
     report.html, results.json, table.txt, roc.png, scores/ and combined/ into OUT, and README.md,

@@ -13,7 +13,7 @@ from pptp_jax.cli.options import json_option
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
 def choose(directory: Path, as_json: bool) -> None:
-    """Rank the settings of a tuning run in DIR.
+    """Rank the settings of a tuning run.
 
     Says of each setting with a region by how much it lies above the hull of the tuned rivals, which
     are all recipes without one, at its own attack strength, and which setting to take to a fleet of

@@ -16,7 +16,7 @@ _DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.argument("b", type=_DIRECTORY)
 @json_option
 def compare(a: Path, b: Path, as_json: bool) -> None:
-    """Compare the runs in directories A and B, on the same data.
+    """Compare two runs on the same data.
 
     Prints accuracy and attacks of both, in what they are set differently, and, where they have the
     same members, what one keeps more than the other at equal attack strength.

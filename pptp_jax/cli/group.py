@@ -9,9 +9,11 @@ from pptp_jax.cli.audit import audit
 from pptp_jax.cli.canaries import canaries
 from pptp_jax.cli.choose import choose
 from pptp_jax.cli.compare import compare
+from pptp_jax.cli.doctor import doctor
 from pptp_jax.cli.ledger import ledger
 from pptp_jax.cli.list import list_
 from pptp_jax.cli.locate import locate
+from pptp_jax.cli.new import new
 from pptp_jax.cli.output import safe_output
 from pptp_jax.cli.report import report
 from pptp_jax.cli.run import run
@@ -29,8 +31,8 @@ class _Group(click.Group):
 @click.group(
     cls=_Group,
     commands=[
-        *(run, search, locate, canaries, screen, audit, table),
-        *(report, compare, choose, ledger, list_),
+        *(new, run, search, locate, canaries, screen, audit, table),
+        *(report, compare, choose, ledger, list_, doctor),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

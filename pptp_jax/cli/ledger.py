@@ -39,7 +39,7 @@ def ledger(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Say what individual privacy budgets come to.
+    """Compute individual privacy budgets.
 
     BUDGETS is a CSV file with a column `epsilon`, and one `examples` where a line stands for
     several, or an .npz file with an array `epsilon`. Prints the noise, the rate and the norm of

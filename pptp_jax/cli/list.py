@@ -14,9 +14,9 @@ SECTIONS = ("recipes", "objectives", "attacks", "models", "tasks", "data", "regi
 @click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
 @json_option
 def list_(sections: tuple[str, ...], as_json: bool) -> None:
-    """List what there is: recipes, objectives, attacks, models, tasks, data, words for regions.
+    """List recipes, attacks, models and more.
 
-    With names of SECTIONS only those.
+    Sections: recipes, objectives, attacks, models, tasks, data, regions. Without SECTIONS, all.
     """
     from rich.console import Console
 

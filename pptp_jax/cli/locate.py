@@ -33,7 +33,10 @@ def locate(
     retrain: int,
     budget: float | None,
 ) -> None:
-    """Find where in the network of STUDY membership can be read off: its risk map.
+    """Measure what each block leaks: a risk map.
+
+    For each block and each cut of the network of STUDY it resets, swaps or retrains the weights,
+    and reports the change in utility and in the AUC of attacks.
 
     Prints a table; writes risk_map.json, risk_map.txt and risk_map.png into OUT, and report.html.
     """

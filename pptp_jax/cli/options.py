@@ -20,7 +20,23 @@ class _Directory(click.Path):
         return super().convert(value, parameter, context)
 
 
-study_argument = click.argument("study", type=click.Path(path_type=Path))
+class _StudyArgument(click.Argument):
+    """STUDY; without it the command says what a study is and offers one."""
+
+    def process_value(self, context: click.Context, value: Any) -> Any:
+        if self.value_is_missing(value) and not context.resilient_parsing:
+            command = f"pptp {context.info_name}"
+            raise click.UsageError(
+                "STUDY is missing: a Python file that defines `study`.\n\n"
+                f"  {command} quickstart    the embedded study: half a minute on two CPU cores\n"
+                "  pptp new mine          writes mine.py, a study to change\n"
+                f"  {command} mine.py",
+                context,
+            )
+        return super().process_value(context, value)
+
+
+study_argument = click.argument("study", cls=_StudyArgument, type=click.Path(path_type=Path))
 data_option = click.option("--data", type=click.Path(path_type=Path), help="Where the data lie.")
 out_option = click.option(
     "--out",

@@ -10,7 +10,7 @@ from pptp_jax.cli.errors import errors_as_sentences
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 def report(directory: Path) -> None:
-    """Write the report of the run in DIR again, from what is stored there.
+    """Rebuild the report of a run.
 
     Trains nothing; writes report.html, one file for people, and report.json, the same for machines.
     """

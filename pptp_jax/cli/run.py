@@ -1,6 +1,7 @@
 """`pptp run`."""
 
 import os
+import shutil
 from pathlib import Path
 
 import click
@@ -96,10 +97,11 @@ def run(
     process: int | None,
     patience: float,
 ) -> None:
-    """Train, attack and report STUDY, a Python file that defines `study`.
+    """Train, attack and report a study.
 
-    Prints a table; writes report.html, results.json, table.txt, figures, signals/ and scores/ into
-    OUT, and README.md, which says what each file is.
+    STUDY is a Python file that defines `study`, or `quickstart`, which comes with the package.
+    Prints a summary. Writes report.html, results.json, table.txt, figures, signals/ and scores/
+    into OUT, and README.md, which describes each file.
     """
     joined = distributed or (coordinator, processes, process) != (None, None, None)
     if pod is not None:
@@ -199,5 +201,8 @@ def run(
         write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
         report.draw_figures(results, directory)
         page = report.write_report(directory)
-    click.echo(table)
-    click.echo(f"{results.seconds:.0f} s on {results.device}; the report is {page}")
+    columns = shutil.get_terminal_size(fallback=(report.WIDEST, 24)).columns
+    summary = report.render_summary(results, directory, columns)
+    click.echo("\n".join(filter(None, [found, summary])))
+    spent = f"{results.seconds:.0f} s on {results.device}"
+    click.echo(f"Report         {page} (table.txt: all attacks); {spent}")

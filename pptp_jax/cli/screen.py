@@ -35,7 +35,7 @@ def screen(
     resamples: int,
     as_json: bool,
 ) -> None:
-    """Say whether a fleet is worth its time.
+    """Check a study before its fleet trains.
 
     ANSWERS are .npz files with the answers of one model, its `membership`, and `labels` and
     `inputs` where there are any, as `pptp audit` takes them. Trains nothing and writes nothing:

@@ -48,7 +48,7 @@ class MatchedComparison:
 
     @property
     def verdict(self) -> str:
-        """One sentence; it comes out either way, or says why nothing can be told."""
+        """One sentence: which is better, that neither is, or why they are not comparable."""
         return _verdict(self)
 
     def to_json(self) -> dict[str, Any]:
@@ -81,14 +81,12 @@ def _verdict(matched: MatchedComparison) -> str:
     span = f"At equal {scale} ({_ends(matched.common)})"
     if matched.mean.value is None:
         return (
-            f"{span} nothing can be told of {a} and {b}: their ranges overlap in only "
+            f"{span} {a} and {b} are not comparable: their ranges overlap in only "
             f"{matched.overlapping} of {matched.resamples} resamples."
         )
     sign = _sign(matched.mean)
     if sign == 0:
-        found = (
-            f"{span} no difference can be told between {a} and {b}: {measure.amount(matched.mean)}"
-        )
+        found = f"{span} {a} and {b} do not differ significantly: {measure.amount(matched.mean)}"
     else:
         found = f"{span} {a} {measure.keeps} {measure.more(matched.mean, sign)} than {b}"
     return found + _exceptions(matched, sign) + "."

@@ -81,9 +81,9 @@ class Model:
             `recompute_statistics`.
         features: `features(params, state, x) -> tuple`, what each block makes of the batch `x` in
             eval mode, in the order of the blocks; None where nobody can look inside.
-        sample: `sample(params, state, key, labels) -> inputs`, an example that the model makes up for
-            each of the labels (count,), of shape (count, *example); None for models that make up
-            none. One that knows no labels takes their number alone.
+        sample: `sample(params, state, key, labels) -> inputs`, an example that the model makes up
+            for each of the labels (count,), of shape (count, *example); None for models that make
+            up none. One that knows no labels takes their number alone.
         task: what the model is for: its loss, what it answers, and what attacks read of it.
         shared: weights that all models of a fleet have in common and no training changes, such as
             the base of LoRA adapters. Where there are any, the functions above take them as the

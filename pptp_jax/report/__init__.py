@@ -18,9 +18,11 @@ from pptp_jax.report.robustness import render_robustness
 from pptp_jax.report.runs import render_runs
 from pptp_jax.report.screen import render_screen
 from pptp_jax.report.search import render_search
+from pptp_jax.report.summary import WIDEST, render_summary
 from pptp_jax.report.table import render_table, render_white_box
 
 __all__ = [
+    "WIDEST",
     "draw_attack_rocs",
     "draw_curves",
     "draw_figures",
@@ -40,6 +42,7 @@ __all__ = [
     "render_runs",
     "render_screen",
     "render_search",
+    "render_summary",
     "render_table",
     "render_white_box",
     "write_report",

@@ -7,8 +7,8 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
-COLUMNS = {
-    "what": "",
+# What stands below a description, in this order.
+DETAILS = {
     "access": "the attacker sees",
     "shadows": "shadows an example needs",
     "reads": "reads",
@@ -27,15 +27,22 @@ def catalogue_tables(known: Mapping[str, Sequence[Mapping[str, Any]]]) -> Group:
 
 
 def _table(section: str, entries: Sequence[Mapping[str, Any]]) -> Table:
+    """A column a detail; where entries have descriptions, these, with the details below them."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(section, no_wrap=True, style="bold")
-    present = [key for key in COLUMNS if any(entry.get(key) for entry in entries)]
-    for key in present:
-        table.add_column(COLUMNS[key])
+    present = [key for key in DETAILS if any(entry.get(key) for entry in entries)]
+    if not any(entry.get("what") for entry in entries):
+        for key in present:
+            table.add_column(DETAILS[key], overflow="fold")
+        for entry in entries:
+            table.add_row(entry["name"], *(_words(entry.get(key, "")) for key in present))
+        return table
+    table.add_column("", overflow="fold")
     for entry in entries:
-        table.add_row(entry["name"], *(_cell(entry.get(key, "")) for key in present))
+        details = [f"{DETAILS[key]}: {_words(entry[key])}" for key in present if entry.get(key)]
+        table.add_row(entry["name"], "\n".join(filter(None, [entry.get("what"), *details])))
     return table
 
 
-def _cell(value: str | Sequence[str]) -> str:
+def _words(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else ", ".join(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from pptp_jax.data import moved
@@ -9,13 +10,21 @@ from pptp_jax.study.config import Study
 from pptp_jax.study.load import load_defined
 from pptp_jax.validation import one_of
 
+# The study that comes with the package, by the name under which commands take it.
+EMBEDDED = "quickstart"
+
 
 def load_study(path: Path) -> Study:
     """Runs a Python file and takes its `study`.
 
+    Args:
+        path: the file, or `quickstart` for the study that comes with the package.
+
     Raises:
         ValueError: if there is no such file, it fails, or it has no study.
     """
+    if path == Path(EMBEDDED) and not path.exists():
+        return import_module(f"pptp_jax.study.{EMBEDDED}").study
     return load_defined(path, "study", Study)
 
 

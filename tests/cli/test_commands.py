@@ -17,7 +17,7 @@ from invoking import STUDY, pptp, pptp_process
             ["run", "STUDY", "--stratgy", "x"],
             "No such option '--stratgy'. Did you mean '--strategy'?",
         ),
-        (["run"], "Missing argument 'STUDY'"),
+        (["run"], "STUDY is missing: a Python file"),
         (["run", "none.py"], "none.py: there is no such file"),
         (["run", "STUDY", "--recipe", "frieze"], "'frieze' is unknown; did you mean 'freeze'?"),
         (["run", "STUDY", "--data", "x.npz"], "they take no path: x.npz"),

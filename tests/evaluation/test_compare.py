@@ -150,7 +150,7 @@ def test_identical_curves_differ_by_nothing() -> None:
     found = matched_utility(curve("a", 0), curve("b", 0))
     np.testing.assert_array_equal(numbers(found), 0)
     assert found.overlapping == found.resamples == 60
-    assert found.verdict.endswith("can be told between a and b: 0.0 points [0.0, 0.0].")
+    assert found.verdict.endswith("a and b do not differ significantly: 0.0 points [0.0, 0.0].")
 
 
 def test_swapping_the_curves_negates_all() -> None:
