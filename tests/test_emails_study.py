@@ -75,7 +75,7 @@ def test_two_models_go_from_e_mails_to_results(
     monkeypatch.setenv("PPTP_SMOLLM2", "")  # and what the step sets is gone afterwards
     setting = Setting(rehearse=True, data=None, network="cnn", out=tmp_path / "o", options=())
     lines = tmp_path / "lines.jsonl"
-    with jax.numpy_dtype_promotion("standard"):  # Adam counts in whole numbers
+    with jax.numpy_dtype_promotion("standard"):  # Adam counts in integers
         step.measure(Recorder(lines, 1000), setting)
     found = read(lines)
     assert "near duplicate" in found.notes[0]

@@ -27,7 +27,7 @@ def test_it_lists_what_it_would_try() -> None:
     [
         (["--only", "3.11"], "--only needs a Python and a jax"),
         (["--only", "3.11", "0.12"], "--only 3.11 0.12 is none of: 3.11 0.10, 3.12 0.10"),
-        (["--seed", "x"], "--seed needs a whole number"),
+        (["--seed", "x"], "--seed needs an integer"),
         (["-k", "none"], "-k is unknown; arguments of pytest stand behind --"),
     ],
 )

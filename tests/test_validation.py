@@ -53,7 +53,7 @@ def test_numbers_of_numpy_and_jax_are_checked_as_those_of_python(form) -> None:
 def test_counts_of_numpy_and_jax_are_checked_as_those_of_python(form) -> None:
     validation.at_least(2, models=form(2))
     for bad in (form(1), np.float64(2.0), np.bool_(True), jnp.array(3.0)):
-        with pytest.raises(Refused, match="models must be a whole number of at least 2, got"):
+        with pytest.raises(Refused, match="models must be an integer of at least 2, got"):
             validation.at_least(2, models=bad)
 
 
@@ -126,7 +126,7 @@ def test_a_name_is_a_word() -> None:
 def test_whole_numbers() -> None:
     validation.at_least(2, models=2)
     for value in (1, 2.0, -3):
-        with pytest.raises(ValueError, match="models must be a whole number of at least 2"):
+        with pytest.raises(ValueError, match="models must be an integer of at least 2"):
             validation.at_least(2, models=value)
 
 

@@ -121,7 +121,7 @@ def fitted(
         def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, None]:
             params, state = carry
             gradients = jax.grad(value)(params, *draw(key, own))
-            # Adam takes a float to the power of the step, a whole number.
+            # Adam takes a float to the power of the step, an integer.
             with jax.numpy_dtype_promotion("standard"):
                 updates, state = optimizer.update(gradients, state, params)
             return (optax.apply_updates(params, updates), state), None

@@ -18,7 +18,7 @@ def min_k(evidence: Evidence, *, share: float = 0.2) -> Float[Array, "targets at
 
     Args:
         evidence: with `token_log_prob` and `token_present`; queries are averaged.
-        share: the share of the tokens, rounded down to a whole number, one at least.
+        share: the share of the tokens, rounded down to an integer, one at least.
 
     Raises:
         Refused: if the share does not lie above 0 and up to 1.

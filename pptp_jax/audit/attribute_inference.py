@@ -82,7 +82,7 @@ def attribute_inference(
     shapes = {column.log_prob.shape[:2] for column in columns}
     if shapes != {(models, examples)}:
         raise Refused(
-            f"the columns were asked of {' and of '.join(map(str, sorted(shapes)))} (models, "
+            f"the columns come from {' and of '.join(map(str, sorted(shapes)))} (models, "
             f"examples); membership has {(models, examples)}"
         )
     truths = [np.eye(len(column.prior))[column.truth] for column in columns]

@@ -159,6 +159,6 @@ def _number(path: Path, lines: "csv.DictReader[str]", cells: dict[str, str], col
         number = float("nan")
     whole = column == "examples"
     if not number > 0 or not np.isfinite(number) or (whole and number != int(number)):
-        wanted = "a whole number of at least 1" if whole else "a number above 0"
+        wanted = "an integer of at least 1" if whole else "a number above 0"
         raise Refused(f"{path}, line {lines.line_num}: {column} must be {wanted}, got {text!r}")
     return number

@@ -52,7 +52,7 @@ def impute(
         )
     if truth.shape != (len(known),) or truth.dtype.kind not in "iu" or truth.min() < 0:
         raise Refused(
-            f"truth must hold a whole number from 0 for each of {len(known)} records, got an array "
+            f"truth must hold an integer from 0 for each of {len(known)} records, got an array "
             f"of {truth.dtype} of shape {truth.shape}"
         )
     columns = known.reshape(len(known), -1).astype(np.float64)

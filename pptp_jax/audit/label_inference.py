@@ -39,7 +39,7 @@ def label_inference(
         logits: of each model, or (examples, classes) of one; of probabilities, their logarithms.
         labels: the true classes.
         membership: who trained on what; (examples,) of one model.
-        control: the scores of a classifier that saw no record that it is asked about, such as
+        control: the scores of a classifier that saw no record that it answers for, such as
             `impute(x, labels)`; None takes the models that did not train on a record.
         targets: the models under attack; None for all.
         shadows: the models that may be a control; None for all but the target.
@@ -72,7 +72,7 @@ def label_inference(
         if not np.isfinite(judged.control).any():
             raise Refused(
                 "no other model can be a control, since none left a record out: hand over the "
-                "scores of a classifier that saw no record that it is asked about, as in "
+                "scores of a classifier that saw no record that it answers for, as in "
                 "control=impute(x, labels), or the answers of shadows"
             )
         beside = judged.control

@@ -10,7 +10,7 @@ from pptp_jax.validation import Refused
 
 
 def check_owners(owners: Any, examples: int) -> Shaped[np.ndarray, " examples"]:
-    """The owners as a NumPy array of whole numbers or texts.
+    """The owners as a NumPy array of integers or texts.
 
     Args:
         owners: whose each example is.
@@ -26,7 +26,7 @@ def check_owners(owners: Any, examples: int) -> Shaped[np.ndarray, " examples"]:
     found = np.asarray(owners) if isinstance(owners, list | tuple) else plain("owners", owners)
     if found.dtype.kind not in "iuUS":
         raise Refused(
-            "owners must be whole numbers or texts, one an example, got an array of "
+            "owners must be integers or texts, one an example, got an array of "
             f"{found.dtype}" + ": hand over owners.astype(str)" * (found.dtype.kind == "O")
         )
     if found.shape != (examples,):

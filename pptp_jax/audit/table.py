@@ -61,7 +61,7 @@ class TableAudit:
         >>> TableAudit(data=Table("people.csv", target="ill"), models=3)
         Traceback (most recent call last):
             ...
-        pptp_jax.validation.Refused: models must be a whole number of at least 4, got 3
+        pptp_jax.validation.Refused: models must be an integer of at least 4, got 3
     """
 
     data: Table

@@ -56,7 +56,7 @@ def check_labels(
         )
     labels = plain("labels", labels)
     if labels.dtype.kind not in "iu":
-        raise Refused(f"labels must be whole numbers, got an array of {labels.dtype}")
+        raise Refused(f"labels must be integers, got an array of {labels.dtype}")
     if labels.shape != (examples,):
         raise Refused(f"labels must have shape ({examples},), one an example, got {labels.shape}")
     if labels.min() < 0 or (classes is not None and labels.max() >= classes):

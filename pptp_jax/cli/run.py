@@ -44,13 +44,13 @@ from pptp_jax.cli.strategy_option import chooser, compiled_orders, probed
     show_default=True,
     help="How the models of a fleet are trained: all at once, or one after another.",
 )
-@click.option("--devices", type=int, help="Over how many devices; default: all that are no CPU.")
+@click.option("--devices", type=int, help="Number of devices (default: all accelerators).")
 @click.option(
     "--data-devices",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="How many devices share the batches of a model; --devices counts teams of so many.",
+    help="Devices per model, which share its batches; --devices is then the number of such groups.",
 )
 @click.option(
     "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
@@ -73,7 +73,7 @@ from pptp_jax.cli.strategy_option import chooser, compiled_orders, probed
     type=click.FloatRange(min=1),
     default=60.0,
     show_default=True,
-    help="Seconds after which a silent process counts as dead, and the others stop.",
+    help="Heartbeat timeout in seconds, after which the others stop.",
 )
 @click.pass_obj
 def run(

@@ -173,7 +173,7 @@ def _check(x: Any, y: Any, membership: np.ndarray, tokens: bool) -> None:
     if tokens and (x is None or x.ndim != 2 or x.dtype.kind not in "iu"):
         found = "none" if x is None else f"{x.dtype} of shape {x.shape}"
         raise Refused(
-            f"tokens must be whole numbers of shape (records, tokens), got {found}: without "
+            f"tokens must be integers of shape (records, tokens), got {found}: without "
             "tokens=True inputs may be any numbers"
         )
 

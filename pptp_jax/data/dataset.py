@@ -24,7 +24,7 @@ class Dataset:
         vocabulary: of how many symbols, such as tokens, the inputs are made: a model sees whole
             numbers from 0 to `vocabulary` − 1, which are never scaled, standardised or rounded.
             None where inputs are amounts.
-        owners: whose each example is, such as a patient or a user: whole numbers or texts. None
+        owners: whose each example is, such as a patient or a user: integers or texts. None
             where nobody says.
 
     Raises:
@@ -127,9 +127,7 @@ def _check_inputs(name: str, x: np.ndarray, scale: float) -> None:
 
 def _check_owners(name: str, owners: np.ndarray, examples: int) -> None:
     if owners.dtype.kind not in "iuUS":
-        raise Refused(
-            f"{name}: owners must be whole numbers or texts, got an array of {owners.dtype}"
-        )
+        raise Refused(f"{name}: owners must be integers or texts, got an array of {owners.dtype}")
     if owners.shape != (examples,):
         raise Refused(
             f"{name}: owners must have one entry an example, shape ({examples},), got "
@@ -160,7 +158,7 @@ def _check_symbols(name: str, which: str, ids: np.ndarray, vocabulary: int, leas
     at_least(2, vocabulary=vocabulary)
     if ids.dtype.kind not in "iu" or ids.ndim < 2:
         raise Refused(
-            f"{name}: with a vocabulary, {which} must hold whole numbers of shape (examples, "
+            f"{name}: with a vocabulary, {which} must hold integers of shape (examples, "
             f"places), got an array of {ids.dtype} of shape {ids.shape}"
         )
     if ids.min() < least or ids.max() >= min(vocabulary, np.iinfo(np.int32).max):

@@ -18,10 +18,10 @@ class Arrays(NamedTuple):
 
     Attributes:
         x: the stored inputs; images stay one byte a value until a batch is drawn, and so do other
-            whole numbers that fit.
+            integers that fit.
         y: the targets: labels, numbers or symbols.
         scale: what the inputs are multiplied by before a model sees them; None where they are
-            symbols, and a model sees whole numbers.
+            symbols, and a model sees integers.
         reference: the examples that no model has as members, and defences may look at.
         augmentation: what is done to inputs in training; None for nothing.
 

@@ -226,7 +226,7 @@ def _check_examples(examples: int, multiple: int, models: int) -> None:
     at_least(multiple, examples=examples)
     if models * examples > _MOST_PLACES:
         raise Refused(
-            f"the membership matrix of so many models and {examples} examples would have more than "
+            f"the membership matrix of these models and {examples} examples would have more than "
             f"{_MOST_PLACES:,} places: take fewer models"
         )
     if examples % multiple:

@@ -110,7 +110,7 @@ def near_duplicates(
         The pairs, sorted.
 
     Raises:
-        ValueError: if tokens are no rows of whole numbers, or an argument is out of range.
+        ValueError: if tokens are no rows of integers, or an argument is out of range.
 
     References:
         Broder, "On the resemblance and containment of documents", 1997,
@@ -127,7 +127,7 @@ def near_duplicates(
     """
     if tokens.ndim != 2 or tokens.dtype.kind not in "iu":
         raise Refused(
-            f"tokens must be whole numbers of shape (records, tokens), got {tokens.dtype} of shape "
+            f"tokens must be integers of shape (records, tokens), got {tokens.dtype} of shape "
             f"{tokens.shape}"
         )
     fraction(least=least)

@@ -19,7 +19,7 @@ class Npz:
 
     The file is read without pickle, so it can hold nothing that runs. Without `ids`, examples are
     known by their row. `y` (examples,) are integer classes, unless `classes` is False. `owners`,
-    whose each example is, whole numbers or texts, serve a split `ByOwner`.
+    whose each example is, integers or texts, serve a split `ByOwner`.
 
     Attributes:
         path: the file; None if it is to be given on the command line.

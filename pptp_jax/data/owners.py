@@ -117,8 +117,8 @@ def draw_by_owner(
     if who is None:
         raise Refused(
             f"this split needs at least {split.multiple} owners with the same number of records, "
-            f"and none of the {len(sizes)} owners has so many of its size: take at most so many "
-            "records of each, with most=1 say"
+            f"and none of the {len(sizes)} owners has that many of its size: take at most "
+            "that many of each, with most=1 say"
         )
     rows = np.sort(np.concatenate(evaluated))
     return Membership(matrix, who.targets, who.shadows, rows)

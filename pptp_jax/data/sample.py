@@ -33,7 +33,7 @@ def sample(
             )
     at_least(1, examples=examples)
     if examples > available:
-        raise Refused(f"{examples} examples were asked for, but there are only {available}")
+        raise Refused(f"{examples} examples were requested, but there are only {available}")
     if examples % multiple:
         raise Refused(
             f"examples must be a multiple of {multiple} for an even split, got {examples}; "

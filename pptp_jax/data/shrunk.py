@@ -16,8 +16,8 @@ from pptp_jax.validation import Refused, at_least
 class Shrunk:
     """The images of another source, a square of pixels averaged into one.
 
-    What a study costs falls with the square of `factor`. Means of whole numbers are rounded to
-    whole numbers, a half to the even one.
+    What a study costs falls with the square of `factor`. Means of integers are rounded to
+    integers, a half to the even one.
 
     Attributes:
         source: where the images come from.

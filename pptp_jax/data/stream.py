@@ -144,7 +144,7 @@ class Stream:
             raise Refused(f"{self.name}: the input at row {row} holds NaN or infinity")
         if np.asarray(y).dtype.kind not in "iu" or not 0 <= y < self.num_classes:
             raise Refused(
-                f"{self.name}: labels must be whole numbers from 0 to {self.num_classes - 1}, that "
+                f"{self.name}: labels must be integers from 0 to {self.num_classes - 1}, that "
                 f"at row {row} is {y}"
             )
         return x, np.int32(y)

@@ -17,7 +17,7 @@ from pptp_jax.validation.field_types import check_fields
 
 Answer = Literal["auto", "classes", "numbers"]
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
-# A target of whole numbers is one of classes up to so many.
+# A target of integers is one of classes up to so many.
 _MOST_CLASSES = 20
 
 
@@ -57,7 +57,7 @@ class Table:
     inputs, and nothing in the encoding says who is a member. A pipeline that fits its encoding to
     its own members leaks a little more than this one.
 
-    The target is one of classes if its cells are texts or up to 20 different whole numbers; else it
+    The target is one of classes if its cells are texts or up to 20 different integers; else it
     is a number, for regression.
 
     Attributes:

@@ -137,7 +137,7 @@ def _token_ids(path: Path) -> tuple[Sequences, int]:
     tokens = arrays["tokens"]
     if tokens.dtype.kind not in "iu" or tokens.ndim != 2 or min(tokens.shape) < 1:
         raise Refused(
-            f"{path}: tokens must be whole numbers of shape (records, tokens), got {tokens.dtype} "
+            f"{path}: tokens must be integers of shape (records, tokens), got {tokens.dtype} "
             f"of shape {tokens.shape}"
         )
     if tokens.shape[1] < 2:

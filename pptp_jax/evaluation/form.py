@@ -6,7 +6,7 @@ from typing import Any
 
 from pptp_jax.evaluation.schema import Damaged
 
-NUMBER, WHOLE, TEXT, ANY = "a number", "a whole number", "a text", "anything"
+NUMBER, WHOLE, TEXT, ANY = "a number", "an integer", "a text", "anything"
 _KINDS: Mapping[str, tuple[type, ...]] = {
     NUMBER: (int, float),
     WHOLE: (int,),

@@ -86,7 +86,7 @@ def estimator_fleet(
         estimator: an unfitted estimator or pipeline, with `fit`, and `predict_proba` for classes or
             `predict` for numbers. It is cloned.
         x: the inputs.
-        y: classes from 0, as whole numbers; or numbers, as floats.
+        y: classes from 0, as integers; or numbers, as floats.
         membership: who trains on what.
         home: a directory that keeps the answers of each model that is finished; the same call goes
             on from there. A model is known by its estimator's settings and the versions of joblib
@@ -158,7 +158,7 @@ def _check(estimator: Any, x: np.ndarray, y: np.ndarray, membership: np.ndarray)
             raise Refused(f"{name} predicts no numbers: y holds floats; of classes, give integers")
         return None
     if y.dtype.kind not in "iu" or y.min() < 0:
-        raise Refused("y must hold classes as whole numbers from 0, or floats")
+        raise Refused("y must hold classes as integers from 0, or floats")
     if not hasattr(estimator, "predict_proba"):
         raise Refused(
             f"{name} has no predict_proba, and attacks need probabilities: wrap it in "

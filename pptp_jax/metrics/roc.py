@@ -151,7 +151,7 @@ def checked_scores(
     found = scores.astype(np.float64)
     if scores.dtype.kind in "iu" and (np.abs(found) > 2.0**53).any():
         raise Refused(
-            "scores that are whole numbers must lie within ±2^53, beyond which float64 cannot tell "
+            "scores that are integers must lie within ±2^53, beyond which float64 cannot tell "
             "them apart: give their ranks"
         )
     if np.isnan(found).any():

@@ -38,7 +38,7 @@ class Weighed(NamedTuple):
 class Ranking:
     """Members and non-members in falling order of their scores, for weighted ROC statistics.
 
-    Weights are whole numbers and all sums of them exact; a resample's statistics are those of an
+    Weights are integers and all sums of them exact; a resample's statistics are those of an
     ROC of as many copies of each pair as it weighs, ties included.
 
     Args:

@@ -93,7 +93,7 @@ class _GPT(nn.Module):
     ) -> Float[Array, "batch tokens vocab"]:
         if x.ndim != 2 or not jnp.issubdtype(x.dtype, jnp.integer):
             raise Refused(
-                f"a decoder needs token ids, whole numbers of shape (batch, tokens), got {x.dtype} "
+                f"a decoder needs token ids, integers of shape (batch, tokens), got {x.dtype} "
                 f"of shape {x.shape}"
             )
         if x.shape[1] > self.context:

@@ -129,7 +129,7 @@ class _Llama(nn.Module):
         self, x: Shaped[Array, "batch tokens"], *, train: Mode
     ) -> Float[Array, "batch tokens vocab"]:
         if not jnp.issubdtype(x.dtype, jnp.integer):
-            raise Refused(f"a decoder needs token ids, whole numbers, got {x.dtype}")
+            raise Refused(f"a decoder needs token ids, integers, got {x.dtype}")
         if x.shape[1] > self.context:
             raise Refused(
                 f"a sequence of {x.shape[1]} tokens is longer than the context of {self.context}"
@@ -191,7 +191,7 @@ def llama(
 
     Raises:
         ValueError: if a number is out of range, or heads do not divide; from a call, if the inputs
-            are no whole numbers or longer than the context.
+            are no integers or longer than the context.
 
     References:
         Touvron et al., "LLaMA: Open and Efficient Foundation Language Models", 2023,

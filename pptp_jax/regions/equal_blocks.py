@@ -78,6 +78,6 @@ def _protected(regions: RegionMap, by_block: RegionMap, params: PyTree) -> tuple
     for name, label in zip(names, labels, strict=True):
         if name in own and label != PROTECT:
             raise Refused(
-                f"the region to match divides the block {name}; it must be one of whole blocks"
+                f"the region to match divides the block {name}; it must be one of entire blocks"
             )
     return tuple(own)

@@ -69,7 +69,7 @@ def input_susceptibility(
 
     Raises:
         ValueError: if an argument is unknown or out of range, a block is no block of the model, or
-            inputs are whole numbers.
+            inputs are integers.
 
     References:
         Mueller et al., "How Do Input Attributes Impact the Privacy Loss in Differential Privacy?",
@@ -92,7 +92,7 @@ def input_susceptibility(
     for name in blocks or ():
         one_of(names, block=name)
     if not jnp.issubdtype(data.inputs(rows[:1]).dtype, jnp.floating):
-        raise Refused("susceptibility is a derivative, and these inputs are whole numbers")
+        raise Refused("susceptibility is a derivative, and these inputs are integers")
     shape = data.inputs(rows[:1]).shape[1:]
     start = jnp.zeros(shape) if baseline is None else jnp.asarray(baseline, jnp.float32)
     if start.shape != shape:

@@ -102,12 +102,12 @@ def check_queries(queries: tuple[Query, ...], shape: tuple[int, ...] | None = No
         >>> check_queries((FLIP, IDENTITY))
         Traceback (most recent call last):
             ...
-        pptp_jax.validation.Refused: query 0 must be 'identity', by which accuracy is told; got ...
+        pptp_jax.validation.Refused: query 0 must be 'identity', which gives the accuracy; got ...
     """
     names = [query.name for query in queries]
     if not queries or queries[0] != IDENTITY:
         found = repr(names[0]) if names else "no query"
-        raise Refused(f"query 0 must be 'identity', by which accuracy is told; got {found}")
+        raise Refused(f"query 0 must be 'identity', which gives the accuracy; got {found}")
     if len(set(names)) < len(names):
         raise Refused(f"every query must be another one, got {', '.join(names)}")
     if shape is not None:

@@ -126,8 +126,8 @@ def _chips(pod: Topology, devices: int | None, data_devices: int) -> tuple[tuple
     devices = max(1, len(host) // data_devices) if devices is None else devices
     if devices * data_devices > len(host):
         raise Refused(
-            f"a process of {pod.name} has the {len(host)} chips of its host: take at most so many "
-            f"devices times data_devices, or data_devices all {len(pod.chips)}; got {devices} "
+            f"a process of {pod.name} has the {len(host)} chips of its host: take at most that "
+            f"many devices times data_devices, or data_devices all {len(pod.chips)}; got {devices} "
             f"times {data_devices}"
         )
     return host, devices

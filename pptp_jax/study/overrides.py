@@ -148,7 +148,7 @@ def _epochs(recipe: Recipe, text: str) -> Recipe:
 
 def _region(recipe: Recipe, text: str) -> Recipe:
     if recipe.region is None:
-        raise Refused(f"{recipe.slug} trains the whole network and has no region")
+        raise Refused(f"{recipe.slug} trains the entire network and has no region")
     blocks = tuple(text.split(","))
     return replace(recipe, region=text if len(blocks) == 1 else blocks)
 
@@ -203,5 +203,5 @@ def _called(kind: Any) -> str:
         return _called(next(filter(_writable, get_args(kind))))
     if get_origin(kind) is not None:
         return f"{_called(get_args(kind)[0])}, or several with commas between them"
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+    words = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
     return words.get(kind, "none")

@@ -33,7 +33,7 @@ class Probes:
         >>> Probes(boundary_queries=100)
         Traceback (most recent call last):
             ...
-        pptp_jax.validation.Refused: queries must be a whole number of at least 309, got 100
+        pptp_jax.validation.Refused: queries must be an integer of at least 309, got 100
     """
 
     boundary_queries: int = 1000

@@ -41,7 +41,7 @@ class Between:
 
     @property
     def whole(self) -> bool:
-        """Whether it is a whole number."""
+        """Whether it is an integer."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 

@@ -40,7 +40,7 @@ class Restore:
         after: the number of epochs behind it then, counted from the beginning of the recipe.
 
     Raises:
-        ValueError: if `after` is no whole number of at least 1; `Rewind` goes back to the start.
+        ValueError: if `after` is no integer of at least 1; `Rewind` goes back to the start.
 
     Examples:
         >>> Restore(region="protect", after=7).after

@@ -182,7 +182,7 @@ def check_model(recipe: Recipe, model: Model, x: Any) -> None:
     if jax.tree.leaves(jax.eval_shape(model.init, key, x).state):
         raise Refused(
             f"{recipe.name} clips the gradient of each example alone, but the model keeps running "
-            "statistics of whole batches: take one with norm='group' in place of batch norm"
+            "statistics of entire batches: take one with norm='group' in place of batch norm"
         )
     if unused := sorted(unread(model, x)):
         raise Refused(

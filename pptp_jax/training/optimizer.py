@@ -75,7 +75,7 @@ class Scheduled(ABC):
     def _rate(self, steps: int | Int[Array, ""], count: Int[Array, ""]) -> float | Float[Array, ""]:
         if self.schedule == "constant":
             return self.learning_rate
-        if self.schedule == "steps":  # in whole numbers: a share may be rounded down
+        if self.schedule == "steps":  # in integers: a share may be rounded down
             early, late = 10 * count < 5 * steps, 10 * count < 8 * steps
             return self.learning_rate * jnp.where(early, 1.0, jnp.where(late, 0.1, 0.01))
         done = jnp.minimum(count / steps, 1.0)

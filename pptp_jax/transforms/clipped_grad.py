@@ -70,7 +70,7 @@ def clipped_grad(
         pass.
 
     Raises:
-        ValueError: if the microbatch size is not a positive whole number; from `total`, if the
+        ValueError: if the microbatch size is not a positive integer; from `total`, if the
             leading axes disagree or the batch is no multiple of the microbatch.
 
     References:

@@ -87,16 +87,16 @@ def fraction(**values: object) -> None:
 
 
 def at_least(minimum: int, **values: object) -> None:
-    """Refuses anything but whole numbers of at least `minimum`.
+    """Refuses anything but integers of at least `minimum`.
 
     Examples:
         >>> at_least(1, batch_size=0)
         Traceback (most recent call last):
             ...
-        pptp_jax.validation.Refused: batch_size must be a whole number of at least 1, got 0
+        pptp_jax.validation.Refused: batch_size must be an integer of at least 1, got 0
     """
     _demand(
-        f"a whole number of at least {minimum}",
+        f"an integer of at least {minimum}",
         lambda number: isinstance(number, int) and number >= minimum,
         values,
     )

@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pptp_jax.validation import Refused, python_number
 
-_CALLED = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
+_CALLED = {int: "an integer", float: "a number", bool: "True or False", str: "a word"}
 _NUMBERS = {int: Integral, float: Real}
 
 
@@ -33,7 +33,7 @@ def check_fields(config: Any, within: str = "") -> None:
         >>> check_fields(Split(models="8"))
         Traceback (most recent call last):
             ...
-        pptp_jax.validation.Refused: models must be a whole number, got '8'
+        pptp_jax.validation.Refused: models must be an integer, got '8'
     """
     kind: type = type(config)
     hints = _hints(kind)

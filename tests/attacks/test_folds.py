@@ -142,9 +142,9 @@ def test_a_place_among_quantiles() -> None:
     ("name", "options", "message"),
     [
         ("shadow_network", {"order": "sort"}, "did you mean 'sorted'"),
-        ("shadow_network", {"steps": 0}, "steps must be a whole number of at least 1"),
+        ("shadow_network", {"steps": 0}, "steps must be an integer of at least 1"),
         ("quantile_regression", {"head": "gauss"}, "did you mean 'gaussian'"),
-        ("quantile_regression", {"folds": 0}, "folds must be a whole number of at least 1"),
+        ("quantile_regression", {"folds": 0}, "folds must be an integer of at least 1"),
         ("shadow_network", {"learning_rate": -1.0}, "learning_rate must be a finite number above"),
     ],
 )

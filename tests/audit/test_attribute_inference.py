@@ -138,7 +138,7 @@ def test_an_imputer_never_sees_the_record():
         impute(rng.normal(size=(100, 2)), (np.arange(100) < 4).astype(int))
     with pytest.raises(Refused, match="finite"):
         impute(np.full((300, 2), np.nan), truth)
-    with pytest.raises(Refused, match="truth must hold a whole number from 0 for each of 300"):
+    with pytest.raises(Refused, match="truth must hold an integer from 0 for each of 300"):
         impute(np.zeros((300, 2)), -truth)
     with pytest.raises(Refused, match="truth must be below the 2 values, got 5"):
         impute(np.zeros((300, 2)), 5 * truth, values=2)
@@ -148,7 +148,7 @@ def test_an_imputer_never_sees_the_record():
     ("change", "message"),
     [
         ({"column": 4}, "column must be below the 4 columns of x, got 4"),
-        ({"column": -1}, "column must be a whole number of at least 0"),
+        ({"column": -1}, "column must be an integer of at least 0"),
         ({"column": 3}, r"column 3 is constant, 1.0 in every record"),
         ({"values": np.array([0.0, 2.0])}, "values must have every value of column 1 .* lack 1.0"),
         ({"ask": lambda asked: np.full((EXAMPLES, 2), 0.5)}, "logits are probabilities here"),

@@ -115,7 +115,7 @@ def test_few_owners_and_shadows_by_record_are_warned_of(rng) -> None:
 def test_bad_owners_are_refused_before_anything_is_attacked(rng) -> None:
     phi, membership, owners = case(rng)
     for bad, words in (
-        (np.arange(240) // 2 * 1.0, r"whole numbers or texts, one an example, got .* float64"),
+        (np.arange(240) // 2 * 1.0, r"integers or texts, one an example, got .* float64"),
         (np.array([None] * 240), r"got an array of object: hand over owners.astype\(str\)"),
         (owners[:9], r"owners must have shape \(240,\), one an example, got \(9,\)"),
         (np.zeros(240, int), "at least two, and all examples are of one"),

@@ -142,7 +142,7 @@ def test_our_network_goes_on_where_it_stopped(table: Table, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"models": 3}, "models must be a whole number of at least 4, got 3"),
+        ({"models": 3}, "models must be an integer of at least 4, got 3"),
         ({"models": 5}, "an even number of models, got 5"),
         ({"model": "forest"}, "model 'forest' is unknown; did you mean 'random_forest'"),
         ({"model": "nowhere:tree"}, "cannot be made: ModuleNotFoundError"),

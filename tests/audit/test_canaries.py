@@ -148,11 +148,11 @@ def test_an_audit_finds_plain_training_and_stays_below_what_is_accounted(tmp_pat
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"runs": 4}, "runs must be a whole number of at least 8, got 4"),
-        ({"recipes": ()}, "recipes must be a whole number of at least 1, got 0"),
-        ({"canaries": 0}, "canaries must be a whole number of at least 1, got 0"),
-        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
-        ({"examples": 0}, "examples must be a whole number of at least 1, got 0"),
+        ({"runs": 4}, "runs must be an integer of at least 8, got 4"),
+        ({"recipes": ()}, "recipes must be an integer of at least 1, got 0"),
+        ({"canaries": 0}, "canaries must be an integer of at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
+        ({"examples": 0}, "examples must be an integer of at least 1, got 0"),
         ({"model": 3}, "model must be Model, got 3"),
         ({"data": "digits"}, "data must be Source, got 'digits'"),
         ({"name": "a/../../b"}, "name must be a name for a file"),

@@ -90,7 +90,7 @@ def test_a_model_that_tells_nothing() -> None:
     [
         (np.zeros(2), np.zeros((3, 20)), 100, r"the shape of scores and one axis more, \(2,\)"),
         (np.zeros(2), np.zeros((2, 20)) + np.nan, 100, "must be finite: leave diverged models"),
-        (np.zeros(2), np.zeros((2, 15)), 100, "fillings must be a whole number of at least 16"),
+        (np.zeros(2), np.zeros((2, 15)), 100, "fillings must be an integer of at least 16"),
         (np.zeros(2), np.zeros((2, 20)), 19, "20 fillings, more than the space of 19 has"),
     ],
 )

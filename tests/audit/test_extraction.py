@@ -115,7 +115,7 @@ def test_tries_are_counted_in_log_space() -> None:
     ("call", "message"),
     [
         (lambda: extracted_in_tries(np.array([0.1]), 1), "logarithms of probabilities, at most 0"),
-        (lambda: extracted_in_tries(np.array([-1.0]), 0), "tries must be a whole number of at"),
+        (lambda: extracted_in_tries(np.array([-1.0]), 0), "tries must be an integer of at"),
         (lambda: tries_to_extract(np.array([-1.0]), 1.0), "between 0 and 1, both excluded, got 1"),
         (
             lambda: suffix_log_prob(np.zeros((2, 3)), np.ones((3, 2), bool)),
@@ -128,7 +128,7 @@ def test_tries_are_counted_in_log_space() -> None:
         ),
         (lambda: sampling_log_probs(jnp.zeros(3), Sampling(top_k=4)), "at most the 3 tokens"),
         (lambda: Sampling(temperature=0.0), "temperature must be"),
-        (lambda: Sampling(top_k=0), "top_k must be a whole number of at least 1"),
+        (lambda: Sampling(top_k=0), "top_k must be an integer of at least 1"),
     ],
 )
 def test_what_cannot_be_extracted_or_written(call, message: str) -> None:

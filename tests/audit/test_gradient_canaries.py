@@ -212,8 +212,8 @@ def test_what_is_finished_is_not_trained_again(home: Path) -> None:
             "dp_sgd.* has norms of their own for members",
         ),
         ({"recipes": (annealed(2),)}, "a schedule or a weight decay of its own"),
-        ({"canaries": 0}, "canaries must be a whole number of at least 1, got 0"),
-        ({"runs": 7}, "runs must be a whole number of at least 8, got 7"),
+        ({"canaries": 0}, "canaries must be an integer of at least 1, got 0"),
+        ({"runs": 7}, "runs must be an integer of at least 8, got 7"),
         ({"delta": 2}, "delta must lie between 0 and 1"),
     ],
 )

@@ -147,7 +147,7 @@ def test_jax_privacy_agrees_at_a_threshold(rng, delta):
         ({"scores": np.full(10, np.nan)}, "scores must be finite, 10 of 10 are not"),
         ({"guesses": 11}, "there are 10 canaries, too few for 11 guesses"),
         ({"guesses": ()}, "guesses must be a number, or one or more of them; got none"),
-        ({"guesses": 0}, r"guesses\[0\] must be a whole number of at least 1, got 0"),
+        ({"guesses": 0}, r"guesses\[0\] must be an integer of at least 1, got 0"),
         ({"delta": 2.0}, "delta must lie between 0 and 1, got 2.0"),
         ({"confidence": 0.05}, "confidence must lie between 0.5 and 1, 1 excluded, got 0.05"),
         ({"sides": "out"}, "sides 'out' is unknown"),

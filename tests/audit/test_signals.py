@@ -243,8 +243,8 @@ def test_a_jax_model_is_audited_as_its_logits_are(rng):
         ),
         ({"apply": lambda params, x: x[:, 0]}, r"apply must return logits of shape \(batch, cl"),
         ({"attacks": ("lyra",)}, "attack 'lyra' is unknown"),
-        ({"attacks": ()}, "attacks must be a whole number of at least 1, got 0"),
-        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+        ({"attacks": ()}, "attacks must be an integer of at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
     ],
 )
 def test_what_no_model_can_be(change, message):
@@ -261,12 +261,9 @@ def test_what_no_model_can_be(change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        *(
-            ({"seed": seed}, "seed must be a whole number of at least 0")
-            for seed in (None, -1, "x")
-        ),
-        *(({"seed": seed}, "seed must be a whole number of at least 0") for seed in ([1], np.nan)),
-        ({"resamples": None}, "resamples must be a whole number of at least 1, got None"),
+        *(({"seed": seed}, "seed must be an integer of at least 0") for seed in (None, -1, "x")),
+        *(({"seed": seed}, "seed must be an integer of at least 0") for seed in ([1], np.nan)),
+        ({"resamples": None}, "resamples must be an integer of at least 1, got None"),
         ({"attacks": None}, r"attacks must be a tuple, as in attacks=\(..., ...\), got None"),
         ({"attacks": (["loss"],)}, r"attack \['loss'\] is unknown"),
         ({"name": b"x"}, "name must be a word, got b'x'"),

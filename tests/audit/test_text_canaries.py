@@ -148,12 +148,12 @@ def test_the_tokens_asked_are_those_that_differ() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"runs": 4}, "runs must be a whole number of at least 8, got 4"),
-        ({"fillings": 15}, "fillings must be a whole number of at least 16, got 15"),
+        ({"runs": 4}, "runs must be an integer of at least 8, got 4"),
+        ({"fillings": 15}, "fillings must be an integer of at least 16, got 15"),
         ({"repetitions": (2, 4, 8)}, r"repetitions must rise from 1, .* got \(2, 4, 8\)"),
         ({"repetitions": (1, 8, 4)}, "repetitions must rise from 1"),
         ({"canaries": (5, 3)}, r"one number for each of 3 repetitions, got \(5, 3\)"),
-        ({"canaries": (5, 0, 1)}, r"canaries\[1\] must be a whole number of at least 1, got 0"),
+        ({"canaries": (5, 0, 1)}, r"canaries\[1\] must be an integer of at least 1, got 0"),
         ({"model": mlp([8], num_classes=10)}, "need a model of the task language, got class"),
         ({"recipes": (selena(1, 1),)}, "selena has an ensemble"),
         ({"secrets": "pin"}, "secrets must be Secrets, got 'pin'"),
@@ -187,8 +187,8 @@ def test_what_does_not_fit_the_data(change: dict[str, object], message: str) -> 
         ({"template": "{secret} is it"}, "must have {secret} once, at its end"),
         ({"template": "{secret} {secret}"}, "must have {secret} once, at its end"),
         ({"alphabet": "aba"}, "alphabet must have each symbol once, got 'aba'"),
-        ({"alphabet": "a"}, "alphabet must be a whole number of at least 2"),
-        ({"length": 0}, "length must be a whole number of at least 1"),
+        ({"alphabet": "a"}, "alphabet must be an integer of at least 2"),
+        ({"length": 0}, "length must be an integer of at least 1"),
     ],
 )
 def test_what_no_template_can_be(change: dict[str, object], message: str) -> None:

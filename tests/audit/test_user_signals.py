@@ -261,14 +261,14 @@ ONE_SIDED[4] = True
         *(
             (
                 changed(**{name: [numbers]}),
-                rf"{name}\[0\] must be a whole number of at least 0, got",
+                rf"{name}\[0\] must be an integer of at least 0, got",
             )
             for name in ("targets", "shadows")
             for numbers in ("0", 0.5, None, True, -1, math.nan)
         ),
         (
             changed(targets=[1, True]),
-            r"targets\[1\] must be a whole number of at least 0, got True",
+            r"targets\[1\] must be an integer of at least 0, got True",
         ),
         *(
             (
@@ -278,7 +278,7 @@ ONE_SIDED[4] = True
             for name in ("targets", "shadows")
             for numbers in (0, "0", [[0]], {1, 2}, np.array(1))
         ),
-        (changed(targets=np.array([0.0])), r"targets\[0\] must be a whole number"),
+        (changed(targets=np.array([0.0])), r"targets\[0\] must be an integer"),
         (changed(targets=[]), "targets must be at least one model, got none"),
         (
             changed(signals={"logits": 1 / (1 + np.exp(-LOGITS[..., :1]))}),
@@ -297,7 +297,7 @@ ONE_SIDED[4] = True
         ),
         (changed(labels=None), r"hand over labels of shape \(30,\)"),
         (changed(labels=LABELS[:-1]), r"labels must have shape \(30,\), one an example, got \(29,"),
-        (changed(labels=LABELS.astype(float)), "labels must be whole numbers, got .* float64"),
+        (changed(labels=LABELS.astype(float)), "labels must be integers, got .* float64"),
         (
             changed(labels=LABELS + 1),
             "at least 0 and below the 4 classes of the logits; they go from 1 to 4",

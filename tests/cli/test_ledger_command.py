@@ -65,7 +65,7 @@ def test_clipping_keeps_every_contract(given: Path) -> None:
         ("none.csv", "there is no budget under its first line"),
         ("other.csv", "there is no column epsilon in its first line; it has budget, examples"),
         ("odd.csv", "odd.csv, line 3: epsilon must be a number above 0, got 'much'"),
-        ("part.csv", "line 2: examples must be a whole number of at least 1, got '1.5'"),
+        ("part.csv", "line 2: examples must be an integer of at least 1, got '1.5'"),
         ("binary.csv", "binary.csv is no text"),
         ("other.npz", "give one array, epsilon (examples,); there is budget"),
         ("each.csv --delta 2", "delta must lie between 0 and 1"),

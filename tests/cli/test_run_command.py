@@ -145,7 +145,7 @@ study = replace(study, data=Few())
     ("change", "said"),
     [
         ("modles=4", "--set modles: there is no such key; did you mean 'split.models'?"),
-        ("models=x", "--set models: must be a whole number, got 'x'"),
+        ("models=x", "--set models: must be an integer, got 'x'"),
         ("models", "--set models: write it as key=value"),
     ],
 )

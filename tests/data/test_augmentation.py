@@ -141,9 +141,9 @@ def test_what_is_no_image_is_refused() -> None:
         Arrays.of(rows, augmentation=Augmentation(flip=True))
     with pytest.raises(ValueError, match=r"wider than the shift of 8; .* \(8, 8, 1\)"):
         Arrays.of(Digits().load(), augmentation=Augmentation(shift=8))
-    with pytest.raises(ValueError, match="shift must be a whole number of at least 0, got -1"):
+    with pytest.raises(ValueError, match="shift must be an integer of at least 0, got -1"):
         Augmentation(shift=-1)
-    with pytest.raises(ValueError, match="cutout must be a whole number of at least 0, got -1"):
+    with pytest.raises(ValueError, match="cutout must be an integer of at least 0, got -1"):
         Augmentation(cutout=-1)
     with pytest.raises(ValueError, match=r"cutout must be smaller .* got 8 and images of 8×8"):
         Arrays.of(Digits().load(), augmentation=Augmentation(cutout=8))

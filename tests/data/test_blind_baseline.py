@@ -159,11 +159,11 @@ def test_what_never_varies_and_what_is_huge_are_taken():
         ({"membership": np.ones((2, 40), bool)}, r"boolean of shape \(examples,\), of one model"),
         ({"membership": np.ones(40)}, "membership must be boolean"),
         ({"membership": np.arange(40) < 19}, "at least 20 members and 20 non-members, got 19 and"),
-        ({"folds": 1}, "folds must be a whole number of at least 2, got 1"),
+        ({"folds": 1}, "folds must be an integer of at least 2, got 1"),
         ({"folds": 21}, "folds must be at most the members and the non-members, got 21"),
-        ({"seed": -1}, "seed must be a whole number of at least 0"),
-        ({"tokens": True}, r"tokens must be whole numbers of shape \(records, tokens\), got float"),
-        ({"tokens": True, "x": None}, r"tokens must be whole numbers of .*, got none"),
+        ({"seed": -1}, "seed must be an integer of at least 0"),
+        ({"tokens": True}, r"tokens must be integers of shape \(records, tokens\), got float"),
+        ({"tokens": True, "x": None}, r"tokens must be integers of .*, got none"),
     ],
 )
 def test_what_cannot_be_judged(change, message):

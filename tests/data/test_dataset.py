@@ -149,7 +149,7 @@ def test_labels_out_of_a_given_range(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        (2.0, "num_classes must be a whole number"),
+        (2.0, "num_classes must be an integer"),
         (2**31, "num_classes must fit into 32 bits, got 2.147e.09"),
     ],
 )
@@ -173,9 +173,9 @@ def test_samples() -> None:
 @pytest.mark.parametrize(
     ("examples", "message"),
     [
-        (101, "101 examples were asked for, but there are only 100"),
+        (101, "101 examples were requested, but there are only 100"),
         (22, "multiple of 4 for an even split, got 22; the nearest below is 20"),
-        (0, "examples must be a whole number of at least 1, got 0"),
+        (0, "examples must be an integer of at least 1, got 0"),
     ],
 )
 def test_bad_samples(examples: int, message: str) -> None:

@@ -60,5 +60,5 @@ def test_owners_that_cannot_be_divided_are_refused() -> None:
         draw_by_owner(Quarters(1, 2), np.array([0, 0, 1, 1, 2, 2]))
     with pytest.raises(Refused, match=r"owners must have shape \(examples,\), .* got \(2, 2\)"):
         draw_by_owner(Balanced(2), np.zeros((2, 2), int))
-    with pytest.raises(Refused, match="most must be a whole number of at least 1, got 0"):
+    with pytest.raises(Refused, match="most must be an integer of at least 1, got 0"):
         draw_by_owner(Balanced(2), np.array([0, 1]), most=0)

@@ -109,11 +109,11 @@ def test_too_many_tokens_are_said_and_not_looked_at(
 @pytest.mark.parametrize(
     ("tokens", "settings", "message"),
     [
-        (np.zeros((2, 3)), {}, r"whole numbers of shape \(records, tokens\), got float64"),
+        (np.zeros((2, 3)), {}, r"integers of shape \(records, tokens\), got float64"),
         (np.zeros(3, int), {}, r"of shape \(3,\)"),
         (np.zeros((2, 3), int), {"least": 0}, "least must be above 0"),
         (np.zeros((2, 3), int), {"least": 1.5}, "least must"),
-        (np.zeros((2, 3), int), {"width": 0}, "width must be a whole number of at least 1"),
+        (np.zeros((2, 3), int), {"width": 0}, "width must be an integer of at least 1"),
     ],
 )
 def test_what_is_refused(tokens: np.ndarray, settings: dict, message: str) -> None:

@@ -49,5 +49,5 @@ def test_what_does_not_shrink_is_refused(
 
 
 def test_a_factor_is_a_whole_number_of_two_and_more() -> None:
-    with pytest.raises(Refused, match="factor must be a whole number of at least 2, got 1"):
+    with pytest.raises(Refused, match="factor must be an integer of at least 2, got 1"):
         Shrunk(Digits(), factor=1)

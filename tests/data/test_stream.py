@@ -105,9 +105,9 @@ def test_bad_inputs() -> None:
         stream(source=[("cat", 0)]).read(np.array([0]))
     with pytest.raises(ValueError, match="mine is empty; there must be examples to stream"):
         stream(source=[])
-    with pytest.raises(ValueError, match="ahead must be a whole number of at least 0, got -1"):
+    with pytest.raises(ValueError, match="ahead must be an integer of at least 0, got -1"):
         stream(ahead=-1)
-    with pytest.raises(ValueError, match="workers must be a whole number of at least 0"):
+    with pytest.raises(ValueError, match="workers must be an integer of at least 0"):
         stream(workers=1.5)
 
 

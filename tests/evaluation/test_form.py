@@ -93,11 +93,11 @@ def test_what_is_wrong_is_said(change: dict[str, Any], message: str) -> None:
 
 def test_each_kind_takes_its_own_and_no_other() -> None:
     rng = np.random.default_rng(0)
-    values = {"a number": 0.5, "a whole number": 3, "a text": "x"}
+    values = {"a number": 0.5, "an integer": 3, "a text": "x"}
     for kind, value in values.items():
         check_form(value, kind)
         for other in rng.permutation([k for k in values if k != kind]):
-            if (kind, other) == ("a number", "a whole number"):
+            if (kind, other) == ("a number", "an integer"):
                 check_form(values[other], kind)
             else:
                 with pytest.raises(Refused, match=f"it must be {kind}, got"):

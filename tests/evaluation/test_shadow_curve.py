@@ -64,9 +64,9 @@ def test_an_attack_without_enough_shadows_is_noted() -> None:
     [
         (SPLIT, [8, 12], "there are 10 shadows that are no targets, and 12 are wanted"),
         (SPLIT, [8, 8], "the number 8 of shadows is given several times"),
-        (SPLIT, [], "shadows must be a whole number of at least 1, got 0"),
-        (SPLIT, [0], "number_of_shadows must be a whole number of at least 1, got 0"),
-        (SPLIT, [2.5], "number_of_shadows must be a whole number of at least 1, got 2.5"),
+        (SPLIT, [], "shadows must be an integer of at least 1, got 0"),
+        (SPLIT, [0], "number_of_shadows must be an integer of at least 1, got 0"),
+        (SPLIT, [2.5], "number_of_shadows must be an integer of at least 1, got 2.5"),
         (Balanced(14).draw(100, 0), [4], "every shadow is a target as well: name fewer targets"),
     ],
 )

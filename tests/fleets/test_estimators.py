@@ -185,7 +185,7 @@ def test_another_fleet_is_trained_again(tmp_path: Path, what: str) -> None:
         (("forest", X, Y, MEMBERS), "an estimator has fit and get_params"),
         ((FOREST, X[1:], Y, MEMBERS), r"got \(59, 4\) and \(60,\)"),
         ((FOREST, X, Y, MEMBERS.T), "must be boolean of shape"),
-        ((FOREST, X, Y - 1, MEMBERS), "classes as whole numbers from 0"),
+        ((FOREST, X, Y - 1, MEMBERS), "classes as integers from 0"),
         ((FOREST, X, Y, MEMBERS & (Y == 1)), "model 0 has members of fewer than two classes"),
     ],
 )

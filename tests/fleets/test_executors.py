@@ -266,7 +266,7 @@ def test_what_cannot_be_sent_is_refused(tmp_path: Path) -> None:
     [
         ({"executor": 3}, "executor must have a method submit.*, got 3"),
         ({"executor": ThreadPoolExecutor, "processes": Processes(2)}, "must be one alone, got 2"),
-        ({"workers": 0}, "workers must be a whole number of at least 1"),
+        ({"workers": 0}, "workers must be an integer of at least 1"),
     ],
 )
 def test_a_runtime_that_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:

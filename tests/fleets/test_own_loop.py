@@ -118,7 +118,7 @@ def test_modules_of_nnx_give_signals_inside_of_the_fleet() -> None:
     [
         ({"keys": KEYS[:5]}, r"keys of shape \(5,\)"),
         ({"keys": KEYS[0]}, r"keys of shape \(\)"),
-        ({"keys": KEYS, "chunk": 0}, "chunk must be a whole number of at least 1"),
+        ({"keys": KEYS, "chunk": 0}, "chunk must be an integer of at least 1"),
     ],
 )
 def test_what_is_no_fleet_is_refused(given: dict[str, Any], message: str) -> None:

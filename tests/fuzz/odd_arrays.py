@@ -104,7 +104,7 @@ ODD: dict[str, Change] = {
     "half precision": _plain(lambda a: a.astype(np.float16)),
     "brain floats": _plain(lambda a: a.astype(ml_dtypes.bfloat16)),
     "long": _plain(lambda a: a.astype(np.longdouble)),
-    "whole numbers": _plain(lambda a: a.astype(np.int64)),
+    "integers": _plain(lambda a: a.astype(np.int64)),
     "bytes of numbers": _plain(lambda a: a.astype(np.uint8)),
     "yes or no": _plain(lambda a: a.astype(bool)),
     "all zero": _plain(np.zeros_like),

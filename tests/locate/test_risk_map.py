@@ -93,9 +93,9 @@ def test_a_fleet_that_diverges() -> None:
     ("changes", "message"),
     [
         ({"early": 4}, "early must lie below the 4 epochs of the training, got 4"),
-        ({"early": 0}, "early must be a whole number of at least 1, got 0"),
-        ({"retrain": -1}, "retrain must be a whole number of at least 0, got -1"),
-        ({"epochs": 1}, "epochs must be a whole number of at least 2, got 1"),
+        ({"early": 0}, "early must be an integer of at least 1, got 0"),
+        ({"retrain": -1}, "retrain must be an integer of at least 0, got -1"),
+        ({"epochs": 1}, "epochs must be an integer of at least 2, got 1"),
         ({"batch_size": 31}, "a model has 30 members, too few for one batch of 31"),
     ],
 )

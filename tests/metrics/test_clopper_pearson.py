@@ -38,7 +38,7 @@ def test_each_limit_covers_as_it_promises(rate):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ((3, 0, 0.95), "trials must be a whole number of at least 1, got 0"),
+        ((3, 0, 0.95), "trials must be an integer of at least 1, got 0"),
         ((4, 3, 0.95), "successes must lie between 0 and trials = 3, got 4"),
         ((-1, 3, 0.95), "successes must lie between 0 and trials = 3, got -1"),
         ((1, 3, 1.0), "confidence must lie between 0 and 1, both excluded, got 1.0"),

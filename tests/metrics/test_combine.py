@@ -275,7 +275,7 @@ def test_another_prior_is_what_bayes_says() -> None:
         ({"scores": {}}, "at least one attack to combine"),
         ({"scores": {"a": np.ones((3, 4))}}, "must have one shape"),
         ({"scores": {"a": np.full((4, 4), np.nan)}}, "16 of them are NaN"),
-        ({"parts": 1}, "parts must be a whole number of at least 2"),
+        ({"parts": 1}, "parts must be an integer of at least 2"),
         ({"membership": np.ones((4, 4), bool)}, "needs members and non-members"),
         ({"membership": np.eye(4).astype(int)}, "must be boolean"),
         ({"membership": np.arange(4)[:, None] == np.zeros(4)}, "have only non-members"),

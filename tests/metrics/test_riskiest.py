@@ -58,5 +58,5 @@ def test_only_the_order_of_scores_counts(rng: np.random.Generator) -> None:
 def test_no_more_than_there_are_and_never_a_stranger() -> None:
     membership = np.array([[True, True, False, False]])
     assert riskiest(np.array([[1.0, 2.0, 1.5, 1.2]]), membership, 10).tolist() == [1, 0]
-    with pytest.raises(ValueError, match="count must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match="count must be an integer of at least 1, got 0"):
         riskiest(np.zeros((1, 4)), membership, 0)

@@ -234,7 +234,7 @@ def test_equal_maxima_share_the_gradient_on_a_cpu() -> None:
     [
         (Conv(4, size=2), "size must be odd, so that a pixel is its centre, got 2"),
         (Conv(4, groups=3), "groups must divide the 4 channels that come in and the 4 that go out"),
-        (Conv(4, stride=0), "stride must be a whole number of at least 1, got 0"),
+        (Conv(4, stride=0), "stride must be an integer of at least 1, got 0"),
     ],
 )
 def test_a_convolution_that_cannot_be_is_refused(conv: Conv, message: str) -> None:

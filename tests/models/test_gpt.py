@@ -120,11 +120,11 @@ def test_half_precision_leaves_ids_alone(compile_in_haste) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: gpt(vocab=1), "vocab must be a whole number of at least 2, got 1"),
-        (lambda: gpt(depth=0), "depth must be a whole number of at least 1, got 0"),
+        (lambda: gpt(vocab=1), "vocab must be an integer of at least 2, got 1"),
+        (lambda: gpt(depth=0), "depth must be an integer of at least 1, got 0"),
         (lambda: gpt(width=10, heads=4), "heads must divide the width, got 4 heads and width 10"),
         (lambda: gpt(dropout=1.5), "dropout must lie between 0 and 1"),
-        (lambda: SMALL.shapes(jnp.zeros((1, 4))), "token ids, whole numbers .* got float32"),
+        (lambda: SMALL.shapes(jnp.zeros((1, 4))), "token ids, integers .* got float32"),
         (lambda: SMALL.shapes(jnp.zeros((1, 10), int)), "of 10 tokens; it is 9"),
     ],
 )

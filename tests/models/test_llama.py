@@ -151,7 +151,7 @@ def test_it_learns_three_sequences_by_heart() -> None:
         return (optax.apply_updates(params, updates), state), now
 
     train = jax.jit(lambda carry: jax.lax.scan(step, carry, length=100))
-    with jax.numpy_dtype_promotion("standard"):  # Adam counts in whole numbers
+    with jax.numpy_dtype_promotion("standard"):  # Adam counts in integers
         _, losses = train((params, optimizer.init(params)))
     assert losses[0] > 2 and losses[-1] < 0.3
 
@@ -179,8 +179,8 @@ def test_every_product_is_exact_on_a_gpu_by_default() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: llama(depth=0), "depth must be a whole number of at least 1, got 0"),
-        (lambda: llama(vocab=1), "vocab must be a whole number of at least 2, got 1"),
+        (lambda: llama(depth=0), "depth must be an integer of at least 1, got 0"),
+        (lambda: llama(vocab=1), "vocab must be an integer of at least 2, got 1"),
         (lambda: llama(theta=0.0), "theta must be a finite number above 0"),
         (
             lambda: llama(width=12, heads=4),
@@ -189,7 +189,7 @@ def test_every_product_is_exact_on_a_gpu_by_default() -> None:
         (lambda: llama(heads=4, kv_heads=3), "kv_heads must divide heads, got 3 and 4"),
         (
             lambda: SMALL.init(jax.random.key(0), X.astype(jnp.float32)),
-            "a decoder needs token ids, whole numbers, got float32",
+            "a decoder needs token ids, integers, got float32",
         ),
         (
             lambda: SMALL.init(jax.random.key(0), jnp.zeros((1, 17), jnp.int32)),

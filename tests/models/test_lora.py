@@ -255,7 +255,7 @@ def test_targets_are_rules() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rank": 0}, "rank must be a whole number of at least 1"),
+        ({"rank": 0}, "rank must be an integer of at least 1"),
         ({"rank": 2, "alpha": 0.0}, "alpha must be a finite number above 0"),
         ({"rank": 6}, "stage1/kernel has 6×5, got 6: take a smaller rank"),
         ({"rank": 1, "targets": "stem/bias"}, "the rule stem/bias of targets names none of"),

@@ -104,12 +104,12 @@ def test_a_normed_cnn_has_no_convolution_bias_and_as_many_parameters() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: mlp([], 10), "hidden_layers must be a whole number of at least 1, got 0"),
-        (lambda: mlp([8, 0], 10), r"hidden\[1\] must be a whole number of at least 1, got 0"),
-        (lambda: mlp([8], 0), "num_classes must be a whole number of at least 1, got 0"),
+        (lambda: mlp([], 10), "hidden_layers must be an integer of at least 1, got 0"),
+        (lambda: mlp([8, 0], 10), r"hidden\[1\] must be an integer of at least 1, got 0"),
+        (lambda: mlp([8], 0), "num_classes must be an integer of at least 1, got 0"),
         (lambda: mlp([8], 10, activation="tan"), "did you mean 'tanh'"),
-        (lambda: cnn([], 8, 10), "convolutions must be a whole number of at least 1, got 0"),
-        (lambda: cnn([8, -1], 8, 10), r"channels\[1\] must be a whole number of at least 1"),
+        (lambda: cnn([], 8, 10), "convolutions must be an integer of at least 1, got 0"),
+        (lambda: cnn([8, -1], 8, 10), r"channels\[1\] must be an integer of at least 1"),
         (lambda: cnn([8], 8, 10, norm="bach"), "did you mean 'batch'"),
         (lambda: cnn([8], 8, 10, dropout=-0.1), "dropout must lie between 0 and 1, got -0.1"),
         (lambda: mlp([8], 10, dropout=1.5), "dropout must lie between 0 and 1, got 1.5"),

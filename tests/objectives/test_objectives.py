@@ -201,7 +201,7 @@ def test_every_objective_is_in_the_table() -> None:
         (lambda: Distillation(temperature=0), "temperature must be a finite number above 0"),
         (lambda: Mixup(alpha=0), "alpha must be a finite number above 0, got 0"),
         (lambda: MixupMMD(weight=1, mixup_alpha=0), "mixup_alpha must be a finite number above 0"),
-        (lambda: AdversarialRegularisation(weight=1, steps=0), "steps must be a whole number"),
+        (lambda: AdversarialRegularisation(weight=1, steps=0), "steps must be an integer"),
         (
             lambda: AdversarialRegularisation(weight=1, hidden=(8, 0)),
             r"hidden\[1\] must be a whole",

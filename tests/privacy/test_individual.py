@@ -87,7 +87,7 @@ def test_many_budgets_are_rounded_down():
         (dict(epsilons=[]), "epsilons must be one number an example, got shape"),
         (dict(delta=1.0), "delta must lie between 0 and 1, both excluded"),
         (dict(expected_batch_size=9), "at most the number of examples, 2; got 9"),
-        (dict(steps=0), "steps must be a whole number of at least 1"),
+        (dict(steps=0), "steps must be an integer of at least 1"),
     ],
 )
 def test_bad_budgets_are_refused(wrong, message):

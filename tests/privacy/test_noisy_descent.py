@@ -100,7 +100,7 @@ def test_the_advantage_is_above_that_of_gaussians_and_below_one():
 def test_bad_input_is_refused():
     with pytest.raises(Refused, match="initialization 'luck' is unknown"):
         expected_jacobian_norm((3, 2), "luck", 1.0)
-    with pytest.raises(Refused, match="the number of widths must be a whole number of at least 2"):
+    with pytest.raises(Refused, match="the number of widths must be an integer of at least 2"):
         expected_jacobian_norm((3,), "he", 1.0)
     with pytest.raises(Refused, match=r"got \(2,\), \(3,\) and \(1, 2\)"):
         kl_of_noisy_gd([1, 1], [1, 1, 1], [[1, 1]])

@@ -177,7 +177,7 @@ def test_who_never_joins_gives_nothing_away():
     [
         (dict(rate=1.5), "rate must lie between 0 and 1, got 1.5"),
         (dict(noise_multiplier=0.0), "noise_multiplier must be a finite number above 0, got 0.0"),
-        (dict(steps=0), "steps must be a whole number of at least 1, got 0"),
+        (dict(steps=0), "steps must be an integer of at least 1, got 0"),
     ],
 )
 def test_bad_mechanisms_are_refused(wrong, message):

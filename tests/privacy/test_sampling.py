@@ -27,7 +27,7 @@ def test_a_batch_larger_than_the_data_is_refused(kind):
     ("numbers", "message"),
     [
         ({"rate": 1.5, "steps": 1}, "rate must lie between 0 and 1, got 1.5"),
-        ({"rate": 0.5, "steps": 0}, "steps must be a whole number of at least 1, got 0"),
+        ({"rate": 0.5, "steps": 0}, "steps must be an integer of at least 1, got 0"),
     ],
 )
 def test_wrong_numbers_are_refused(numbers, message):

@@ -162,7 +162,7 @@ def test_small_steps_can_be_caught_where_one_large_step_is_not() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 0}, "steps must be a whole number of at least 1, got 0"),
+        ({"steps": 0}, "steps must be an integer of at least 1, got 0"),
         ({"pace": 0.0}, "pace must be a finite number above 0, got 0.0"),
     ],
 )

@@ -133,5 +133,5 @@ def test_a_budget_is_used_and_not_exceeded(queries: int) -> None:
 
 def test_too_few_queries_are_refused() -> None:
     fleet, data, _, _, _ = linear()
-    with pytest.raises(ValueError, match="queries must be a whole number of at least 309, got 300"):
+    with pytest.raises(ValueError, match="queries must be an integer of at least 309, got 300"):
         boundary_distance(MODEL, fleet, data, jnp.arange(3), KEY, queries=300)

@@ -60,7 +60,7 @@ def test_flipped_bits() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"draws": 0}, "draws must be a whole number of at least 1"),
+        ({"draws": 0}, "draws must be an integer of at least 1"),
         ({"flips": 1.2}, "flips must lie between 0 and 1"),
         ({"stddev": 0.0}, "stddev must be a finite number above 0"),
     ],

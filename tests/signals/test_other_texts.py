@@ -177,7 +177,7 @@ def test_prefixes_that_cannot_be() -> None:
     nobody = request._replace(data=request.data._replace(reference=jnp.arange(0)))
     with pytest.raises(ValueError, match="examples that no model learns: set some aside"):
         behind.take(nobody)
-    with pytest.raises(ValueError, match="prefixes must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match="prefixes must be an integer of at least 1, got 0"):
         prefixed_signals(prefixes=0)
     with pytest.raises(ValueError, match="share must lie between 0 and 1, got 2"):
         neighbour_signal(share=2.0)

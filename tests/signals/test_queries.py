@@ -64,7 +64,7 @@ def test_any_data_can_be_asked_about_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("queries", "shape", "message"),
     [
-        ((), (4, 5, 1), "query 0 must be 'identity', by which accuracy is told; got no query"),
+        ((), (4, 5, 1), "query 0 must be 'identity', which gives the accuracy; got no query"),
         ((FLIP,), (4, 5, 1), "query 0 must be 'identity', .* got 'flip'"),
         ((IDENTITY, FLIP, FLIP), (4, 5, 1), "must be another one, got identity, flip, flip"),
         ((IDENTITY, shift(0, 0)), None, "must be another one, got identity, identity"),

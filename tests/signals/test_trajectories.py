@@ -207,8 +207,8 @@ def test_surrogates_learn_from_reference_examples_alone() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: distilled_signal(epochs=0), "epochs must be a whole number of at least 1"),
-        (lambda: transferred_signal(models=1), "models must be a whole number of at least 2"),
+        (lambda: distilled_signal(epochs=0), "epochs must be an integer of at least 1"),
+        (lambda: transferred_signal(models=1), "models must be an integer of at least 2"),
         (
             lambda: transferred_signal(transfer=Transfer(epsilon=-1.0)),
             "epsilon must be a finite number above 0",

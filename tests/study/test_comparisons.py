@@ -245,7 +245,7 @@ def test_methods_differ_in_more_than_strength_and_epochs() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"trajectory": (0,)}, r"trajectory\[0\] must be a whole number of at least 1, got 0"),
+        ({"trajectory": (0,)}, r"trajectory\[0\] must be an integer of at least 1, got 0"),
         ({"compared": "lira_onlin"}, "did you mean 'lira_online'"),
         ({"budget": 0.0}, "budget must be a finite number above 0"),
     ],
@@ -261,7 +261,7 @@ def test_a_bad_study(change, message: str) -> None:
         ({"recipes": (dmp(1, 1),), "reference": 0}, "dmp needs at least 50 reference examples"),
         ({"reference": 399}, "400 examples are too few to set 399 aside as a reference"),
         ({"tuning": 1.0}, "tuning must be a share from 0 to below 1, got 1.0"),
-        ({"reference": -1}, "reference must be a whole number of at least 0, got -1"),
+        ({"reference": -1}, "reference must be an integer of at least 0, got -1"),
     ],
 )
 def test_a_study_that_does_not_fit_its_data(change, message: str, tmp_path: Path) -> None:

@@ -178,12 +178,12 @@ def test_a_study_sets_its_probes_and_tells_results_apart_by_them(tmp_path: Path)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"boundary_queries": 300}, "queries must be a whole number of at least 309, got 300"),
-        ({"noise_draws": 0}, "noise_draws must be a whole number of at least 1, got 0"),
+        ({"boundary_queries": 300}, "queries must be an integer of at least 309, got 300"),
+        ({"noise_draws": 0}, "noise_draws must be an integer of at least 1, got 0"),
         ({"noise_flips": 2.0}, "noise_flips must lie between 0 and 1, got 2.0"),
         ({"noise_stddev": 0.0}, "noise_stddev must be a finite number above 0, got 0.0"),
-        ({"student_epochs": 0}, "student_epochs must be a whole number of at least 1, got 0"),
-        ({"surrogates": 1}, "surrogates must be a whole number of at least 2, got 1"),
+        ({"student_epochs": 0}, "student_epochs must be an integer of at least 1, got 0"),
+        ({"surrogates": 1}, "surrogates must be an integer of at least 2, got 1"),
     ],
 )
 def test_probes_that_cannot_be(change, message: str) -> None:

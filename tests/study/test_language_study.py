@@ -59,7 +59,7 @@ STUDY = Study(
 @pytest.mark.slow  # every attack is compiled
 def test_text_goes_from_paragraphs_to_a_report(tmp_path: Path) -> None:
     logged: list[str] = []
-    with jax.numpy_dtype_promotion("standard"):  # Adam counts in whole numbers
+    with jax.numpy_dtype_promotion("standard"):  # Adam counts in integers
         run(STUDY, tmp_path, runtime=Runtime(log=logged.append))
     record = json.loads((tmp_path / "results.json").read_text())
     assert (record["utility_name"], record["higher_is_better"]) == ("bits per token", False)

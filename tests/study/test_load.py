@@ -36,7 +36,7 @@ def written(directory: Path, **files: str) -> Path:
         ),
         (
             {"study": "from pptp_jax.training import undefended\nundefended(-1)"},
-            r"study.py: epochs must be a whole number .* got -1\n  at .*study.py, line 2$",
+            r"study.py: epochs must be an integer .* got -1\n  at .*study.py, line 2$",
         ),
     ],
 )

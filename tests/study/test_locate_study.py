@@ -81,9 +81,9 @@ def test_a_map_is_printed_drawn_and_written_down(study: Path) -> None:
     ("change", "args", "message"),
     [
         (("", ""), ["--uot", "x"], "No such option '--uot'."),
-        (("", ""), ["--epochs", "1"], "epochs must be a whole number of at least 2, got 1"),
+        (("", ""), ["--epochs", "1"], "epochs must be an integer of at least 2, got 1"),
         (("", ""), ["--epochs", "few"], "'few' is not a valid integer"),
-        (("", ""), ["--retrain", "-1"], "retrain must be a whole number of at least 0, got -1"),
+        (("", ""), ["--retrain", "-1"], "retrain must be an integer of at least 0, got -1"),
         (("", ""), ["--budget", "-1"], "budget must be a finite number of at least 0, got -1.0"),
         (("", ""), ["--recipe", "spilt"], "'spilt' is unknown; did you mean 'split'?"),
         (("", ""), ["--data", "x.npz"], "they take no path: x.npz"),

@@ -256,7 +256,7 @@ def test_prepared_text_in_miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         # Weights and private adapters are trained in the same way.
         "victims": lambda *given: (replace(victims(*given)[1], trajectory=(1,)),),
     }
-    with jax.numpy_dtype_promotion("standard"):  # Adam counts in whole numbers
+    with jax.numpy_dtype_promotion("standard"):  # Adam counts in integers
         in_miniature(parts, ["--out", "out"], monkeypatch, **changed)
     [own] = json.loads((tmp_path / "out" / "leaks.json").read_text()).values()
     assert [(row["start"], row["label"]) for row in own["rows"] if row["attack"] == "loss"] == [

@@ -207,8 +207,8 @@ def test_no_choice_is_a_sentence(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"fresh_seed": 0}, "fresh_seed must differ from the seed of the study, got 0 for both"),
-        ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
-        ({"space": {}}, "parameters of the space must be a whole number of at least 1, got 0"),
+        ({"trials": 0}, "trials must be an integer of at least 1, got 0"),
+        ({"space": {}}, "parameters of the space must be an integer of at least 1, got 0"),
         ({"space": {"epochs": 3}}, "space must be a dict from a word to Between or OneOf"),
         ({"space": {"steps": Between(low=1, high=2)}}, "recipe does not take steps=1: "),
         ({"space": {"epochs": Between(low=-3, high=2)}}, "the recipe of epochs=-3: epochs must be"),
@@ -227,7 +227,7 @@ def test_what_no_search_can_be(change, message: str) -> None:
     [
         (lambda: Between(low=3, high=3), "low must be below high, got 3 and 3"),
         (lambda: Between(low=0, high=1.0, log=True), "logarithmic scale low must be above 0"),
-        (lambda: OneOf(("a",)), "options must be a whole number of at least 2, got 1"),
+        (lambda: OneOf(("a",)), "options must be an integer of at least 2, got 1"),
         (lambda: OneOf((1, undefended(1))), "options must be words, numbers or None, got a Recipe"),
         (lambda: MostUtility(most_auc=0.3), "most_auc must lie between 0.5 and 1, got 0.3"),
     ],

@@ -91,7 +91,7 @@ def test_bad_owners(study, tmp_path) -> None:
     data = study.load()
     for owners, message in (
         (OWNERS[1:], r"owners must have one entry an example, shape \(140,\), got \(139,\)"),
-        (np.ones(140), "owners must be whole numbers or texts, got an array of float64"),
+        (np.ones(140), "owners must be integers or texts, got an array of float64"),
     ):
         with pytest.raises(Refused, match=message):
             replace(data, owners=owners)
@@ -99,7 +99,7 @@ def test_bad_owners(study, tmp_path) -> None:
         replace(study, data=Digits()).load()
     with pytest.raises(Refused, match=r"sets no examples aside.* got 20 and 0"):
         replace(study, reference=20)
-    with pytest.raises(Refused, match="most must be a whole number of at least 1, got 0"):
+    with pytest.raises(Refused, match="most must be an integer of at least 1, got 0"):
         ByOwner(Balanced(models=4), most=0)
     with pytest.raises(Refused, match="needs at least 2 owners with the same number"):
         replace(study, split=ByOwner(Balanced(models=4)), data=lone(tmp_path)).load()

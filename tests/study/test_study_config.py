@@ -162,13 +162,13 @@ def test_what_a_recipe_releases_makes_it_another_one() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"recipes": ()}, "recipes must be a whole number of at least 1, got 0"),
+        ({"recipes": ()}, "recipes must be an integer of at least 1, got 0"),
         ({"recipes": (undefended(1), undefended(1))}, "undefended_1 more than once"),
         ({"attacks": ("lira_onlin",)}, "did you mean 'lira_online'"),
         ({"recipes": (freeze("hed", 1, 1),)}, "region 'hed' .* did you mean 'head'"),
         ({"data": "digits"}, "data must be Source, got 'digits'"),
         ({"split": Balanced}, "split must be Balanced or Pairs or Quarters or ByOwner, got"),
-        ({"seed": "3"}, "seed must be a whole number, got '3'"),
+        ({"seed": "3"}, "seed must be an integer, got '3'"),
         ({"model": 3}, "model must be Model, got 3"),
         ({"name": 3}, "name must be a word, got 3"),
         *(
@@ -187,7 +187,7 @@ def test_a_bad_study(change, message: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"examples": 5000}, "5000 examples were asked for, but there are only 1797"),
+        ({"examples": 5000}, "5000 examples were requested, but there are only 1797"),
         ({"examples": 301}, "must be a multiple of 2"),
         ({"queries": (IDENTITY, shift(8, 0))}, r"'shift\(8, 0\)' needs images"),
         ({"queries": (FLIP,)}, "query 0 must be 'identity'"),

@@ -44,7 +44,7 @@ def log_p() -> np.ndarray:
         return task.log_prob(outputs, following)
 
     members = jnp.asarray([np.flatnonzero(row) for row in MEMBERSHIP])
-    with jax.numpy_dtype_promotion("standard"):  # Adam counts in whole numbers
+    with jax.numpy_dtype_promotion("standard"):  # Adam counts in integers
         return np.asarray(jax.jit(jax.vmap(trained))(KEYS, members))
 
 

@@ -248,7 +248,7 @@ def test_an_optimiser_without_such_numbers_is_refused_before_training(recipe: Re
 
 
 def test_what_cannot_be_annealed_is_refused() -> None:
-    with pytest.raises(Refused, match="anneal must be a whole number of at least 1, got 0"):
+    with pytest.raises(Refused, match="anneal must be an integer of at least 1, got 0"):
         annealed(3, anneal=0)
     with pytest.raises(Refused, match="cannot be annealed: it ends with a teacher"):
         annealed(dmp(1, 1))

@@ -48,5 +48,5 @@ def test_a_network_that_fills_the_device_is_timed_in_small_portions(
 
 
 def test_bad_numbers() -> None:
-    with pytest.raises(ValueError, match="models must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match="models must be an integer of at least 1, got 0"):
         fastest_strategy(MODEL, DATA, models=0)

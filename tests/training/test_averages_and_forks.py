@@ -186,7 +186,7 @@ def test_rules_that_contradict_each_other_are_refused() -> None:
         phase(fork=Fork(), gradient=Private(max_norm=1.0, noise_multiplier=1.0))
     with pytest.raises(Refused, match=r"decay must lie between 0 and 1, got 1.5"):
         averaged(2, more=1, decay=1.5)
-    with pytest.raises(Refused, match="parts must be a whole number of at least 2"):
+    with pytest.raises(Refused, match="parts must be an integer of at least 2"):
         forked(2, parts=1)
     with pytest.raises(Refused, match=r"has the region 'stem', .* got 'head'"):
         forked(decay(2, 0.1, "stem"), region="head")

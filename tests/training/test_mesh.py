@@ -133,5 +133,5 @@ def test_bad_shares() -> None:
         trained(MLP, undefended(1), Strategy(data_devices=3))
     with pytest.raises(ValueError, match="at most the 8 of this process, got 4 times 3 data_dev"):
         Strategy(devices=4, data_devices=3)
-    with pytest.raises(ValueError, match="data_devices must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="data_devices must be an integer of at least 1"):
         Strategy(data_devices=0)

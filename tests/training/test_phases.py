@@ -201,7 +201,7 @@ def fleet(recipe: Recipe, data=DATA, batch_size: int = BATCH):
         (lambda: Private(noise_multiplier=-1.0), "noise_multiplier must be .* at least 0"),
         (lambda: Private(noise_multiplier=1.0, microbatch_size=0), "microbatch_size must be"),
         (lambda: RewindWeights(share=2.0), "share must lie between 0 and 1"),
-        (lambda: RewindWeights(share=0.1, batches=0), "batches must be a whole number"),
+        (lambda: RewindWeights(share=0.1, batches=0), "batches must be an integer"),
         (lambda: RewindWeights(share=0.1, by="filter"), "by 'filter' is unknown.*'channel'"),
         (
             lambda: replace(
@@ -216,7 +216,7 @@ def fleet(recipe: Recipe, data=DATA, batch_size: int = BATCH):
             "r names regions in a phase: give it a region",
         ),
         (lambda: Ensemble(models=3, left_out=3), "left_out must be below that; got 3"),
-        (lambda: Ensemble(models=None), "models must be a whole number, got None"),
+        (lambda: Ensemble(models=None), "models must be an integer, got None"),
         (lambda: replace(PLAIN, objectives=3), "one of pptp_jax.objectives, got int"),
         (lambda: replace(PLAIN, frozen="stem"), "frozen must be a tuple"),
         (lambda: replace(PLAIN, examples="non-members"), "examples 'non-members' is unknown"),

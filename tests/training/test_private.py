@@ -84,5 +84,5 @@ def test_group_norm_is_welcome_and_batch_norm_is_not() -> None:
     recipe, x = dp_sgd(NOISY, 1), DATA.inputs(slice(0, 1))
     check_model(recipe, cnn([2], 4, 10, norm="group"), x)
     check_model(undefended(1), cnn([2], 4, 10, norm="batch"), x)
-    with pytest.raises(ValueError, match="keeps running statistics of whole batches"):
+    with pytest.raises(ValueError, match="keeps running statistics of entire batches"):
         check_model(recipe, cnn([2], 4, 10, norm="batch"), x)

@@ -312,9 +312,9 @@ def test_what_cannot_go_back_is_refused() -> None:
     for to in (3, 4):
         with pytest.raises(Refused, match=f"trunk before its last, 1 to 2, got {to}"):
             restored(3, to=to, more=1, region="stem")
-    with pytest.raises(Refused, match="to must be a whole number of at least 1, got 0"):
+    with pytest.raises(Refused, match="to must be an integer of at least 1, got 0"):
         restored(3, to=0, more=1, region="stem")
-    with pytest.raises(Refused, match="more must be a whole number of at least 1, got 0"):
+    with pytest.raises(Refused, match="more must be an integer of at least 1, got 0"):
         restored(3, to=1, more=0, region="stem")
     with pytest.raises(Refused, match="learns 'regions' is unknown; did you mean 'region'"):
         restored(3, to=1, more=1, region="stem", learns="regions")  # type: ignore[arg-type]
@@ -322,7 +322,7 @@ def test_what_cannot_go_back_is_refused() -> None:
         restored(freeze("stem", 2, 2), to=1, more=1, region="stem", learns="region")
     with pytest.raises(Refused, match=r"has the region 'stem', .* got 'head'"):
         restored(freeze("stem", 2, 2), to=1, more=1, region="head")
-    with pytest.raises(Refused, match="after must be a whole number of at least 1, got 0"):
+    with pytest.raises(Refused, match="after must be an integer of at least 1, got 0"):
         Restore(region="protect", after=0)
     with pytest.raises(Refused, match=r"after epoch 3, .* when 3 epochs .* one, 1 to 2"):
         mine(Restore(region="protect", after=3))

@@ -158,7 +158,7 @@ def test_the_usual_strategy_of_a_cpu() -> None:
     ("given", "message"),
     [
         ({"order": "pmap"}, "order 'pmap' is unknown; did you mean 'vmap'"),
-        ({"devices": 0}, "devices must be a whole number of at least 1, got 0"),
+        ({"devices": 0}, "devices must be an integer of at least 1, got 0"),
         ({"devices": 9}, "devices must be at most the 8 of this process, got 9"),
     ],
 )

@@ -300,11 +300,11 @@ def test_divergence_is_told(stream: Stream) -> None:
         (undefended(1), {"data_devices": 3}, "3 devices cannot share a batch of 8 in equal parts"),
         (undefended(1), {"members": np.arange(80, 91)}, "members must be rows from 0 to 89, of wh"),
         (undefended(1), {"reference": [-1]}, "reference must be rows .* they run from -1 to -1"),
-        (undefended(1), {"every": 0}, "every must be a whole number of at least 1, got 0"),
+        (undefended(1), {"every": 0}, "every must be an integer of at least 1, got 0"),
         (
             dp_sgd(Private(noise_multiplier=1.0), 1),
             {},
-            "the model keeps running statistics of whole batches",
+            "the model keeps running statistics of entire batches",
         ),
         (
             whole_network(AdversarialRegularisation(weight=1.0), 1),

@@ -224,7 +224,7 @@ def test_an_optimiser_of_the_users_own() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: undefended(0), "epochs must be a whole number of at least 1, got 0"),
+        (lambda: undefended(0), "epochs must be an integer of at least 1, got 0"),
         (lambda: Recipe(name="r", phases=()), "number of phases of r must be .* at least 1"),
         (
             lambda: Recipe(name="r", phases=(Phase(epochs=1, objectives=RELAX, frozen=("a",)),)),

@@ -213,7 +213,7 @@ def test_a_sweep_over_the_norm_is_one_program():
     [
         (4, 6, "multiple of the microbatch, 4; it has 6 examples: pad it"),
         (4, 0, "multiple of the microbatch, 4; it has 0 examples"),
-        (0, 6, "microbatch_size must be a whole number of at least 1, got 0"),
+        (0, 6, "microbatch_size must be an integer of at least 1, got 0"),
     ],
 )
 def test_a_batch_that_cannot_be_cut_is_refused(microbatch, examples, message):
