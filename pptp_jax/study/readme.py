@@ -10,6 +10,7 @@ FILES = {
     "results.json": "every number with its interval, the configuration, versions and the command; "
     "it is written last, so a run that has it is finished",
     "manifest.json": "what was to be trained, written before the first model",
+    "losses.csv": "the mean training loss after each epoch, written while the run trains",
     "utility_over_auc.png": "utility over what the attack achieves, a curve a method",
     "utility_over_tpr.png": "the same over the true-positive rate at 0.1 % false positives",
     "roc.png": "the ROC of each attack",

@@ -35,6 +35,7 @@ from pptp_jax.study.comparisons import (
 )
 from pptp_jax.study.config import Study
 from pptp_jax.study.likeness import likeness
+from pptp_jax.study.losses import recording
 from pptp_jax.study.owners import found_by_owner
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.robustness_accuracy import robustness
@@ -124,6 +125,7 @@ def _run(
             runtime.log(found["words"])
     evaluated = None if data.labels is None else data.labels[membership.evaluated]
     watched = watching(runtime, evaluated, manifest["members"] // study.batch_size)
+    watched = recording(watched, out / "losses.csv")
     trained = run_fleets(specs, [out / home for home in homes], watched, keys=keys)
     if not processes.first:
         processes.wait()
