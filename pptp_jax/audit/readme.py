@@ -59,7 +59,7 @@ def canaries_readme(
         planted = f"{audit.canaries} of {places} examples have wrong labels"
     what = (
         f"{audit.runs} models a recipe, trained by pptp_jax; {planted}, each present in a run by a "
-        "fair coin. How well the coins can be told from a model bounds its ε from below."
+        "fair coin. How well an attacker guesses the coins bounds ε from below."
     )
     again = taken_up(command, "pptp_jax.audit.run_canaries")
     return readme(f"The audit {audit.name} by canaries", what, again, files=_OF_CANARIES)

@@ -83,7 +83,7 @@ def unlearned(
         return []
     return [
         f"models {[models[int(i)] for i in stuck]} have learned nothing: their accuracy on members "
-        f"cannot be told from that of always answering the most frequent class. As targets and as "
+        f"does not differ from that of always answering the most frequent class. As targets and as "
         f"shadows they weaken the attacks: {TRY}"
     ]
 

@@ -43,7 +43,7 @@ def secrets_notes(results: Mapping[str, Any]) -> Iterator[str]:
         way = f"skew-normal fits to {known['fillings']:,} random fillings each"
     yield (
         f"exposure of {known['template']!r}, a space of {known['bits']:.1f} bits: {way}; a secret "
-        "that nobody has seen has 1.44 bits on the average"
+        "that no model has seen has 1.44 bits on average"
     )
     yield (
         f"extracted in {known['tries']:,} tries: sampling after the prefix brings it out with a "

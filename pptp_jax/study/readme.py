@@ -6,7 +6,7 @@ from typing import Any
 FILES = {
     "report.html": "the report, one file that opens anywhere; start here",
     "report.json": "the same for machines",
-    "table.txt": "the table and the verdicts as they were printed",
+    "table.txt": "every attack and every comparison, as tables",
     "results.json": "every number with its interval, the configuration, versions and the command; "
     "it is written last, so a run that has it is finished",
     "manifest.json": "what was to be trained, written before the first model",
@@ -86,6 +86,6 @@ def readme(
     trains = f"`pptp report {reported}` writes the report again and trains nothing."
     anew = " ".join([trains, *more])
     return (
-        f"# {title}\n\n{what}\n\n{again}\n\n{anew}\n\n## Files\n\nSome come only when asked "
-        f"for.\n\n{listed}\n"
+        f"# {title}\n\n{what}\n\n{again}\n\n{anew}\n\n## Files\n\nSome are written on "
+        f"request only.\n\n{listed}\n"
     )

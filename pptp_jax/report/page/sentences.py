@@ -56,7 +56,7 @@ def summary(results: RunResults) -> list[str]:
         first, second, rest = (n or "none" for n in (more, less, len(means) - more - less))
         told.append(
             f"Of {len(means)} comparisons of two methods at equal AUC, {first} came out for the "
-            f"first, {second} for the second, and {rest} cannot be told."
+            f"first, {second} for the second, and {rest} show no significant difference."
         )
     return told
 
@@ -117,13 +117,12 @@ def caveats(found: Mapping[str, Any]) -> list[str]:
     if config.get("recipes"):
         told.append(
             "The attacker knows the recipe: the shadows were trained as the targets were, on as "
-            "many examples of the same data. Who knows less achieves less."
+            "many examples of the same data. An attacker who knows less achieves less."
         )
     else:
         told.append(
-            "The signals were made elsewhere. Whether the shadows were trained as the targets were "
-            "cannot be told from them; where they were not, the attacks are weaker than they could "
-            "be."
+            "The signals come from elsewhere. They do not show whether the shadows were trained as "
+            "the targets were; if not, the attacks are weaker than they could be."
         )
     told.append(
         "No attack that fails proves that nothing leaks: another may succeed. A guarantee is an ε, "
