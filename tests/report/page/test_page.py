@@ -199,7 +199,7 @@ def test_a_record_without_training_is_enough(tmp_path: Path) -> None:
     assert ids == ["setting", "table", "rocs", "scores", "attacks", "riskiest", "caveats"]
     [name, *_] = [text for text in page.text if text.startswith("example ")]
     assert name == f"example {kept.removeprefix(NASTY + '/')}"
-    assert any("signals were made elsewhere" in text for text in page.text)
+    assert any("signals come from elsewhere" in text for text in page.text)
 
 
 def test_the_risk_map_joins_the_page_and_stands_alone(
