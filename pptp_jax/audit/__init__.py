@@ -3,6 +3,7 @@
 from pptp_jax.audit.asked_column import AskedColumn, ask_column
 from pptp_jax.audit.attribute_inference import attribute_inference
 from pptp_jax.audit.audit_report import AuditReport
+from pptp_jax.audit.audit_settings import AuditSettings
 from pptp_jax.audit.bound import EpsilonBound
 from pptp_jax.audit.budgets import budget_report, read_budgets
 from pptp_jax.audit.canaries import CanaryAudit
@@ -32,6 +33,7 @@ from pptp_jax.audit.text_canaries import TextCanaryAudit
 __all__ = [
     "AskedColumn",
     "AuditReport",
+    "AuditSettings",
     "BoundPair",
     "CanaryAudit",
     "EpsilonBound",

@@ -8,24 +8,16 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
-from pptp_jax.audit.canaries import check_audit
-from pptp_jax.data import Arrays, Dataset, Source, absent_rows, sample
+from pptp_jax.audit.audit_settings import AuditSettings
+from pptp_jax.data import Arrays, Dataset, absent_rows, sample
 from pptp_jax.models import Model
-from pptp_jax.training import (
-    DEFAULT_OPTIMIZER,
-    Optimizer,
-    Phase,
-    Private,
-    Recipe,
-    check_members,
-    check_model,
-)
+from pptp_jax.training import Phase, Private, Recipe, check_members, check_model
 from pptp_jax.training.phase_transform import private_clip
 from pptp_jax.validation import Refused, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientCanaryAudit:
+class GradientCanaryAudit(AuditSettings):
     """An audit of DP-SGD by canaries that are gradients, as plain frozen data.
 
     A canary is a place in training whose gradient is the clipping norm along one weight, drawn
@@ -37,22 +29,11 @@ class GradientCanaryAudit:
     Such canaries are the worst examples that DP-SGD allows, so bounds come near the accounted ε
     where audits of finished networks by wrong labels find little. They are no attack on examples.
 
+    The other fields are those of `AuditSettings`.
+
     Attributes:
-        name: what the run directory is called by default.
-        data: where the examples come from.
-        model: what is trained.
-        recipes: the trainings, each of one private phase.
         canaries: how many there are, besides the examples.
-        held_out: how many examples no run trains on, for the utility.
-        runs: how many models each recipe trains.
-        examples: how many examples take part; None takes all.
-        optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
-            steps of a phase's schedule to one.
-        batch_size: the places in a step.
         standardize: whether the model standardises its inputs, as in a `Study`.
-        delta: the δ of the bounds; None takes 1 / (10 · places), that of the guarantee.
-        confidence: of each bound.
-        seed: what every draw derives from.
 
     Raises:
         ValueError: if there are too few runs, canaries or recipes, or a recipe is not one private
@@ -77,23 +58,12 @@ class GradientCanaryAudit:
         pptp_jax.validation.Refused: gradients as canaries audit DP-SGD alone; undefended has ...
     """
 
-    name: str
-    data: Source
-    model: Model
-    recipes: tuple[Recipe, ...]
     canaries: int = 400
-    held_out: int = 500
     runs: int = 8
-    examples: int | None = None
-    optimizer: Optimizer = DEFAULT_OPTIMIZER
-    batch_size: int = 64
     standardize: bool | None = None
-    delta: float | None = None
-    confidence: float = 0.95
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        check_audit(self)
+        super().__post_init__()
         at_least(1, canaries=self.canaries)
         for recipe in self.recipes:
             _check_private(recipe)

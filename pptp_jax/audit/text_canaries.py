@@ -5,23 +5,16 @@ from functools import partial
 
 import numpy as np
 
-from pptp_jax.audit.canaries import check_audit
+from pptp_jax.audit.audit_settings import AuditSettings
 from pptp_jax.audit.planted_secrets import PlantedSecrets, compare
-from pptp_jax.data import Arrays, Secrets, Source, sample
-from pptp_jax.models import Model
+from pptp_jax.data import Arrays, Secrets, sample
 from pptp_jax.tasks import Language
-from pptp_jax.training import (
-    DEFAULT_OPTIMIZER,
-    Optimizer,
-    Recipe,
-    check_members,
-    check_model,
-)
+from pptp_jax.training import check_members, check_model
 from pptp_jax.validation import Refused, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextCanaryAudit:
+class TextCanaryAudit(AuditSettings):
     """An audit of language models as plain frozen data: what is trained, and which secrets are in.
 
     Records with random secrets are added to the text. In each run each of these canaries is present
@@ -32,11 +25,9 @@ class TextCanaryAudit:
     repetition alone, since ε is of one example: a record that stands there eight times is eight
     examples.
 
+    The other fields are those of `AuditSettings`.
+
     Attributes:
-        name: what the run directory is called by default.
-        data: where the text comes from.
-        model: what is trained, of the task `Language`.
-        recipes: the trainings that are audited.
         secrets: the template, and the space of the secrets.
         repetitions: how often a canary stands in the training data, in rising order from 1 on.
         canaries: how many canaries there are of each of these numbers.
@@ -44,16 +35,6 @@ class TextCanaryAudit:
             no more, exposure is an exact rank; else that of a skew-normal fit to so many random
             ones.
         tries: the n of (n, p)-discoverable extraction, at p = ½.
-        held_out: how many records no run trains on, for the utility.
-        runs: how many models each recipe trains.
-        examples: how many records take part; None takes all.
-        optimizer: an `SGD` or `AdamW`, an optax transform, or a function from the number of
-            steps of a phase's schedule to one.
-        batch_size: the records in a step.
-        delta: the δ of the bounds; None takes 1 / (10 · places), that of the guarantee, with a
-            place for each record and each repetition of a canary.
-        confidence: of each bound.
-        seed: what every draw derives from.
 
     Raises:
         ValueError: if there are too few runs, canaries, fillings or recipes, the model is of
@@ -75,10 +56,6 @@ class TextCanaryAudit:
         'the secret number otter is 0 7 0 7 0 7'
     """
 
-    name: str
-    data: Source
-    model: Model
-    recipes: tuple[Recipe, ...]
     secrets: Secrets = Secrets()  # noqa: RUF009 - frozen
     repetitions: tuple[int, ...] = (1, 2, 4, 8)
     canaries: tuple[int, ...] = (40, 8, 8, 8)
@@ -86,15 +63,9 @@ class TextCanaryAudit:
     tries: int = 1000
     held_out: int = 100
     runs: int = 16
-    examples: int | None = None
-    optimizer: Optimizer = DEFAULT_OPTIMIZER
-    batch_size: int = 64
-    delta: float | None = None
-    confidence: float = 0.95
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        check_audit(self)
+        super().__post_init__()
         at_least(1, tries=self.tries)
         at_least(16, fillings=self.fillings)
         rising = list(self.repetitions) == sorted(set(self.repetitions))
