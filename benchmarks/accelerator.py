@@ -3,7 +3,7 @@
 It needs jax, flax, optax and, for what is compared, PyTorch; nothing is fetched or installed. Each
 step runs in a process of its own with a budget, the most valuable first; what a step leaves of its
 time goes to those behind it. A step that hangs or fails is ended and loses only what it had not
-measured. After every step the JSON is written, whole or not at all, and the command ends within
+measured. After every step the JSON is written, entirely or not at all, and the command ends within
 `--minutes` whatever happens.
 
     PYTHONPATH=. python benchmarks/accelerator.py --minutes 9 --data FILE.npz --json FILE

@@ -1,11 +1,11 @@
 """How much faster are the attacks than the plain NumPy that one would write down first?
 
 RMIA: 16 targets x 60,000 examples x 10,000 population points by one sort and one binary search,
-against the comparison of every pair; and the whole attack on 16 models, references included,
+against the comparison of every pair; and the entire attack on 16 models, references included,
 against the same pairs alone. LiRA: 256 models x 60,000 examples x 2 queries, every model attacked
 in turn with all others as its shadows, by down-dating, against one fit a target. The plain forms
 take minutes, so a part of them is timed and counted up: of RMIA some examples of one target against
-the whole population, of LiRA one target. Both are timed in turn after a warm-up; of the ratios the
+the entire population, of LiRA one target. Both are timed in turn after a warm-up; of the ratios the
 median and the quartiles are given. Memory: what the compiler takes beside input and output, and
 what the matrix of all pairs would.
 
@@ -139,7 +139,7 @@ def rmia(size: Size, show: Table) -> None:
 
 
 def lira(size: Size, show: Table) -> None:
-    """Leaving one out by down-dating against fitting anew."""
+    """Leaving one out by down-dating against fitting again."""
     evidence = fleet(size.lira_models, size.queries, size)
     attack = ATTACKS["lira_online"].using(variance="per_example")
     np.testing.assert_allclose(attack(evidence)[3], plain_lira(evidence, 3), rtol=1e-2, atol=1e-2)

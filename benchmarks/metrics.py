@@ -1,6 +1,6 @@
 """How fast are metrics with intervals, next to a plain NumPy loop?
 
-The loop draws targets and examples, gathers their scores, sorts them anew, and reads the same
+The loop draws targets and examples, gathers their scores, sorts them again, and reads the same
 statistics from the ROC; its AUC's interval is compared with ours, so that both do the same work.
 It runs a part of the resamples, the same number on either side. Both are timed in turn (A B, B A,
 ...) after a warm-up, by the processor's time; of the ratios of the pairs the median and the

@@ -2,7 +2,7 @@
 
     python benchmarks/private_aggregation.py [--quick] [--json FILE]
 
-Equal work: the per-example gradients of one batch, clipped over the whole network, summed, noised
+Equal work: the per-example gradients of one batch, clipped over the entire network, summed, noised
 and divided, as one jitted program. Ours and the baseline run in turn (A B B A ...) after a warm-up;
 a time is the median over the pairs of ours / baseline, with the quartiles as its spread. Memory is
 the temporary bytes that XLA plans for the program, ours / baseline. Below 1 is better.

@@ -2,7 +2,7 @@
 
 The step is that of a training: batch, forward pass, gradients, SGD with momentum .9. It runs with
 the region protected by RelaxLoss and the rest trained by cross-entropy (split), or with the region
-frozen, and is compared with cross-entropy on the whole network. The networks are the MLP of
+frozen, and is compared with cross-entropy in all network. The networks are the MLP of
 Location-30 (446-512-256-128-30, batch 64) and a CNN (16-32-64 convolutions, 128-10, images of
 32 x 32 x 3, batch 64). Steps are timed in turn (A B, B A, ...) after a warm-up, twenty (MLP) or
 four (CNN) at a time; of the ratios of the pairs the median and the quartiles are given, and the

@@ -4,7 +4,7 @@ Command: `pptp run experiments/cifar10.py --data DIR`, with the directory in whi
 `cifar10` as array_record; about half an hour on one CPU core.
 
 Result (docs/findings.md): freezing ties with early stopping or loses a little; no defence inside
-PPTP can be told apart from the same defence on the whole network.
+PPTP can be distinguished from the same defence in all network.
 """
 
 from pptp_jax.data import Balanced, Tfds

@@ -5,7 +5,7 @@ Command: `pptp run experiments/location30.py --data location30.npz`, with a file
 `pptp locate experiments/location30.py --data location30.npz`, three minutes.
 
 Result (docs/findings.md): `freeze` of all but the last layer beats early stopping, and each defence
-inside it beats that defence on the whole network; every other recipe loses to early stopping.
+inside it beats that defence in all network; every other recipe loses to early stopping.
 """
 
 from pptp_jax.data import Balanced, Npz

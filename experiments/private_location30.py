@@ -9,7 +9,7 @@ ten epochs): of rate .3 with norms .1, .3 and 1, and rate 1 with norms 1 and 3, 
 kept most accuracy. The norm for less noise was taken after a look at the fleet of seed 0, so the
 fleet that reports is another one.
 
-Result (docs/findings.md): DP-SGD and early stopping cannot be told apart where their ranges meet;
+Result (docs/findings.md): DP-SGD and early stopping do not differ where their ranges meet;
 `freeze` beats early stopping by a point, also at this batch.
 """
 

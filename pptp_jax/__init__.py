@@ -54,7 +54,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when first asked for, so that the command line answers at once.
+    # Imported when first requested, so that the command line answers at once.
     if name == "audit_model":
         return import_module(f"{__name__}.audit").audit_model
     if name in __all__:

@@ -33,7 +33,7 @@ PACKAGES = [
     "transforms",
 ]
 DOCS = Path(__file__).parents[1] / "docs"
-# The walk-through is executed as a whole, by tests/test_walkthrough.py.
+# The walk-through is executed as one, by tests/test_walkthrough.py.
 PAGES = [
     page
     for page in sorted(DOCS.glob("*.md"))
@@ -41,7 +41,7 @@ PAGES = [
 ]
 # Names of types, which have no docstring of their own.
 TYPES = {"Optimizer", "Precision", "Region"}
-# What is made by other functions, or needs a whole run to show anything.
+# What is made by other functions, or needs an entire run to show anything.
 NAMED_ALONE = {
     "Agreement",
     "AttackResults",

@@ -18,7 +18,7 @@ from pptp_jax.attacks.lira import Variance, pools
 from pptp_jax.attacks.pooled_variance import typical
 from pptp_jax.validation import AttackUnavailable
 
-# Correlations are made this much smaller, so that queries that always agree can be told apart.
+# Correlations are made this much smaller, so that queries that always agree can be distinguished.
 _RIDGE = 1e-4
 
 

@@ -41,7 +41,7 @@ def quantile_regression(
 ) -> Float[Array, "targets attacked"]:
     """How far φ lies above what a network expects of a non-member with the inputs x.
 
-    The network learns from pairs of an example and one of its OUT shadows, drawn anew for every
+    The network learns from pairs of an example and one of its OUT shadows, drawn again for every
     batch: first the example, so that all weigh alike, then the shadow. The published attack trains
     no shadows (see `quantile_nonmembers`). Here nobody is known to be a non-member of the target,
     and OUT shadows stand in for it.

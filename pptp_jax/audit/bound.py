@@ -23,7 +23,7 @@ class EpsilonBound:
     Attributes:
         epsilon: the bound; 0 where the audit found nothing.
         delta: the δ of the claim.
-        confidence: how often such a bound holds, at least, over repetitions of the whole audit.
+        confidence: how often such a bound holds, at least, over repetitions of the entire audit.
         evidence: what it rests on, in words.
 
     Examples:

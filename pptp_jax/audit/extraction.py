@@ -97,7 +97,7 @@ def extracted_in_tries(
 def tries_to_extract(
     log_prob: Real[np.ndarray, "*examples"], probability: float = 0.5
 ) -> Float[np.ndarray, "*examples"]:
-    r"""In how many tries a suffix is sampled with a probability p: the least n, whole or not.
+    r"""In how many tries a suffix is sampled with a probability p: the least n, entire or not.
 
     \(n = \log(1 - p) / \log(1 - p_z)\), computed in log space; infinite where it exceeds 1e308.
 

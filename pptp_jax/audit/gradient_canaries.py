@@ -21,7 +21,7 @@ class GradientCanaryAudit(AuditSettings):
     """An audit of DP-SGD by canaries that are gradients, as plain frozen data.
 
     A canary is a place in training whose gradient is the clipping norm along one weight, drawn
-    anew for each canary, whatever the network (a Dirac canary). In each run it is present or absent
+    again for each canary, in any network (a Dirac canary). In each run it is present or absent
     by a fair coin. It goes through the clipping, the sampling and the noise of the training. The
     attacker is white-box: he sees every noisy gradient, as the accountant assumes, and adds up what
     canary's weights get; with shuffled batches he also knows in which step a place is.

@@ -1,4 +1,4 @@
-"""What a user hands over: arrays of whatever trained the models, checked and told apart."""
+"""What a user hands over: arrays of whatever trained the models, checked and distinguished."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

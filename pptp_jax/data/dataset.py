@@ -21,7 +21,7 @@ class Dataset:
         ids: one identity an example, each once, stable from run to run.
         num_classes: the number of classes; None where targets are numbers and no classes.
         scale: what the inputs are multiplied by before a model sees them.
-        vocabulary: of how many symbols, such as tokens, the inputs are made: a model sees whole
+        vocabulary: of how many symbols, such as tokens, the inputs are made: a model sees entire
             numbers from 0 to `vocabulary` − 1, which are never scaled, standardised or rounded.
             None where inputs are amounts.
         owners: whose each example is, such as a patient or a user: integers or texts. None

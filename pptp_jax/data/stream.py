@@ -17,7 +17,7 @@ Examples = tuple[Shaped[np.ndarray, "batch ..."], Int[np.ndarray, " batch"]]
 
 
 class RandomAccess(Protocol):
-    """What can be asked for any of its examples: an input and its label."""
+    """What can be requested any of its examples: an input and its label."""
 
     def __len__(self) -> int:
         """How many examples there are."""
@@ -42,7 +42,7 @@ class Stream:
         prepare: makes an input of what the source gives, such as an image of one size; the same for
             the same image. None leaves it as it is.
         ahead: how many batches are read ahead, each by a thread of its own; 0 reads a batch when it
-            is asked for.
+            is requested.
         workers: how many processes read in place of this one, for a `prepare` in Python that keeps
             threads waiting for each other; 0 reads here.
 

@@ -47,7 +47,7 @@ def matched_utility(
     Nothing is extrapolated: below a frontier's least strength, and above its greatest, there is no
     answer. A curve of one point answers at that point's strength alone.
 
-    Frontier, common range and differences are computed anew in each resample, so the intervals
+    Frontier, common range and differences are computed again in each resample, so the intervals
     include the choice of points. Choosing the best on the data that it is measured on flatters a
     curve with many points: sweep both alike. The intervals at single strengths hold for each by
     itself, not for all at once; the mean's is the one to decide by. Strengths weigh equally along

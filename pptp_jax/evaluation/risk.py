@@ -4,7 +4,7 @@ from typing import Literal
 
 Modification = Literal["rewind", "rewind_early", "graft", "retrain"]
 
-# What is done to a region; the last one only where retraining is asked for.
+# What is done to a region; the last one only where retraining is requested.
 MODIFICATIONS: tuple[Modification, ...] = ("rewind", "rewind_early", "graft", "retrain")
 
 # The modification by which cuts are chosen. It is what `freeze` leaves behind, costs the least

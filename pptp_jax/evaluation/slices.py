@@ -39,7 +39,7 @@ def slices(
         fleet: the finished models.
         membership: who is a member of what.
         seen: the fleet, attacked.
-        compared: the attack whose members are told apart.
+        compared: the attack whose members are distinguished.
         labels: the classes of all examples; None if there are none.
         resamples: the number of bootstrap resamples.
         seed: what the bootstrap depends on.
@@ -76,7 +76,7 @@ def among_whom(
     Args:
         scores: those of each attack.
         membership: who is a member of which target.
-        compared: the attack whose members are told apart.
+        compared: the attack whose members are distinguished.
         labels: the examples' classes; None if nobody knows them.
         confidence: how confident the OUT models are of each example; NaN where there are none.
         resamples: the number of bootstrap resamples.

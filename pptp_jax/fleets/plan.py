@@ -77,7 +77,7 @@ def predicted_bytes(home: Path) -> int | None:
 
 
 def halved(home: Path, plan: Mapping[str, Any], unfinished: Collection[int]) -> int:
-    """Plans the groups that are not finished anew, half as wide, for want of memory.
+    """Plans the groups that are not finished again, half as wide, for want of memory.
 
     Finished ones keep their width, by which they would come out the same again. Checkpoints go:
     they are of the groups as they were.

@@ -11,7 +11,7 @@ from pptp_jax.signals import TRAJECTORIES, SignalStore
 
 @dataclass(frozen=True)
 class _Mapped(Mapping[str, Shaped[np.ndarray, "models ..."]]):
-    """The arrays of a store, mapped into memory when they are asked for."""
+    """The arrays of a store, mapped into memory when they are requested."""
 
     store: SignalStore
 

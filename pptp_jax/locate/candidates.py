@@ -19,7 +19,7 @@ def candidates(blocks: Sequence[str]) -> tuple[Region, ...]:
 
 
 def cuts(blocks: Sequence[str]) -> tuple[Region, ...]:
-    """The prefixes and the suffixes of a network, from short to long, never the whole of it.
+    """The prefixes and the suffixes of a network, from short to long, never all of it.
 
     Args:
         blocks: the blocks' names in forward order.

@@ -28,7 +28,7 @@ def choose(
     """The blocks to protect: the cut with the most AUC drop per accuracy lost, within the budget.
 
     Only prefixes and suffixes stand for election, and of them those whose AUC drop is above zero by
-    its whole interval. Where less accuracy is lost than half the width of its interval, that half
+    its entire interval. Where less accuracy is lost than half the width of its interval, that half
     width is what counts as lost: otherwise a cut that does next to nothing would win for losing
     even less, by chance. At equal worth the larger drop wins, then the fewer parameters, then the
     cut that comes first in `RiskMap.of_cuts`.

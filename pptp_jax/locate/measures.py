@@ -21,7 +21,7 @@ MAPPED = ("loss", "lira_online", "rmia_online")
 
 
 class Seen(NamedTuple):
-    """What is kept of a whole fleet once its models are gone.
+    """What is kept of an entire fleet once its models are gone.
 
     Attributes:
         confidence: φ, the logit-scaled confidence in the label.

@@ -123,7 +123,7 @@ def out_confidence(
 def deciles(values: Float[np.ndarray, "*shape"]) -> Int[np.ndarray, "*shape"]:
     """The tenth of all values that each lies in, 0 for the lowest; −1 for NaN.
 
-    Equal values are never told apart, so tenths of values with ties differ in size.
+    Equal values are never distinguished, so tenths of values with ties differ in size.
 
     Examples:
         >>> print(deciles(np.array([0, 1, 2, 3, 4, np.nan, 5, 6, 7, 8, 9])))

@@ -23,7 +23,7 @@ BUILDERS: dict[str, Callable[..., Model]] = {
 
 
 def rebuilt(model: Model, **changes: Any) -> Model:
-    """A model of ours, built anew with some arguments changed.
+    """A model of ours, built again with some arguments changed.
 
     Args:
         model: the model, whose `config` names its builder and all arguments.

@@ -40,7 +40,7 @@ class FastResNet(nn.Module):
         width: the channels of the stem; the stages have two, four and eight times as many.
         num_classes: the number of outputs.
         norm: `batch` or `group`.
-        remat: whether stages are computed anew for the backward pass.
+        remat: whether stages are computed again for the backward pass.
         dropout: the share of the last stage's maps that is dropped in training.
         tied: how the last stage's maps are divided for example-tied dropout; None without.
     """
@@ -104,7 +104,7 @@ def resnet9(
         num_classes: the number of outputs.
         width: the channels of the stem; 32 gives a quarter of the weights.
         norm: `batch`, or `group` for private training.
-        remat: whether each stage is computed anew for the backward pass, for less memory and up to
+        remat: whether each stage is computed again for the backward pass, for less memory and up to
             a third more time.
         dropout: the share of the maps of `stage3` that is dropped in training, for each example
             by itself, before the last max-pooling; the others are scaled up.

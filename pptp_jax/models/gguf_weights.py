@@ -46,7 +46,7 @@ def llama_from_gguf(path: str | PathLike[str], *, remat: bool = False) -> Model:
 
     Args:
         path: the file.
-        remat: whether each decoder block is computed anew for the backward pass.
+        remat: whether each decoder block is computed again for the backward pass.
 
     Returns:
         What `starting_from` makes of `llama(...)` and the weights: `model.init(key, x)` gives them,

@@ -136,7 +136,7 @@ def gpt(
             the block `embed`, and `head` holds the last norm alone.
         dropout: the share of values dropped after the embedding, the attention and the hidden
             layers.
-        remat: whether each decoder block is computed anew for the backward pass, for less memory
+        remat: whether each decoder block is computed again for the backward pass, for less memory
             and up to a third more time.
 
     Returns:

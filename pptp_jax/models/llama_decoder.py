@@ -181,7 +181,7 @@ def llama(
         epsilon: what the norms add to the mean square.
         tied: whether the embedding of the tokens is the head's matrix as well. Then it belongs to
             the block `embed`, and `head` holds the last norm alone.
-        remat: whether each decoder block is computed anew for the backward pass, for less memory
+        remat: whether each decoder block is computed again for the backward pass, for less memory
             and up to a third more time.
 
     Returns:

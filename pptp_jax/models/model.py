@@ -59,7 +59,7 @@ class Model:
     """Two pure functions, and the names of the parts that regions are made of.
 
     A pytree whose leaves are its shared weights, so that a compiled program takes them as an
-    argument, once for a whole fleet.
+    argument, once for an entire fleet.
 
     Attributes:
         init: `init(key, x) -> Variables`, for a batch `x` of shape (batch, *example).
@@ -68,7 +68,7 @@ class Model:
             the blocks that are in training mode: in the others batch norm uses its running
             statistics and leaves them alone, and nothing is dropped. All names are as good as
             True. A tuple of names is true, so a model that only asks whether it trains works on
-            and trains as a whole. With `train=False` the model is deterministic, gets `key=None`,
+            and trains as one. With `train=False` the model is deterministic, gets `key=None`,
             and returns the state that it was given.
         blocks: the architectural units in forward order; needed only for region presets and for a
             training mode of part of the network.

@@ -57,7 +57,7 @@ class ResNet(nn.Module):
         depth: the basic blocks of a stage.
         num_classes: the number of outputs.
         norm: `batch` or `group`.
-        remat: whether blocks are computed anew for the backward pass.
+        remat: whether blocks are computed again for the backward pass.
         dropout: the share of the last stage's maps that is dropped in training.
         tied: how the last stage's maps are divided for example-tied dropout; None without.
     """
@@ -103,7 +103,7 @@ def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) ->
     Args:
         num_classes: the number of outputs.
         norm: `batch`, or `group` for private training.
-        remat: whether each basic block is computed anew for the backward pass, for less memory and
+        remat: whether each basic block is computed again for the backward pass, for less memory and
             up to a third more time.
 
     Returns:
@@ -146,7 +146,7 @@ def resnet8(
         num_classes: the number of outputs.
         width: the channels of the stem and the first stage; each later stage has twice as many.
         norm: `batch`, or `group` for private training.
-        remat: whether each basic block is computed anew for the backward pass, for less memory and
+        remat: whether each basic block is computed again for the backward pass, for less memory and
             up to a third more time.
         dropout: the share of the maps of `stage3` that is dropped in training, for each example
             by itself, before the average; the others are scaled up.

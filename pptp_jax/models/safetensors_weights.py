@@ -39,7 +39,7 @@ def llama_from_safetensors(directory: str | PathLike[str], *, remat: bool = Fals
     Args:
         directory: that of `config.json`, and of `model.safetensors` or the parts that
             `model.safetensors.index.json` lists.
-        remat: whether each decoder block is computed anew for the backward pass.
+        remat: whether each decoder block is computed again for the backward pass.
 
     Returns:
         What `starting_from` makes of `llama(...)` and the weights.

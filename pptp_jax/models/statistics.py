@@ -16,7 +16,7 @@ def recompute_statistics(
     batches: Any,
     inputs: Callable[[Any], Any] | None = None,
 ) -> Variables:
-    """Running statistics measured anew on given inputs, as rewound or grafted parameters need.
+    """Running statistics measured again on given inputs, as rewound or grafted parameters need.
 
     With s(x) the statistics of one batch, under the parameters as they are, the new ones are
 

@@ -37,7 +37,7 @@ class VGG(nn.Module):
         stages: the channels of each stage's convolutions.
         num_classes: the number of outputs.
         norm: `batch` or `group`.
-        remat: whether blocks are computed anew for the backward pass.
+        remat: whether blocks are computed again for the backward pass.
     """
 
     stages: tuple[tuple[int, ...], ...]
@@ -69,7 +69,7 @@ def vgg11_bn(num_classes: int = 10, norm: str = "batch", remat: bool = False) ->
     Args:
         num_classes: the number of outputs.
         norm: `batch`, or `group` for private training.
-        remat: whether each stage is computed anew for the backward pass, for less memory and
+        remat: whether each stage is computed again for the backward pass, for less memory and
             up to a third more time.
 
     Returns:

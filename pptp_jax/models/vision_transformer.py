@@ -135,7 +135,7 @@ def vit(
         mlp: the width of an encoder block's hidden layer.
         dropout: the share of values dropped after the positions, the attention and the two layers
             of an encoder block.
-        remat: whether each encoder block is computed anew for the backward pass, for less memory
+        remat: whether each encoder block is computed again for the backward pass, for less memory
             and up to a third more time.
 
     Returns:

@@ -77,7 +77,7 @@ class WideResNet(nn.Module):
         num_classes: the number of outputs.
         norm: `batch` or `group`.
         dropout: the share of values dropped between the two convolutions of a block.
-        remat: whether blocks are computed anew for the backward pass.
+        remat: whether blocks are computed again for the backward pass.
     """
 
     stem: int
@@ -122,7 +122,7 @@ def wrn28(
         num_classes: the number of outputs.
         norm: `batch`, or `group` for private training.
         dropout: the share of values dropped between the two convolutions of a block.
-        remat: whether each block is computed anew for the backward pass, for less memory and
+        remat: whether each block is computed again for the backward pass, for less memory and
             up to a third more time.
 
     Returns:

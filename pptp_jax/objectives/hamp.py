@@ -89,7 +89,7 @@ def share_off_the_label(gamma: float | Float[Array, ""], classes: int) -> Float[
     The entropy grows with q from 0 to log K, so that narrowing a bracket finds it.
 
     Args:
-        gamma: the entropy that is asked for, as a share of log K.
+        gamma: the entropy that is requested, as a share of log K.
         classes: K.
 
     Examples:

@@ -44,7 +44,7 @@ class Context(NamedTuple):
 
         Args:
             part: `teacher`, `reference` or `state`.
-            objective: whose loss is asked for.
+            objective: whose loss is requested.
 
         Raises:
             ValueError: if the part is missing.
@@ -74,7 +74,7 @@ class Objective(ABC):
     """A loss of a batch: plain frozen data that can be called.
 
     An objective is a pytree whose leaves are its strengths, so that a change of a strength compiles
-    nothing anew and a sweep over strengths can be mapped. Most objectives define `__call__` alone;
+    nothing again and a sweep over strengths can be mapped. Most objectives define `__call__` alone;
     the other methods are for those that mix inputs or learn something of their own.
 
     Attributes:

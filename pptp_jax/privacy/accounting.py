@@ -61,7 +61,7 @@ def epsilon(
     Padded batches that are cut where they outgrow the padding add to δ, and not to ε, the
     probability τ that in any step the *other* examples alone fill the batch. That has the same
     probability with the example and without it, and where it does not happen no batch is cut in
-    either case; so ε is that of whole batches at δ - τ.
+    either case; so ε is that of entire batches at δ - τ.
 
     With shuffled batches an epoch is *one* Gaussian mechanism: an example is in at most one of its
     batches, and given that batch's noisy sum, the later steps are post-processing. E epochs compose
@@ -89,7 +89,7 @@ def epsilon(
         ε, δ and what they rest on.
 
     Raises:
-        ValueError: if the whole update is not private, or is not known to be, with each reason; if
+        ValueError: if the entire update is not private, or is not known to be, with each reason; if
             there is no phase, δ does not lie between 0 and 1 or is not above the probability that
             a batch outgrows its padding, or the accountant is unknown.
         ImportError: if dp-accounting is not installed.

@@ -140,7 +140,7 @@ def private_selection(
         provided that:
 
         - the number of trials is drawn from `trials`, and it is not published;
-        - each trial draws its hyperparameters anew from one distribution, independently of other
+        - each trial draws its hyperparameters again from one distribution, independently of other
           trials and of the data, so no search that learns from earlier scores;
         - what scores a trial is a function of its private network and of public or held-out data.
           **An attack on members is none**, nor is accuracy on members;

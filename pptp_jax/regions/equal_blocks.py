@@ -28,7 +28,7 @@ def equal_blocks(
     control comes: `sizes(protect(chosen, blocks), params)`.
 
     Args:
-        region: what is protected, as `protect` takes it; a region map must be one of whole blocks.
+        region: what is protected, as `protect` takes it; a region map must be one of entire blocks.
         blocks: the network's blocks in forward order, at most 20.
         params: the parameters, or their shapes (`jax.eval_shape`).
         seed: which of the nearest sets is drawn.

@@ -38,7 +38,7 @@ class RegionMap:
         r"""Builds a map from (rule, label) pairs.
 
         Args:
-            rules: a rule is a regular expression that must match the whole path (`glob` makes
+            rules: a rule is a regular expression that must match the entire path (`glob` makes
                 one of a glob), a `Block`, or a predicate on (path, leaf), which is given the
                 leaf's shape and dtype alone.
 
@@ -101,7 +101,7 @@ class RegionMap:
         """The tree of `params` with every leaf replaced by its label.
 
         A tree from which an outer `optax.masked` or `optax.partition` has taken leaves away is
-        labelled as the whole tree was: rules may be idle there.
+        labelled as the entire tree was: rules may be idle there.
 
         Args:
             params: any pytree: arrays, shapes, or anything else as leaves.
@@ -121,7 +121,7 @@ class RegionMap:
                 f"no rule covers the parameters {', '.join(uncovered)}; "
                 f"the rules are {', '.join(text(rule) for rule, _ in self.rules)}"
             )
-        # A MaskedNode may stand for a whole subtree, whose paths are no longer to be seen.
+        # A MaskedNode may stand for an entire subtree, whose paths are no longer to be seen.
         masked = any(isinstance(leaf, optax.MaskedNode) for _, leaf in places)
         if places and not masked:
             self._refuse_idle(places, deciders)

@@ -40,7 +40,7 @@ def sizes(regions: Regions, params: PyTree) -> dict[str, Size]:
         leaf if hasattr(leaf, "dtype") else np.asarray(leaf) for leaf in jax.tree.leaves(params)
     ]
     for label in regions.names:
-        # A static mask is one truth for a whole leaf; a mask of weights is counted.
+        # A static mask is one truth for an entire leaf; a mask of weights is counted.
         counts = [
             leaf.size * mask if isinstance(mask, bool) else int(mask.sum())
             for mask, leaf in zip(jax.tree.leaves(regions.mask(params, label)), leaves, strict=True)

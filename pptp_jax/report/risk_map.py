@@ -186,7 +186,7 @@ def _mark_auto(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> No
 
 
 def _whole(risks: Mapping[str, Any], attack: str) -> tuple[float, float]:
-    """What the defence on the whole network brings and costs, from the start."""
+    """What the defence in all network brings and costs, from the start."""
 
     def fall(*path: str) -> float:
         before: Any = risks["undefended"]

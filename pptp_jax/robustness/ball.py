@@ -19,7 +19,7 @@ NORMS: tuple[Norm, ...] = ("linf", "l2")
 class Ball:
     """A ball round an example, cut by the range of the data.
 
-    A pytree whose numbers may be mapped or swept without compiling anew.
+    A pytree whose numbers may be mapped or swept without compiling again.
 
     Attributes:
         epsilon: the radius, in units of the inputs as the model sees them.

@@ -103,7 +103,7 @@ def _divergence(request: SignalRequest) -> Float[Array, "models examples tokens"
     return over_rows(of_example, request, start, copies=2).swapaxes(0, 1)
 
 
-# KL(base ‖ model) of the next token, over the whole vocabulary, at each place.
+# KL(base ‖ model) of the next token, over the entire vocabulary, at each place.
 BASE_DIVERGENCE = Signal(
     name="base_divergence",
     axes=("models", "examples", "tokens"),

@@ -42,7 +42,7 @@ class Budget(NamedTuple):
 
     @property
     def queries(self) -> int:
-        """How many labels are asked for."""
+        """How many labels are requested."""
         return 1 + STARTS + BISECTIONS + self.iterations * self._of_step(self.directions)
 
     @staticmethod

@@ -61,7 +61,7 @@ class Layout:
     mode: str = "eval"
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a whole array, models first."""
+        """The shape of an entire array, models first."""
         return (self.models, *self.parts[name].shape)
 
     def header(self, name: str) -> bytes:

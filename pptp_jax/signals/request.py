@@ -16,7 +16,7 @@ class SignalRequest(NamedTuple):
     Attributes:
         model: the network.
         fleet: the variables of the models, stacked.
-        numbers: which models of the whole fleet these are.
+        numbers: which models of the entire fleet these are.
         data: the examples.
         rows: which of them.
         key: what draws derive from; the same for all models.

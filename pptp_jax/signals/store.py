@@ -1,4 +1,4 @@
-"""What is kept of a fleet on disk: arrays with a row a model, each row whole or missing.
+"""What is kept of a fleet on disk: arrays with a row a model, each row entire or missing.
 
 Pure storage: it knows nothing of how models are trained or asked.
 """
@@ -22,7 +22,7 @@ Checksums = list[int | None]
 
 
 class SignalStore:
-    """A directory with an `.npy` file for each name of a layout, and a manifest of what is whole.
+    """A directory with an `.npy` file for each name of a layout, and a manifest of what is entire.
 
     Rows are written in place and forced to disk. Then the manifest, which holds the layout and a
     CRC-32 of every row, is written aside and renamed. What it does not vouch for is missing, and so
@@ -51,7 +51,7 @@ class SignalStore:
     """
 
     def __init__(self, directory: Path, layout: Layout) -> None:
-        """Reads every row that is kept, to see whether it is whole; writes nothing.
+        """Reads every row that is kept, to see whether it is entire; writes nothing.
 
         Args:
             directory: a directory of its own, made when something is written.
@@ -67,7 +67,7 @@ class SignalStore:
 
     @property
     def missing(self) -> frozenset[int]:
-        """The models of which something is missing, to be taken anew."""
+        """The models of which something is missing, to be taken again."""
         return frozenset(i for sums in self._sums.values() for i, s in enumerate(sums) if s is None)
 
     def path(self, name: str) -> Path:
@@ -123,7 +123,7 @@ class SignalStore:
         self._sums = sums
 
     def take(self, other: "SignalStore") -> None:
-        """Copies the models that are whole in another store of the same layout and missing here."""
+        """Copies models that are complete in another store of the same layout, and missing here."""
         found = sorted(self.missing - other.missing)
         if found:
             self.write(

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files entirely or not at all."""
 
 import json
 import os
@@ -18,7 +18,7 @@ _ASIDE = ".part"
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Lets `fill` write a file aside and puts it in its place when it is whole and on disk."""
+    """Lets `fill` write a file aside and puts it in its place when it is entire and on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}{_ASIDE}")
     try:
@@ -104,7 +104,7 @@ def _widened(array: np.ndarray) -> np.ndarray:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text whole or not at all.
+    """Writes a text entirely or not at all.
 
     Args:
         path: the file.

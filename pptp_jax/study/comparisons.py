@@ -82,7 +82,7 @@ def rivals(study: Study, drawn: Sequence[Curve]) -> list[Curve]:
 def pairs(study: Study, drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
     """Every method with early stopping, and what protects a region with its like that does not.
 
-    Its like is the same recipe without a region, the defence on the whole network, and the defence
+    Its like is the same recipe without a region, the defence in all network, and the defence
     that starts late. Where several methods protect no region, it is compared with their hull, too.
     """
     by_name = {curve.name: curve for curve in drawn}

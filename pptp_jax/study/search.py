@@ -12,7 +12,7 @@ from pptp_jax.validation.field_types import check_fields
 
 @dataclass(frozen=True, kw_only=True)
 class Between:
-    """A number between two ends, both included; a whole one where both ends are.
+    """A number between two ends, both included; an entire one where both ends are.
 
     Attributes:
         low: the lower end.

@@ -32,7 +32,7 @@ def prepared(study: Study) -> tuple[Study, Dataset]:
 
 
 def in_units_of(model: Model, data: Dataset, standardize: bool | None) -> Model:
-    """The model, which standardises its inputs where that is asked for or needed.
+    """The model, which standardises its inputs where that is requested or needed.
 
     Args:
         model: the model.

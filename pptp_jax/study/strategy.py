@@ -30,7 +30,7 @@ def measured_strategy(
     Args:
         study: the study.
         data: its data.
-        memory: a file of what was measured, by model, batch and device; written anew where it is
+        memory: a file of what was measured, by model, batch and device; written again where it is
             missing or damaged. None remembers nothing.
         devices: over how many devices fleets are spread.
         data_devices: how many devices share a model's batches.

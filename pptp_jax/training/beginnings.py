@@ -74,7 +74,7 @@ class RewindWeights:
     """The most vulnerable weights start from their initial values and freeze: CWRF, model by model.
 
     A weight's vulnerability is |g · w| summed over batches, with g the gradient of
-    (1 − λ) · CE(members) + λ · KL(f(x_ref; θ) ‖ f(x_ref; θ_0)); the highest of the whole network
+    (1 − λ) · CE(members) + λ · KL(f(x_ref; θ) ‖ f(x_ref; θ_0)); the highest of the entire network
     are chosen. That of a channel is the mean over its weights: see
     `pptp_jax.regions.top_channels`.
 

@@ -24,9 +24,9 @@ class Checkpoint:
 
     A streamed training counts in steps, where a fleet counts in epochs.
 
-    Orbax writes a state aside and renames it when it is whole. Then a checksum of each of its files
-    is put beside them, and only then is the state before it dropped. One without them, or whose
-    bytes have changed, counts as missing: Orbax reads some flipped bits as numbers.
+    Orbax writes a state aside and renames it when it is complete. Then a checksum of each of its
+    files is put beside them, and only then is the state before it dropped. One without them, or
+    whose bytes have changed, counts as missing: Orbax reads some flipped bits as numbers.
 
     Where processes share a run, each keeps states of its own, which Orbax does not know: it takes
     them for parts of one state, and waits for all. Then they are kept as NumPy arrays, and those

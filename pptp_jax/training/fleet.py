@@ -269,7 +269,7 @@ class _Group(NamedTuple):
     def _save(
         self, number: int, state: TrainState, losses: Float[Array, "models epochs"], kept: Kept
     ) -> None:
-        """Saves the state where it is asked for, and stops where that is.
+        """Saves the state where it is requested, and stops where that is.
 
         Raises:
             KeyboardInterrupt: if training is to stop, when the state has been saved.

@@ -40,7 +40,7 @@ class Perturbation:
         scale: what the region's updates are multiplied by, behind the optimiser; None leaves them.
 
     Raises:
-        ValueError: if nothing is asked for, or a number is out of range.
+        ValueError: if nothing is requested, or a number is out of range.
 
     Examples:
         >>> Perturbation(max_norm=1.0, stddev=0.1).rate is None

@@ -17,7 +17,7 @@ def initial_key(key: Key[Array, ""]) -> Key[Array, ""]:
 
 
 def order_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
-    """The key of the order of an epoch's examples, by its number in the whole recipe, from 0."""
+    """The key of the order of an epoch's examples, by its number in the entire recipe, from 0."""
     return jax.random.split(_epoch_key(key, number))[0]
 
 

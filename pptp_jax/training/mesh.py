@@ -1,9 +1,9 @@
 """The two axes of a mesh of devices: models that are spread, and batches that are shared.
 
 Models exchange nothing, so their axis is the mapped one of `jax.shard_map`. The axis of a batch is
-left to XLA: a step says where its batch lies and what every device needs whole, and is otherwise
+left to XLA: a step says where its batch lies and what every device needs entire, and is otherwise
 written for one device. So gradients, batch norm, losses that compare examples and sums of clipped
-gradients are those of the whole batch, whatever the objective.
+gradients are those of the entire batch, whatever the objective.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ def over_data(batch: Any) -> Any:
 
 
 def on_every_device(tree: Any) -> Any:
-    """Keeps arrays whole on each device that shares a batch; does nothing where none is shared."""
+    """Keeps arrays entire on each device that shares a batch; does nothing where none is shared."""
     return jax.lax.with_sharding_constraint(tree, PartitionSpec()) if _shares() else tree
 
 

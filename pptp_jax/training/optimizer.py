@@ -92,7 +92,7 @@ class Scheduled(ABC):
 class SGD(Scheduled):
     """Stochastic gradient descent with momentum; weight decay joins the gradient before it.
 
-    A pytree: a change of a number compiles nothing anew. Its other numbers are those of
+    A pytree: a change of a number compiles nothing again. Its other numbers are those of
     `Scheduled`.
 
     Attributes:
@@ -122,7 +122,7 @@ class AdamW(Scheduled):
     """Adam with decoupled weight decay, which joins the update and not the gradient.
 
     It is `optax.adamw` with numbers that phases may set, such as the rate of an anneal. A pytree:
-    a change of a number compiles nothing anew. Its other numbers are those of `Scheduled`.
+    a change of a number compiles nothing again. Its other numbers are those of `Scheduled`.
 
     Attributes:
         b1: the share of the mean gradient that a step keeps.

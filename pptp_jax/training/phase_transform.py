@@ -104,7 +104,7 @@ def private_clip(phase: Phase, regions: RegionMap | None) -> RegionClip:
 
 
 def learning(model: Model, phase: Phase, labels: object) -> bool | tuple[str, ...]:
-    """The blocks that are in training mode: all but those frozen, or with fixed statistics, whole.
+    """The blocks that are in training mode: all but those frozen, or with fixed statistics, entire.
 
     Args:
         model: the network.

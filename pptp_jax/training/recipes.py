@@ -1,4 +1,4 @@
-"""Recipes of the whole network: the controls, and the published defences that PPTP is held against.
+"""Recipes of the entire network: the controls, and the published defences beside PPTP.
 
 A defence that is an objective alone is `whole_network(objective, epochs)`; weight decay is the
 optimiser's, dropout the model's.
@@ -19,7 +19,7 @@ from pptp_jax.training.weighted_recipes import each, weight_words
 
 
 def undefended(epochs: int) -> Recipe:
-    """Cross-entropy on the whole network, to the end of its schedule.
+    """Cross-entropy in all network, to the end of its schedule.
 
     Examples:
         >>> undefended(30).slug
@@ -29,7 +29,7 @@ def undefended(epochs: int) -> Recipe:
 
 
 def early_stopped(epochs: int) -> Recipe:
-    """Cross-entropy on the whole network for fewer epochs: the control that is hard to beat.
+    """Cross-entropy in all network for fewer epochs: the control that is hard to beat.
 
     The learning-rate schedule ends with the training, which keeps more accuracy than a longer
     schedule cut off at the same epoch.
@@ -42,7 +42,7 @@ def early_stopped(epochs: int) -> Recipe:
 
 
 def whole_network(defence: Objective, epochs: int, release: Release | None = None) -> Recipe:
-    """A defence objective on the whole network.
+    """A defence objective in all network.
 
     Args:
         defence: the objective.
@@ -64,11 +64,11 @@ def whole_network(defence: Objective, epochs: int, release: Release | None = Non
 
 
 def switch(defence: Objective, after: int, more: int) -> Recipe:
-    """Cross-entropy first, then a defence, both on the whole network.
+    """Cross-entropy first, then a defence, both in all network.
 
     The control of PPTP `freeze` with a defence: what of its gain is due to the late start of the
     defence, and what to the region. With cross-entropy as the "defence" it is plain training whose
-    learning rate starts anew.
+    learning rate starts again.
 
     Args:
         defence: the objective of the second phase.
@@ -90,7 +90,7 @@ def switch(defence: Objective, after: int, more: int) -> Recipe:
 
 
 def dp_sgd(private: Private, epochs: int, batches: Batches | None = None) -> Recipe:
-    """DP-SGD on the whole network.
+    """DP-SGD in all network.
 
     A study prints the ε that is valid for how its batches are drawn: that of Poisson sampling is
     not valid for shuffled ones, whose ε is larger at equal noise; see `pptp_jax.privacy.epsilon`.

@@ -42,7 +42,7 @@ def freeze(
 def freeze_in_turn(stops: Mapping[str, int], epochs: int) -> Recipe:
     """PPTP `freeze` in its general form: every block has a stopping time of its own.
 
-    Each stop begins a phase, with a learning rate that starts anew.
+    Each stop begins a phase, with a learning rate that starts again.
 
     Args:
         stops: for each block that stops early, the epochs after which it does.
@@ -118,14 +118,14 @@ def split(
 def rewind(
     region: Region, defence: Objective, epochs: int, retrain: int, *, rewinding: bool = True
 ) -> Recipe:
-    """PPTP `rewind`: after plain training the region starts anew and learns under the defence.
+    """PPTP `rewind`: after plain training the region starts again and learns under the defence.
 
     Args:
         region: what is taken back to its initial values; the rest is frozen from then on.
         defence: the objective of the second phase.
         epochs: the epochs of the first phase, with cross-entropy.
         retrain: the epochs of the second phase.
-        rewinding: whether the region starts anew; False goes on from what it has learned, the
+        rewinding: whether the region starts again; False goes on from what it has learned, the
             control that tells what rewinding does.
 
     Examples:
@@ -187,9 +187,9 @@ def perturb(region: Region, perturbation: Perturbation, epochs: int) -> Recipe:
 
 
 def decay(epochs: int, weight_decay: Number, region: Region | None = None) -> Recipe:
-    """Cross-entropy with a weight decay of its own, on the whole network or on a region alone.
+    """Cross-entropy with a weight decay of its own, in all network or on a region alone.
 
-    On the whole network it is the rival to tune first; on a region the rest keeps the decay of the
+    On the entire network it is the rival to tune first; on a region the rest keeps the decay of the
     study's `SGD`. Behind a batch norm, decay sets the effective learning rate: see
     `pptp_jax.transforms.decay_region`. Different decays share one compiled program.
 

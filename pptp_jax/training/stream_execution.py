@@ -12,7 +12,7 @@ class StreamProgress(NamedTuple):
     """How far a streamed training is.
 
     Attributes:
-        epoch: the number of its epoch in the whole recipe, from 0.
+        epoch: the number of its epoch in the entire recipe, from 0.
         step: the steps of the epoch that are behind it.
         steps: how many steps the epoch has.
         loss: their mean cross-entropy.

@@ -137,7 +137,7 @@ class Trainer:
             data: the data set.
             members: the rows that this model may learn.
             key: the model's own key, the same in every epoch.
-            number: the number of the epoch in the whole recipe, from 0; the randomness depends on
+            number: the number of the epoch in the entire recipe, from 0; the randomness depends on
                 it.
             within: the number of the epoch in its phase; the objectives depend on it.
 
@@ -173,7 +173,7 @@ class Trainer:
         Args:
             phase: the rules.
             key: the model's own key.
-            number: the number of the epoch in the whole recipe.
+            number: the number of the epoch in the entire recipe.
             examples: how many there are.
         """
         drawing = self.drawing(phase, examples)

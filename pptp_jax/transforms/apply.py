@@ -17,7 +17,7 @@ def apply_to_region(
     """Applies `inner` to one region; the updates of the others pass unchanged.
 
     The other regions take no part in `inner`: no norm counts them and, where the map is one of
-    whole leaves, they get no state. A `WeightMap` divides leaves: `inner` then sees all of a leaf,
+    entire leaves, they get no state. A `WeightMap` divides leaves: `inner` then sees all of a leaf,
     with zeros in place of the weights of other regions.
 
     Args:

@@ -27,8 +27,8 @@ def clip_region_norm(
     gradients of any finite size: what is longer than C gets the norm C, but for the rounding of its
     own precision. A traced C may be 0, which gives zeros.
 
-    Under `jax.jit` the norm is that of the whole region however its arrays are sharded; inside
-    `shard_map` it is that of the device's part, which is the whole if the parameters are
+    Under `jax.jit` the norm is that of the entire region however its arrays are sharded; inside
+    `shard_map` it is that of the device's part, which is the entire if the parameters are
     replicated.
 
     This bounds the gradient of a batch, not that of an example: it gives no differential privacy.

@@ -66,7 +66,7 @@ def clipped_grad(
         with a leading axis of examples on every leaf (a leaf may hold one typed key an example);
         `present` and `relative_norms` are as for `RegionClip.sum`. The sum has the structure of
         `params` and at least single precision; `private_region_noise` makes an update of it. Where
-        anything else is asked for, it returns `(gradients, AuxiliaryOutput)`, all from the same
+        anything else is requested, it returns `(gradients, AuxiliaryOutput)`, all from the same
         pass.
 
     Raises:

@@ -31,7 +31,7 @@ def drop_region_top(
         share: r, between 0 and 1.
         by: `magnitude`, or `scores`: `update` then needs `scores=`, a tree of the parameters'
             structure.
-        per_leaf: whether each leaf gives its own share, instead of the region as a whole.
+        per_leaf: whether each leaf gives its own share, instead of the region as one.
 
     Returns:
         A transform without state.

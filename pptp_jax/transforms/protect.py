@@ -33,8 +33,8 @@ def pptp(
     """An optimiser that protects one region and trains the others as `inner` alone would.
 
     Either the region is frozen: `inner` then never sees it, keeps no state for it (where the map
-    is one of whole leaves) and decays none of its weights. Or its updates go through those of
-    these steps that are asked for, in this order: clip the gradient's norm, add noise, drop,
+    is one of entire leaves) and decays none of its weights. Or its updates go through those of
+    these steps that are requested, in this order: clip the gradient's norm, add noise, drop,
     `inner`, scale. Other orders, regions and transforms: `chain`. Whatever `inner` draws is
     independent of it.
 
@@ -54,7 +54,7 @@ def pptp(
         A transform whose `update` needs `key=` if there is noise or a rate.
 
     Raises:
-        ValueError: if nothing is asked for, or a frozen region is to learn with some step; or as
+        ValueError: if nothing is requested, or a frozen region is to learn with some step; or as
             the transforms say.
 
     References:

@@ -18,7 +18,7 @@ _LEAST, _LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
 
 
 class Refused(ValueError):
-    """What a user asked for cannot be; the message names what is wrong and what would be right.
+    """What a user requested cannot be; the message names what is wrong and what would be right.
 
     Errors of any other type are faults of the code, and nothing takes them for a refusal.
     """
@@ -174,7 +174,7 @@ def one_of(options: Iterable[str], **values: object) -> None:
 
 
 def several(**values: object) -> None:
-    """Refuses a single thing where several are asked for.
+    """Refuses a single thing where several are expected.
 
     Examples:
         >>> several(attacks="loss")

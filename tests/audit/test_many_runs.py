@@ -41,7 +41,7 @@ def test_at_a_threshold_it_is_a_naive_twin(inside, outside, seed, shift):
 
 
 def test_by_hand():
-    # 100 runs of either kind told apart without an error: each limit is .025^(1/100).
+    # 100 runs of either kind distinguished without an error: each limit is .025^(1/100).
     membership = np.arange(200) % 2 == 0
     limit = 0.025 ** (1 / 100)
     found = epsilon_in_many_runs(membership * 2.0, membership, threshold=1.0)

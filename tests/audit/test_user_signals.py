@@ -1,4 +1,4 @@
-"""Signals from elsewhere: shapes told apart, and every doubt put in words."""
+"""Signals from elsewhere: shapes distinguished, and every doubt put in words."""
 
 import math
 
@@ -60,7 +60,7 @@ def test_a_loss_of_zero_is_a_confidence_that_rounding_allows():
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_losses_of_any_size_become_the_log_odds_of_the_label(kind):
-    """In the order of Python's own whole arithmetic: φ = −ℓ − log(1 − e^−ℓ)."""
+    """In the order of Python's own integers: φ = −ℓ − log(1 − e^−ℓ)."""
     losses = np.array([1e-12, 1e-9, 1e-3, 0.5, 20, 88.7, 88.8, 89, 120, 1e4, 1e38], kind)
     membership = np.arange(len(losses)) % 2 == 0
     phi = given_signals({"losses": losses}, membership).signals["confidence"][0, 0]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow  # processes of their own, each of which loads JAX
 
 
 class Noise:
-    """Random inputs, of which nothing is kept but what was asked for."""
+    """Random inputs, of which nothing is kept but what was requested."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []

@@ -107,7 +107,7 @@ FIELDS = [*Study.__dataclass_fields__]
 
 
 def _recipes(value: Any) -> dict[str, Any]:
-    """Recipes, each with the value at one of its places; made when they are asked for."""
+    """Recipes, each with the value at one of its places; made when they are requested."""
     plain = TaskLoss()
     return {
         "undefended": lambda: undefended(value),

@@ -41,7 +41,7 @@ PLACES = (
     *("Balanced(models=4)", "seed=0", '("loss",)', '"loss"', "SGD(learning_rate=0.1)", "0.1"),
     *("undefended(1)", '"stem"', "after=1", "more=1", "Study("),
 )
-# What is wrong with the whole file.
+# What is wrong with the entire file.
 TEXTS: dict[str, Callable[[Case], str | bytes]] = {
     "empty": lambda case: "",
     "no study": lambda case: STUDY.replace("study =", "studies ="),

@@ -1,4 +1,4 @@
-"""Blocks that are computed anew: the same numbers, from less that is kept."""
+"""Blocks that are computed again: the same numbers, from less that is kept."""
 
 from functools import partial
 
@@ -31,7 +31,7 @@ SMALL = partial(vit, 3, patch=2, width=8, depths=(2,), heads=2, mlp=16, dropout=
 
 
 def of(module, blocks) -> tuple[Model, Model]:
-    """As it is, and with its blocks computed anew."""
+    """As it is, and with its blocks computed again."""
     return from_linen(module, blocks), from_linen(module.clone(remat=True), blocks)
 
 

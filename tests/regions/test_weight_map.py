@@ -1,4 +1,4 @@
-"""Masks give each weight one region; the ranking chooses exactly as many as were asked for."""
+"""Masks give each weight one region; the ranking chooses exactly as many as were requested."""
 
 import json
 

@@ -27,7 +27,7 @@ def release(how: OrderOnly, logits: jax.Array, key: jax.Array) -> jax.Array:
 
 
 def naive_release(random_input: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """The published loop, with equal logits told apart by their class."""
+    """The published loop, with equal logits distinguished by their class."""
     answer = sorted(np.asarray(predict(jnp.asarray(random_input))).tolist(), reverse=True)
     ranked = sorted(range(len(logits)), key=lambda c: (-logits[c], c))
     told = np.zeros(len(logits), np.float32)

@@ -1,4 +1,4 @@
-"""Examples that a network is sure of are told apart, though the squares of their gradients vanish.
+"""Examples that a network is sure of differ, though the squares of their gradients vanish.
 
 With logits (w · x, 0) the loss of class 0 is log(1 + exp(-w · x)); its gradients are w and x times
 the probability of class 1.

@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Files are entire or not there."""
 
 import json
 import os

@@ -17,7 +17,7 @@ def test_a_run_that_is_killed_ends_with_the_same_files(
     differ, seen = kill.compare(2, 1, tmp_path)
     assert differ == []
     assert sum(one.killed for one in seen) == 2 and seen[0].epochs == kill.LINES
-    # What was finished before a kill was not trained anew.
+    # What was finished before a kill was not trained again.
     assert sum(one.epochs for one in seen[1:]) < kill.LINES + 2 * 3
     # And it would have been seen if a single bit differed.
     [path] = (tmp_path / "killed" / "fleets").glob("split*/after-3/confidence.npy")

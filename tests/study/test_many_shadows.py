@@ -28,7 +28,7 @@ def test_the_numbers_of_shadows_end_with_all_there_are() -> None:
     assert PARTS["numbers_of"](6) == [6]
 
 
-@pytest.mark.slow  # a whole study
+@pytest.mark.slow  # an entire study
 def test_a_miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = replace(PARTS["study"], recipes=(undefended(2),))
     monkeypatch.setitem(PARTS["main"].callback.__globals__, "study", one)

@@ -48,7 +48,7 @@ def test_groups_are_halved_where_memory_fails(
     first = "signals/undefended_2.npy"
     found = np.load(tmp_path / first)
     np.testing.assert_allclose(found, np.load(done / first), rtol=1e-4, atol=1e-4)
-    # What is trained anew, the group of before among them, is the same program as it was.
+    # What is trained again, the group of before among them, is the same program as it was.
     (home / "after-2" / "confidence.npy").unlink()
     widths: list[tuple[tuple[int, ...], int]] = []
     scarce(monkeypatch, lambda group, width: widths.append((group, width)) is None)

@@ -1,4 +1,4 @@
-"""What a step costs, from the compiled program of the whole step, optimiser included."""
+"""What a step costs, from the compiled program of the entire step, optimiser included."""
 
 from functools import cache, partial
 from itertools import pairwise

@@ -40,7 +40,7 @@ def mixture(key: Any, step: int, alpha: float) -> Any:
 
 
 def naive(epochs: int, anneal: int, alpha: float, model: int) -> Any:
-    """SGD of rate .1 and momentum .9, which begins again in the anneal; each step mixes anew."""
+    """SGD of rate .1 and momentum .9, which begins again in the anneal; each step mixes again."""
     params, number = initial(model).params, 0
     for length, falling in ((epochs, False), (anneal, True)):
         velocity = jax.tree.map(np.zeros_like, params)

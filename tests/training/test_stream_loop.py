@@ -149,7 +149,7 @@ def test_streamed_training_is_that_in_memory(name: str, source: Tfds, stream: St
 
 
 def test_devices_that_share_a_batch_only_sum_up() -> None:
-    """In particular none of them gets the whole batch."""
+    """In particular none of them gets the entire batch."""
     trainer, strategy = Trainer(NORMED, None, BATCH), Strategy(order="scan", data_devices=4)
     [phase], mesh = undefended(1).phases, strategy.mesh()
     others = strategy.place(
@@ -172,7 +172,7 @@ def test_devices_that_share_a_batch_only_sum_up() -> None:
 
 
 class Watched:
-    """A source that notes what it is asked for, and how many batches the devices hold."""
+    """A source that notes what it is requested, and how many batches the devices hold."""
 
     def __init__(self, source) -> None:
         self.source, self.asked, self.alive = source, [], 0

@@ -1,4 +1,4 @@
-"""A rewound region begins anew, in the parameters and in the optimiser's memory."""
+"""A rewound region begins again, in the parameters and in the optimiser's memory."""
 
 from collections.abc import Callable
 from typing import Any

@@ -17,7 +17,7 @@ from pptp_jax.validation import Refused
 
 # Neither one entry a weight nor one place a parameter.
 UNDIVIDED = {"lbfgs"}
-# Memory of rows, of columns or of whole parameters.
+# Memory of rows, of columns or of entire parameters.
 NOT_BY_WEIGHT = {"adafactor", "galore", "novograd", "sm3"} | UNDIVIDED
 REGIONS = RegionMap.from_rules([("stem/.*", "protect"), (".*", "general")])
 
