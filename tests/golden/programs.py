@@ -1,8 +1,8 @@
 """The programs of entire trainings, as hashes: what must stay the same when the house is rebuilt.
 
 `python tests/golden/programs.py` writes `programs.json` again for the JAX version at hand. A hash
-is that of the lowered program from a key to a trained model, with the names of functions and results
-taken out, so that a rename changes nothing and a change of any number does.
+is that of the lowered program from a key to a trained model, with the names of functions and
+results taken out, so that a rename changes nothing and a change of any number does.
 """
 
 import hashlib
