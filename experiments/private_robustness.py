@@ -141,9 +141,7 @@ class Measured:
         right = np.asarray(
             right_when_disturbed(MODEL, fleet, self.data, rows, key, HOW, self.others)
         )
-        around = input_geometry(
-            MODEL, fleet, self.data, rows, key, eigenvalues=HOW.eigenvalues
-        )
+        around = input_geometry(MODEL, fleet, self.data, rows, key, eigenvalues=HOW.eigenvalues)
         by_labels = np.concatenate(
             [
                 boundary_distance(MODEL, _only(fleet, i), self.data, own, key, queries=400)

@@ -123,8 +123,8 @@ def resnet9(
 
     Raises:
         ValueError: if there are fewer than two classes, the width is below one, the norm or the
-            initialization is unknown, the dropout is no fraction, both kinds of it are given, or the shares leave no
-            map; from the model, if the images are too small.
+            initialization is unknown, the dropout is no fraction, both kinds of it are given, or
+            the shares leave no map; from the model, if the images are too small.
 
     References:
         Page, "How to Train Your ResNet", 2018, https://myrtle.ai/learn/how-to-train-your-resnet

@@ -50,7 +50,6 @@ def from_linen(
         >>> from_linen(Linear(), ["head"]).blocks
         (Block(name='head', pattern='head/.*'),)
     """
-
     if initialization is not None:
         one_of(INITIALIZATIONS, initialization=initialization)
         config = {**(config or {}), "initialization": initialization}

@@ -173,8 +173,8 @@ def resnet8(
 
     Raises:
         ValueError: if there are fewer than two classes, the width is below one, the norm or the
-            initialization is unknown, the dropout is no fraction, both kinds of it are given, or the shares leave no
-            map.
+            initialization is unknown, the dropout is no fraction, both kinds of it are given, or
+            the shares leave no map.
 
     References:
         He et al., "Deep Residual Learning for Image Recognition", 2015,

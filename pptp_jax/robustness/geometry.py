@@ -4,7 +4,6 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
@@ -25,6 +24,7 @@ class Geometry(NamedTuple):
         curvature: the largest eigenvalues of the loss's Hessian in the input, the largest first.
 
     Examples:
+        >>> import jax.numpy as jnp
         >>> Geometry(jnp.ones((1, 2)), jnp.ones((1, 2)), jnp.ones((1, 3, 2))).curvature.shape
         (1, 3, 2)
     """
@@ -61,6 +61,7 @@ def input_geometry(
         ValueError: if a number is not positive.
 
     Examples:
+        >>> import jax.numpy as jnp
         >>> from pptp_jax.data import Digits
         >>> from pptp_jax.models import mlp
         >>> digits, model = Arrays.of(Digits().load()), mlp([8], num_classes=10)

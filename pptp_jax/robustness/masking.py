@@ -11,6 +11,9 @@ from pptp_jax.robustness.settings import Trial
 
 Pairs = Float[np.ndarray, "models examples"]
 
+MISLED = ": gradients mislead the attacks here, so that the network is less robust than they make it look"
+MISSED = ": PGD misses them, so that the network is less robust than it makes it look"
+
 # Among the labels that PGD leaves, a share of so many may lie near the boundary by chance of the
 # two searches, without a warning.
 NEAR = 0.01
@@ -29,8 +32,9 @@ def masking_warnings(
     Within a ball: PGD against FGSM, and against PGD with fewer steps; PGD against inputs that were
     found on other networks; and PGD against points that are known to have another label and to lie
     within the radius (in L2 or L∞, since no entry of a change is longer than all of it). Any of
-    them means that a network is less robust than white-box attacks make it look. None of them
-    proves that it is as robust.
+    them means that a network is less robust than white-box attacks make it look. Where none does,
+    nothing is proved. The last one alone may also come from the loss that PGD follows: where all
+    classes are about as likely it raises all others, not the nearest.
 
     Args:
         right: for each trial how often each label is right.
@@ -61,10 +65,7 @@ def masking_warnings(
     for words, more, least in _signs(right, distances or {}):
         mean = masked_mean(more, chosen, resamples=resamples, seed=seed)
         if mean.value is not None and mean.low is not None and mean.low > least:
-            found.append(
-                f"{words.format(share=100 * mean.value)}: gradients mislead the attacks here, so "
-                "that the network is less robust than they make it look"
-            )
+            found.append(words.format(share=100 * mean.value))
     return found
 
 
@@ -79,18 +80,18 @@ def _signs(
         )
         for weak, strong in pairwise(own):
             words = f"{_words(strong)} leaves {{share:.1f}} % of all labels more right than "
-            yield words + _words(weak), right[strong] - right[weak], 0.0
+            yield words + _words(weak) + MISLED, right[strong] - right[weak], 0.0
         strongest = own[-1]
         if strongest.kind != "pgd":
             continue
         begin = f"{_words(strongest)} leaves {{share:.1f}} % of all labels "
         for trial in (trial for trial in ball if trial.kind == "transfer"):
             words = "more right than inputs that were found on other networks"
-            yield begin + words, right[strongest] - right[trial], 0.0
+            yield begin + words + MISLED, right[strongest] - right[trial], 0.0
         for name, distance in distances.items():
             near = (distance > 0) & (distance <= size)
-            words = f"right within {size:.3g} of a point where {name} found another label"
-            yield begin + words, np.where(near, right[strongest], 0.0), NEAR
+            words = f"right within {size:.3g} of points where {name} found another label"
+            yield begin + words + MISSED, np.where(near, right[strongest], 0.0), NEAR
 
 
 def _words(trial: Trial) -> str:

@@ -58,9 +58,7 @@ def naive_distance(x: np.ndarray, label: int, steps: int = 30) -> float:
         slopes = np.stack(
             [(margins(at + e) - margins(at - e)) / 2e-6 for e in 1e-6 * np.eye(len(x))], axis=1
         )
-        ways = {
-            k: -margins(at)[k] / np.linalg.norm(slopes[k]) for k in range(3) if k != label
-        }
+        ways = {k: -margins(at)[k] / np.linalg.norm(slopes[k]) for k in range(3) if k != label}
         k = min(ways, key=ways.__getitem__)
         at = at + (1.02 * ways[k] + 1e-6) * slopes[k] / np.linalg.norm(slopes[k])
     if margins(at).argmax() == label:
@@ -109,9 +107,7 @@ def test_no_point_leaves_the_range_and_none_may_be_found() -> None:
 
 
 def test_flat_logits_have_no_boundary() -> None:
-    found = nearest_boundary(
-        lambda x: jnp.ones_like(x) * jnp.array([[1.0, 0.0]]), jnp.ones((1, 2)), jnp.array([0])
-    )
+    found = of_planes(jnp.zeros((2, 2)), jnp.array([1.0, 0.0]), jnp.ones((1, 2)), jnp.array([0]))
     assert np.isinf(found.linear[0]) and np.isinf(found.found[0])
     with pytest.raises(ValueError, match="steps must be a whole number of at least 1, got 0"):
         nearest_boundary(network, jnp.ones((1, 3)), jnp.array([0]), steps=0)

@@ -13,7 +13,6 @@ from pptp_jax.robustness import (
     Trial,
     input_geometry,
     masking_warnings,
-    nearest_boundary,
     pgd,
     right_when_disturbed,
 )
@@ -77,7 +76,7 @@ def test_a_search_that_needs_no_gradients_finds_it_too(found) -> None:
     assert warned(right, 0, distance) == []
     [told] = [one for one in warned(right, 1, distance) if "by labels" in one]
     assert told.startswith("PGD with 20 steps at 0.3 in l2 leaves ")
-    assert "right within 0.3 of a point where a search by labels found another label" in told
+    assert "right within 0.3 of points where a search by labels found another label" in told
 
 
 def test_one_step_that_beats_many() -> None:
@@ -94,14 +93,14 @@ def test_one_step_that_beats_many() -> None:
 def test_a_way_to_the_end_goes_far_beyond_the_boundary() -> None:
     weights = jnp.array([[1.0, 0.0], [0.0, 1.0]])
     x, ball = jnp.array([[0.5, 0.45]]), Ball(epsilon=0.25, low=0.0, high=1.0)
-    first, last = (
-        pgd(lambda x: x @ weights, x, jnp.array([0]), ball, x, steps=5, to_the_end=to_the_end)
-        for to_the_end in (False, True)
-    )
+    first, last = jax.jit(
+        lambda x: [
+            pgd(lambda x: x @ weights, x, jnp.array([0]), ball, x, steps=5, to_the_end=to_the_end)
+            for to_the_end in (False, True)
+        ]
+    )(x)
     np.testing.assert_allclose(first, [[0.375, 0.575]])
     np.testing.assert_allclose(last, [[0.25, 0.7]], atol=1e-6)
-    linear = nearest_boundary(lambda x: x @ weights, x, jnp.array([0])).linear
-    np.testing.assert_allclose(linear, 0.05 / 2**0.5, rtol=1e-5)
 
 
 def test_transferred_inputs_need_networks_to_come_from() -> None:
