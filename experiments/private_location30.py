@@ -66,7 +66,7 @@ DP_SGD = tuple(
     dp_sgd(private(noise, norm), epochs=epochs, batches=Poisson())
     for noise, (norm, epochs) in NOISES.items()
 )
-HEADS = tuple(private_head(after, noise) for after, noise in ((4, 2.0), (4, 4.0), (6, 2.0)))
+HEADS = tuple(private_head(4, noise) for noise in (2.0, 4.0))
 
 study = Study(
     name="private_location30",
@@ -83,8 +83,8 @@ study = Study(
         *(early_stopped(epochs) for epochs in (2, 3, 4, 5, 6, 8, 12)),
         undefended(20),
         *(freeze(BODY, after=after, more=16) for after in (2, 3, 4, 6, 8)),
-        *HEADS,
         *DP_SGD,
+        *HEADS,
     ),
 )
 

@@ -11,8 +11,8 @@ from pptp_jax.robustness.settings import Trial
 
 Pairs = Float[np.ndarray, "models examples"]
 
-MISLED = ": gradients mislead the attacks here, so that the network is less robust than they make it look"
-MISSED = ": PGD misses them, so that the network is less robust than it makes it look"
+MISLED = ": gradients mislead the attacks here, so that the network is less robust than it looks"
+MISSED = ": PGD misses them, so that the network is less robust than it looks"
 
 # Among the labels that PGD leaves, a share of so many may lie near the boundary by chance of the
 # two searches, without a warning.

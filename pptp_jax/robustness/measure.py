@@ -113,12 +113,13 @@ def _right(
             return fgsm(predict, x, labels, ball)
         start = jax.vmap(ball.draw)(key, x)
         if kind == "transfer":
-            way = {"steps": steps, "pace": pace, "to_the_end": True}
-            return pgd(together, x, labels, ball, start, **way)
+            far = partial(pgd, steps=steps, pace=pace, to_the_end=True)
+            return far(together, x, labels, ball, start)
         return pgd(predict, x, labels, ball, start, steps=steps, pace=pace)
 
     def together(x: Float[Array, "batch ..."]) -> Float[Array, "batch classes"]:
         """The mean log probabilities of the surrogates."""
+        assert surrogates is not None  # or no input is transferred
 
         def one(own: Variables) -> Float[Array, "batch classes"]:
             return jax.nn.log_softmax(model.apply(*own, x, train=False, key=None)[0])
