@@ -7,7 +7,7 @@ from pptp_jax.robustness.curvature import input_curvature
 from pptp_jax.robustness.fgsm import fgsm
 from pptp_jax.robustness.geometry import Geometry, input_geometry
 from pptp_jax.robustness.gradient import ascent
-from pptp_jax.robustness.masking import masking_warnings
+from pptp_jax.robustness.masked_gradients import masking_warnings
 from pptp_jax.robustness.measure import right_when_disturbed
 from pptp_jax.robustness.pgd import pgd
 from pptp_jax.robustness.settings import Robustness, Trial, check_disturbable
