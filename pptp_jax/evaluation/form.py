@@ -83,7 +83,10 @@ _ROW = {
     "stability?": Maybe({"*": {"jaccard": ESTIMATE, "chance": _MAYBE_NUMBER}}),
     **{"combined?": Maybe(_COMBINED), "owners?": Maybe(_OWNERS)},
     **{"white_box?": {"*": {"*": ANY}}, "predicted_bytes?": Maybe(WHOLE)},
-    "robustness?": {"examples?": WHOLE, "trials?": [_TRIAL], "warnings?": [TEXT]},
+    "robustness?": {
+        **{"examples?": WHOLE, "trials?": [_TRIAL], "warnings?": [TEXT]},
+        "measures?": [{"name": TEXT, "mean": ESTIMATE}],
+    },
 }
 _COMPARISON = {
     **dict.fromkeys(("a", "b", "statistic", "attack", "verdict"), TEXT),

@@ -89,6 +89,7 @@ def resnet9(
     remat: bool = False,
     dropout: float = 0.0,
     tied_dropout: Shares | None = None,
+    initialization: str | None = None,
 ) -> Model:
     """ResNet-9: eight 3×3 convolutions with a norm, two of them pairs with a shortcut.
 
@@ -113,15 +114,17 @@ def resnet9(
             max-pooling. What an example owns is on for it in training, all else of the others is
             off, and at test time they all are; see `models.tied_dropout`. None drops nothing by
             example.
+        initialization: the variance of normal initial kernels: `lecun`, `he`, `xavier` or `ntk`
+            (see `weight_variance`); None is He's with tails cut off.
 
     Returns:
         A model for inputs (batch, height, width, channels) of at least 8×8, with the blocks `stem`,
         `stage1` to `stage3` and `head`.
 
     Raises:
-        ValueError: if there are fewer than two classes, the width is below one, the norm is
-            unknown, the dropout is no fraction, both kinds of it are given, or the shares leave no
-            map; from the model, if the images are too small.
+        ValueError: if there are fewer than two classes, the width is below one, the norm or the
+            initialization is unknown, the dropout is no fraction, both kinds of it are given, or
+            the shares leave no map; from the model, if the images are too small.
 
     References:
         Page, "How to Train Your ResNet", 2018, https://myrtle.ai/learn/how-to-train-your-resnet
@@ -148,4 +151,10 @@ def resnet9(
         "tied_dropout": tied_dropout,
     }
     module = FastResNet(width, num_classes, norm, remat, dropout, tied)
-    return from_linen(module, ["stem", *_STAGES, "head"], config, sees_rows=tied is not None)
+    return from_linen(
+        module,
+        ["stem", *_STAGES, "head"],
+        config,
+        sees_rows=tied is not None,
+        initialization=initialization,
+    )

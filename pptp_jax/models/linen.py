@@ -5,6 +5,7 @@ from typing import Any
 
 import flax.linen as nn
 
+from pptp_jax.models.initialization import INITIALIZATIONS, redrawn
 from pptp_jax.models.model import Mode, Model, Variables
 from pptp_jax.regions import Block
 from pptp_jax.validation import Refused, one_of
@@ -17,6 +18,7 @@ def from_linen(
     parts: Mapping[str, str] | None = None,
     *,
     sees_rows: bool = False,
+    initialization: str | None = None,
 ) -> Model:
     """A model from a Linen module whose `__call__` takes `(x, *, train)`.
 
@@ -31,6 +33,11 @@ def from_linen(
         parts: by name, the pattern that a part's parameters match: `{"mlp": ".*/mlp/.*"}`.
         sees_rows: whether its `__call__` takes the keyword `rows` in training; see
             `Model.sees_rows`.
+        initialization: the variance of normal initial kernels, a name that `weight_variance` knows;
+            None leaves the module's own. The last block's layer counts as the last.
+
+    Raises:
+        ValueError: if the initialization is unknown.
 
     Returns:
         The model. Its `apply` raises a ValueError if `train` names what is no block.
@@ -43,10 +50,16 @@ def from_linen(
         >>> from_linen(Linear(), ["head"]).blocks
         (Block(name='head', pattern='head/.*'),)
     """
+    if initialization is not None:
+        one_of(INITIALIZATIONS, initialization=initialization)
+        config = {**(config or {}), "initialization": initialization}
 
     def init(key: Any, x: Any) -> Variables:
         variables = dict(module.init(key, x, train=False))
-        return Variables(variables.pop("params"), variables)
+        params = variables.pop("params")
+        if initialization is not None:
+            params = redrawn(params, key, initialization, blocks[-1])
+        return Variables(params, variables)
 
     def apply(
         params: Any, state: Any, x: Any, *, train: Mode, key: Any, **rows: Any

@@ -48,6 +48,7 @@ def cnn(
     num_classes: int,
     norm: str | None = None,
     dropout: float = 0.0,
+    initialization: str | None = None,
 ) -> Model:
     """3×3 convolutions with ReLU, each followed by 2×2 max-pooling, then two dense layers.
 
@@ -58,13 +59,16 @@ def cnn(
         norm: what follows each convolution, which then begins He normal and has no bias: `batch`,
             `group` for private training, or None.
         dropout: the share of the pooled maps and of the hidden layer that is dropped in training.
+        initialization: the variance of normal initial kernels: `lecun`, `he`, `xavier` or `ntk`
+            (see `weight_variance`); None is LeCun's with tails cut off, or He's before a norm.
 
     Returns:
         A model for inputs (batch, height, width, channels) with one block a layer: `stem` and
         `stage1` ... for the convolutions, the next stage for the dense layer, `head`.
 
     Raises:
-        ValueError: if a width is below 1, the norm is unknown or the dropout is no fraction.
+        ValueError: if a width is below 1, the norm or the initialization is unknown, or the dropout
+            is no fraction.
 
     Examples:
         >>> [block.name for block in cnn([16, 32], dense=64, num_classes=10).blocks]
@@ -86,4 +90,4 @@ def cnn(
         "dropout": dropout,
     }
     module = _CNN(tuple(channels), dense, num_classes, norm, dropout)
-    return from_linen(module, ["stem", *stages, "head"], config)
+    return from_linen(module, ["stem", *stages, "head"], config, initialization=initialization)

@@ -93,7 +93,12 @@ class ResNet(nn.Module):
         return nn.Dense(self.num_classes, name="head")(x)
 
 
-def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) -> Model:
+def resnet18(
+    num_classes: int = 10,
+    norm: str = "batch",
+    remat: bool = False,
+    initialization: str | None = None,
+) -> Model:
     """The ResNet-18 of CIFAR: a 3×3 stem of stride 1, no max-pooling, four stages of two blocks.
 
     Widths 64, 128, 256, 512; shortcuts across a change of shape are 1×1 convolutions with a norm;
@@ -105,13 +110,16 @@ def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) ->
         norm: `batch`, or `group` for private training.
         remat: whether each basic block is computed again for the backward pass, for less memory and
             up to a third more time.
+        initialization: the variance of normal initial kernels: `lecun`, `he`, `xavier` or `ntk`
+            (see `weight_variance`); None is He's with tails cut off.
 
     Returns:
         A model for inputs (batch, height, width, channels) with the blocks `stem`, `stage1` to
         `stage4` and `head`.
 
     Raises:
-        ValueError: if there are fewer than two classes or the norm is unknown.
+        ValueError: if there are fewer than two classes, or the norm or the initialization is
+            unknown.
 
     References:
         He et al., "Deep Residual Learning for Image Recognition", 2015,
@@ -121,7 +129,8 @@ def resnet18(num_classes: int = 10, norm: str = "batch", remat: bool = False) ->
         >>> [block.name for block in resnet18(num_classes=10).blocks]
         ['stem', 'stage1', 'stage2', 'stage3', 'stage4', 'head']
     """
-    return _model("resnet18", ResNet((64, 128, 256, 512), 2, num_classes, norm, remat))
+    module = ResNet((64, 128, 256, 512), 2, num_classes, norm, remat)
+    return _model("resnet18", module, initialization)
 
 
 def resnet8(
@@ -131,6 +140,7 @@ def resnet8(
     remat: bool = False,
     dropout: float = 0.0,
     tied_dropout: Shares | None = None,
+    initialization: str | None = None,
 ) -> Model:
     """A ResNet-8 of CIFAR: a 3×3 stem of stride 1 and three stages of one basic block.
 
@@ -154,15 +164,17 @@ def resnet8(
             others that each training example owns: example-tied dropout, before the average. What
             an example owns is on for it in training, all else of the others is off, and at test
             time they all are; see `models.tied_dropout`. None drops nothing by example.
+        initialization: the variance of normal initial kernels: `lecun`, `he`, `xavier` or `ntk`
+            (see `weight_variance`); None is He's with tails cut off.
 
     Returns:
         A model for inputs (batch, height, width, channels) with the blocks `stem`, `stage1` to
         `stage3` and `head`.
 
     Raises:
-        ValueError: if there are fewer than two classes, the width is below one, the norm is
-            unknown, the dropout is no fraction, both kinds of it are given, or the shares leave no
-            map.
+        ValueError: if there are fewer than two classes, the width is below one, the norm or the
+            initialization is unknown, the dropout is no fraction, both kinds of it are given, or
+            the shares leave no map.
 
     References:
         He et al., "Deep Residual Learning for Image Recognition", 2015,
@@ -180,10 +192,11 @@ def resnet8(
     tied = one_dropout(4 * width, dropout, tied_dropout)
     widths = (width, 2 * width, 4 * width)
     module = ResNet(widths, 1, num_classes, norm, remat, dropout, tied)
-    return _model("resnet8", module, width=width, dropout=dropout, tied_dropout=tied_dropout)
+    own = {"width": width, "dropout": dropout, "tied_dropout": tied_dropout}
+    return _model("resnet8", module, initialization, **own)
 
 
-def _model(name: str, module: ResNet, **arguments: Any) -> Model:
+def _model(name: str, module: ResNet, initialization: str | None, **arguments: Any) -> Model:
     """The model of a network, once its numbers are checked."""
     at_least(2, num_classes=module.num_classes)
     one_of(NORMS, norm=module.norm)
@@ -196,4 +209,10 @@ def _model(name: str, module: ResNet, **arguments: Any) -> Model:
         "remat": module.remat,
     }
     blocks = ["stem", *stages, "head"]
-    return from_linen(module, blocks, config, sees_rows=module.tied is not None)
+    return from_linen(
+        module,
+        blocks,
+        config,
+        sees_rows=module.tied is not None,
+        initialization=initialization,
+    )

@@ -109,6 +109,7 @@ def wrn28(
     norm: str = "batch",
     dropout: float = 0.0,
     remat: bool = False,
+    initialization: str | None = None,
 ) -> Model:
     """WRN-28-k: a stem of 16 channels and three stages of four blocks that normalise first.
 
@@ -124,13 +125,15 @@ def wrn28(
         dropout: the share of values dropped between the two convolutions of a block.
         remat: whether each block is computed again for the backward pass, for less memory and
             up to a third more time.
+        initialization: the variance of normal initial kernels: `lecun`, `he`, `xavier` or `ntk`
+            (see `weight_variance`); None is He's with tails cut off.
 
     Returns:
         A model for inputs (batch, height, width, channels) with the blocks `stem`, `stage1` to
         `stage3` and `head`, which has the last norm.
 
     Raises:
-        ValueError: if a number is out of range or the norm is unknown.
+        ValueError: if a number is out of range, or the norm or the initialization is unknown.
 
     References:
         Zagoruyko and Komodakis, "Wide Residual Networks", 2016, https://arxiv.org/abs/1605.07146
@@ -153,4 +156,5 @@ def wrn28(
         "dropout": dropout,
         "remat": remat,
     }
-    return from_linen(module, ["stem", "stage1", "stage2", "stage3", "head"], config)
+    blocks = ["stem", "stage1", "stage2", "stage3", "head"]
+    return from_linen(module, blocks, config, initialization=initialization)

@@ -13,6 +13,7 @@ from pptp_jax.privacy.ledger import Ledger
 from pptp_jax.privacy.noisy_descent import (
     advantage_from_kl,
     expected_jacobian_norm,
+    kl_of_langevin,
     kl_of_noisy_gd,
 )
 from pptp_jax.privacy.profile import PrivacyProfile, delta_divergence, privacy_profile
@@ -38,6 +39,7 @@ __all__ = [
     "gaussian_epsilon",
     "individual_clipping",
     "individual_sampling",
+    "kl_of_langevin",
     "kl_of_noisy_gd",
     "noise_within",
     "privacy_profile",

@@ -11,7 +11,18 @@ from rich.table import Table
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.report.table import cell
 
-KINDS = {"clean": "clean", "fgsm": "FGSM", "worst": "all attacks", "noise": "noise"}
+KINDS = {
+    "clean": "clean",
+    "fgsm": "FGSM",
+    "transfer": "transfer",
+    "worst": "all attacks",
+    "noise": "noise",
+    "gaussian_noise": "noise, severity",
+    "blur": "blur",
+    "contrast": "contrast",
+    "jpeg": "JPEG",
+}
+MEASURES = {"linear_distance": "distance, linear", "distance": "distance"}
 
 
 def trial_name(trial: Mapping[str, Any]) -> str:
@@ -26,6 +37,16 @@ def trial_name(trial: Mapping[str, Any]) -> str:
     kind = KINDS.get(trial["kind"]) or f"PGD-{trial['steps']}"
     parts = [kind, "L2" if trial["norm"] == "l2" else ""]
     return " ".join(filter(None, [*parts, f"{trial['size']:.3g}" if trial["size"] else ""]))
+
+
+def measure_name(measure: Mapping[str, Any]) -> str:
+    """The title of a measure's column.
+
+    Examples:
+        >>> measure_name({"name": "curvature_1"}), measure_name({"name": "distance"})
+        ('curvature 1', 'distance')
+    """
+    return MEASURES.get(measure["name"]) or measure["name"].replace("_", " ")
 
 
 def measured(rows: Sequence[RecipeResult]) -> list[RecipeResult]:
@@ -55,9 +76,12 @@ def render_robustness(results: RunResults) -> str:
     table.add_column("accuracy on disturbed inputs", no_wrap=True)
     for trial in _longest(rows[0].robustness["trials"]):
         table.add_column(trial_name(trial), justify="right")
+    for measure in rows[0].robustness.get("measures", ()):
+        table.add_column(measure_name(measure), justify="right")
     for row in rows:
-        shown = _longest(row.robustness["trials"])
-        table.add_row(row.slug, *(cell(trial["accuracy"]) for trial in shown))
+        shown = [trial["accuracy"] for trial in _longest(row.robustness["trials"])]
+        shown += [measure["mean"] for measure in row.robustness.get("measures", ())]
+        table.add_row(row.slug, *map(cell, shown))
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)
     console.print(table)

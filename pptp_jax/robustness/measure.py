@@ -9,10 +9,12 @@ from jaxtyping import Array, Float, Int, Key
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.robustness.ball import Ball, Norm
+from pptp_jax.robustness.corruption import CORRUPTIONS, corrupted
 from pptp_jax.robustness.fgsm import fgsm
 from pptp_jax.robustness.gradient import Predict
 from pptp_jax.robustness.pgd import pgd
 from pptp_jax.robustness.settings import Kind, Robustness
+from pptp_jax.validation import Refused
 
 # How many examples are worked on at once.
 BATCH = 50
@@ -25,6 +27,7 @@ def right_when_disturbed(
     rows: Int[Array, "models rows"],
     key: Key[Array, ""],
     how: Robustness,
+    surrogates: Variables | None = None,
 ) -> Float[Array, "models trials rows"]:
     """How often each model, in eval mode, labels its examples right under each trial.
 
@@ -40,10 +43,16 @@ def right_when_disturbed(
         rows: the examples that are looked at, for each model its own.
         key: what random starts and noise are drawn from.
         how: what is tried.
+        surrogates: the variables of the networks that transferred inputs are found on, stacked;
+            needed if `how.surrogates` is above 0. Their gradients are those of the mean log
+            probability.
 
     Returns:
         For each of `how.trials` 1 where the label is right and 0 where it is not; for noise the
         share of the noisy copies.
+
+    Raises:
+        ValueError: if surrogates are needed and there are none.
 
     Examples:
         >>> from pptp_jax.data import Digits
@@ -56,6 +65,8 @@ def right_when_disturbed(
         >>> right_when_disturbed(model, fleet, digits, rows, jax.random.key(1), how).shape
         (2, 4, 10)
     """
+    if how.surrogates and surrogates is None:
+        raise Refused("transferred inputs need surrogates to be found on, got none")
     found = [
         _right(
             model,
@@ -65,6 +76,7 @@ def right_when_disturbed(
             rows,
             key,
             (trial.size, how.pace, trial.steps or 1),
+            surrogates if trial.kind == "transfer" else None,
         )
         for trial in how.trials
     ]
@@ -81,6 +93,7 @@ def _right(
     rows: Int[Array, "models rows"],
     key: Key[Array, ""],
     numbers: tuple[Float[Array, ""], Float[Array, ""], Int[Array, ""]],
+    surrogates: Variables | None,
 ) -> Float[Array, "models rows"]:
     low, high = data.bounds
     kind, norm, draws = what
@@ -92,12 +105,26 @@ def _right(
         if kind == "noise":
             noise = jax.vmap(partial(jax.random.normal, shape=x.shape[1:]))(key)
             return jnp.clip(x + size * noise, low, high)
+        if kind in CORRUPTIONS:
+            return corrupted(x, kind, size.astype(jnp.int32), key, low, high)
         assert norm is not None  # an attack has one
         ball = Ball(epsilon=size, low=low, high=high, norm=norm)
         if kind == "fgsm":
             return fgsm(predict, x, labels, ball)
         start = jax.vmap(ball.draw)(key, x)
+        if kind == "transfer":
+            far = partial(pgd, steps=steps, pace=pace, to_the_end=True)
+            return far(together, x, labels, ball, start)
         return pgd(predict, x, labels, ball, start, steps=steps, pace=pace)
+
+    def together(x: Float[Array, "batch ..."]) -> Float[Array, "batch classes"]:
+        """The mean log probabilities of the surrogates."""
+        assert surrogates is not None  # or no input is transferred
+
+        def one(own: Variables) -> Float[Array, "batch classes"]:
+            return jax.nn.log_softmax(model.apply(*own, x, train=False, key=None)[0])
+
+        return jax.vmap(one)(surrogates).mean(axis=0)
 
     def of_batch(own: Variables, rows: Int[Array, " batch"]) -> Float[Array, " batch"]:
         x, labels = data.inputs(rows), data.y[rows]

@@ -18,6 +18,7 @@ def pgd(
     *,
     steps: int | Int[Array, ""] = 40,
     pace: float | Float[Array, ""] = 2.5,
+    to_the_end: bool = False,
 ) -> Float[Array, "batch ..."]:
     """For each example the first point on the way that has another label, or else the last point.
 
@@ -35,6 +36,8 @@ def pgd(
         steps: how many steps are made.
         pace: how often the way is as long as the radius; with 2.5 every point of the ball can be
             reached, whatever the start.
+        to_the_end: whether every example goes all the way, also those whose label is lost: what
+            another network shall fall for must lie far beyond the boundary of this one.
 
     Raises:
         ValueError: if the steps or the pace are not positive.
@@ -58,10 +61,14 @@ def pgd(
     def step(_: int, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         at, kept, lost = state
         gradient, right = ascent(predict, at, labels)
-        kept = jnp.where((lost | right).reshape(shape), kept, at)
+        if not to_the_end:
+            kept = jnp.where((lost | right).reshape(shape), kept, at)
+            lost = lost | ~right
         at = jax.vmap(ball.nearest)(x, at + length * jax.vmap(ball.steepest)(gradient))
-        return at, kept, lost | ~right
+        return at, kept, lost
 
     wrong = predict(x).argmax(axis=-1) != labels
+    if to_the_end:
+        wrong = jnp.zeros_like(wrong)
     at, kept, lost = jax.lax.fori_loop(0, steps, step, (start, x, wrong))
     return jnp.where(lost.reshape(shape), kept, at)

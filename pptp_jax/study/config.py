@@ -165,6 +165,11 @@ class Study:
                 f"robustness asks whether labels stay right, and the task {self.model.task.name} "
                 "has none"
             )
+        if self.robustness is not None and self.robustness.surrogates and not self.reference:
+            raise Refused(
+                "robustness.surrogates learn from reference examples, and there are none: set "
+                "reference above 0"
+            )
         if self.precision != "float32":  # which leaves a precision of the model's own alone
             in_precision(self.model, self.precision)  # refuses a model that has another
         check_queries(self.queries)
@@ -270,7 +275,7 @@ class Study:
         data = self.data.load(select)
         check_queries(self.queries, data.x.shape[1:])
         if self.robustness is not None:
-            check_disturbable(data)
+            check_disturbable(data, self.robustness)
         members = int(self.membership(data).matrix[0].sum())
         for recipe in self.recipes:
             check_members(recipe, members, self.batch_size)

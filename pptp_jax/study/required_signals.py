@@ -13,7 +13,7 @@ from pptp_jax.signals import (
     boundary_signal,
     noise_signal,
 )
-from pptp_jax.study.robustness_accuracy import robust_signal
+from pptp_jax.study.robustness_accuracy import geometry_signal, robust_signal
 from pptp_jax.study.text_probes import text_probes
 from pptp_jax.tasks import Signal
 from pptp_jax.training import distilled_signal, transferred_signal
@@ -57,4 +57,6 @@ def required_signals(study: "Study", data: Dataset, membership: Membership) -> t
     found += [signal for attack in attacks for signal in attack.declared]
     if study.robustness is not None:
         found.append(robust_signal(study, membership))
+        if study.robustness.eigenvalues:
+            found.append(geometry_signal(study, membership))
     return tuple(found)

@@ -1,6 +1,5 @@
 """How right finished models stay on disturbed inputs: measured on examples they have not seen."""
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -11,10 +10,11 @@ from jaxtyping import Array, Bool, Float, Int
 from pptp_jax.data import Membership
 from pptp_jax.fleets import FleetSignals
 from pptp_jax.metrics import UNRESOLVED, masked_mean
-from pptp_jax.robustness import Trial, right_when_disturbed
+from pptp_jax.models import Variables
+from pptp_jax.robustness import input_geometry, masking_warnings, right_when_disturbed
 from pptp_jax.signals import SignalRequest
-from pptp_jax.storage.record import describe
 from pptp_jax.tasks import Signal
+from pptp_jax.training import surrogates
 
 if TYPE_CHECKING:
     from pptp_jax.study.config import Study
@@ -60,6 +60,7 @@ def robust_signal(study: "Study", membership: Membership) -> Signal:
             jnp.asarray(rows[[those.numbers[place] for place in places]]),
             those.key,
             settings,
+            _surrogates(study, those),
         )
         return jnp.zeros(shape).at[there].set(right)
 
@@ -68,7 +69,53 @@ def robust_signal(study: "Study", membership: Membership) -> Signal:
         axes=("models", "trials", "examples"),
         access="white-box",
         take=take,
-        settings=describe(settings),
+        settings=settings.record,
+    )
+
+
+def geometry_signal(study: "Study", membership: Membership) -> Signal:
+    """Distances to the decision boundary and curvatures, of the pairs that `robust_signal` has.
+
+    Args:
+        study: the study.
+        membership: who is a member of what.
+    """
+    assert study.robustness is not None
+    count, rows = study.robustness.eigenvalues, asked(study, membership)
+
+    def take(those: SignalRequest) -> Float[Array, "models trials examples"]:
+        linear, found, curvature = input_geometry(
+            those.model,
+            those.fleet,
+            those.data,
+            jnp.asarray(rows[list(those.numbers)]),
+            those.key,
+            eigenvalues=count,
+        )
+        return jnp.concatenate([linear[:, None], found[:, None], curvature], axis=1)
+
+    return Signal(
+        name="input_geometry",
+        axes=("models", "trials", "examples"),
+        access="white-box",
+        take=take,
+        settings={"eigenvalues": count, "examples": rows.shape[1]},
+    )
+
+
+def _surrogates(study: "Study", those: SignalRequest) -> Variables | None:
+    """The networks that transferred inputs are found on; None where nobody asked."""
+    assert study.robustness is not None
+    if not study.robustness.surrogates:
+        return None
+    return surrogates(
+        those.model,
+        those.data,
+        those.key,
+        models=study.robustness.surrogates,
+        epochs=study.robustness.surrogate_epochs,
+        optimizer=study.optimizer,
+        batch_size=study.batch_size,
     )
 
 
@@ -78,9 +125,8 @@ def robustness(study: "Study", fleet: FleetSignals, membership: Membership) -> d
     Returns:
         `examples`, how many of each target; `trials`, each as a `Trial` with its `accuracy` over
         targets and non-members, among them of kind `worst` the share that is right under all
-        attacks of a ball; and `warnings`, where a stronger attack does less than a weaker one. Then
-        gradients mislead the attacks, and what they find bounds the robust accuracy from above
-        alone.
+        attacks of a ball; `measures` of the pairs whose label is right, by name: the distances to
+        the decision boundary and the curvatures; and `warnings` of `masking_warnings`.
     """
     if study.robustness is None or "robust" not in fleet:
         return {}
@@ -96,7 +142,7 @@ def robustness(study: "Study", fleet: FleetSignals, membership: Membership) -> d
 
     robust = fleet["robust"]
     pairs = {trial: spread(robust[:, i]) for i, trial in enumerate(study.robustness.trials)}
-    found, warnings = [], []
+    found = []
     for trial, right in pairs.items():
         found.append({**vars(trial), "accuracy": _mean(study, right, chosen)})
         same = {t: own for t, own in pairs.items() if (t.norm, t.size) == (trial.norm, trial.size)}
@@ -104,32 +150,19 @@ def robustness(study: "Study", fleet: FleetSignals, membership: Membership) -> d
             worst = np.minimum.reduce([*same.values()])
             accuracy = _mean(study, worst, chosen)
             found.append({**vars(trial), "kind": "worst", "steps": None, "accuracy": accuracy})
-            warnings += _misled(study, same, chosen)
-    return {"examples": rows.shape[1], "trials": found, "warnings": warnings}
-
-
-def _misled(
-    study: "Study", same: dict[Trial, Pairs], chosen: Bool[np.ndarray, "targets examples"]
-) -> list[str]:
-    """Where an attack leaves more labels right than a weaker one, by an interval above zero."""
-    told = []
-    by_strength = sorted(same, key=lambda trial: trial.steps or 0)
-    for weak, strong in pairwise(by_strength):
-        more = _mean(study, same[strong] - same[weak], chosen)
-        if more["low"] is not None and more["low"] > 0:
-            points = 100 * more["value"]
-            told.append(
-                f"{_words(strong)} leaves {points:.1f} % of all labels more right than "
-                f"{_words(weak)}: gradients mislead the attacks here, so that the network is less "
-                "robust than they make it look"
-            )
-    return told
-
-
-def _words(trial: Trial) -> str:
-    if trial.steps is None:
-        return "FGSM"
-    return f"PGD with {trial.steps} steps at {trial.size:.3g} in {trial.norm}"
+    measures, distances = [], {}
+    if "input_geometry" in fleet:
+        around = fleet["input_geometry"]
+        of = [spread(around[:, i]) for i in range(around.shape[1])]
+        names = ["linear_distance", "distance", *(f"curvature_{i + 1}" for i in range(len(of) - 2))]
+        known = chosen & (of[0] > 0) & np.isfinite(of[1])
+        for name, own in zip(names, of, strict=True):
+            measures.append({"name": name, "mean": _mean(study, np.where(known, own, 0), known)})
+        distances = {"a search by gradients": of[1]}
+    draws = {"resamples": study.resamples, "seed": study.seed}
+    warnings = masking_warnings(pairs, chosen, distances, **draws) if chosen.size else []
+    of_all = {"examples": rows.shape[1], "trials": found, "warnings": warnings}
+    return {**of_all, "measures": measures} if measures else of_all
 
 
 def _mean(
