@@ -215,8 +215,8 @@ class Trainer:
         if self.anchor is not None:
             tx = self.anchor.pulled(tx, self.regions)
         places = self.places or isinstance(phase.batches, Poisson)
-        canaries = self.canaries
-        return Step(self.model, self.regions, phase, tx, data, others, within, places, canaries)
+        rest = within, places, self.canaries, self.anchor is not None
+        return Step(self.model, self.regions, phase, tx, data, others, *rest)
 
     def _begin(
         self,
