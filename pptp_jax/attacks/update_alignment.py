@@ -2,17 +2,18 @@
 
 from typing import Literal
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from pptp_jax.validation import Refused, one_of
 
 
 def update_alignment(
-    updates: Float[np.ndarray, "... numbers"],
-    gradients: Float[np.ndarray, "... candidates numbers"],
+    updates: Float[Array | np.ndarray, "... numbers"],
+    gradients: Float[Array | np.ndarray, "... candidates numbers"],
     match: Literal["cosine", "product"] = "cosine",
-) -> Float[np.ndarray, "... candidates"]:
+) -> Float[Array, "... candidates"]:
     r"""How much an update lies against the gradient of each candidate: −cos(Δ, g), or −⟨Δ, g⟩.
 
     A step of descent on a candidate moves the weights along −g, so a larger number means "more
@@ -37,17 +38,17 @@ def update_alignment(
         >>> update = np.array([-1.0, 0.0])
         >>> gradients = np.array([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
         >>> print(update_alignment(update, gradients))
-        [ 1. -0. -1.]
+        [ 1.  0. -1.]
     """
     one_of(("cosine", "product"), match=match)
-    sent, own = np.asarray(updates, float), np.asarray(gradients, float)
+    sent, own = jnp.asarray(updates), jnp.asarray(gradients)
     if own.ndim != sent.ndim + 1 or own.shape[:-2] + own.shape[-1:] != sent.shape:
         raise Refused(
             "updates (..., numbers) need gradients (..., candidates, numbers), got the shapes "
             f"{sent.shape} and {own.shape}"
         )
-    products = -np.einsum("...n,...cn->...c", sent, own)
+    products = -(own @ sent[..., None])[..., 0]
     if match == "product":
         return products
-    lengths = np.linalg.norm(sent, axis=-1)[..., None] * np.linalg.norm(own, axis=-1)
-    return np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+    lengths = jnp.linalg.norm(sent, axis=-1)[..., None] * jnp.linalg.norm(own, axis=-1)
+    return jnp.where(lengths > 0, products / jnp.where(lengths > 0, lengths, 1.0), 0.0)
