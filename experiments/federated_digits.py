@@ -154,12 +154,8 @@ def kept(path: Path, make: Any) -> dict[str, np.ndarray]:
 
 def auc(scores: np.ndarray, membership: np.ndarray) -> dict[str, Any]:
     """The AUC of scores alone, and of LiRA with the other federations as shadows."""
-    lira = attack_targets(
-        ATTACKS["lira_online"],
-        np.float32(scores)[:, None],
-        membership,
-        targets=range(len(membership)),
-    )
+    attack, everyone = ATTACKS["lira_online"], range(len(membership))
+    lira = attack_targets(attack, np.float32(scores)[:, None], membership, targets=everyone)
     return {
         name: attack_metrics(own, membership, resamples=200, seed=SEED)["auc"]._asdict()
         for name, own in (("alone", np.asarray(scores)), ("lira", np.asarray(lira)))
@@ -178,17 +174,14 @@ def of_conditions(data: Arrays, out: Path) -> list[dict[str, Any]]:
     for name, rules in CONDITIONS.items():
         make = partial(federation, {"clients": CLIENTS, **rules}, members, candidates, 10, data)
         found = kept(out / f"{name.replace(' ', '_')}.npz", make)
-        right = found["correct"]
-        client = np.arange(total) // EACH
-        own = right[:, client, np.arange(total)].astype(float)
+        right, every = found["correct"], np.arange(total)
+        own = right[:, every // EACH, every].astype(float)
         others = right[:, :, total:].mean(axis=1)
-        every = np.ones_like(others, bool)
-        shared = shared or (own, others)
+        shared = own if shared is None else shared
         estimates = {
             "own": masked_mean(own, ~membership),
-            "others": masked_mean(others, every),
-            "own_difference": masked_mean(own - shared[0], ~membership),
-            "others_difference": masked_mean(others - shared[1], every),
+            "others": masked_mean(others, np.ones_like(others, bool)),
+            "own_difference": masked_mean(own - shared, ~membership),
         }
         row: dict[str, Any] = {"name": name}
         row |= {key: value._asdict() for key, value in estimates.items()}

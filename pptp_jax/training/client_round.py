@@ -1,6 +1,6 @@
 """A round of federated training: clients train, send by region, and the server steps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
@@ -235,7 +235,10 @@ def _due(
 
 
 def _select(
-    groups: dict[str, list[int]], chosen: dict[str, bool | Bool[Array, ""]], one: Any, other: Any
+    groups: Mapping[str, list[int]],
+    chosen: Mapping[str, bool | Bool[Array, ""]],
+    one: Any,
+    other: Any,
 ) -> Any:
     """The first tree in some regions, the second in the others."""
     ones, structure = jax.tree.flatten(one)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import chex
@@ -14,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import CE, DATA, INDICES, MODEL, initial, of, own_key, slope
 
-from pptp_jax.data import Balanced, ByOwner, member_indices
+from pptp_jax.data import Balanced, ByOwner, Digits, member_indices
+from pptp_jax.fleets import FleetSpec, Runtime, run_fleet
 from pptp_jax.regions import protect
 from pptp_jax.training import (
     SGD,
@@ -312,6 +314,29 @@ def test_a_federation_alone_is_that_of_the_fleet_and_goes_on_into_plain_training
     alone, metrics = train(own_key(1), DATA, jnp.asarray(INDICES[1]))
     close(alone.params, of(fleet.variables, 1))
     np.testing.assert_allclose(metrics.loss, fleet.loss[1], rtol=1e-5)
+
+
+def test_a_stored_federation_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    """The server's momentum, a late region and what is at home are saved with it."""
+    rule = Federated(
+        clients=4, home=("head",), late={"stem": 2}, server=SGD(learning_rate=0.5, momentum=0.5)
+    )
+    spec = FleetSpec(
+        model=MODEL,
+        recipe=federated(undefended(ROUNDS), rule, {"stem": ("stem",), "head": ("head",)}),
+        data=Digits().load(lambda n: np.arange(120)),
+        members=INDICES,
+        optimizer=PLAIN,
+        batch_size=10,
+        stops=(1,),
+    )
+    whole = run_fleet(spec, tmp_path / "whole")
+    stops = iter([False, True])
+    with pytest.raises(KeyboardInterrupt):
+        run_fleet(spec, tmp_path / "parts", Runtime(stop=lambda: next(stops)))
+    parts = run_fleet(spec, tmp_path / "parts")
+    for epochs in (1, ROUNDS):
+        np.testing.assert_array_equal(parts[epochs].confidence, whole[epochs].confidence)
 
 
 def test_rules_that_contradict_each_other_are_refused() -> None:
