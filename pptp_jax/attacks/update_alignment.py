@@ -38,7 +38,7 @@ def update_alignment(
         >>> update = np.array([-1.0, 0.0])
         >>> gradients = np.array([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
         >>> print(update_alignment(update, gradients))
-        [ 1.  0. -1.]
+        [ 1. -0. -1.]
     """
     one_of(("cosine", "product"), match=match)
     sent, own = jnp.asarray(updates), jnp.asarray(gradients)
