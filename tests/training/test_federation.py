@@ -17,7 +17,7 @@ from small import CE, DATA, INDICES, MODEL, initial, of, own_key, slope
 
 from pptp_jax.data import Balanced, ByOwner, Digits, member_indices
 from pptp_jax.fleets import FleetSpec, Runtime, run_fleet
-from pptp_jax.regions import protect
+from pptp_jax.models import cnn
 from pptp_jax.training import (
     SGD,
     Ensemble,
@@ -30,6 +30,7 @@ from pptp_jax.training import (
     Recipe,
     Strategy,
     Trainer,
+    check_model,
     check_streamed,
     federated,
     federated_round,
@@ -38,6 +39,7 @@ from pptp_jax.training import (
     undefended,
     weighted,
 )
+from pptp_jax.training.mesh import map_clients
 from pptp_jax.validation import Refused
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
@@ -306,6 +308,18 @@ def test_devices_share_models_and_clients(strategy: Strategy, serial: Any) -> No
     chex.assert_trees_all_close(found[1:], serial[1:], rtol=1e-4, atol=1e-5)
 
 
+def test_each_device_has_its_own_clients() -> None:
+    with jax.set_mesh(Strategy(data_devices=8).mesh()):
+        found = jax.jit(map_clients(lambda x, by: x * by, (0, None)))(jnp.arange(16), 3)
+    assert {shard.data.shape for shard in found.addressable_shards} == {(2,)}
+    assert len({shard.device for shard in found.addressable_shards}) == 8
+    np.testing.assert_array_equal(found, 3 * np.arange(16))
+    recipe = federated(undefended(1), Federated(clients=4))
+    execution = Execution(strategy=Strategy(data_devices=8))
+    with pytest.raises(Refused, match="8 devices cannot share 4 clients in equal parts"):
+        next(train_fleet(MODEL, recipe, DATA, INDICES, batch_size=10, execution=execution))
+
+
 def test_a_federation_alone_is_that_of_the_fleet_and_goes_on_into_plain_training() -> None:
     first = federated(undefended(2), Federated(clients=4, home=("protect",)), "stem")
     recipe = replace(first, phases=(*first.phases, Phase(epochs=1, objectives=CE)))
@@ -369,10 +383,12 @@ def test_rules_that_contradict_each_other_are_refused() -> None:
         left(Federated(clients=9))
     with pytest.raises(Refused, match="owners must say whose each example is: there are 3"):
         left(Federated(clients=2, owners=[0, 1, 1]), batch_size=1)
+    normed, recipe = cnn([4], dense=8, num_classes=10, norm="batch"), federated(undefended(1), four)
+    with pytest.raises(Refused, match="keeps running statistics of a client's batches"):
+        check_model(recipe, normed, DATA.inputs(slice(0, 1)))
     with pytest.raises(Refused, match="names regions in a phase: give it a region"):
         federated(undefended(1), Federated(clients=2, home=("protect",)))
     with pytest.raises(Refused, match="clients, which are trained side by side"):
         check_streamed(federated(undefended(1), four))
     with pytest.raises(Refused, match="has the region 'stem', and another is given"):
         federated(federated(undefended(1), four, "stem"), four, "head")
-    assert protect("stem", MODEL.blocks).names == ("protect", "general")
