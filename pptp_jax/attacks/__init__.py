@@ -31,6 +31,7 @@ from pptp_jax.attacks.trajectory import (
     metric_sequence,
     trajectory,
 )
+from pptp_jax.attacks.update_alignment import update_alignment
 from pptp_jax.attacks.white_box import gradient_norm, input_gradient_norm
 from pptp_jax.attacks.ye import attack_p, attack_r
 
@@ -81,5 +82,6 @@ __all__ = [
     "shadow_network",
     "trajectory",
     "trimmed_mean",
+    "update_alignment",
     "zlib_ratio",
 ]

@@ -1,9 +1,19 @@
 """Differential privacy, said truthfully: what a run did, and the ε that follows or does not."""
 
 from pptp_jax.privacy.accounting import Guarantee, epsilon
+from pptp_jax.privacy.bayesian_loss import (
+    BayesianLoss,
+    bayesian_privacy_loss,
+    gaussian_privacy_loss,
+    loss_of_likelihoods,
+    mean_privacy_loss,
+    most_privacy_loss,
+    regional_privacy_losses,
+)
 from pptp_jax.privacy.calibration import noise_within
 from pptp_jax.privacy.collusion import IndividualContract, excess_vulnerability, worst_coalition
 from pptp_jax.privacy.gaussian import gaussian_delta, gaussian_epsilon
+from pptp_jax.privacy.gradient_inversion import Restored, restore_by_descent, total_variation
 from pptp_jax.privacy.individual import (
     IndividualBudgets,
     individual_clipping,
@@ -22,6 +32,7 @@ from pptp_jax.privacy.sampling import PoissonSampling, ShuffledBatches
 from pptp_jax.privacy.selection import RandomTrials, private_selection, selected_rdp
 
 __all__ = [
+    "BayesianLoss",
     "Guarantee",
     "IndividualBudgets",
     "IndividualContract",
@@ -29,23 +40,32 @@ __all__ = [
     "PoissonSampling",
     "PrivacyProfile",
     "RandomTrials",
+    "Restored",
     "ShuffledBatches",
     "advantage_from_kl",
+    "bayesian_privacy_loss",
     "delta_divergence",
     "epsilon",
     "excess_vulnerability",
     "expected_jacobian_norm",
     "gaussian_delta",
     "gaussian_epsilon",
+    "gaussian_privacy_loss",
     "individual_clipping",
     "individual_sampling",
     "kl_of_langevin",
     "kl_of_noisy_gd",
+    "loss_of_likelihoods",
+    "mean_privacy_loss",
+    "most_privacy_loss",
     "noise_within",
     "privacy_profile",
     "private_selection",
     "reconstruction_error",
+    "regional_privacy_losses",
+    "restore_by_descent",
     "restored_input",
     "selected_rdp",
+    "total_variation",
     "worst_coalition",
 ]

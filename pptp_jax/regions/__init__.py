@@ -24,6 +24,7 @@ from pptp_jax.regions.rotation import angular_update
 from pptp_jax.regions.rules import Block, glob
 from pptp_jax.regions.sizes import Size, sizes
 from pptp_jax.regions.top_weights import top_weights
+from pptp_jax.regions.vectors import region_vectors
 from pptp_jax.regions.weight_map import WeightMap
 from pptp_jax.regions.words import PARTS, PRESETS
 
@@ -48,6 +49,7 @@ __all__ = [
     "paths",
     "protect",
     "region_name",
+    "region_vectors",
     "sizes",
     "top_channels",
     "top_weights",

@@ -4,6 +4,7 @@ from pptp_jax.signals.altered_text import lowered_signal, neighbour_signal
 from pptp_jax.signals.base_tokens import BASE_DIVERGENCE, BASE_TOKEN_LOG_PROB
 from pptp_jax.signals.boundary_distance import boundary_distance, boundary_signal
 from pptp_jax.signals.collect import collect, utility
+from pptp_jax.signals.example_gradients import example_gradients
 from pptp_jax.signals.feature_margins import FEATURE_MARGINS, feature_margins
 from pptp_jax.signals.gradient_norms import GRADIENT_NORMS, gradient_norms
 from pptp_jax.signals.input_gradient_norm import INPUT_GRADIENT_NORM, input_gradient_norm
@@ -54,6 +55,7 @@ __all__ = [
     "check_queries",
     "collect",
     "compressed_length",
+    "example_gradients",
     "feature_margins",
     "flipped_norms",
     "gradient_norms",

@@ -96,7 +96,8 @@ def _seen(study: Study, recipe: Recipe, i: int, members: int) -> int:
     phase = recipe.phases[i]
     examples = study.reference if phase.examples == "reference" else members
     whole = phase.part(examples) // study.batch_size * study.batch_size
-    return phase.networks * whole * int(phase.epochs)
+    passes = 1 if phase.clients is None else phase.clients.local_epochs
+    return phase.networks * whole * passes * int(phase.epochs)
 
 
 def _phase(recipe: Recipe, i: int) -> dict[str, Any]:
@@ -116,4 +117,5 @@ def _phase(recipe: Recipe, i: int) -> dict[str, Any]:
         **({"weight_decay": decays} if decays else {}),
         **({"private": True} if isinstance(phase.gradient, Private) else {}),
         **({"networks": phase.networks} if phase.networks > 1 else {}),
+        **({"clients": phase.clients.words} if phase.clients else {}),
     }

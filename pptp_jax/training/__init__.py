@@ -13,8 +13,10 @@ from pptp_jax.training.checks import (
     check_reference,
     check_streamed,
 )
+from pptp_jax.training.client_round import VIEWS, Round, federated_round, weighted
 from pptp_jax.training.distilled_trajectory import distilled_signal, distilled_trajectory
 from pptp_jax.training.execution import Branch, Execution, Progress
+from pptp_jax.training.federation import Federated
 from pptp_jax.training.fleet import Trained, train_fleet
 from pptp_jax.training.gradient_rules import Perturbation, Perturbed, Plain, Private
 from pptp_jax.training.loop_phases import LoopPhase
@@ -27,12 +29,14 @@ from pptp_jax.training.optimizer import (
     Scheduled,
     phase_optimizer,
 )
-from pptp_jax.training.phase import Phase, same_training
+from pptp_jax.training.phase import Phase
+from pptp_jax.training.phase_equality import same_training
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import (
     dmp,
     dp_sgd,
     early_stopped,
+    federated,
     selena,
     switch,
     undefended,
@@ -66,12 +70,14 @@ from pptp_jax.training.weighted_recipes import weighted_decay, weighted_rates
 __all__ = [
     "DEFAULT_OPTIMIZER",
     "SGD",
+    "VIEWS",
     "AdamW",
     "Average",
     "Branch",
     "Checkpoint",
     "Ensemble",
     "Execution",
+    "Federated",
     "Fork",
     "FromScratch",
     "LoopPhase",
@@ -89,6 +95,7 @@ __all__ = [
     "Restore",
     "Rewind",
     "RewindWeights",
+    "Round",
     "Scheduled",
     "Shuffled",
     "Strategy",
@@ -113,6 +120,8 @@ __all__ = [
     "dp_sgd",
     "early_stopped",
     "fastest_strategy",
+    "federated",
+    "federated_round",
     "finish",
     "fitting_chunk",
     "forked",
@@ -136,6 +145,7 @@ __all__ = [
     "transferred_signal",
     "undefended",
     "usual_strategy",
+    "weighted",
     "weighted_decay",
     "weighted_rates",
     "whole_network",

@@ -4,10 +4,13 @@ from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
+from jaxtyping import Int
 
 from pptp_jax.models import Model
 from pptp_jax.training.batches import Poisson
 from pptp_jax.training.gradient_rules import Private
+from pptp_jax.training.mesh import check_shares
 from pptp_jax.training.optimizer import PhaseOptimizer, Scheduled
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.unread import unread
@@ -35,7 +38,7 @@ def check_members(recipe: Recipe, members: int, batch_size: int) -> None:
     parts = {"a model": members}
     for phase in recipe.phases:
         if phase.networks > 1:
-            kind = "sub-model" if phase.fork is None else "copy"
+            kind = "client" if phase.clients else "copy" if phase.fork else "sub-model"
             parts[f"a {kind} of {recipe.name}"] = phase.part(members)
     for whose, number in parts.items():
         if number < batch_size:
@@ -46,6 +49,51 @@ def check_members(recipe: Recipe, members: int, batch_size: int) -> None:
     for phase in recipe.phases:
         if phase.ensemble is None and phase.examples == "members":
             phase.batches.drawing(members, batch_size)
+
+
+def check_clients(recipe: Recipe, indices: Int[np.ndarray, "models members"]) -> None:
+    """Refuses models whose members do not make up the clients of a federation.
+
+    Raises:
+        ValueError: naming both numbers.
+
+    Examples:
+        >>> from pptp_jax.training import Federated, federated, undefended
+        >>> recipe = federated(undefended(1), Federated(clients=2, owners=[0, 0, 1]))
+        >>> check_clients(recipe, np.array([[0, 2]]))
+    """
+    for phase in recipe.phases:
+        if phase.clients is not None:
+            for members in indices:
+                phase.clients.check(members)
+
+
+def check_devices(recipe: Recipe, devices: int, batch_size: int) -> None:
+    """Refuses devices that cannot share a model's batches, or the clients of its federation.
+
+    Args:
+        recipe: how the model is trained.
+        devices: how many share it.
+        batch_size: the members in a step.
+
+    Raises:
+        ValueError: naming both numbers.
+
+    Examples:
+        >>> from pptp_jax.training import Federated, federated, undefended
+        >>> check_devices(federated(undefended(1), Federated(clients=3)), 2, batch_size=8)
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: 2 devices cannot share 3 clients in equal parts: take ...
+    """
+    for phase in recipe.phases:
+        if phase.clients is None:
+            check_shares(devices, batch_size)
+        elif phase.clients.clients % devices:
+            raise Refused(
+                f"{devices} devices cannot share {phase.clients.clients} clients in equal parts: "
+                f"take a number of clients that {devices} divides, or other data_devices"
+            )
 
 
 def check_reference(recipe: Recipe, reference: int, batch_size: int) -> None:
@@ -124,6 +172,7 @@ def check_streamed(recipe: Recipe, model: Model | None = None) -> None:
         found = {
             "an ensemble, whose parts are trained side by side": phase.ensemble is not None,
             "a fork, whose copies are trained side by side": phase.fork is not None,
+            "clients, which are trained side by side": phase.clients is not None,
             "a teacher's answers for all examples": phase.needs_teacher,
             "vulnerable weights, which are found before any of its steps": phase.rewound_weights
             is not None,
@@ -176,10 +225,20 @@ def check_model(recipe: Recipe, model: Model, x: Any) -> None:
             f"{recipe.slug} mixes examples, and the model gives each example channels of its own "
             "(tied_dropout), which a mixture has not: leave out one of them"
         )
-    if not any(isinstance(phase.gradient, Private) for phase in recipe.phases):
+    private = any(isinstance(phase.gradient, Private) for phase in recipe.phases)
+    federated = any(phase.clients is not None for phase in recipe.phases)
+    if not private and not federated:
         return
     key = jax.eval_shape(partial(jax.random.key, 0))
-    if jax.tree.leaves(jax.eval_shape(model.init, key, x).state):
+    running = jax.tree.leaves(jax.eval_shape(model.init, key, x).state)
+    if running and federated:
+        raise Refused(
+            f"{recipe.name} sends updates of parameters, but the model keeps running statistics "
+            "of a client's batches: take one with norm='group' in place of batch norm"
+        )
+    if not private:
+        return
+    if running:
         raise Refused(
             f"{recipe.name} clips the gradient of each example alone, but the model keeps running "
             "statistics of entire batches: take one with norm='group' in place of batch norm"

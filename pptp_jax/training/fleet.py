@@ -14,10 +14,16 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
 from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
-from pptp_jax.training.checks import check_members, check_model, check_optimizer, check_reference
+from pptp_jax.training.checks import (
+    check_clients,
+    check_devices,
+    check_members,
+    check_model,
+    check_optimizer,
+    check_reference,
+)
 from pptp_jax.training.execution import Branch, Execution, Progress
 from pptp_jax.training.memory import chunks, fitting_chunk
-from pptp_jax.training.mesh import check_shares
 from pptp_jax.training.movement import check_moved, sums
 from pptp_jax.training.optimizer import Optimizer, PhaseOptimizer, phase_optimizer
 from pptp_jax.training.phase import Phase
@@ -96,12 +102,13 @@ def train_fleet(
     rule = phase_optimizer(optimizer)
     check_optimizer(recipe, rule)
     check_members(recipe, indices.shape[1], batch_size)
+    check_clients(recipe, indices)
     check_reference(recipe, len(data.reference), batch_size)
     check_model(recipe, model, data.inputs(slice(0, 1)))
     places = bool((indices < 0).any())
     trainer = Trainer(model, recipe.regions(model), batch_size, places)
     strategy = usual_strategy() if execution.strategy is None else execution.strategy
-    check_shares(strategy.data_devices, batch_size)
+    check_devices(recipe, strategy.data_devices, batch_size)
     groups = execution.groups
     if groups is None:
         most = recipe.places(indices.shape[1], batch_size)

@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, Int, Key
 
 # The epochs' numbers stay below.
-_BEGINNING, _ENSEMBLE, _FORK = 2**31, 2**31 + 1, 2**31 + 2
+_BEGINNING, _ENSEMBLE, _FORK, _CLIENTS = 2**31, 2**31 + 1, 2**31 + 2, 2**31 + 3
 
 
 def initial_key(key: Key[Array, ""]) -> Key[Array, ""]:
@@ -39,6 +39,11 @@ def ensemble_keys(key: Key[Array, ""], models: int) -> Key[Array, " models"]:
 def fork_keys(key: Key[Array, ""], parts: int) -> Key[Array, " parts"]:
     """A key for each copy of a fork, which is a model's own key to it."""
     return jax.random.split(jax.random.fold_in(key, _FORK), parts)
+
+
+def client_keys(key: Key[Array, ""], clients: int) -> Key[Array, " clients"]:
+    """A key for each client of a federation, which folds the number of the round in."""
+    return jax.random.split(jax.random.fold_in(key, _CLIENTS), clients)
 
 
 def _epoch_key(key: Key[Array, ""], number: int | Int[Array, ""]) -> Key[Array, ""]:

@@ -87,6 +87,7 @@ def _check(phase: Phase, regions: RegionMap | None) -> None:
         "vulnerable weights": phase.rewound_weights is not None,
         "an ensemble": phase.ensemble is not None,
         "a fork": phase.fork is not None,
+        "clients": phase.clients is not None,
         "an average of networks": phase.average is not None,
         "regions that go back to an earlier epoch": bool(phase.restored),
         "reference examples": phase.examples == "reference",

@@ -6,6 +6,7 @@ written for one device. So gradients, batch norm, losses that compare examples a
 gradients are those of the entire batch, whatever the objective.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -40,6 +41,33 @@ def over_data(batch: Any) -> Any:
 def on_every_device(tree: Any) -> Any:
     """Keeps arrays entire on each device that shares a batch; does nothing where none is shared."""
     return jax.lax.with_sharding_constraint(tree, PartitionSpec()) if _shares() else tree
+
+
+def map_clients(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callable[..., Any]:
+    """Maps a function of one client; devices that share a model take equal parts of its clients.
+
+    Each device runs its clients alone: nothing in them is spread over the axis `data`.
+
+    Args:
+        function: takes and returns pytrees of arrays.
+        in_axes: for each argument 0 if it has an axis of clients, None if they share it.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> print(map_clients(lambda x, by: x * by, (0, None))(jnp.arange(3), 2))
+        [0 2 4]
+    """
+    mapped = jax.vmap(function, in_axes=tuple(in_axes))
+    if not _shares():
+        return mapped
+    spread = PartitionSpec(DATA)
+    return jax.shard_map(
+        mapped,
+        in_specs=tuple(PartitionSpec() if axis is None else spread for axis in in_axes),
+        out_specs=spread,
+        axis_names={DATA},
+        check_vma=False,
+    )
 
 
 def check_shares(devices: int, *batches: int) -> None:

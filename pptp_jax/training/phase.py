@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import jax
-import numpy as np
 from jaxtyping import Array, Int
 
 from pptp_jax.objectives import Objective
@@ -13,6 +12,7 @@ from pptp_jax.pytree import pytree
 from pptp_jax.training.averages import Average
 from pptp_jax.training.batches import Batches, Poisson, Shuffled
 from pptp_jax.training.beginnings import Beginning, FromScratch, Restore, Rewind, RewindWeights
+from pptp_jax.training.federation import Federated
 from pptp_jax.training.gradient_rules import Number, Perturbation, Perturbed, Plain, Private
 from pptp_jax.training.optimizer import Schedule
 from pptp_jax.training.side_by_side import Ensemble, Fork
@@ -54,6 +54,8 @@ class Phase:
         fork: trains copies of the network on disjoint parts of the members, whose mean it leaves;
             None without.
         average: leaves an average over its steps in place of the last step's network; None without.
+        clients: trains in rounds, each of them an epoch, at clients that send updates to a server,
+            whose network it leaves; None without.
 
     Raises:
         ValueError: if two of the rules contradict each other.
@@ -77,6 +79,7 @@ class Phase:
     ensemble: Ensemble | None = None
     fork: Fork | None = None
     average: Average | None = None
+    clients: Federated | None = None
 
     def __post_init__(self) -> None:
         at_least(1, epochs=self.epochs)
@@ -112,6 +115,7 @@ class Phase:
             "averaged": () if self.average is None else self.average.regions,
             "searched for weights to rewind": self.searched,
             "weighted": self.weighted,
+            "sent by a rule or kept at home": () if self.clients is None else self.clients.named,
         }
         for what, labels in given.items():
             for label in labels:
@@ -140,6 +144,20 @@ class Phase:
             _refuse(
                 "a fork's copies learn from parts of the members by the same rules",
                 {
+                    "reference examples to train on": self.examples == "reference",
+                    "an objective that needs a teacher": self.needs_teacher,
+                    "vulnerable weights": self.rewound_weights is not None,
+                },
+            )
+
+        if self.clients is not None:
+            _refuse(
+                "clients learn from their own members by one set of rules",
+                {
+                    "an ensemble": self.ensemble is not None,
+                    "a fork": self.fork is not None,
+                    "an average": self.average is not None,
+                    "a private gradient": isinstance(self.gradient, Private),
                     "reference examples to train on": self.examples == "reference",
                     "an objective that needs a teacher": self.needs_teacher,
                     "vulnerable weights": self.rewound_weights is not None,
@@ -210,11 +228,13 @@ class Phase:
         """How many networks it trains side by side for one model."""
         if self.ensemble is not None:
             return self.ensemble.models
+        if self.clients is not None:
+            return self.clients.clients
         return 1 if self.fork is None else self.fork.parts
 
     def part(self, examples: int) -> int:
         """How many of so many examples each of these networks trains on."""
-        apart = self.ensemble if self.fork is None else self.fork
+        apart = self.ensemble or self.fork or self.clients
         return examples if apart is None else apart.part(examples)
 
     @property
@@ -253,6 +273,8 @@ class Phase:
             yield from self.weight_decay
         if self.average is not None:
             yield from self.average.regions
+        if self.clients is not None:
+            yield from self.clients.named
         if isinstance(self.objectives, Mapping):
             yield from self.objectives
 
@@ -269,28 +291,3 @@ def _one_of_types(**parts: tuple[tuple[Any, ...], tuple[type, ...]]) -> None:
             if not isinstance(part, allowed):
                 known = ", ".join(kind.__name__ for kind in allowed)
                 raise Refused(f"{name} must be made of {known}, got a {type(part).__name__}")
-
-
-def same_training(one: Phase, other: Phase) -> bool:
-    """Whether two phases train alike, as far as can be known: parts of unknown types are not.
-
-    Equal phases make the same of equal networks, members, keys and optimisers.
-
-    Examples:
-        >>> from pptp_jax.objectives import RelaxLoss
-        >>> phases = [Phase(epochs=2, objectives=RelaxLoss(alpha=a)) for a in (0.5, 0.5, 1.0)]
-        >>> same_training(phases[0], phases[1]), same_training(phases[0], phases[2])
-        (True, False)
-    """
-    structures: list[Any] = [jax.tree.structure(phase) for phase in (one, other)]
-    same = structures[0] == structures[1]
-    return same and all(map(_same, jax.tree.leaves(one), jax.tree.leaves(other)))
-
-
-def _same(one: Any, other: Any) -> bool:
-    # A number of another type can make a program of another precision.
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, jax.Array | np.ndarray | np.generic):
-        return one.dtype == other.dtype and np.array_equal(one, other)
-    return bool(one == other)

@@ -11,11 +11,13 @@ from pptp_jax.regions import GENERAL, PROTECT, Region
 from pptp_jax.release import Release
 from pptp_jax.training.batches import Batches, Poisson, Shuffled
 from pptp_jax.training.beginnings import FromScratch
+from pptp_jax.training.federation import Federated
 from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.phase import WHOLE, Phase
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.side_by_side import Ensemble
 from pptp_jax.training.weighted_recipes import each, weight_words
+from pptp_jax.validation import Refused
 
 
 def undefended(epochs: int) -> Recipe:
@@ -87,6 +89,29 @@ def switch(defence: Objective, after: int, more: int) -> Recipe:
         defence=defence.name,
         strength=defence.strength,
     )
+
+
+def federated(recipe: Recipe, clients: Federated, region: Region | None = None) -> Recipe:
+    """A recipe whose phases are trained at clients, in rounds that take the place of epochs.
+
+    Args:
+        recipe: the rules of local training.
+        clients: who they are, and what they send.
+        region: what is kept at home, perturbed or sent late as `protect`; None takes the region of
+            the recipe.
+
+    Raises:
+        ValueError: if the recipe cannot be trained so, or has another region.
+
+    Examples:
+        >>> federated(undefended(30), Federated(clients=8, home=("protect",)), "stem").slug
+        'undefended-8-clients-home-protect_30_stem'
+    """
+    if region is not None and recipe.region not in (None, region):
+        raise Refused(f"{recipe.name} has the region {recipe.region!r}, and another is given")
+    phases = tuple(replace(phase, clients=clients) for phase in recipe.phases)
+    own = recipe.region if region is None else region
+    return replace(recipe, name=f"{recipe.name} {clients.words}", phases=phases, region=own)
 
 
 def dp_sgd(private: Private, epochs: int, batches: Batches | None = None) -> Recipe:

@@ -93,6 +93,32 @@ def on_host(epochs: Sequence[int], networks: Sequence[Variables] = ()) -> Kept:
     return dict(zip(epochs, copies, strict=True))
 
 
+def taken_back(
+    phase: Phase,
+    regions: RegionMap | None,
+    now: Variables,
+    initial: Variables,
+    earlier: Sequence[Variables],
+) -> Variables:
+    """A network with the regions taken back that a phase begins with.
+
+    Args:
+        phase: the rules.
+        regions: the recipe's regions.
+        now: the network.
+        initial: its initial values.
+        earlier: the networks that `phase.restored` takes regions from, in that order.
+    """
+    for label in phase.rewound:
+        assert regions is not None  # a recipe that names regions has them
+        params = rewind_region(now.params, initial.params, regions, label)
+        now = now._replace(params=params)
+    for part, then in zip(phase.restored, earlier, strict=True):
+        assert regions is not None  # a recipe that names regions has them
+        now = restored_region(now, then, regions, part.region)
+    return now
+
+
 def restored_region(now: Variables, then: Variables, regions: RegionMap, label: str) -> Variables:
     """A network with one region as it was earlier, running statistics included.
 

@@ -11,6 +11,18 @@ from pptp_jax.training.averages import Averaged
 from pptp_jax.training.side_by_side import Fork
 
 
+class Server(NamedTuple):
+    """The server of a federation.
+
+    Attributes:
+        params: its parameters, with which clients begin a round.
+        opt_state: its optimiser's state by region.
+    """
+
+    params: Any
+    opt_state: Mapping[str, Any]
+
+
 class Memory(NamedTuple):
     """What a phase has to remember besides the network.
 
@@ -21,18 +33,21 @@ class Memory(NamedTuple):
         vulnerable: booleans for all weights, True for those that stay at their initial values; None
             if there are none.
         average: the average of the networks so far; None without one.
+        server: the server of a federation; None without one.
     """
 
     objectives: Mapping[str, Any]
     teacher: Any
     vulnerable: Any
     average: Averaged | None = None
+    server: Server | None = None
 
 
 class TrainState(NamedTuple):
     """A network on its way.
 
-    In a phase with an ensemble or a fork all leaves have an axis of sub-models, or of copies.
+    In a phase with an ensemble, a fork or clients all leaves but the server's have an axis of
+    sub-models, copies or clients.
     """
 
     variables: Variables
@@ -42,10 +57,14 @@ class TrainState(NamedTuple):
     def left(self, fork: Fork | None = None, axis: int = 0) -> Variables:
         """The network that the phase would leave if it ended now; all sub-models of an ensemble.
 
+        That of clients is the server's network.
+
         Args:
             fork: the fork of the phase; None without one.
             axis: that of its copies.
         """
+        if self.memory.server is not None:
+            return self.variables._replace(params=self.memory.server.params)
         average = self.memory.average
         found = self.variables if average is None else average.variables
         if fork is None:

@@ -59,6 +59,7 @@ class Step:
         epoch: the number of the epoch in its phase.
         places: whether rows may say that an example only keeps its place.
         canaries: the rows of a private phase whose gradient is known; None without any.
+        of_present: whether gradients are means over the examples that are present: at clients.
     """
 
     model: Model
@@ -70,6 +71,7 @@ class Step:
     epoch: int | Int[Array, ""]
     places: bool = False
     canaries: GradientCanaries | None = None
+    of_present: bool = False
 
     def __call__(
         self,
@@ -96,6 +98,9 @@ class Step:
         take = partial(self._private, relative_norms) if private else self._plain
         with products_in(self.model.precision):  # also for derivatives of one's own
             grads, outputs, model_state = take(variables, memory, examples, dropout)
+        if self.of_present and examples.batch.present is not None:
+            count = jnp.maximum(examples.batch.present.sum(dtype=jnp.float32), 1.0)
+            grads = jax.tree.map(lambda g: g * (examples.members / count).astype(g.dtype), grads)
         extra = {} if self.canaries is None else {"rows": rows}
         updates, opt_state = self.tx.update(grads, opt_state, variables.params, key=noise, **extra)
         params = optax.apply_updates(variables.params, updates)

@@ -14,6 +14,7 @@ from pptp_jax.models import Model, Variables
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.averages import Averaged
 from pptp_jax.training.batches import Drawing, Poisson, Shuffled, placed
+from pptp_jax.training.client_round import Anchor, begin_server, federated_round
 from pptp_jax.training.ensemble import answers, ensemble_answers, members_of
 from pptp_jax.training.forward import outputs_shape
 from pptp_jax.training.gradient_canaries import GradientCanaries
@@ -30,22 +31,16 @@ from pptp_jax.training.mesh import data_devices, on_every_device
 from pptp_jax.training.optimizer import PhaseOptimizer
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.phase_transform import transform
-from pptp_jax.training.restoration import restored_region
+from pptp_jax.training.restoration import taken_back
 from pptp_jax.training.side_by_side import Ensemble
 from pptp_jax.training.state import Memory, TrainState
 from pptp_jax.training.step import Step
-from pptp_jax.training.vulnerability import (
-    VULNERABLE,
-    as_region,
-    vulnerability,
-    vulnerable_weights,
-)
-from pptp_jax.transforms import rewind_region
+from pptp_jax.training.vulnerability import rewound_weights, vulnerability, vulnerable_weights
 
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["model", "canaries"],
+    data_fields=["model", "canaries", "anchor"],
     meta_fields=["regions", "batch_size", "places"],
 )
 @dataclass(frozen=True)
@@ -62,6 +57,7 @@ class Trainer:
         batch_size: the members in a step.
         places: whether members may only keep their places in batches; see `absent_rows`.
         canaries: the rows of private phases whose gradient is known; None without any.
+        anchor: what draws a client back to the server's network; None for all else.
     """
 
     model: Model
@@ -69,6 +65,7 @@ class Trainer:
     batch_size: int
     places: bool = False
     canaries: GradientCanaries | None = None
+    anchor: Anchor | None = None
 
     def start(
         self,
@@ -108,13 +105,15 @@ class Trainer:
             else:
                 teacher = ensemble_answers(taught, self.model, before, data, rows)
         kept = None if phase.from_scratch else before
-        if phase.fork is not None:
-            # All copies have the model's own key here: they begin with the same network.
-            return jax.vmap(
+        apart = phase.clients if phase.fork is None else phase.fork
+        if apart is not None:
+            # All have the model's own key here: they begin with the same network.
+            begun = jax.vmap(
                 partial(self._begin, optimizer, phase, key, earlier=earlier),
                 in_axes=(None, 0, None, None),
-                axis_size=phase.fork.parts,
-            )(data, phase.fork.rows(members), kept, None)
+                axis_size=phase.networks,
+            )(data, apart.rows(members), kept, None)
+            return begin_server(phase, self.regions, begun)
         return self._begin(optimizer, phase, key, data, members, kept, teacher, earlier)
 
     def epoch(
@@ -144,22 +143,19 @@ class Trainer:
         Returns:
             The new state and the mean cross-entropy of the epoch's batches.
         """
-        if phase.ensemble is not None:
-            parts = members_of(phase.ensemble, members)
+        if phase.clients is not None:
+            given = optimizer, phase, state, data, members, key
+            return federated_round(self, *given, (number, within))[:2]
+        if phase.ensemble is not None or phase.fork is not None:
+            if phase.ensemble is not None:
+                parts = members_of(phase.ensemble, members)
+                keys = ensemble_keys(key, phase.ensemble.models)
+            else:
+                assert phase.fork is not None
+                parts, keys = phase.fork.rows(members), fork_keys(key, phase.fork.parts)
             run = partial(self._pass, optimizer, phase)
             states, losses = jax.vmap(run, in_axes=(0, None, 0, 0, None, None))(
-                state, data, parts, ensemble_keys(key, phase.ensemble.models), number, within
-            )
-            return states, losses.mean()
-        if phase.fork is not None:
-            run = partial(self._pass, optimizer, phase)
-            states, losses = jax.vmap(run, in_axes=(0, None, 0, 0, None, None))(
-                state,
-                data,
-                phase.fork.rows(members),
-                fork_keys(key, phase.fork.parts),
-                number,
-                within,
+                state, data, parts, keys, number, within
             )
             return states, losses.mean()
         rows = self._examples(phase, data, members)
@@ -216,9 +212,11 @@ class Trainer:
         span, masks = phase.epochs * steps, state.memory.vulnerable
         size = self.batch_size if expected is None else expected
         tx = transform(optimizer, phase, span, self.regions, masks, size)
+        if self.anchor is not None:
+            tx = self.anchor.pulled(tx, self.regions)
         places = self.places or isinstance(phase.batches, Poisson)
-        canaries = self.canaries
-        return Step(self.model, self.regions, phase, tx, data, others, within, places, canaries)
+        rest = within, places, self.canaries, self.anchor is not None
+        return Step(self.model, self.regions, phase, tx, data, others, *rest)
 
     def _begin(
         self,
@@ -234,22 +232,14 @@ class Trainer:
         initial = self.model.init(initial_key(key), data.inputs(slice(0, 1)))
         now = initial if variables is None else variables
         scoring, learning = jax.random.split(beginning_key(key))
-        for label in phase.rewound:
-            assert self.regions is not None  # a recipe that names regions has them
-            params = rewind_region(now.params, initial.params, self.regions, label)
-            now = now._replace(params=params)
-        for part, then in zip(phase.restored, earlier, strict=True):
-            assert self.regions is not None  # a recipe that names regions has them
-            now = restored_region(now, then, self.regions, part.region)
+        now = taken_back(phase, self.regions, now, initial, earlier)
         vulnerable = None
         if phase.rewound_weights is not None:
             rule, size = phase.rewound_weights, self.batch_size
             scores = vulnerability(rule, self.model, now, initial, data, members, scoring, size)
             vulnerable = vulnerable_weights(rule, scores, self.regions)
             if rule.rewinding:
-                chosen = as_region(vulnerable)
-                params = rewind_region(now.params, initial.params, chosen, VULNERABLE)
-                now = now._replace(params=params)
+                now = rewound_weights(vulnerable, now, initial)
         learned = {
             label: objective.init(learning, outputs_shape(self.model, now, data))
             for label, objective in phase.by_region.items()

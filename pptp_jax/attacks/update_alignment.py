@@ -1,0 +1,54 @@
+"""Membership from what a client sends: does the update point where an example would push it?"""
+
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pptp_jax.validation import Refused, one_of
+
+
+def update_alignment(
+    updates: Float[Array | np.ndarray, "... numbers"],
+    gradients: Float[Array | np.ndarray, "... candidates numbers"],
+    match: Literal["cosine", "product"] = "cosine",
+) -> Float[Array, "... candidates"]:
+    r"""How much an update lies against the gradient of each candidate: −cos(Δ, g), or −⟨Δ, g⟩.
+
+    A step of descent on a candidate moves the weights along −g, so a larger number means "more
+    likely a member". A candidate is an example, with its own gradient; or a client, with the mean
+    gradient of its examples. The update is that of a client, as a curious server sees it, or the
+    mean over clients, which secure aggregation lets through. The numbers are those of a region or
+    of all of them.
+
+    It is a signal like any other: with shadow updates, whose members the attacker knows, LiRA works
+    on it (`attack_targets(ATTACKS["lira_online"], alignments, membership, targets)`). Ours, in the
+    spirit of gradient-alignment attacks; without shadows it is a lower bound.
+
+    Args:
+        updates: Δ.
+        gradients: g, at the network with which the round began.
+        match: whether lengths count.
+
+    Raises:
+        Refused: if the shapes disagree.
+
+    Examples:
+        >>> update = np.array([-1.0, 0.0])
+        >>> gradients = np.array([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+        >>> print(update_alignment(update, gradients))
+        [ 1. -0. -1.]
+    """
+    one_of(("cosine", "product"), match=match)
+    sent, own = jnp.asarray(updates), jnp.asarray(gradients)
+    if own.ndim != sent.ndim + 1 or own.shape[:-2] + own.shape[-1:] != sent.shape:
+        raise Refused(
+            "updates (..., numbers) need gradients (..., candidates, numbers), got the shapes "
+            f"{sent.shape} and {own.shape}"
+        )
+    products = -(own @ sent[..., None])[..., 0]
+    if match == "product":
+        return products
+    lengths = jnp.linalg.norm(sent, axis=-1)[..., None] * jnp.linalg.norm(own, axis=-1)
+    return jnp.where(lengths > 0, products / jnp.where(lengths > 0, lengths, 1.0), 0.0)
