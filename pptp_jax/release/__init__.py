@@ -1,6 +1,47 @@
-"""Releases: what a trained model tells those who ask it, at test time."""
+"""What is released, of models, statistics and graphs: its noise, and what it gives away."""
 
+from pptp_jax.release.bayes_response import (
+    AttackerTraining,
+    BayesResponse,
+    bayes_response,
+    drawn_answers,
+)
+from pptp_jax.release.game import Game, TrainedRelease, train_release
+from pptp_jax.release.gaussian_noise import optimal_gaussian_noise
+from pptp_jax.release.generators import GaussianNoise, NetworkNoise
+from pptp_jax.release.means import (
+    MembershipRisk,
+    frequency_likelihood_ratio,
+    membership_from_frequencies,
+    membership_from_means,
+    risk_at,
+    risk_of_likelihood_ratio,
+    risk_of_means,
+)
 from pptp_jax.release.order_only import OrderOnly
+from pptp_jax.release.rate_distortion import RateDistortion, blahut_arimoto
 from pptp_jax.release.release import Release
 
-__all__ = ["OrderOnly", "Release"]
+__all__ = [
+    "AttackerTraining",
+    "BayesResponse",
+    "Game",
+    "GaussianNoise",
+    "MembershipRisk",
+    "NetworkNoise",
+    "OrderOnly",
+    "RateDistortion",
+    "Release",
+    "TrainedRelease",
+    "bayes_response",
+    "blahut_arimoto",
+    "drawn_answers",
+    "frequency_likelihood_ratio",
+    "membership_from_frequencies",
+    "membership_from_means",
+    "optimal_gaussian_noise",
+    "risk_at",
+    "risk_of_likelihood_ratio",
+    "risk_of_means",
+    "train_release",
+]

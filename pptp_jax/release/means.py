@@ -1,0 +1,300 @@
+"""Membership from released means or frequencies, with noise: exact scores and closed-form risk."""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import log_ndtr
+from jaxtyping import Array, Float
+
+from pptp_jax.validation import Refused, at_least, not_negative, one_of, positive
+
+NOISES = ("gaussian", "laplace")
+
+Numbers = float | Float[Array, "..."]
+
+
+class MembershipRisk(NamedTuple):
+    """How well the best attacker separates members from non-members.
+
+    Attributes:
+        separation: d', the distance of the two means of the score in standard deviations.
+        auc: the area under its ROC, Φ(d'/√2).
+        advantage: the most by which true positives exceed false ones, 2Φ(d'/2) − 1.
+    """
+
+    separation: Float[Array, ""]
+    auc: Float[Array, ""]
+    advantage: Float[Array, ""]
+
+
+def risk_at(separation: Numbers) -> MembershipRisk:
+    """The risk at a separation d', where scores are normal with equal variances.
+
+    Args:
+        separation: d'.
+
+    Examples:
+        >>> [round(float(number), 3) for number in risk_at(1.0)]
+        [1.0, 0.76, 0.383]
+    """
+    apart = jnp.asarray(separation, jnp.float32)
+    cdf = jax.scipy.stats.norm.cdf
+    return MembershipRisk(apart, cdf(apart / jnp.sqrt(2.0)), 2 * cdf(apart / 2) - 1)
+
+
+def membership_from_means(
+    released: Float[Array, " statistics"],
+    records: Float[Array, "people statistics"],
+    mean: Float[Array, " statistics"],
+    covariance: Float[Array, "..."],
+    pool_size: int,
+    noise_std: Numbers = 0.0,
+    noise: Literal["gaussian", "laplace"] = "gaussian",
+) -> Float[Array, " people"]:
+    r"""The log of how much likelier a release is if a person is in the pool: noise-aware.
+
+    The release is the mean of the pool's records plus noise. The other records of the pool are
+    unknown draws from the population, so that the mean has covariance \(\Sigma / n\) and is about
+    normal. A member moves it by \(\Delta = (d - \mu) / n\). With Gaussian noise,
+    \(V = \Sigma / n + diag(\sigma^2)\) and the score is
+    \(\Delta^T V^{-1} (r - \mu) - \Delta^T V^{-1} \Delta / 2\). By Neyman and Pearson no
+    other score is better under these assumptions.
+
+    Args:
+        released: r.
+        records: d, of the people that are attacked.
+        mean: μ, of the population.
+        covariance: Σ of a record: a matrix, or a vector of variances if statistics are independent.
+        pool_size: n.
+        noise_std: the standard deviation of the noise, one number or one for each statistic. A mean
+            estimated from N reference records adds Σ/N of variance, which belongs here.
+        noise: its distribution. Laplace noise needs independent statistics.
+
+    Raises:
+        ValueError: if shapes disagree, the pool is empty, or noise is negative or unknown.
+
+    References:
+        Zhang et al., 2024, https://arxiv.org/abs/2410.07414, have the attacker that knows the
+        noise; this form is our derivation
+
+    Examples:
+        >>> population = jnp.array([0.5, 0.5])
+        >>> people = jnp.array([[1.0, 1.0], [0.0, 0.0]])
+        >>> print(membership_from_means(jnp.array([0.7, 0.6]), people, population,
+        ...                             population * (1 - population), pool_size=10))
+        [ 0.5 -0.7]
+    """
+    _check(records, covariance, pool_size, noise_std, noise)
+    shifts = (records - mean[None]) / pool_size
+    apart = released - mean
+    if noise == "laplace":
+        base = jnp.sqrt(covariance / pool_size)
+        scale = jnp.broadcast_to(jnp.asarray(noise_std) / jnp.sqrt(2.0), mean.shape)
+        density = jax.vmap(jax.vmap(_log_density), in_axes=(0, None, None))
+        return (density(apart[None] - shifts, base, scale) - density(apart[None], base, scale)).sum(
+            axis=1
+        )
+    whitened = _divided(shifts, covariance / pool_size, noise_std)
+    return whitened @ apart - (whitened * shifts).sum(axis=1) / 2
+
+
+def membership_from_frequencies(
+    released: Float[Array, " statistics"],
+    records: Float[Array, "people statistics"],
+    population: Float[Array, " statistics"],
+    pool_size: int,
+    noise_std: Numbers = 0.0,
+) -> Float[Array, " people"]:
+    """The noise-aware score for frequencies of independent attributes, with Gaussian noise.
+
+    It is `membership_from_means` with variances p(1 − p). For genotypes of two copies call that one,
+    on half the number of copies, with variances p(1 − p) / 2.
+
+    Args:
+        released: the frequencies.
+        records: 0 or 1 for each attribute.
+        population: the frequencies p in the population, between 0 and 1 and neither.
+        pool_size: n.
+        noise_std: as in `membership_from_means`.
+
+    Raises:
+        ValueError: as `membership_from_means`.
+
+    Examples:
+        >>> population = jnp.array([0.5, 0.1])
+        >>> people = jnp.array([[1.0, 1.0], [1.0, 0.0]])
+        >>> print(membership_from_frequencies(jnp.array([0.5, 0.2]), people, population, 10).round(3))
+        [ 0.5   -0.167]
+    """
+    variance = population * (1 - population)
+    return membership_from_means(released, records, population, variance, pool_size, noise_std)
+
+
+def frequency_likelihood_ratio(
+    released: Float[Array, " statistics"],
+    records: Float[Array, "people statistics"],
+    population: Float[Array, " statistics"],
+    least: float = 1e-8,
+) -> Float[Array, " people"]:
+    r"""The likelihood-ratio test that takes released frequencies for exact.
+
+    \(\sum_j d_j \log(\hat x_j / p_j) + (1 - d_j) \log((1 - \hat x_j) / (1 - p_j))\). It knows
+    neither the noise nor the size of the pool.
+
+    Args:
+        released: x̂.
+        records: d: 0 or 1; for genotypes with two copies half their number.
+        population: p.
+        least: x̂ and 1 − x̂ below this are taken for it. Under noise much depends on it: at 1e-8 a
+            single attribute can decide.
+
+    References:
+        Sankararaman et al., "Genomic privacy and limits of individual detection in a pool", Nature
+        Genetics 2009
+
+    Examples:
+        >>> print(frequency_likelihood_ratio(jnp.array([0.6]), jnp.array([[1.0]]), jnp.array([0.3]))
+        ...       .round(3))
+        [0.693]
+    """
+    present = jnp.log(jnp.maximum(released, least)) - jnp.log(population)
+    absent = jnp.log(jnp.maximum(1 - released, least)) - jnp.log1p(-population)
+    return records @ (present - absent) + absent.sum()
+
+
+def risk_of_means(
+    covariance: Float[Array, "..."],
+    pool_size: int,
+    noise_std: Numbers = 0.0,
+    noise: Literal["gaussian", "laplace"] = "gaussian",
+) -> MembershipRisk:
+    r"""What `membership_from_means` finds of a random person, before anything is released.
+
+    \(d'^2 = tr(\Sigma V^{-1}) / n^2\); without noise that is the number of statistics over the
+    number of people. With Laplace noise \(1 / V\) is replaced by the Fisher information of the
+    noisy mean, which is exact as the shift of one person goes to 0.
+
+    Args:
+        covariance: Σ of a record, a matrix or a vector of variances; p(1 − p) for frequencies.
+        pool_size: n.
+        noise_std: as in `membership_from_means`.
+        noise: as there.
+
+    Raises:
+        ValueError: as `membership_from_means`.
+
+    Examples:
+        >>> risk = risk_of_means(jnp.full(400, 0.25), pool_size=200)
+        >>> round(float(risk.separation), 3), round(float(risk.auc), 3)
+        (1.414, 0.841)
+    """
+    _check(None, covariance, pool_size, noise_std, noise)
+    if noise == "laplace":
+        scale = jnp.broadcast_to(jnp.asarray(noise_std) / jnp.sqrt(2.0), covariance.shape)
+        information = jax.vmap(_information)(jnp.sqrt(covariance / pool_size), scale)
+        squared = (covariance * information).sum()
+    elif covariance.ndim == 2:
+        squared = jnp.trace(_divided(covariance, covariance / pool_size, noise_std))
+    else:
+        squared = (covariance / _total(covariance / pool_size, noise_std)).sum()
+    return risk_at(jnp.sqrt(squared) / pool_size)
+
+
+def risk_of_likelihood_ratio(
+    population: Float[Array, " statistics"],
+    pool_size: int,
+    noise_std: Numbers = 0.0,
+    least: float = 1e-8,
+) -> MembershipRisk:
+    r"""What `frequency_likelihood_ratio` finds of a random person under Gaussian noise.
+
+    With \(c_j = logit(\hat x_j) - logit(p_j)\) the score has the slope \(c_j\) in attribute j, so
+    \(d' = \sum_j v_j (E[c_j; d_j = 1] - E[c_j; d_j = 0]) / \sqrt{\sum_j v_j E[c_j^2]}\) with
+    \(v_j = p_j (1 - p_j)\). The expectations over the normal frequency are integrals.
+
+    Args:
+        population: p.
+        pool_size: n.
+        noise_std: of the Gaussian noise, one number or one for each attribute.
+        least: as in `frequency_likelihood_ratio`.
+
+    Raises:
+        ValueError: if the pool is empty or the noise negative.
+
+    Examples:
+        Noise costs this attacker more than one who knows of it:
+
+        >>> population = jnp.linspace(0.05, 0.5, 2000)
+        >>> blind = risk_of_likelihood_ratio(population, 200, 0.05)
+        >>> aware = risk_of_means(population * (1 - population), 200, 0.05)
+        >>> round(float(blind.auc), 2), round(float(aware.auc), 2)
+        (0.68, 0.87)
+    """
+    _check(None, population, pool_size, noise_std, "gaussian")
+    variance = population * (1 - population)
+    spread = jnp.sqrt(_total(variance / pool_size, noise_std))
+    grid = jnp.linspace(-7.0, 7.0, 4001)
+    weights = jax.nn.softmax(-jnp.square(grid) / 2)
+
+    def slope(p: Array, spread: Array, shift: Array) -> Array:
+        found = p + shift / pool_size + spread * grid
+        odds = jnp.log(jnp.maximum(found, least))
+        return odds - jnp.log(jnp.maximum(1 - found, least)) - jnp.log(p / (1 - p))
+
+    def of_attribute(p: Array, spread: Array) -> tuple[Array, Array]:
+        member, other = (weights @ slope(p, spread, d - p) for d in (1.0, 0.0))
+        return member - other, weights @ jnp.square(slope(p, spread, jnp.zeros(())))
+
+    shift, square = jax.lax.map(lambda one: of_attribute(*one), (population, spread))
+    return risk_at((variance * shift).sum() / jnp.sqrt((variance * square).sum()))
+
+
+def _total(variance: Array, noise_std: Numbers) -> Array:
+    return variance + jnp.broadcast_to(jnp.square(jnp.asarray(noise_std)), variance.shape)
+
+
+def _divided(rows: Array, covariance: Array, noise_std: Numbers) -> Array:
+    """Rows times the inverse of the covariance with noise."""
+    if covariance.ndim == 1:
+        return rows / _total(covariance, noise_std)[None]
+    square = jnp.broadcast_to(jnp.square(jnp.asarray(noise_std)), covariance.shape[:1])
+    return jnp.linalg.solve(covariance + jnp.diag(square), rows.T).T
+
+
+def _log_density(z: Array, base: Array, scale: Array) -> Array:
+    """Of a normal number of standard deviation `base` plus a Laplace one."""
+    far = base / scale
+    sides = [
+        side * z / scale + log_ndtr(-side * z / base - far) for side in (1.0, -1.0)
+    ]  # above and below
+    return jnp.square(far) / 2 - jnp.log(2 * scale) + jnp.logaddexp(*sides)
+
+
+def _information(base: Array, scale: Array) -> Array:
+    """Fisher's information of the place of that density."""
+    grid = jnp.linspace(-1.0, 1.0, 4001) * 14 * jnp.maximum(base, scale)
+    slope = jax.vmap(jax.grad(_log_density), (0, None, None))(grid, base, scale)
+    weights = jax.nn.softmax(jax.vmap(_log_density, (0, None, None))(grid, base, scale))
+    return weights @ jnp.square(slope)
+
+
+def _check(
+    records: Array | None, covariance: Array, pool_size: int, noise_std: Numbers, noise: str
+) -> None:
+    at_least(1, pool_size=pool_size)
+    one_of(NOISES, noise=noise)
+    not_negative(noise_std=noise_std)
+    if noise == "laplace":
+        positive(noise_std=noise_std)
+        if covariance.ndim != 1:
+            raise Refused("Laplace noise needs independent statistics: give a vector of variances")
+    if covariance.ndim not in (1, 2) or len({*covariance.shape}) != 1:
+        raise Refused(
+            "covariance needs shape (statistics,) or (statistics, statistics), got "
+            f"{covariance.shape}"
+        )
+    if records is not None and records.shape[1:] != covariance.shape[:1]:
+        raise Refused(
+            f"records have {records.shape[1:]} statistics and the covariance {covariance.shape[:1]}"
+        )
