@@ -6,6 +6,8 @@ from pptp_jax.release.bayes_response import (
     bayes_response,
     drawn_answers,
 )
+from pptp_jax.release.communities import block_model, communities, misclassification
+from pptp_jax.release.edges import debias_edges, edge_advantage, edge_epsilon, flip_edges
 from pptp_jax.release.game import Game, TrainedRelease, train_release
 from pptp_jax.release.gaussian_noise import optimal_gaussian_noise
 from pptp_jax.release.generators import GaussianNoise, NetworkNoise
@@ -35,10 +37,17 @@ __all__ = [
     "TrainedRelease",
     "bayes_response",
     "blahut_arimoto",
+    "block_model",
+    "communities",
+    "debias_edges",
     "drawn_answers",
+    "edge_advantage",
+    "edge_epsilon",
+    "flip_edges",
     "frequency_likelihood_ratio",
     "membership_from_frequencies",
     "membership_from_means",
+    "misclassification",
     "optimal_gaussian_noise",
     "risk_at",
     "risk_of_likelihood_ratio",

@@ -69,7 +69,7 @@ def bayes_response(
     prior: Float[Array, " people"],
     key: Key[Array, ""],
     *,
-    training: AttackerTraining = AttackerTraining(),  # noqa: B008 - frozen
+    training: AttackerTraining = AttackerTraining(),
     held_out: Publish | None = None,
     draws: int = 20_000,
 ) -> BayesResponse:
@@ -224,7 +224,7 @@ class Attacker(NamedTuple):
     def log_odds(
         self, params: Any, released: Float[Array, "draws numbers"]
     ) -> Float[Array, "draws people"]:
-        """Of membership. The posterior of a Gaussian release is linear, so it is learned at once."""
+        """Of membership; linear for Gaussian releases, so that those are learned at once."""
         x = (released - self.mean[None]) / self.scale[None]
         bent, _ = self.model.apply(params["network"], self.state, x, train=False, key=None)
         return x @ params["linear"] + bent
@@ -258,7 +258,9 @@ def check_prior(prior: Float[Array, " people"]) -> None:
     """Refuses a prior under which nothing is uncertain, or that is none."""
     each = np.asarray(prior)
     if each.ndim != 1 or not len(each) or not ((each > 0) & (each < 1)).all():
-        raise Refused("prior must hold one probability between 0 and 1, and neither, for each person")
+        raise Refused(
+            "prior must hold one probability between 0 and 1, and neither, for each person"
+        )
 
 
 def _entropy(prior: Float[np.ndarray, " people"]) -> Float[np.ndarray, " people"]:

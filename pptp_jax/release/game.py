@@ -98,7 +98,7 @@ def train_release(
     key: Key[Array, ""],
     *,
     game: Game,
-    training: AttackerTraining = AttackerTraining(),  # noqa: B008 - frozen
+    training: AttackerTraining = AttackerTraining(),
     held_out: Publish | None = None,
     draws: int = 20_000,
 ) -> TrainedRelease:
