@@ -162,11 +162,16 @@ def attacked(people: Population, released: Array, stds: Array, kind: str, along:
         known = {"all covariances": people.variances}
     else:
         records, mean = people.targets, people.mean
-        known = {"variances alone": jnp.diag(people.covariance)}
-        if kind == "gaussian":
-            known["all covariances"] = people.covariance
+        known = {
+            "variances alone": jnp.diag(people.covariance),
+            "all covariances": people.covariance,
+        }
     return {
-        name: _scores(released, records, mean, spread, stds, kind) for name, spread in known.items()
+        # With covariances, Laplace noise is taken for Gaussian noise of its size.
+        name: _scores(
+            released, records, mean, spread, stds, kind if spread.ndim == 1 else "gaussian"
+        )
+        for name, spread in known.items()
     }
 
 

@@ -120,8 +120,7 @@ def bayes_response(
         params, state = carry
         members, released = sample(key, training.batch_size)
         grads = jax.grad(network.cross_entropy)(params, members, released)
-        updates, state = optimizer.update(grads, state)
-        return (optax.apply_updates(params, updates), state), None
+        return descended(optimizer, grads, params, state), None
 
     @jax.jit
     def fit(params: Any, key: Array) -> Any:
@@ -248,10 +247,20 @@ def drawn(
 
     def sample(key: Key[Array, ""], count: int) -> tuple[Array, Array]:
         who, what = jax.random.split(key)
-        members = jax.random.bernoulli(who, prior, (count, *prior.shape))
+        members = jax.random.bernoulli(who, jnp.broadcast_to(prior, (count, len(prior))))
         return members, jax.vmap(release)(members, jax.random.split(what, count))
 
     return sample
+
+
+def descended(
+    optimizer: optax.GradientTransformation, grads: Any, params: Any, state: Any
+) -> tuple[Any, Any]:
+    """Parameters and the optimiser's state after a step."""
+    # Adam takes a float to the power of the step, a whole number.
+    with jax.numpy_dtype_promotion("standard"):
+        updates, state = optimizer.update(grads, state)
+    return optax.apply_updates(params, updates), state
 
 
 def check_prior(prior: Float[Array, " people"]) -> None:

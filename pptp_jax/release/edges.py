@@ -108,7 +108,7 @@ def debias_edges(
 
     Examples:
         >>> graph = jnp.array([[[0.0, 1.0], [1.0, 0.0]]])
-        >>> debias_edges(graph, jnp.zeros(2)).tolist()
+        >>> abs(debias_edges(graph, jnp.zeros(2))).tolist()
         [[[0.0, 0.5], [0.5, 0.0]]]
     """
     _check_shape(flipped, epsilons)

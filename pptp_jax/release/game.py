@@ -17,6 +17,7 @@ from pptp_jax.release.bayes_response import (
     Publish,
     bayes_response,
     check_prior,
+    descended,
     drawn,
 )
 from pptp_jax.release.generators import Generator
@@ -98,7 +99,7 @@ def train_release(
     key: Key[Array, ""],
     *,
     game: Game,
-    training: AttackerTraining = AttackerTraining(),
+    training: AttackerTraining = AttackerTraining(),  # noqa: B008
     held_out: Publish | None = None,
     draws: int = 20_000,
 ) -> TrainedRelease:
@@ -175,8 +176,7 @@ def train_release(
         attacker, state = carry
         members, released, _ = batch(params, key)
         value, grads = jax.value_and_grad(opponent.cross_entropy)(attacker, members, released)
-        updates, state = attacks.update(grads, state)
-        return (optax.apply_updates(attacker, updates), state), value
+        return descended(attacks, grads, attacker, state), value
 
     def turn(carry: Any, key: Array) -> tuple[Any, Array]:
         params, state, attacking = carry
@@ -184,8 +184,8 @@ def train_release(
         attacking, values = jax.lax.scan(
             lambda carry, key: attack_step(params, carry, key), attacking, jnp.stack(others)
         )
-        updates, state = defends.update(jax.grad(loss)(params, attacking[0], own), state)
-        return (optax.apply_updates(params, updates), state, attacking), values.mean()
+        grads = jax.grad(loss)(params, attacking[0], own)
+        return (*descended(defends, grads, params, state), attacking), values.mean()
 
     @jax.jit
     def played(params: Any, key: Array) -> tuple[Any, Array]:

@@ -63,8 +63,8 @@ class GaussianNoise:
 class NetworkNoise:
     """Noise of any shape, which may depend on the statistics.
 
-    A perceptron sees the statistics and as many normal numbers. Beside it are a linear answer to
-    each statistic and Gaussian noise, both learned.
+    A perceptron sees the statistics and normal numbers. A linear map of the statistics and
+    independent Gaussian noise are added, both learned.
 
     Attributes:
         hidden: the widths of the perceptron's hidden layers.
@@ -105,7 +105,7 @@ class NetworkNoise:
         log_std = jnp.full(count, jnp.log(self.start))
         return {
             "network": jax.tree.map(lambda leaf: leaf / 4, network),
-            "slope": jnp.zeros(count),
+            "linear": jnp.zeros((count, count)),
             "log_std": log_std,
             "constants": constants,
         }
@@ -122,4 +122,4 @@ class NetworkNoise:
             params["network"], {}, inputs[None], train=False, key=None
         )
         gaussian = jnp.exp(params["log_std"]) * jax.random.normal(added, x.shape)
-        return constants["scale"] * (bent[0] + params["slope"] * x + gaussian)
+        return constants["scale"] * (bent[0] + x @ params["linear"] + gaussian)
