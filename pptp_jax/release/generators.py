@@ -63,7 +63,7 @@ class GaussianNoise:
 class NetworkNoise:
     """Noise of any shape, which may depend on the statistics.
 
-    A perceptron sees the statistics and normal numbers. A linear map of the statistics and
+    A perceptron sees the statistics and normal numbers. A multiple of each statistic and
     independent Gaussian noise are added, both learned.
 
     Attributes:
@@ -105,7 +105,7 @@ class NetworkNoise:
         log_std = jnp.full(count, jnp.log(self.start))
         return {
             "network": jax.tree.map(lambda leaf: leaf / 4, network),
-            "linear": jnp.zeros((count, count)),
+            "slope": jnp.zeros(count),
             "log_std": log_std,
             "constants": constants,
         }
@@ -122,4 +122,4 @@ class NetworkNoise:
             params["network"], {}, inputs[None], train=False, key=None
         )
         gaussian = jnp.exp(params["log_std"]) * jax.random.normal(added, x.shape)
-        return constants["scale"] * (bent[0] + x @ params["linear"] + gaussian)
+        return constants["scale"] * (bent[0] + params["slope"] * x + gaussian)
