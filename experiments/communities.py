@@ -44,7 +44,7 @@ BUDGETS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 REPEATS = {"made-up": 10, "karate club": 60}
 # The method, and whether the coins' mean is subtracted first.
 ESTIMATES = (("tensor", True), ("squares", True), ("sum", True), ("tensor", False))
-OPEN = {"all protected": False, "half give privacy up": True}
+OPEN = {"all protected": False, "half open": True}
 COLOURS = {"tensor": "#1f5fb3", "squares": "#2f8f4e", "sum": "#b3421f"}
 
 
@@ -151,7 +151,7 @@ def shown(one: dict[str, float]) -> str:
 
 
 def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
-    """Misclassification on both graphs, and what an edge gives away."""
+    """Misclassification on both graphs, which share a legend, and what an edge gives away."""
     figure = Figure(figsize=(15, 4.8), layout="constrained", dpi=80)
     *graphs, last = figure.subplots(1, 3)
     for axes, name in zip(graphs, REPEATS, strict=True):
@@ -169,7 +169,9 @@ def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
         axes.set_xticks(BUDGETS, [f"{one:g}" for one in BUDGETS])
         axes.minorticks_off()
         axes.set_xlabel("ε of the protected nodes, one layer")
-        axes.legend(fontsize="x-small")
+
+    graphs[0].legend(fontsize="x-small", loc=(0.58, 0.5))
+    last.legend(fontsize="x-small")
     write(path, lambda file: figure.savefig(file, format="png"))
 
 

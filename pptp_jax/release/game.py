@@ -178,20 +178,22 @@ def train_release(
         value, grads = jax.value_and_grad(opponent.cross_entropy)(attacker, members, released)
         return descended(attacks, grads, attacker, state), value
 
-    def turn(carry: Any, key: Array) -> tuple[Any, Array]:
+    def turn(carry: tuple[Any, Any, Any], key: Array) -> tuple[Any, Array]:
         params, state, attacking = carry
         own, *others = jax.random.split(key, 1 + game.attacker_steps)
         attacking, values = jax.lax.scan(
             lambda carry, key: attack_step(params, carry, key), attacking, jnp.stack(others)
         )
         grads = jax.grad(loss)(params, attacking[0], own)
-        return (*descended(defends, grads, params, state), attacking), values.mean()
+        params, state = descended(defends, grads, params, state)
+        return (params, state, attacking), values.mean()
 
     @jax.jit
     def played(params: Any, key: Array) -> tuple[Any, Array]:
-        carry = params, defends.init(params), (opponent.params, attacks.init(opponent.params))
-        (params, *_), values = jax.lax.scan(turn, carry, jax.random.split(key, game.rounds))
-        return params, values[-max(1, game.rounds // 10) :].mean()
+        begun = opponent.params, attacks.init(opponent.params)
+        carry: Any = params, defends.init(params), begun
+        carry, values = jax.lax.scan(turn, carry, jax.random.split(key, game.rounds))
+        return carry[0], values[-max(1, game.rounds // 10) :].mean()
 
     params, last = played(start, play)
 
