@@ -170,7 +170,7 @@ def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
         axes.minorticks_off()
         axes.set_xlabel("ε of the protected nodes, one layer")
 
-    graphs[0].legend(fontsize="x-small", loc=(0.58, 0.5))
+    graphs[0].legend(fontsize="x-small", loc=(0.55, 0.5))
     last.legend(fontsize="x-small")
     write(path, lambda file: figure.savefig(file, format="png"))
 
