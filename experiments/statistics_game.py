@@ -49,8 +49,8 @@ TARGETS, OTHERS, POOLS = 32, 184, (20_000, 4_000)
 POOL = OTHERS + TARGETS // 2
 DRAWS = 400
 ERRORS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.045, 0.07)
-WEIGHTS = (0.1, 0.3, 1.0)
-TRAINING = AttackerTraining(hidden=(32,), steps=1500, batch_size=256)
+WEIGHTS = (0.3, 1.0)
+TRAINING = AttackerTraining(hidden=(32,), steps=5000, batch_size=256)
 GENERATORS = {
     "network": NetworkNoise(hidden=(32,), start=0.5),
     "gaussian": GaussianNoise(start=0.5),
@@ -219,7 +219,7 @@ def _suppressed(people: Population, members: Array, exact: Array) -> list[dict[s
     """The first principal axes as they are, and the population's mean along the others."""
     points = []
     size = len(people.mean)
-    for kept in (10, 25, 50, 100, 200):
+    for kept in (10, 25, 50, 100, 200, 300):
         axes = people.axes[:, :kept]
         scores = _scores(
             exact @ axes,
@@ -350,10 +350,14 @@ def _releases(axes: Axes, points: Sequence[dict[str, Any]], games: Sequence[dict
         own = [one for one in games if one["generator"] == generator]
         if own:
             what = "no noise" if generator == "none" else f"game, {generator} noise"
-            axes.scatter(
+            values = np.array(
+                [[one["auc"][end] for end in ("low", "value", "high")] for one in own]
+            )
+            axes.errorbar(
                 [one["error"] for one in own],
-                [one["auc"]["value"] for one in own],
-                marker=marker, s=70, color="k", zorder=3, label=f"{what}: fresh network",
+                values[:, 1],
+                yerr=np.abs(values[:, [0, 2]] - values[:, 1:2]).T,
+                fmt=f"k{marker}", ms=8, capsize=2, zorder=3, label=f"{what}: fresh network",
             )  # fmt: skip
 
 
@@ -374,7 +378,7 @@ def main(data: Path | None, out: Path) -> None:
             place = out / name.replace(" ", "_")
             points = kept(place / "points.json", lambda people=people: exact_points(people))
             settings = [("none", 0.0), *(("network", weight) for weight in WEIGHTS)]
-            settings += [("gaussian", WEIGHTS[1])]
+            settings += [("gaussian", WEIGHTS[0])]
             games = [
                 kept(
                     place / f"{generator}_{weight:g}.json",
