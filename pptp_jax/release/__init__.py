@@ -8,16 +8,18 @@ from pptp_jax.release.bayes_response import (
 )
 from pptp_jax.release.communities import block_model, communities, misclassification
 from pptp_jax.release.edges import debias_edges, edge_advantage, edge_epsilon, flip_edges
+from pptp_jax.release.frequencies import (
+    frequency_likelihood_ratio,
+    membership_from_frequencies,
+    risk_of_likelihood_ratio,
+)
 from pptp_jax.release.game import Game, TrainedRelease, train_release
 from pptp_jax.release.gaussian_noise import optimal_gaussian_noise
 from pptp_jax.release.generators import GaussianNoise, NetworkNoise
 from pptp_jax.release.means import (
     MembershipRisk,
-    frequency_likelihood_ratio,
-    membership_from_frequencies,
     membership_from_means,
     risk_at,
-    risk_of_likelihood_ratio,
     risk_of_means,
 )
 from pptp_jax.release.order_only import OrderOnly
