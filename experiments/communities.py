@@ -11,7 +11,7 @@ the edges with weights of at least 1, 2, 3 and 4, and whose communities are know
 graph: the two clubs that it split into. Edges are flipped by the budgets of their ends, those of
 all nodes or of a random half, while the others give privacy up.
 
-Result: docs/findings.md. TIME on two busy CPU cores.
+Result: docs/findings.md. One minute on two CPU cores, six where they are busy.
 """
 
 import json

@@ -12,7 +12,7 @@ the principal axes; the first principal axes alone, the rest from the population
 network has learned in a game against an attacker. Risk is the AUC of the strongest exact attacker
 and of a fresh attacker's network, utility the root mean squared error of a frequency.
 
-Result: docs/findings.md. TIME on two busy CPU cores.
+Result: docs/findings.md. About seven minutes of CPU time.
 """
 
 import json
