@@ -20,6 +20,8 @@ from pptp_jax.models.weights import save_variables
 
 if TYPE_CHECKING:
     from pptp_jax.models.builders import BUILDERS, rebuilt
+    from pptp_jax.models.diffusion_model import ddpm
+    from pptp_jax.models.denoising_perceptron import denoising_mlp
     from pptp_jax.models.equinox import from_equinox
     from pptp_jax.models.fast_resnet import resnet9
     from pptp_jax.models.gguf_weights import llama_from_gguf
@@ -44,6 +46,8 @@ __all__ = [
     "Variables",
     "cnn",
     "compiled_for",
+    "ddpm",
+    "denoising_mlp",
     "from_equinox",
     "from_linen",
     "from_nnx",
@@ -77,6 +81,8 @@ __all__ = [
 _LATER = {
     "BUILDERS": "builders",
     "cnn": "plain_cnn",
+    "ddpm": "diffusion_model",
+    "denoising_mlp": "denoising_perceptron",
     "from_equinox": "equinox",
     "from_linen": "linen",
     "from_nnx": "nnx",

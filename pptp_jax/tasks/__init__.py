@@ -3,6 +3,7 @@
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.binary import Binary, MultiLabel
 from pptp_jax.tasks.classification import Classification, logit_scaled_confidence
+from pptp_jax.tasks.denoising import Denoising, Noisy
 from pptp_jax.tasks.language import Language
 from pptp_jax.tasks.ordinal import Ordinal
 from pptp_jax.tasks.regression import Regression
@@ -13,6 +14,7 @@ from pptp_jax.tasks.task import Task
 TASKS: tuple[Task, ...] = (
     Classification(),
     Binary(),
+    Denoising(),
     Language(),
     MultiLabel(),
     Ordinal(),
@@ -24,8 +26,10 @@ __all__ = [
     "Batch",
     "Binary",
     "Classification",
+    "Denoising",
     "Language",
     "MultiLabel",
+    "Noisy",
     "Ordinal",
     "Regression",
     "Signal",

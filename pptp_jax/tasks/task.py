@@ -29,6 +29,8 @@ class Task(ABC):
         higher_is_better: whether a larger utility is the better one.
         classes: whether outputs are one score a class, for objectives, releases and attacks that
             need that.
+        conditional: whether networks see the targets as well, such as the label of an image that
+            they draw.
 
     Examples:
         >>> from pptp_jax.tasks import Classification
@@ -40,6 +42,7 @@ class Task(ABC):
     utility_name: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
     classes: ClassVar[bool] = False
+    conditional: ClassVar[bool] = False
 
     @abstractmethod
     def losses(self, outputs: Outputs, batch: Batch) -> Float[Array, " batch"]:
