@@ -14,6 +14,11 @@ from pptp_jax.signals import (
     DISTILLED_TRAJECTORY,
     GRADIENT_NORMS,
     INPUT_GRADIENT_NORM,
+    PIA_ERROR,
+    PIAN_ERROR,
+    SECMI_ERROR,
+    SIMA_NORM,
+    TIMESTEP_GRADIENTS,
     TRAJECTORIES,
     TRANSFERRED_CORRECT,
     UNPREFIXED,
@@ -23,7 +28,7 @@ from pptp_jax.signals import (
     noise_signal,
     prefixed_signals,
 )
-from pptp_jax.tasks import Classification, Language, Signal
+from pptp_jax.tasks import Classification, Denoising, Language, Signal
 from pptp_jax.validation import Refused, one_of
 
 # What is meant by these names unless a declaration says otherwise.
@@ -31,6 +36,7 @@ KNOWN: Mapping[str, Signal] = {
     signal.name: signal
     for signal in (
         *Language().signals,
+        *Denoising().signals,
         *Classification().signals,  # whose confidence and log_prob are meant
         GRADIENT_NORMS,
         INPUT_GRADIENT_NORM,
@@ -47,6 +53,11 @@ KNOWN: Mapping[str, Signal] = {
         neighbour_signal(),
         prefixed_signals()[0],
         UNPREFIXED,
+        SECMI_ERROR,
+        PIA_ERROR,
+        PIAN_ERROR,
+        SIMA_NORM,
+        TIMESTEP_GRADIENTS,
     )
 }
 

@@ -20,8 +20,8 @@ from pptp_jax.models.weights import save_variables
 
 if TYPE_CHECKING:
     from pptp_jax.models.builders import BUILDERS, rebuilt
-    from pptp_jax.models.diffusion_model import ddpm
     from pptp_jax.models.denoising_perceptron import denoising_mlp
+    from pptp_jax.models.diffusion_model import ddpm
     from pptp_jax.models.equinox import from_equinox
     from pptp_jax.models.fast_resnet import resnet9
     from pptp_jax.models.gguf_weights import llama_from_gguf
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pptp_jax.models.plain_cnn import cnn
     from pptp_jax.models.resnet import resnet8, resnet18
     from pptp_jax.models.safetensors_weights import llama_from_safetensors
+    from pptp_jax.models.unet_model import unet
     from pptp_jax.models.vgg import vgg11_bn
     from pptp_jax.models.vision_transformer import vit
     from pptp_jax.models.wide_resnet import wrn28
@@ -72,6 +73,7 @@ __all__ = [
     "save_variables",
     "standardized",
     "starting_from",
+    "unet",
     "vgg11_bn",
     "vit",
     "wrn28",
@@ -95,6 +97,7 @@ _LATER = {
     "resnet8": "resnet",
     "resnet9": "fast_resnet",
     "resnet18": "resnet",
+    "unet": "unet_model",
     "vgg11_bn": "vgg",
     "vit": "vision_transformer",
     "wrn28": "wide_resnet",
