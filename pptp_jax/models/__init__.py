@@ -20,8 +20,11 @@ from pptp_jax.models.weights import save_variables
 
 if TYPE_CHECKING:
     from pptp_jax.models.builders import BUILDERS, rebuilt
+    from pptp_jax.models.dcgan import discriminator_cnn, generator_cnn
     from pptp_jax.models.equinox import from_equinox
     from pptp_jax.models.fast_resnet import resnet9
+    from pptp_jax.models.gan_model import gan
+    from pptp_jax.models.gan_perceptrons import discriminator_mlp, generator_mlp
     from pptp_jax.models.gguf_weights import llama_from_gguf
     from pptp_jax.models.gpt_decoder import gpt
     from pptp_jax.models.linen import from_linen
@@ -44,11 +47,16 @@ __all__ = [
     "Variables",
     "cnn",
     "compiled_for",
+    "discriminator_cnn",
+    "discriminator_mlp",
     "from_equinox",
     "from_linen",
     "from_nnx",
     "full_float32",
+    "gan",
     "generate",
+    "generator_cnn",
+    "generator_mlp",
     "gpt",
     "in_precision",
     "learns",
@@ -77,9 +85,14 @@ __all__ = [
 _LATER = {
     "BUILDERS": "builders",
     "cnn": "plain_cnn",
+    "discriminator_cnn": "dcgan",
+    "discriminator_mlp": "gan_perceptrons",
     "from_equinox": "equinox",
     "from_linen": "linen",
     "from_nnx": "nnx",
+    "gan": "gan_model",
+    "generator_cnn": "dcgan",
+    "generator_mlp": "gan_perceptrons",
     "gpt": "gpt_decoder",
     "llama": "llama_decoder",
     "llama_from_gguf": "gguf_weights",

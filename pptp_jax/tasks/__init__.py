@@ -1,5 +1,6 @@
 """Kinds of models: what training, signals and attacks must know of each."""
 
+from pptp_jax.tasks.adversarial import Adversarial, Drawn, Shown, Verdict
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.binary import Binary, MultiLabel
 from pptp_jax.tasks.classification import Classification, logit_scaled_confidence
@@ -21,14 +22,18 @@ TASKS: tuple[Task, ...] = (
 
 __all__ = [
     "TASKS",
+    "Adversarial",
     "Batch",
     "Binary",
     "Classification",
+    "Drawn",
     "Language",
     "MultiLabel",
     "Ordinal",
     "Regression",
+    "Shown",
     "Signal",
     "Task",
+    "Verdict",
     "logit_scaled_confidence",
 ]
