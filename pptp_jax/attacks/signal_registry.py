@@ -18,18 +18,21 @@ from pptp_jax.signals import (
     TRANSFERRED_CORRECT,
     UNPREFIXED,
     boundary_signal,
+    latent_signal,
     lowered_signal,
     neighbour_signal,
     noise_signal,
     prefixed_signals,
+    sample_distances_signal,
 )
-from pptp_jax.tasks import Classification, Language, Signal
+from pptp_jax.tasks import Adversarial, Classification, Language, Signal
 from pptp_jax.validation import Refused, one_of
 
 # What is meant by these names unless a declaration says otherwise.
 KNOWN: Mapping[str, Signal] = {
     signal.name: signal
     for signal in (
+        *Adversarial().signals,
         *Language().signals,
         *Classification().signals,  # whose confidence and log_prob are meant
         GRADIENT_NORMS,
@@ -47,6 +50,8 @@ KNOWN: Mapping[str, Signal] = {
         neighbour_signal(),
         prefixed_signals()[0],
         UNPREFIXED,
+        sample_distances_signal(),
+        latent_signal(),
     )
 }
 

@@ -21,6 +21,8 @@ from pptp_jax.models.weights import save_variables
 if TYPE_CHECKING:
     from pptp_jax.models.builders import BUILDERS, rebuilt
     from pptp_jax.models.dcgan import discriminator_cnn, generator_cnn
+    from pptp_jax.models.denoising_perceptron import denoising_mlp
+    from pptp_jax.models.diffusion_model import ddpm
     from pptp_jax.models.equinox import from_equinox
     from pptp_jax.models.fast_resnet import resnet9
     from pptp_jax.models.gan_model import gan
@@ -47,6 +49,8 @@ __all__ = [
     "Variables",
     "cnn",
     "compiled_for",
+    "ddpm",
+    "denoising_mlp",
     "discriminator_cnn",
     "discriminator_mlp",
     "from_equinox",
@@ -85,6 +89,8 @@ __all__ = [
 _LATER = {
     "BUILDERS": "builders",
     "cnn": "plain_cnn",
+    "ddpm": "diffusion_model",
+    "denoising_mlp": "denoising_perceptron",
     "discriminator_cnn": "dcgan",
     "discriminator_mlp": "gan_perceptrons",
     "from_equinox": "equinox",

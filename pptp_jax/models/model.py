@@ -81,9 +81,9 @@ class Model:
             `recompute_statistics`.
         features: `features(params, state, x) -> tuple`, what each block makes of the batch `x` in
             eval mode, in the order of the blocks; None where nobody can look inside.
-        sample: `sample(params, state, key, labels) -> inputs`, an example that the model makes up for
-            each of the labels (count,), of shape (count, *example); None for models that make up
-            none. One that knows no labels takes their number alone.
+        sample: `sample(params, state, key, labels) -> inputs`, an example that the model makes up
+            for each of the labels (count,), of shape (count, *example); None for models that make
+            up none. One that knows no labels takes their number alone.
         task: what the model is for: its loss, what it answers, and what attacks read of it.
         shared: weights that all models of a fleet have in common and no training changes, such as
             the base of LoRA adapters. Where there are any, the functions above take them as the
@@ -170,7 +170,8 @@ class Model:
     def answering(self, variables: Variables) -> Callable[..., Any]:
         """The function from a batch of inputs to outputs that trained variables make, in eval mode.
 
-        It takes the targets, too, for the networks of a `conditional` task. In full float32, on any device and whatever the precision of training.
+        It takes the targets, too, for the networks of a `conditional` task. In full float32, on any
+        device and whatever the precision of training.
 
         Args:
             variables: the parameters and the state.

@@ -4,6 +4,7 @@ from pptp_jax.tasks.adversarial import Adversarial, Drawn, Shown, Verdict
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.binary import Binary, MultiLabel
 from pptp_jax.tasks.classification import Classification, logit_scaled_confidence
+from pptp_jax.tasks.denoising import Denoising, Noisy
 from pptp_jax.tasks.language import Language
 from pptp_jax.tasks.ordinal import Ordinal
 from pptp_jax.tasks.regression import Regression
@@ -13,7 +14,9 @@ from pptp_jax.tasks.task import Task
 # Those that need no argument; the contract test trains each of them.
 TASKS: tuple[Task, ...] = (
     Classification(),
+    Adversarial(),
     Binary(),
+    Denoising(),
     Language(),
     MultiLabel(),
     Ordinal(),
@@ -26,9 +29,11 @@ __all__ = [
     "Batch",
     "Binary",
     "Classification",
+    "Denoising",
     "Drawn",
     "Language",
     "MultiLabel",
+    "Noisy",
     "Ordinal",
     "Regression",
     "Shown",

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.nearest_sample import nearest
-from pptp_jax.tasks.task import Task
+from pptp_jax.tasks.signal import Signal
+from pptp_jax.tasks.task import Task, by_query
 from pptp_jax.validation import Refused, at_least, not_negative, one_of
 
 Contest = Literal["non-saturating", "wasserstein"]
@@ -189,6 +190,12 @@ class Adversarial(Task):
             penalty = _squares(slope(x)) / 2
         fooled = judged(jax.lax.stop_gradient(params), fake, again)[0]
         return Contested(real, judged(params, held, again)[0], fooled, penalty), state_after
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """The score, as every task has it and under its own name, and its log-probability."""
+        own = by_query("discriminator_score", self.confidence, access="white-box")
+        return (*super().signals, own)
 
     def blind_losses(
         self, model: Any, variables: Any, size: int, key: Key[Array, ""]

@@ -27,9 +27,7 @@ def batch() -> Batch:
     return Batch(inputs, jnp.arange(SIZE, dtype=jnp.int32) % CLASSES)
 
 
-@pytest.mark.parametrize(
-    ("contest", "penalty"), [("non-saturating", 0.3), ("wasserstein", 10.0)]
-)
+@pytest.mark.parametrize(("contest", "penalty"), [("non-saturating", 0.3), ("wasserstein", 10.0)])
 def test_each_player_gets_the_gradient_of_its_own_loss(contest, penalty, batch) -> None:
     """Against both losses written down on their own, with the draws that the task makes."""
     model = small(contest, penalty)
@@ -53,8 +51,11 @@ def test_each_player_gets_the_gradient_of_its_own_loss(contest, penalty, batch) 
         return model.apply(params, variables.state, drawn, train=True, key=key)[0]
 
     def slope_norms(params, x):
-        slopes = [jax.grad(lambda one: score(params, x.at[i].set(one))[i])(x[i]) for i in range(SIZE)]
-        return jnp.stack([jnp.sqrt(jnp.square(slope).sum()) for slope in slopes])
+        def of_place(i):
+            slope = jax.grad(lambda one: score(params, x.at[i].set(one))[i])(x[i])
+            return jnp.sqrt(jnp.square(slope).sum())
+
+        return jnp.stack([of_place(i) for i in range(SIZE)])
 
     fixed = made(variables.params)
 
