@@ -118,8 +118,10 @@ def needs(signal: Signal) -> tuple[str, ...]:
     """What a signal can be computed from; logits are what a classifier answers."""
     if signal.reduce is None:
         return signal.needs
-    # What has another axis, tokens say, is reduced from other answers, which are not kept.
-    of_logits = signal.name != "logits" and set(signal.axes) <= set(KNOWN["logits"].axes)
+    # What has another axis, tokens say, or another access is reduced from other answers, which are
+    # not kept.
+    same = signal.access != "white-box" and set(signal.axes) <= set(KNOWN["logits"].axes)
+    of_logits = signal.name != "logits" and same
     return ("logits", "labels") if of_logits else ()
 
 

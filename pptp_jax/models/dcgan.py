@@ -12,7 +12,7 @@ from pptp_jax.models.gan_perceptrons import LEAK
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model
 from pptp_jax.models.normalization import normalize
-from pptp_jax.tasks.adversarial import Drawn, Shown
+from pptp_jax.tasks.adversarial_outputs import Drawn, Shown
 from pptp_jax.validation import Refused, at_least, several
 
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from pptp_jax.models.model import Mode, Model, Variables
 from pptp_jax.models.products import full_float32
 from pptp_jax.regions import Block
-from pptp_jax.tasks.adversarial import Adversarial, Contest, Drawn, Shown
+from pptp_jax.tasks.adversarial import Adversarial, Contest
+from pptp_jax.tasks.adversarial_outputs import Drawn, Shown
 from pptp_jax.validation import Refused
 
 GENERATOR, DISCRIMINATOR = PLAYERS = "generator", "discriminator"

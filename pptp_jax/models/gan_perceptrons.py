@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
-from pptp_jax.tasks.adversarial import Drawn, Shown
+from pptp_jax.tasks.adversarial_outputs import Drawn, Shown
 from pptp_jax.validation import at_least, fraction, several
 
 # The slope of leaky ReLU below 0, as in DCGAN.

@@ -14,7 +14,7 @@ from pptp_jax.validation import Refused, at_least, positive
 def latent_signal(
     starts: int = 50, steps: int = 50, learning_rate: float = 0.05, weight: float = 1e-3
 ) -> Signal:
-    r"""The distance of each example to the nearest one that the generator can make, as far as found.
+    r"""How far each example is from the nearest one found that the generator can make.
 
     Adam lowers, over the noise z,
 

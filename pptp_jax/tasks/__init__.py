@@ -1,6 +1,7 @@
 """Kinds of models: what training, signals and attacks must know of each."""
 
-from pptp_jax.tasks.adversarial import Adversarial, Drawn, Shown, Verdict
+from pptp_jax.tasks.adversarial import Adversarial
+from pptp_jax.tasks.adversarial_outputs import Drawn, Shown, Verdict
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.binary import Binary, MultiLabel
 from pptp_jax.tasks.classification import Classification, logit_scaled_confidence

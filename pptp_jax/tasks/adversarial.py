@@ -1,12 +1,13 @@
 """Adversarial: a generator that makes up examples, and a discriminator that scores them."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from pptp_jax.tasks.adversarial_outputs import Contested, Drawn, Scores, Shown, Verdict
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.nearest_sample import nearest
 from pptp_jax.tasks.signal import Signal
@@ -15,60 +16,6 @@ from pptp_jax.validation import Refused, at_least, not_negative, one_of
 
 Contest = Literal["non-saturating", "wasserstein"]
 CONTESTS = get_args(Contest)
-
-Scores = Float[Array, " batch"]
-
-
-class Drawn(NamedTuple):
-    """What a generator makes examples of.
-
-    Attributes:
-        noise: the latent vectors.
-        labels: the classes that the examples shall have.
-    """
-
-    noise: Float[Array, "batch latent"]
-    labels: Int[Array, " batch"]
-
-
-class Shown(NamedTuple):
-    """What a discriminator is shown.
-
-    Attributes:
-        inputs: examples, real or made up.
-        labels: their classes.
-    """
-
-    inputs: Float[Array, "batch ..."]
-    labels: Int[Array, " batch"]
-
-
-class Contested(NamedTuple):
-    """What both players make of a batch in training.
-
-    Attributes:
-        real: the discriminator's scores of the examples.
-        fake: its scores of as many made-up ones, which move the discriminator alone.
-        fooled: the same scores, which move the generator alone.
-        penalty: the penalty on the discriminator's slope, before its weight.
-    """
-
-    real: Scores
-    fake: Scores
-    fooled: Scores
-    penalty: Scores
-
-
-class Verdict(NamedTuple):
-    """What a model says of examples in eval mode.
-
-    Attributes:
-        score: the discriminator's score: the larger, the more it takes the example for a real one.
-        distance: the root mean squared difference to the nearest made-up example.
-    """
-
-    score: Scores
-    distance: Scores
 
 
 @jax.tree_util.register_static
@@ -97,7 +44,7 @@ class Adversarial(Task):
     The utility is no score of the discriminator, which says nothing of what the generator makes. It
     is the distance of an example to the nearest of `samples` made-up ones: of non-members large
     where the generator leaves out modes and where it copies members. Samples themselves are judged
-    by `pptp_jax.evaluation.sample_quality`.
+    by `pptp_jax.evaluation.SampleJudge`.
 
     Attributes:
         num_classes: the number of classes.

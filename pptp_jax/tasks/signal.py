@@ -9,8 +9,8 @@ from jaxtyping import Array, Shaped
 
 from pptp_jax.validation import Refused, one_of
 
-# What the attacker gets of a model: predicted labels, what it answers, all of it, or of a generative
-# model nothing but what it makes up.
+# What the attacker gets of a model: predicted labels, what it answers, all of it, or nothing but
+# what a generative model makes up.
 Access = Literal["labels", "scores", "white-box", "samples"]
 ACCESS = get_args(Access)
 # Signals that cost little are taken at every stop of a training, the others at its end.
