@@ -112,8 +112,10 @@ def private_clip(phase: Phase, regions: RegionMap | None, blind: str | None = No
     known = _EVERYTHING if regions is None else regions
     rules = [(rule, GENERAL if label in phase.frozen else PROTECT) for rule, label in known.rules]
     if blind is not None:
-        label = GENERAL if (blind, GENERAL) in rules else DERIVED
-        rules = [(blind, label), *(pair for pair in rules if pair[0] != blind)]
+        own = {blind, f"(?:{blind})"}  # as `protect` writes the part
+        frozen = any(rule in own and label == GENERAL for rule, label in rules)
+        others = [pair for pair in rules if pair[0] not in own]
+        rules = [(blind, GENERAL if frozen else DERIVED), *others]
     weights = RegionWeights(known, phase.weighted) if phase.weighted else None
     return RegionClip(RegionMap(tuple(rules)), PROTECT, phase.gradient.max_norm, weights=weights)
 

@@ -60,7 +60,7 @@ def test_the_models_of_a_fleet_are_judged_alone(judge: SampleJudge) -> None:
     rows = np.array([np.flatnonzero(DIGITS.y[MEMBERS] == i % 10)[i // 10] for i in range(100)])
     copies = DIGITS.inputs()[MEMBERS[rows]].reshape(1, 100, 64)
     first, second = judge.fleet(np.repeat(copies, 2, axis=0), membership, REFERENCE)
-    assert first.nearer_members == 1 and second.nearer_members < 0.1
+    assert first.nearer_members == 1 and second.nearer_members < 0.5
 
 
 @pytest.mark.parametrize(
