@@ -14,6 +14,11 @@ from pptp_jax.signals import (
     DISTILLED_TRAJECTORY,
     GRADIENT_NORMS,
     INPUT_GRADIENT_NORM,
+    PIA_ERROR,
+    PIAN_ERROR,
+    SECMI_ERROR,
+    SIMA_NORM,
+    TIMESTEP_GRADIENTS,
     TRAJECTORIES,
     TRANSFERRED_CORRECT,
     UNPREFIXED,
@@ -25,7 +30,7 @@ from pptp_jax.signals import (
     prefixed_signals,
     sample_distances_signal,
 )
-from pptp_jax.tasks import Adversarial, Classification, Language, Signal
+from pptp_jax.tasks import Adversarial, Classification, Denoising, Language, Signal
 from pptp_jax.validation import Refused, one_of
 
 # What is meant by these names unless a declaration says otherwise.
@@ -34,6 +39,7 @@ KNOWN: Mapping[str, Signal] = {
     for signal in (
         *Adversarial().signals,
         *Language().signals,
+        *Denoising().signals,
         *Classification().signals,  # whose confidence and log_prob are meant
         GRADIENT_NORMS,
         INPUT_GRADIENT_NORM,
@@ -50,6 +56,11 @@ KNOWN: Mapping[str, Signal] = {
         neighbour_signal(),
         prefixed_signals()[0],
         UNPREFIXED,
+        SECMI_ERROR,
+        PIA_ERROR,
+        PIAN_ERROR,
+        SIMA_NORM,
+        TIMESTEP_GRADIENTS,
         sample_distances_signal(),
         latent_signal(),
     )

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pptp_jax.models.plain_cnn import cnn
     from pptp_jax.models.resnet import resnet8, resnet18
     from pptp_jax.models.safetensors_weights import llama_from_safetensors
+    from pptp_jax.models.unet_model import unet
     from pptp_jax.models.vgg import vgg11_bn
     from pptp_jax.models.vision_transformer import vit
     from pptp_jax.models.wide_resnet import wrn28
@@ -80,6 +81,7 @@ __all__ = [
     "save_variables",
     "standardized",
     "starting_from",
+    "unet",
     "vgg11_bn",
     "vit",
     "wrn28",
@@ -108,6 +110,7 @@ _LATER = {
     "resnet8": "resnet",
     "resnet9": "fast_resnet",
     "resnet18": "resnet",
+    "unet": "unet_model",
     "vgg11_bn": "vgg",
     "vit": "vision_transformer",
     "wrn28": "wide_resnet",

@@ -1,5 +1,7 @@
 """Sampling by denoisers that are known exactly, and diffusion models of networks."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,7 +61,7 @@ def test_ddim_goes_there_and_back() -> None:
         return np.sqrt(1 - left) * off / variance(left)[None]
 
     x = np.asarray(exact, np.float64)
-    for here, there in zip(shares[:-1], shares[1:], strict=True):
+    for here, there in pairwise(shares):
         inside = (x - np.sqrt(1 - here) * noise(x, here)) / np.sqrt(here)
         x = np.sqrt(there) * inside + np.sqrt(1 - there) * noise(x, here)
 

@@ -50,7 +50,9 @@ def stepped(data: Arrays, rule: Private, rows: np.ndarray, batches=None):
     key, phase = jax.random.key(0), recipe.phases[0]
     state = trainer.start(OPTIMIZER, phase, None, key, data, jnp.arange(EXAMPLES), None)
     step = trainer.step(OPTIMIZER, phase, state, data, data, 1, 0, float(BATCH))
-    after, _ = jax.jit(lambda *given: step(*given))(state, jnp.asarray(rows), None, jax.random.key(7))
+    after, _ = jax.jit(lambda *given: step(*given))(
+        state, jnp.asarray(rows), None, jax.random.key(7)
+    )
     return state.variables.params, after.variables.params
 
 
