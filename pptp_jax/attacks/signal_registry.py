@@ -23,18 +23,21 @@ from pptp_jax.signals import (
     TRANSFERRED_CORRECT,
     UNPREFIXED,
     boundary_signal,
+    latent_signal,
     lowered_signal,
     neighbour_signal,
     noise_signal,
     prefixed_signals,
+    sample_distances_signal,
 )
-from pptp_jax.tasks import Classification, Denoising, Language, Signal
+from pptp_jax.tasks import Adversarial, Classification, Denoising, Language, Signal
 from pptp_jax.validation import Refused, one_of
 
 # What is meant by these names unless a declaration says otherwise.
 KNOWN: Mapping[str, Signal] = {
     signal.name: signal
     for signal in (
+        *Adversarial().signals,
         *Language().signals,
         *Denoising().signals,
         *Classification().signals,  # whose confidence and log_prob are meant
@@ -58,6 +61,8 @@ KNOWN: Mapping[str, Signal] = {
         PIAN_ERROR,
         SIMA_NORM,
         TIMESTEP_GRADIENTS,
+        sample_distances_signal(),
+        latent_signal(),
     )
 }
 
@@ -124,8 +129,10 @@ def needs(signal: Signal) -> tuple[str, ...]:
     """What a signal can be computed from; logits are what a classifier answers."""
     if signal.reduce is None:
         return signal.needs
-    # What has another axis, tokens say, is reduced from other answers, which are not kept.
-    of_logits = signal.name != "logits" and set(signal.axes) <= set(KNOWN["logits"].axes)
+    # What has another axis, tokens say, or another access is reduced from other answers, which are
+    # not kept.
+    same = signal.access != "white-box" and set(signal.axes) <= set(KNOWN["logits"].axes)
+    of_logits = signal.name != "logits" and same
     return ("logits", "labels") if of_logits else ()
 
 

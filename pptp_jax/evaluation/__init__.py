@@ -9,6 +9,7 @@ from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import AttackResult, RecipeResult, RunResults
 from pptp_jax.evaluation.rivals import margins, tuned_rivals
 from pptp_jax.evaluation.run_files import read_results
+from pptp_jax.evaluation.sample_quality import SampleJudge, SampleQuality
 from pptp_jax.evaluation.shadow_curve import shadow_curve
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Point",
     "RecipeResult",
     "RunResults",
+    "SampleJudge",
+    "SampleQuality",
     "attack",
     "frontier",
     "margins",

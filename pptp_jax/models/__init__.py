@@ -20,10 +20,13 @@ from pptp_jax.models.weights import save_variables
 
 if TYPE_CHECKING:
     from pptp_jax.models.builders import BUILDERS, rebuilt
+    from pptp_jax.models.dcgan import discriminator_cnn, generator_cnn
     from pptp_jax.models.denoising_perceptron import denoising_mlp
     from pptp_jax.models.diffusion_model import ddpm
     from pptp_jax.models.equinox import from_equinox
     from pptp_jax.models.fast_resnet import resnet9
+    from pptp_jax.models.gan_model import gan
+    from pptp_jax.models.gan_perceptrons import discriminator_mlp, generator_mlp
     from pptp_jax.models.gguf_weights import llama_from_gguf
     from pptp_jax.models.gpt_decoder import gpt
     from pptp_jax.models.linen import from_linen
@@ -49,11 +52,16 @@ __all__ = [
     "compiled_for",
     "ddpm",
     "denoising_mlp",
+    "discriminator_cnn",
+    "discriminator_mlp",
     "from_equinox",
     "from_linen",
     "from_nnx",
     "full_float32",
+    "gan",
     "generate",
+    "generator_cnn",
+    "generator_mlp",
     "gpt",
     "in_precision",
     "learns",
@@ -85,9 +93,14 @@ _LATER = {
     "cnn": "plain_cnn",
     "ddpm": "diffusion_model",
     "denoising_mlp": "denoising_perceptron",
+    "discriminator_cnn": "dcgan",
+    "discriminator_mlp": "gan_perceptrons",
     "from_equinox": "equinox",
     "from_linen": "linen",
     "from_nnx": "nnx",
+    "gan": "gan_model",
+    "generator_cnn": "dcgan",
+    "generator_mlp": "gan_perceptrons",
     "gpt": "gpt_decoder",
     "llama": "llama_decoder",
     "llama_from_gguf": "gguf_weights",

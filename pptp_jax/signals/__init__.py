@@ -18,11 +18,19 @@ from pptp_jax.signals.feature_margins import FEATURE_MARGINS, feature_margins
 from pptp_jax.signals.gradient_norms import GRADIENT_NORMS, gradient_norms
 from pptp_jax.signals.input_gradient_norm import INPUT_GRADIENT_NORM, input_gradient_norm
 from pptp_jax.signals.input_susceptibility import flipped_norms, input_susceptibility
+from pptp_jax.signals.latent_distance import latent_signal
 from pptp_jax.signals.layout import Layout, Part
 from pptp_jax.signals.noisy_correct import noise_signal, noisy_correct
 from pptp_jax.signals.prefixed_text import UNPREFIXED, prefixed_signals
 from pptp_jax.signals.queries import FLIP, IDENTITY, Query, check_queries, shift
 from pptp_jax.signals.request import SignalRequest
+from pptp_jax.signals.samples import (
+    sample_distances_signal,
+    sample_labels,
+    samples,
+    samples_signal,
+    smallest_distances,
+)
 from pptp_jax.signals.store import SignalStore
 from pptp_jax.signals.text_signals import BASE_LOG_PROB, COMPRESSED_LENGTH, compressed_length
 from pptp_jax.signals.timestep_gradients import TIMESTEP_GRADIENTS
@@ -75,6 +83,7 @@ __all__ = [
     "gradient_norms",
     "input_gradient_norm",
     "input_susceptibility",
+    "latent_signal",
     "lowered_signal",
     "neighbour_signal",
     "noise_signal",
@@ -82,9 +91,14 @@ __all__ = [
     "pia_errors",
     "prefixed_signals",
     "probed",
+    "sample_distances_signal",
+    "sample_labels",
+    "samples",
+    "samples_signal",
     "secmi_errors",
     "shift",
     "sima_norms",
+    "smallest_distances",
     "transferred_inputs",
     "utility",
 ]

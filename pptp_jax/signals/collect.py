@@ -31,7 +31,7 @@ def utility(task: Task) -> Signal:
         1.0
     """
 
-    def reduce(answers: Array, targets: Array) -> Shaped[Array, ""]:
+    def reduce(answers: Any, targets: Array) -> Shaped[Array, ""]:
         first = jax.tree.map(lambda leaf: leaf[:1], answers)
         return task.utility(first, jax.tree.map(lambda leaf: leaf[None], targets))[0]
 

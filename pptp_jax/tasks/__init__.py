@@ -1,5 +1,7 @@
 """Kinds of models: what training, signals and attacks must know of each."""
 
+from pptp_jax.tasks.adversarial import Adversarial
+from pptp_jax.tasks.adversarial_outputs import Drawn, Shown, Verdict
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.binary import Binary, MultiLabel
 from pptp_jax.tasks.classification import Classification, logit_scaled_confidence
@@ -13,6 +15,7 @@ from pptp_jax.tasks.task import Task
 # Those that need no argument; the contract test trains each of them.
 TASKS: tuple[Task, ...] = (
     Classification(),
+    Adversarial(),
     Binary(),
     Denoising(),
     Language(),
@@ -23,16 +26,20 @@ TASKS: tuple[Task, ...] = (
 
 __all__ = [
     "TASKS",
+    "Adversarial",
     "Batch",
     "Binary",
     "Classification",
     "Denoising",
+    "Drawn",
     "Language",
     "MultiLabel",
     "Noisy",
     "Ordinal",
     "Regression",
+    "Shown",
     "Signal",
     "Task",
+    "Verdict",
     "logit_scaled_confidence",
 ]

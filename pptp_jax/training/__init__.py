@@ -28,6 +28,7 @@ from pptp_jax.training.optimizer import (
     phase_optimizer,
 )
 from pptp_jax.training.phase import Phase, same_training
+from pptp_jax.training.player_optimizer import Players
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import (
     dmp,
@@ -81,6 +82,7 @@ __all__ = [
     "Perturbed",
     "Phase",
     "Plain",
+    "Players",
     "Poisson",
     "Private",
     "Probe",

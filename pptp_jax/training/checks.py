@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from pptp_jax.models import Model
+from pptp_jax.objectives import TaskLoss
 from pptp_jax.training.batches import Poisson
 from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.optimizer import PhaseOptimizer, Scheduled
@@ -149,9 +150,9 @@ def check_model(recipe: Recipe, model: Model, x: Any) -> None:
 
     Raises:
         ValueError: if the recipe needs classes and the model's task has none; if it mixes examples
-            and the model sees which they are; or if it has a
-            private phase and the model running statistics, which mix the examples, or a parameter
-            that it does not use, which noise alone would move.
+            and the model sees which they are; or if it has a private phase and the model running
+            statistics, which mix the examples, or a parameter that it does not use, which noise
+            alone would move, or parameters that must see no example, and an objective of its own.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -176,8 +177,16 @@ def check_model(recipe: Recipe, model: Model, x: Any) -> None:
             f"{recipe.slug} mixes examples, and the model gives each example channels of its own "
             "(tied_dropout), which a mixture has not: leave out one of them"
         )
-    if not any(isinstance(phase.gradient, Private) for phase in recipe.phases):
+    private = [phase for phase in recipe.phases if isinstance(phase.gradient, Private)]
+    if not private:
         return
+    own = [part for phase in private for part in phase.by_region.values()]
+    own = [part for part in own if not isinstance(part, TaskLoss)]
+    if model.task.blind is not None and own:
+        raise Refused(
+            f"{recipe.name}: {own[0].name} may show members to the parameters "
+            f"{model.task.blind}, which get neither clip nor noise: take TaskLoss()"
+        )
     key = jax.eval_shape(partial(jax.random.key, 0))
     if jax.tree.leaves(jax.eval_shape(model.init, key, x).state):
         raise Refused(
