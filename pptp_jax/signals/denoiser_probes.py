@@ -41,16 +41,18 @@ def secmi_errors(
         Duan et al., "Are Diffusion Models Vulnerable to Membership Inference Attacks?", ICML 2023,
         https://arxiv.org/abs/2302.01316
     """
-    grid = [0, *task.evaluated]
-    further = min(2 * grid[-1] - grid[-2], task.steps - 1)
-    x, shares, found = image, task.shares, []
-    for now, then in zip(grid, [*grid[1:], further], strict=True):
+    times = [0, *task.evaluated]
+    last = min(2 * times[-1] - times[-2], task.steps - 1)
+    order = jnp.array([times, [*times[1:], last]]).T
+    shares = task.shares
+
+    def step(x: Any, at: Int[Array, "2"]) -> tuple[Any, Float[Array, ""]]:
+        now, then = at
         there, _ = moved(x, predict(x, now), shares[now], shares[then])
-        if now or grid[1] == 0:
-            back, _ = moved(there, predict(there, then), shares[then], shares[now])
-            found.append(jnp.square(x - back).sum())
-        x = there
-    return jnp.stack(found[-len(task.evaluated) :])
+        back, _ = moved(there, predict(there, then), shares[then], shares[now])
+        return there, jnp.square(x - back).sum()
+
+    return jax.lax.scan(step, image, order)[1][1:]
 
 
 def pia_errors(
@@ -128,7 +130,7 @@ def probed(
             label = data.targets(row)[None]
 
             def predict(image: Float[Array, "..."], timestep: Any) -> Float[Array, "..."]:
-                at = jnp.asarray(timestep, jnp.int32)[None]
+                at = jnp.asarray(timestep)[None]
                 return model.apply(*own, Noisy(image[None], at, label), train=False, key=None)[0][0]
 
             return probe(task, predict, task.scaled(data.inputs(row)))

@@ -154,9 +154,9 @@ class Denoising(Task):
             train: as in `Model.apply`.
             key: the randomness of the call; None in eval mode.
         """
-        images, labels, size = self.scaled(batch.inputs), batch.targets, batch.size
-        assert labels is not None
         if key is not None:
+            images, labels, size = self.scaled(batch.inputs), batch.targets, batch.size
+            assert labels is not None
             of_times, of_noise, inner = jax.random.split(key, 3)
             images, labels = (jnp.repeat(a, self.multiplicity, axis=0) for a in (images, labels))
             timesteps = jax.random.randint(of_times, labels.shape, 0, self.steps)
@@ -164,8 +164,23 @@ class Denoising(Task):
             seen = Noisy(self.noisy(images, timesteps, noise), timesteps, labels)
             said, state = model.apply(*variables, seen, train=train, key=inner)
             return _squares(said, noise).reshape(size, -1), state
+        return self.errors(model, variables, batch, jnp.array(self.evaluated)), variables.state
+
+    def errors(
+        self, model: Any, variables: Any, batch: Batch, timesteps: Int[Array, " timesteps"]
+    ) -> Errors:
+        """The errors at some timesteps in eval mode, with the noise that belongs to each example.
+
+        Args:
+            model: the `Model`.
+            variables: its parameters and state.
+            batch: the examples, with labels.
+            timesteps: which.
+        """
         keys = jax.vmap(content_key)(batch.inputs)
-        images, labels = (jnp.repeat(a, self.draws, axis=0) for a in (images, labels))
+        assert batch.targets is not None
+        images = jnp.repeat(self.scaled(batch.inputs), self.draws, axis=0)
+        labels = jnp.repeat(batch.targets, self.draws, axis=0)
 
         def at(timestep: Int[Array, ""]) -> Float[Array, " batch"]:
             def draw(own: Key[Array, ""]) -> Float[Array, "draws ..."]:
@@ -173,12 +188,12 @@ class Denoising(Task):
                 return jax.random.normal(jax.random.fold_in(own, timestep), shape)
 
             noise = jax.vmap(draw)(keys).reshape(images.shape)
-            timesteps = jnp.broadcast_to(timestep, labels.shape)
-            seen = Noisy(self.noisy(images, timesteps, noise), timesteps, labels)
+            times = jnp.broadcast_to(timestep, labels.shape)
+            seen = Noisy(self.noisy(images, times, noise), times, labels)
             said, _ = model.apply(*variables, seen, train=False, key=None)
-            return _squares(said, noise).reshape(size, -1).mean(axis=1)
+            return _squares(said, noise).reshape(batch.size, -1).mean(axis=1)
 
-        return jax.lax.map(at, jnp.array(self.evaluated)).T, variables.state
+        return jax.lax.map(at, timesteps).T
 
     def losses(self, outputs: Errors, batch: Batch) -> Float[Array, " batch"]:
         """The mean error of each example."""
