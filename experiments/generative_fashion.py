@@ -27,7 +27,7 @@ from pptp_jax.data import Balanced, Dataset, Membership, Shrunk, Tfds
 from pptp_jax.evaluation import SampleJudge, SampleQuality
 from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.fleets import FleetSignals, FleetSpec, run_fleet
-from pptp_jax.metrics import attack_metrics, bootstrap_mean
+from pptp_jax.metrics import Estimate, attack_metrics, masked_mean
 from pptp_jax.metrics.manifolds import nearest
 from pptp_jax.models import Model, cnn, ddpm, discriminator_cnn, gan, generator_cnn, unet
 from pptp_jax.signals import sample_distances_signal, samples_signal
@@ -157,9 +157,7 @@ def measured(
         "models": len(seen.targets),
         "notes": seen.notes,
         "quality": {
-            word: bootstrap_mean(
-                np.array([getattr(one, word) for one in quality]), resamples=RESAMPLES, seed=SEED
-            )._asdict()
+            word: _mean([getattr(one, word) for one in quality])._asdict()
             for word in SampleQuality._fields
         },
         "attacks": {
@@ -169,6 +167,13 @@ def measured(
             for attack, scores in seen.scores.items()
         },
     }
+
+
+def _mean(values: list[float]) -> Estimate:
+    """The mean over the models; there is one number of each."""
+    numbers = np.array(values)[:, None]
+    chosen = np.ones_like(numbers, bool)
+    return masked_mean(numbers, chosen, resamples=RESAMPLES, seed=SEED)
 
 
 def text_of(found: dict[str, Any]) -> str:
