@@ -200,19 +200,27 @@ def _learned(
     steps: int,
     folds: int,
 ) -> Float[np.ndarray, "targets attacked"]:
-    """The log-odds of membership by trees that learn from the shadows of each fold."""
+    """The log-odds of membership by trees, which judge neither shadows nor examples that they saw.
+
+    A tree that knows an example by its norms sees how many of the other shadows have it, and in a
+    balanced fleet that gives the target's membership away.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     at_least(1, steps=steps, folds=folds)
     dealt, members = folds_of(evidence, folds), evidence.shadow_membership(all_examples=True)
+    half = np.arange(members.shape[1]) % 2
+    attacked = half if evidence.examples is None else half[evidence.examples]
     found = np.empty((len(own), own.shape[-1]))
     with on_one_thread():
         for fold, teachers in enumerate(np.asarray(dealt.teachers)):
-            rows = known[teachers].swapaxes(1, 2).reshape(-1, known.shape[1])
-            truth = members[teachers].ravel()
-            trees = HistGradientBoostingClassifier(
-                max_iter=steps, early_stopping=False, class_weight="balanced", random_state=0
-            ).fit(rows, truth)
-            for target in np.flatnonzero(np.asarray(dealt.of_target) == fold):
-                found[target] = trees.decision_function(own[target].T)
+            targets = np.flatnonzero(np.asarray(dealt.of_target) == fold)
+            for part in (0, 1):
+                seen, judged = half != part, np.flatnonzero(attacked == part)
+                rows = known[teachers][:, :, seen].swapaxes(1, 2).reshape(-1, known.shape[1])
+                trees = HistGradientBoostingClassifier(
+                    max_iter=steps, early_stopping=False, class_weight="balanced", random_state=0
+                ).fit(rows, members[teachers][:, seen].ravel())
+                for target in targets if len(judged) else ():
+                    found[target, judged] = trees.decision_function(own[target][:, judged].T)
     return found

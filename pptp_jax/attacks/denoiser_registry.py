@@ -64,8 +64,8 @@ ON_DENOISERS = (
         reads=("gradient_norms",),
         min_shadows=1,
         source="Pang et al. 2023, arXiv 2308.06405",
-        deviations="norms by block; scikit-learn's boosted trees in place of XGBoost; the noise of "
-        "an image is the same for all models",
+        deviations="norms by block; scikit-learn's boosted trees in place of XGBoost, which judge "
+        "other examples than they learn from; the noise of an image is the same for all models",
         function=gsa1,
     ),
     Attack(

@@ -11,6 +11,7 @@ from pptp_jax.evaluation.rivals import margins, tuned_rivals
 from pptp_jax.evaluation.run_files import read_results
 from pptp_jax.evaluation.sample_quality import SampleJudge, SampleQuality
 from pptp_jax.evaluation.shadow_curve import shadow_curve
+from pptp_jax.evaluation.timesteps import by_timestep
 
 __all__ = [
     "STATISTICS",
@@ -25,6 +26,7 @@ __all__ = [
     "SampleJudge",
     "SampleQuality",
     "attack",
+    "by_timestep",
     "frontier",
     "margins",
     "matched_utility",

@@ -19,12 +19,14 @@ from pptp_jax.report.runs import render_runs
 from pptp_jax.report.screen import render_screen
 from pptp_jax.report.search import render_search
 from pptp_jax.report.table import render_table, render_white_box
+from pptp_jax.report.timesteps import draw_timesteps
 
 __all__ = [
     "draw_attack_rocs",
     "draw_curves",
     "draw_figures",
     "draw_risk_map",
+    "draw_timesteps",
     "render_attacks",
     "render_audit",
     "render_budgets",
