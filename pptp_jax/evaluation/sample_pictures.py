@@ -53,8 +53,12 @@ def write_sample_pictures(
         fleets: the signals of each recipe's finished models.
     """
     images = data.x.ndim == 4 and data.x.shape[-1] in (1, 3)
-    kept = {slug: fleet for slug, fleet in fleets.items() if "samples" in fleet and images}
-    kept = {slug: fleet for slug, fleet in kept.items() if fleet.finite[list(membership.targets)].any()}
+    targets = list(membership.targets)
+    kept = {
+        slug: fleet
+        for slug, fleet in fleets.items()
+        if images and "samples" in fleet and fleet.finite[targets].any()
+    }
     if not kept:
         path.unlink(missing_ok=True)
         return
