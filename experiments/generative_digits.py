@@ -29,7 +29,7 @@ from pptp_jax.evaluation import Curve, SampleJudge, by_timestep, matched_utility
 from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.fleets import FleetSignals, FleetSpec, run_fleet
 from pptp_jax.metrics import Bootstrap, Drawn, attack_metrics
-from pptp_jax.models import Model, ddpm, denoising_mlp, discriminator_mlp, gan, generator_mlp
+from pptp_jax.models import Model, ddpm, denoising_mlp, discriminator_mlp, gan, generator_mlp, mlp
 from pptp_jax.privacy import noise_within
 from pptp_jax.report.timesteps import plot_timesteps
 from pptp_jax.signals import (
@@ -107,9 +107,9 @@ class Fixed:
         order = np.random.default_rng(seed).permutation(len(digits))
         data = replace(digits, x=digits.x[order], y=digits.y[order], ids=digits.ids[order])
         membership = Balanced(models=MODELS).draw(EXAMPLES, seed)
-        return cls(
-            data, membership, SampleJudge.of(data, np.arange(EXAMPLES, EXAMPLES + REFERENCE))
-        )
+        reference = np.arange(EXAMPLES, EXAMPLES + REFERENCE)
+        classifier = mlp([64], CLASSES, activation="relu")
+        return cls(data, membership, SampleJudge.of(data, reference, classifier))
 
     @property
     def attacked(self) -> Dataset:
@@ -205,7 +205,9 @@ def measured(row: Row, fixed: Fixed, out: Path, seed: int) -> tuple[dict[str, An
     best = max(strengths, key=lambda name: strengths[name] or 0.0)
     spread = fixed.membership.spread(np.arange(EXAMPLES), len(fixed.data)).matrix[seen.targets]
     reference = np.arange(EXAMPLES, EXAMPLES + REFERENCE)
-    quality = fixed.judge.fleet(np.asarray(fleet["samples"])[seen.targets], spread, reference)
+    quality = fixed.judge.fleet(
+        np.asarray(fleet["samples"])[seen.targets], np.arange(500) % CLASSES, spread, reference
+    )
     accuracy = np.array([one.accuracy for one in quality])
     resampling = Bootstrap(MODELS, int(reported.sum()), resamples=RESAMPLES, seed=seed)
     points = {

@@ -133,7 +133,7 @@ def monte_carlo(evidence: Evidence, *, quantile: float = 0.5) -> Float[Array, "t
 
     References:
         Hilprecht, Härterich and Bernau, "Monte Carlo and Reconstruction Membership Inference
-        Attacks against Generative Models", PoPETs 2019, https://doi.org/10.2478/popets-2019-0067
+        Attacks against Generative Models", PoPETs 2019, https://arxiv.org/abs/1906.03006
 
     Examples:
         >>> import numpy as np

@@ -67,7 +67,7 @@ ON_GENERATORS = (
         title="Monte Carlo",
         access="samples",
         reads=("sample_distances",),
-        source="Hilprecht et al. 2019, doi 10.2478/popets-2019-0067",
+        source="Hilprecht et al. 2019, arXiv 1906.03006",
         deviations="distances of inputs, without PCA or colour histograms; counts no more samples "
         "than have their distances kept",
         function=monte_carlo,

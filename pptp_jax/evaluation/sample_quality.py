@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from pptp_jax.data import Arrays, Dataset
 from pptp_jax.metrics.manifolds import manifolds, nearest
-from pptp_jax.models import Model, Variables, mlp
+from pptp_jax.models import Model, Variables
 from pptp_jax.tasks import Batch
 from pptp_jax.training import DEFAULT_OPTIMIZER, make_train, undefended
 from pptp_jax.validation import Refused, at_least
@@ -63,10 +63,10 @@ class SampleJudge:
             recall compare.
 
     Examples:
-        >>> from dataclasses import replace
         >>> from pptp_jax.data import Digits
+        >>> from pptp_jax.models import mlp
         >>> digits = Digits().load()
-        >>> judge = SampleJudge.of(digits, reference=np.arange(300), epochs=20)
+        >>> judge = SampleJudge.of(digits, np.arange(300), mlp([64], num_classes=10), epochs=20)
         >>> members, others = np.arange(300, 900), np.arange(900, 1500)
         >>> copies = digits.inputs()[members]
         >>> found = judge.judged(copies, digits.y[members], members, others)
@@ -84,8 +84,8 @@ class SampleJudge:
         cls,
         data: Dataset,
         reference: Int[np.ndarray, " reference"],
+        classifier: Model,
         *,
-        classifier: Model | None = None,
         epochs: int = 30,
         seed: int = 0,
     ) -> "SampleJudge":
@@ -94,22 +94,21 @@ class SampleJudge:
         Args:
             data: the examples, with labels.
             reference: the rows of those that no model has as members.
-            classifier: the network, for features as for accuracy; None is an MLP. Its features are
-                what its last block but one makes.
+            classifier: the network, for features as for accuracy. Its features are what its last
+                block but one makes.
             epochs: how long it learns.
             seed: what its initial values and batches derive from.
 
         Raises:
             ValueError: if the data have no classes, or the classifier's features are not to be had.
         """
-        if data.num_classes is None:
+        if data.labels is None:
             raise Refused(f"{data.name} has no classes: samples are judged by a classifier")
         at_least(1, epochs=epochs)
-        model = mlp([64], data.num_classes, activation="relu") if classifier is None else classifier
-        if model.features is None or len(model.blocks) < 2:
+        if classifier.features is None or len(classifier.blocks) < 2:
             raise Refused("the classifier must have features: take one with two blocks or more")
-        learned = _trained(model, epochs, data.inputs()[reference], data.y[reference], seed)
-        return cls(data, model, epochs, learned)
+        learned = _trained(classifier, epochs, data.inputs()[reference], data.y[reference], seed)
+        return cls(data, classifier, epochs, learned)
 
     def judged(
         self,
@@ -166,6 +165,7 @@ class SampleJudge:
     def fleet(
         self,
         samples: Shaped[np.ndarray, "models samples inputs"],
+        labels: Int[np.ndarray, " samples"],
         membership: Bool[np.ndarray, "models examples"],
         reference: Int[np.ndarray, " reference"],
     ) -> list[SampleQuality]:
@@ -173,11 +173,10 @@ class SampleJudge:
 
         Args:
             samples: the fleet's `samples`.
+            labels: the labels that all models were given; see `sample_labels`.
             membership: who trained on what.
             reference: the rows that count for no model.
         """
-        assert self.data.num_classes is not None  # `of`
-        labels = np.arange(samples.shape[1]) % self.data.num_classes
         left = np.ones(membership.shape[1], bool)
         left[reference] = False
         return [

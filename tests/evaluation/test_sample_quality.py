@@ -15,7 +15,7 @@ REFERENCE, MEMBERS, OTHERS, FRESH = (
 
 @pytest.fixture(scope="module")
 def judge() -> SampleJudge:
-    return SampleJudge.of(DIGITS, REFERENCE, classifier=mlp([32], 10), epochs=15)
+    return SampleJudge.of(DIGITS, REFERENCE, mlp([32], 10), epochs=15)
 
 
 def judged(judge: SampleJudge, samples: np.ndarray, labels: np.ndarray):
@@ -59,7 +59,9 @@ def test_the_models_of_a_fleet_are_judged_alone(judge: SampleJudge) -> None:
     membership[0, MEMBERS], membership[1, OTHERS] = True, True
     rows = np.array([np.flatnonzero(DIGITS.y[MEMBERS] == i % 10)[i // 10] for i in range(100)])
     copies = DIGITS.inputs()[MEMBERS[rows]].reshape(1, 100, 64)
-    first, second = judge.fleet(np.repeat(copies, 2, axis=0), membership, REFERENCE)
+    first, second = judge.fleet(
+        np.repeat(copies, 2, axis=0), np.arange(100) % 10, membership, REFERENCE
+    )
     assert first.nearer_members == 1 and second.nearer_members < 0.5
 
 
@@ -70,8 +72,11 @@ def test_the_models_of_a_fleet_are_judged_alone(judge: SampleJudge) -> None:
             lambda judge: judged(judge, np.zeros((40, 64)), np.zeros(3, int)),
             "there are 40 samples, but 3 labels",
         ),
-        (lambda _: SampleJudge.of(DIGITS, REFERENCE[:5]), "too few for one batch of 32"),
-        (lambda _: SampleJudge.of(DIGITS, REFERENCE, epochs=0), "epochs must be"),
+        (
+            lambda _: SampleJudge.of(DIGITS, REFERENCE[:5], mlp([32], 10)),
+            "too few for one batch of 32",
+        ),
+        (lambda _: SampleJudge.of(DIGITS, REFERENCE, mlp([32], 10), epochs=0), "epochs must be"),
     ],
 )
 def test_what_does_not_fit_is_refused(call, message: str, judge: SampleJudge) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pptp_jax.data import Arrays, Dataset
-from pptp_jax.models import discriminator_mlp, gan, generator_mlp, mlp
+from pptp_jax.models import Variables, discriminator_mlp, gan, generator_mlp, mlp
 from pptp_jax.objectives import RelaxLoss, TaskLoss
 from pptp_jax.privacy import Ledger
 from pptp_jax.regions import RegionMap
@@ -30,30 +30,31 @@ from pptp_jax.training.phase_transform import DERIVED, private_clip
 
 SHAPE, EXAMPLES, BATCH = (3,), 12, 4
 MODEL = gan(generator_mlp([5], SHAPE, 2), discriminator_mlp([5], 2), 2, latent=2, penalty=0.5)
+STATE = {"generator": {}, "discriminator": {}}
 RNG = np.random.default_rng(0)
 
 
-def arrays(x: np.ndarray) -> Arrays:
-    ids = np.arange(len(x))
-    return Arrays.of(Dataset("points", x.astype(np.float32), ids % 2, ids, 2))
-
-
-ONE, OTHER = (arrays(RNG.uniform(size=(EXAMPLES, *SHAPE))) for _ in range(2))
+IDS = np.arange(2 * EXAMPLES)
+POINTS = RNG.uniform(size=(2 * EXAMPLES, *SHAPE)).astype(np.float32)
+DATA = Arrays.of(Dataset("points", POINTS, IDS % 2, IDS, 2))
 QUIET = Private(noise_multiplier=0.0, max_norm=0.1)
 OPTIMIZER = SGD(learning_rate=0.5, momentum=0.0, weight_decay=0.0, schedule="constant")
+KEY = jax.random.key(7)
 
 
-def stepped(data: Arrays, rule: Private, rows: np.ndarray, batches=None):
-    """The parameters before and after one private step on these rows."""
-    recipe = dp_sgd(rule, epochs=1, **({} if batches is None else {"batches": batches}))
-    trainer = Trainer(MODEL, None, BATCH)
-    key, phase = jax.random.key(0), recipe.phases[0]
-    state = trainer.start(OPTIMIZER, phase, None, key, data, jnp.arange(EXAMPLES), None)
-    step = trainer.step(OPTIMIZER, phase, state, data, data, 1, 0, float(BATCH))
-    after, _ = jax.jit(lambda *given: step(*given))(
-        state, jnp.asarray(rows), None, jax.random.key(7)
-    )
+@jax.jit
+def step(phase: Phase, rows: jax.Array):
+    """The parameters before and after one step on these rows."""
+    trainer, members = Trainer(MODEL, None, BATCH), jnp.arange(EXAMPLES)
+    state = trainer.start(OPTIMIZER, phase, None, jax.random.key(0), DATA, members, None)
+    one = trainer.step(OPTIMIZER, phase, state, DATA, DATA, 1, 0, float(BATCH))
+    after, _ = one(state, rows, None, KEY)
     return state.variables.params, after.variables.params
+
+
+def stepped(rows, noise: float = 0.0):
+    rule = replace(QUIET, noise_multiplier=noise)
+    return step(dp_sgd(rule, epochs=1, batches=Poisson()).phases[0], jnp.asarray(rows))
 
 
 def same(a, b) -> bool:
@@ -63,11 +64,13 @@ def same(a, b) -> bool:
 def test_the_generator_depends_on_no_example() -> None:
     """Other examples, another noise and absent ones: the same generator; another discriminator."""
     rows = np.arange(BATCH)
-    before, first = stepped(ONE, QUIET, rows)
-    _, second = stepped(OTHER, QUIET, rows)
-    _, loud = stepped(ONE, replace(QUIET, noise_multiplier=1.0), rows)
-    _, absent = stepped(ONE, QUIET, np.array([0, 1, -1, -2]), Poisson())
-    for other in (second, loud, absent):
+    before, first = stepped(rows)
+    others = (
+        stepped(rows + EXAMPLES),
+        stepped(rows, noise=1.0),
+        stepped([0, 1, -1, -2]),
+    )
+    for _, other in others:
         assert same(first["generator"], other["generator"])
         assert not same(first["discriminator"], other["discriminator"])
     assert not same(before["generator"], first["generator"])
@@ -75,17 +78,18 @@ def test_the_generator_depends_on_no_example() -> None:
 
 def test_the_generator_takes_the_gradient_of_its_own_loss() -> None:
     """Neither clipped nor noised nor divided: that of the mean of fresh draws."""
-    before, after = stepped(ONE, replace(QUIET, noise_multiplier=5.0), np.arange(BATCH))
-    _, _, dropout = jax.random.split(jax.random.key(7), 3)
-    variables = MODEL.init(jax.random.key(0), ONE.x[:1])._replace(params=before)
+    before, after = stepped(np.arange(BATCH), noise=5.0)
+    _, _, dropout = jax.random.split(KEY, 3)
 
-    def loss(own):
+    @jax.jit
+    @jax.grad
+    def slope(own):
         drawing = jax.random.fold_in(dropout, 0)
-        mine = variables._replace(params={**before, "generator": own})
+        mine = Variables({**before, "generator": own}, STATE)
         return MODEL.task.blind_losses(MODEL, mine, BATCH, drawing).mean()
 
     expected = jax.tree.map(
-        lambda p, g: p - 0.5 * g, before["generator"], jax.grad(loss)(before["generator"])
+        lambda p, g: p - 0.5 * g, before["generator"], slope(before["generator"])
     )
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),
@@ -97,19 +101,20 @@ def test_the_generator_takes_the_gradient_of_its_own_loss() -> None:
 def test_the_discriminator_takes_the_sum_of_clipped_gradients() -> None:
     """Against a loop over examples that clips the discriminator's gradient alone."""
     rows = np.array([3, 1, 8, 5])
-    before, after = stepped(ONE, QUIET, rows)
-    _, _, dropout = jax.random.split(jax.random.key(7), 3)
-    keys = jax.random.split(dropout, BATCH)
+    before, after = stepped(rows)
+    _, _, dropout = jax.random.split(KEY, 3)
+
+    @jax.jit
+    @jax.grad
+    def slope(own, row, key):
+        batch = Batch(DATA.x[row][None], DATA.y[row][None])
+        mine = Variables({**before, "discriminator": own}, STATE)
+        outputs, _ = MODEL.task.outputs(MODEL, mine, batch, train=True, key=key)
+        return MODEL.task.losses(outputs, batch)[0]
+
     total = jax.tree.map(jnp.zeros_like, before["discriminator"])
-    for row, key in zip(rows, keys, strict=True):
-        batch = Batch(ONE.x[row][None], ONE.y[row][None])
-
-        def loss(own, batch=batch, key=key):
-            mine = MODEL.init(key, ONE.x[:1])._replace(params={**before, "discriminator": own})
-            outputs, _ = MODEL.task.outputs(MODEL, mine, batch, train=True, key=key)
-            return MODEL.task.losses(outputs, batch)[0]
-
-        gradient = jax.grad(loss)(before["discriminator"])
+    for row, key in zip(rows, jax.random.split(dropout, BATCH), strict=True):
+        gradient = slope(before["discriminator"], row, key)
         norm = np.sqrt(sum(float(jnp.square(leaf).sum()) for leaf in jax.tree.leaves(gradient)))
         assert norm > QUIET.max_norm
         total = jax.tree.map(lambda t, g, n=norm: t + g * (QUIET.max_norm / n), total, gradient)
@@ -153,8 +158,8 @@ def test_a_frozen_generator_is_frozen_and_not_derived() -> None:
     [ledger] = ledgers(recipe, MODEL, 400, 40)
     assert ledger.frozen == ("general",) and ledger.noised == ("protect",)
     train = jax.jit(make_train(MODEL, recipe, OPTIMIZER, batch_size=BATCH))
-    start = MODEL.init(jax.random.split(jax.random.key(0))[0], ONE.x[:1])
-    variables, metrics = train(jax.random.key(0), ONE, jnp.arange(EXAMPLES))
+    start = MODEL.init(jax.random.split(jax.random.key(0))[0], DATA.x[:1])
+    variables, metrics = train(jax.random.key(0), DATA, jnp.arange(EXAMPLES))
     assert bool(metrics.finite)
     assert variables.params["generator"].keys() == start.params["generator"].keys()
 
@@ -168,4 +173,4 @@ def test_objectives_that_may_show_members_to_the_generator_are_refused() -> None
     task = replace(MODEL.task)
     object.__setattr__(task, "classes", True)  # past the check for classes
     with pytest.raises(ValueError, match="may show members to the parameters generator"):
-        check_model(Recipe(name="own", phases=(phase,)), replace(MODEL, task=task), ONE.x[:1])
+        check_model(Recipe(name="own", phases=(phase,)), replace(MODEL, task=task), DATA.x[:1])
