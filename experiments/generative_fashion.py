@@ -210,7 +210,7 @@ def draw(
     panels = figure.subplots(1, len(fleets), squeeze=False)[0]
     for axes, (name, fleet) in zip(panels, fleets.items(), strict=True):
         made = np.asarray(fleet["samples"])[0, :SHOWN].reshape(-1, *SHAPE)
-        rows = [made, *(inputs[pool[nearest(made, inputs[pool]).index]] for pool in pools)]
+        rows = [made, *(inputs[pool[nearest(made, inputs[pool]).row]] for pool in pools)]
         height, width, _ = SHAPE
         grid = np.stack(rows)[..., 0].transpose(0, 2, 1, 3).reshape(3 * height, SHOWN * width)
         axes.imshow(grid, cmap="gray", vmin=0, vmax=1)
