@@ -45,7 +45,7 @@ class _Down(nn.Module):
     dropout: float
 
     @nn.compact
-    def __call__(self, x: Maps, embedding: Any, *, train: bool) -> tuple[Maps, Any]:
+    def __call__(self, x: Maps, embedding: Any, *, train: bool) -> tuple[Any, Any]:
         x = _Residual(self.features, self.dropout, name="block")(x, embedding, train=train)
         return x, Conv(self.features, stride=2, name="halved")(x)
 
