@@ -15,13 +15,15 @@ from pptp_jax.models import (
     generator_mlp,
 )
 from pptp_jax.tasks import Drawn, Shown
-from pptp_jax.training import SGD, AdamW, Players, freeze, make_train
+from pptp_jax.training import SGD, AdamW, Players, freeze, make_train, undefended
+
+pytestmark = pytest.mark.usefixtures("compile_in_haste")
 
 SMALL = gan(generator_mlp([4], (3,), 2), discriminator_mlp([4], 2, dropout=0.5), 2, latent=2)
 
 
-@pytest.mark.parametrize("shape", [(14, 14, 1), (5, 7, 3)])
-def test_convolutions_make_and_score_images_of_any_size(shape) -> None:
+def test_convolutions_make_and_score_images_of_any_size() -> None:
+    shape = (5, 7, 3)
     model = gan(generator_cnn([8, 4], shape, 3), discriminator_cnn([4, 8], 3), 3, latent=2)
     x = jnp.asarray(np.random.default_rng(0).uniform(size=(4, *shape)), jnp.float32)
     own, labels = model.init(jax.random.key(0), x), jnp.array([0, 1, 2, 0])
@@ -37,17 +39,9 @@ def test_convolutions_make_and_score_images_of_any_size(shape) -> None:
         np.testing.assert_allclose(
             model.apply(*own, one[1], train=False, key=None)[0][0], score[i], rtol=1e-4, atol=1e-5
         )
-    # The label matters to both.
-    other = labels[::-1]
-    again, _ = model.apply(*own, drawn._replace(labels=other), train=False, key=None)
-    assert not np.allclose(again[1:3], made[1:3]) or shape == ()
-    judged, _ = model.apply(*own, Shown(x, other), train=False, key=None)
-    np.testing.assert_allclose(
-        judged[1],
-        model.apply(*own, Shown(x[1][None], other[1][None]), train=False, key=None)[0][0],
-        rtol=1e-4,
-        atol=1e-5,
-    )
+    # The label matters to what is made.
+    again, _ = model.apply(*own, drawn._replace(labels=labels[::-1]), train=False, key=None)
+    assert not np.allclose(again[1], made[1])
 
 
 def test_a_player_that_is_not_trained_drops_nothing() -> None:
@@ -69,12 +63,11 @@ def test_a_frozen_player_stays_and_the_other_learns(player: str) -> None:
     data = Arrays.of(Dataset("points", x, ids % 2, ids, 2))
     rule = SGD(learning_rate=0.1, schedule="constant", momentum=0.0)
 
-    def trained(recipe):
-        train = jax.jit(make_train(SMALL, recipe, rule, batch_size=4))
-        return train(jax.random.key(0), data, jnp.arange(8))[0].params
-
-    before = trained(freeze(player, after=1, more=1))
-    after = trained(freeze(player, after=1, more=3))
+    train = jax.jit(make_train(SMALL, freeze(player, after=1, more=1), rule, batch_size=4))
+    start = jax.jit(make_train(SMALL, undefended(1), rule, batch_size=4))
+    after, before = (
+        one(jax.random.key(0), data, jnp.arange(8))[0].params for one in (train, start)
+    )
     for name in ("generator", "discriminator"):
         same = jax.tree.map(lambda a, b: bool((a == b).all()), before[name], after[name])
         assert all(jax.tree.leaves(same)) == (name == player)
