@@ -28,7 +28,7 @@ from pptp_jax.data import Balanced, Dataset, Digits, Membership
 from pptp_jax.evaluation import Point, SampleJudge, by_timestep, point
 from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.fleets import FleetSignals, FleetSpec, run_fleet
-from pptp_jax.metrics import Bootstrap, Drawn, attack_metrics
+from pptp_jax.metrics import Bootstrap, Drawn, auc, roc
 from pptp_jax.models import Model, ddpm, denoising_mlp, discriminator_mlp, gan, generator_mlp, mlp
 from pptp_jax.privacy import noise_within
 from pptp_jax.report.timesteps import plot_timesteps
@@ -101,17 +101,16 @@ class Fixed:
         """Drawn from a seed."""
         digits = Digits().load()
         order = np.random.default_rng(seed).permutation(len(digits))
-        data = replace(digits, x=digits.x[order], y=digits.y[order], ids=digits.ids[order])
+        data = part(digits, order)
         membership = Balanced(models=MODELS).draw(EXAMPLES, seed)
         reference = np.arange(EXAMPLES, EXAMPLES + REFERENCE)
         classifier = mlp([64], CLASSES, activation="relu")
         return cls(data, membership, SampleJudge.of(data, reference, classifier))
 
-    @property
-    def attacked(self) -> Dataset:
-        """The examples that are attacked."""
-        rows, data = slice(EXAMPLES), self.data
-        return replace(data, x=data.x[rows], y=data.y[rows], ids=data.ids[rows])
+
+def part(data: Dataset, rows: np.ndarray) -> Dataset:
+    """Some examples of a data set, in some order."""
+    return replace(data, x=data.x[rows], y=data.y[rows], ids=data.ids[rows])
 
 
 @dataclass(frozen=True)
@@ -194,19 +193,19 @@ def trained(row: Row, fixed: Fixed, out: Path, seed: int) -> FleetSignals:
 def measured(row: Row, fixed: Fixed, out: Path, seed: int) -> tuple[dict[str, Any], Point]:
     """What attacks find of a row, what its samples are worth, and the point of both."""
     fleet = trained(row, fixed, out, seed)
-    seen = attacked(fleet, fixed.membership, row.attacks, fixed.attacked, row.model.task.signals)
-    chosen, reported = np.arange(EXAMPLES) % 2 == 0, np.arange(EXAMPLES) % 2 == 1
+    data, task = part(fixed.data, np.arange(EXAMPLES)), row.model.task
+    seen = attacked(fleet, fixed.membership, row.attacks, data, task.signals)
+    chosen, reported = (np.arange(EXAMPLES) % 2 == half for half in (0, 1))
     truth = seen.membership[:, reported]
     strengths = {
-        name: attack_metrics(own[:, chosen], seen.membership[:, chosen], resamples=1)["auc"].value
+        name: auc(roc(own[:, chosen], seen.membership[:, chosen]))
         for name, own in seen.scores.items()
     }
-    best = max(strengths, key=lambda name: strengths[name] or 0.0)
+    best = max(strengths, key=lambda name: strengths[name])
     spread = fixed.membership.spread(np.arange(EXAMPLES), len(fixed.data)).matrix[seen.targets]
     reference = np.arange(EXAMPLES, EXAMPLES + REFERENCE)
-    quality = fixed.judge.fleet(
-        np.asarray(fleet["samples"])[seen.targets], np.arange(500) % CLASSES, spread, reference
-    )
+    samples, labels = np.asarray(fleet["samples"])[seen.targets], np.arange(500) % CLASSES
+    quality = fixed.judge.fleet(samples, labels, spread, reference)
     accuracy = np.array([one.accuracy for one in quality])
     resampling = Bootstrap(MODELS, int(reported.sum()), resamples=RESAMPLES, seed=seed)
     points = {
@@ -241,7 +240,7 @@ def measured(row: Row, fixed: Fixed, out: Path, seed: int) -> tuple[dict[str, An
     }
     if row.kind == "DDPM" and row.label in FULL:
         record["timesteps"] = by_timestep(
-            fleet, fixed.membership, row.model.task, resamples=RESAMPLES, seed=seed
+            fleet, fixed.membership, task, resamples=RESAMPLES, seed=seed
         )
     return record, points[best]
 
@@ -253,9 +252,7 @@ def at_equal_utility(ddpm: Sequence[Point], gan: Sequence[Point]) -> dict[str, A
     each resample anew.
     """
     kinds = {"DDPM": ddpm, "GAN": gan}
-    reached = {kind: [point.utility.value for point in own] for kind, own in kinds.items()}
-    utility = min(max(values) for values in reached.values())
-    utility = max(utility, *(min(values) for values in reached.values()))
+    utility = min(max(point.utility.value for point in own) for own in kinds.values())
     drawn = {kind: _interpolated(own, utility) for kind, own in kinds.items()}
     return {
         "utility": utility,
@@ -265,15 +262,15 @@ def at_equal_utility(ddpm: Sequence[Point], gan: Sequence[Point]) -> dict[str, A
 
 
 def _interpolated(points: Sequence[Point], utility: float) -> Drawn:
-    def one(utilities: Sequence[float], strengths: Sequence[float]) -> float:
+    def one(utilities: Any, found: Any) -> float:
         order = np.argsort(utilities)
-        return float(np.interp(utility, np.take(utilities, order), np.take(strengths, order)))
+        return float(np.interp(utility, np.take(utilities, order), np.take(found, order)))
 
-    aucs = [point.strength["auc"] for point in points]
-    value = one([p.utility.value for p in points], [auc.value for auc in aucs])
+    strengths = [point.strength["auc"] for point in points]
+    value = one([p.utility.value for p in points], [own.value for own in strengths])
     resamples = zip(
         np.stack([p.utility.drawn for p in points], axis=1),
-        np.stack([auc.drawn for auc in aucs], axis=1),
+        np.stack([own.drawn for own in strengths], axis=1),
         strict=True,
     )
     return Drawn(value, np.array([one(*pair) for pair in resamples]))
@@ -319,8 +316,6 @@ def text_of(records: Sequence[dict[str, Any]], gap: dict[str, Any]) -> str:
 
 def cell(estimate: dict[str, Any]) -> str:
     """A number with its interval."""
-    if estimate["value"] is None:
-        return "n/a"
     return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
 
 
@@ -329,10 +324,9 @@ def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(13, 4.8), layout="constrained", dpi=80)
     left, right = figure.subplots(1, 2)
     for kind, colour in (("DDPM", "#D55E00"), ("GAN", "#0072B2")):
-        own = [one for one in records if one["kind"] == kind]
-        for one in own:
-            auc, accuracy = one["attacks"][one["best"]]["auc"], one["accuracy"]
-            ends = [[own[end] for end in ("low", "value", "high")] for own in (accuracy, auc)]
+        for one in (row for row in records if row["kind"] == kind):
+            both = one["accuracy"], one["attacks"][one["best"]]["auc"]
+            ends = [[found[end] for end in ("low", "value", "high")] for found in both]
             (x_low, x, x_high), (y_low, y, y_high) = ends
             left.errorbar(
                 [x],
