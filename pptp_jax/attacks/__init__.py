@@ -12,6 +12,7 @@ from pptp_jax.attacks.base import base_offline, base_online
 from pptp_jax.attacks.base_comparison import ez_mia, informia_tokens
 from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
+from pptp_jax.attacks.denoiser_attacks import denoising_loss, gsa1, gsa2, pia, pian, secmi, sima
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.informia import informia
 from pptp_jax.attacks.label_only import boundary_distance, noise, oslo
@@ -53,9 +54,12 @@ __all__ = [
     "calibration_watson",
     "confidence",
     "correctness",
+    "denoising_loss",
     "entropy",
     "ez_mia",
     "gradient_norm",
+    "gsa1",
+    "gsa2",
     "informia",
     "informia_tokens",
     "input_gradient_norm",
@@ -73,13 +77,17 @@ __all__ = [
     "neighbourhood",
     "noise",
     "oslo",
+    "pia",
+    "pian",
     "quantile_nonmembers",
     "quantile_regression",
     "range_attack",
     "recall",
     "rmia_offline",
     "rmia_online",
+    "secmi",
     "shadow_network",
+    "sima",
     "trajectory",
     "trimmed_mean",
     "update_alignment",

@@ -25,8 +25,8 @@ class Attack:
     Attributes:
         name: its key in `ATTACKS` and in results.
         title: what tables call it.
-        access: what the attacker gets of a model: predicted `labels`, `scores` for every class, or
-            all of it (`white-box`).
+        access: what the attacker gets of a model: predicted `labels`, `scores` for every class,
+            all of it (`white-box`), or the `samples` of a generative model.
         reads: the signals it looks at, by name or, of its own, by declaration; `labels`, `inputs`
             and known `nonmembers` among them.
         min_in_shadows: how many IN shadows it needs of every example.

@@ -68,16 +68,24 @@ def _calibrated(
     evidence: Evidence, kinds: list[Bool[Array, "shadows attacked"]]
 ) -> Float[Array, "targets attacked"]:
     own, known = evidence.target_signal("log_prob"), evidence.shadow_signal("log_prob")
-    return _above_the_means(own, known, kinds, jnp.asarray(evidence.target_among_shadows))
+    return above_the_means(own, known, kinds, jnp.asarray(evidence.target_among_shadows))
 
 
 @jax.jit
-def _above_the_means(
+def above_the_means(
     own: Float[Array, "targets queries examples"],
     known: Float[Array, "shadows queries examples"],
     kinds: list[Bool[Array, "shadows examples"]],
     itself: Int[Array, " targets"],
 ) -> Float[Array, "targets examples"]:
+    """By how much the targets' values exceed those of some shadows, averaged over the queries.
+
+    Args:
+        own: the targets' values.
+        known: the shadows'.
+        kinds: sets of shadows, whose means are averaged.
+        itself: which shadow each target is, to be left out; −1 for none.
+    """
     found = [fits(known, chosen) for chosen in kinds]
 
     def of_target(

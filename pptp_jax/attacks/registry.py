@@ -6,6 +6,8 @@ from pptp_jax.attacks.attack import Attack
 from pptp_jax.attacks.base import base_offline, base_online
 from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
+from pptp_jax.attacks.denoiser_registry import ON_DENOISERS
+from pptp_jax.attacks.generative_registry import ON_GENERATORS
 from pptp_jax.attacks.label_only import boundary_distance, noise, oslo
 from pptp_jax.attacks.lira import lira_offline, lira_online
 from pptp_jax.attacks.loss import loss
@@ -285,6 +287,8 @@ _EVERY = (
     ),
     *ALONG_STOPS,
     *ON_TOKENS,
+    *ON_DENOISERS,
+    *ON_GENERATORS,
 )
 
 # All of them leave a target out of its shadows, by sums or by folds: the tests compare their scores

@@ -14,23 +14,32 @@ from pptp_jax.signals import (
     DISTILLED_TRAJECTORY,
     GRADIENT_NORMS,
     INPUT_GRADIENT_NORM,
+    PIA_ERROR,
+    PIAN_ERROR,
+    SECMI_ERROR,
+    SIMA_NORM,
+    TIMESTEP_GRADIENTS,
     TRAJECTORIES,
     TRANSFERRED_CORRECT,
     UNPREFIXED,
     boundary_signal,
+    latent_signal,
     lowered_signal,
     neighbour_signal,
     noise_signal,
     prefixed_signals,
+    sample_distances_signal,
 )
-from pptp_jax.tasks import Classification, Language, Signal
+from pptp_jax.tasks import Adversarial, Classification, Denoising, Language, Signal
 from pptp_jax.validation import Refused, one_of
 
 # What is meant by these names unless a declaration says otherwise.
 KNOWN: Mapping[str, Signal] = {
     signal.name: signal
     for signal in (
+        *Adversarial().signals,
         *Language().signals,
+        *Denoising().signals,
         *Classification().signals,  # whose confidence and log_prob are meant
         GRADIENT_NORMS,
         INPUT_GRADIENT_NORM,
@@ -47,6 +56,13 @@ KNOWN: Mapping[str, Signal] = {
         neighbour_signal(),
         prefixed_signals()[0],
         UNPREFIXED,
+        SECMI_ERROR,
+        PIA_ERROR,
+        PIAN_ERROR,
+        SIMA_NORM,
+        TIMESTEP_GRADIENTS,
+        sample_distances_signal(),
+        latent_signal(),
     )
 }
 
@@ -113,8 +129,10 @@ def needs(signal: Signal) -> tuple[str, ...]:
     """What a signal can be computed from; logits are what a classifier answers."""
     if signal.reduce is None:
         return signal.needs
-    # What has another axis, tokens say, is reduced from other answers, which are not kept.
-    of_logits = signal.name != "logits" and set(signal.axes) <= set(KNOWN["logits"].axes)
+    # What has another axis, tokens say, or another access is reduced from other answers, which are
+    # not kept.
+    same = signal.access != "white-box" and set(signal.axes) <= set(KNOWN["logits"].axes)
+    of_logits = signal.name != "logits" and same
     return ("logits", "labels") if of_logits else ()
 
 

@@ -144,7 +144,7 @@ def trained_weights(
     """
     shape = Arrays.of(planted.data).batch_shape()
     params = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), shape).params
-    clip = private_clip(recipe.phases[0], recipe.regions(model))
+    clip = private_clip(recipe.phases[0], recipe.regions(model), model.task.blind)
     labels = clip.region_map.labels(params)
     noised = jax.tree.map(lambda p, own: np.full(p.size, own in clip.labels), params, labels)
     return np.flatnonzero(np.concatenate(jax.tree.leaves(noised)))

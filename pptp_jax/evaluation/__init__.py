@@ -9,7 +9,9 @@ from pptp_jax.evaluation.point import Point, point
 from pptp_jax.evaluation.results import AttackResult, RecipeResult, RunResults
 from pptp_jax.evaluation.rivals import margins, tuned_rivals
 from pptp_jax.evaluation.run_files import read_results
+from pptp_jax.evaluation.sample_quality import SampleJudge, SampleQuality
 from pptp_jax.evaluation.shadow_curve import shadow_curve
+from pptp_jax.evaluation.timesteps import by_timestep
 
 __all__ = [
     "STATISTICS",
@@ -21,7 +23,10 @@ __all__ = [
     "Point",
     "RecipeResult",
     "RunResults",
+    "SampleJudge",
+    "SampleQuality",
     "attack",
+    "by_timestep",
     "frontier",
     "margins",
     "matched_utility",

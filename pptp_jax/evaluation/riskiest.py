@@ -73,7 +73,7 @@ def write_riskiest(
     if data.labels is not None:
         arrays["labels"] = data.labels[rows]
     if data.x.ndim == 4 and data.x.shape[-1] in (1, 3):
-        arrays["pictures"] = _pictures(data.x[rows] * data.scale)
+        arrays["pictures"] = pictures(data.x[rows] * data.scale)
     if fleets is not None and has_tokens(data):
         # Even one whose score is −∞ comes before those that did not train on the example.
         own = np.maximum(scores, np.finfo(float).min)
@@ -85,10 +85,14 @@ def write_riskiest(
     write_arrays(path, arrays)
 
 
-def _pictures(
-    images: Float[np.ndarray, "recipes examples height width channels"],
-) -> UInt8[np.ndarray, "recipes examples small small channels"]:
-    """Images as bytes, shrunk by means over squares; what leaves [0, 1] is stretched to it."""
+def pictures(
+    images: Float[np.ndarray, "*batch height width channels"],
+) -> UInt8[np.ndarray, "*batch small small channels"]:
+    """Images as bytes, shrunk by means over squares; what leaves [0, 1] is stretched to it.
+
+    Args:
+        images: numbers.
+    """
     *batch, height, width, channels = images.shape
     side = min(-(-max(height, width) // LARGEST), height, width)
     tall, wide = height // side, width // side

@@ -157,6 +157,16 @@ def read_riskiest(directory: Path) -> dict[str, np.ndarray] | None:
     return _read_arrays(path, names, optional=("labels", "pictures", *tokens, *NUMBERS))
 
 
+def read_sample_pictures(directory: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of `samples.npz`; None if there is none.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    names = ("slugs", "distances", "ids", "pictures", "nearer")
+    return _read_arrays(directory / "samples.npz", names)
+
+
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text())

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
-from pptp_jax.attacks import ATTACKS, attack_targets
+from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.metrics import (
     UNRESOLVED,
     Bootstrap,
@@ -25,11 +25,13 @@ class Seen(NamedTuple):
 
     Attributes:
         confidence: φ, the logit-scaled confidence in the label.
-        correct: whether the prediction is the label.
+        utility: whether the prediction is the label; of denoisers the denoising error.
+        log_prob: the log-likelihood, one row a query; None where it follows from φ.
     """
 
     confidence: Float[np.ndarray, "models queries examples"]
-    correct: Bool[np.ndarray, "models examples"]
+    utility: Shaped[np.ndarray, "models examples"]
+    log_prob: Float[np.ndarray, "models queries examples"] | None = None
 
 
 class Drawings(NamedTuple):
@@ -44,7 +46,8 @@ class Measures(NamedTuple):
     """A fleet's measures, or their changes, with intervals.
 
     Attributes:
-        accuracy: the test accuracy, that on non-members.
+        accuracy: the test accuracy, that on non-members; of denoisers the negated denoising error,
+            so that more is better there, too.
         loss_gap: the mean test loss less the mean training loss.
         auc: the AUC of each attack.
 
@@ -79,15 +82,21 @@ def drawings(
     if not np.isfinite(confidence).all():
         return None
     models = np.arange(len(matrix))
-    losses = np.logaddexp(0, -confidence.astype(float)).mean(axis=1)
+    signals, utility = {"confidence": confidence}, seen.utility
+    if seen.log_prob is None:
+        losses = np.logaddexp(0, -confidence.astype(float)).mean(axis=1)
+    else:
+        signals["log_prob"] = seen.log_prob
+        losses, utility = utility.astype(float), -utility.astype(float)
+    held = Evidence.leave_one_out(signals, matrix)
     test = bootstrap_mean(losses, ~matrix, resampling, models)
     train = bootstrap_mean(losses, matrix, resampling, models)
     aucs = {}
     for name in MAPPED:
-        scores = attack_targets(ATTACKS[name], confidence, matrix, models.tolist())
+        scores = ATTACKS[name](held)
         aucs[name] = bootstrap_metrics(scores, matrix, resampling, models, fprs=())["auc"]
     return Drawings(
-        bootstrap_mean(seen.correct, ~matrix, resampling, models),
+        bootstrap_mean(utility, ~matrix, resampling, models),
         _difference(test, train),
         aucs,
     )

@@ -11,7 +11,7 @@ from pptp_jax.models import Model
 from pptp_jax.models.blocks import block_regions
 from pptp_jax.objectives import Objective
 from pptp_jax.regions import sizes
-from pptp_jax.tasks import Task
+from pptp_jax.tasks import Adversarial, Denoising, Task
 from pptp_jax.training import SGD, Optimizer, check_members, undefended
 from pptp_jax.validation import Refused, at_least
 
@@ -27,7 +27,8 @@ class RiskMapSpec:
         model: what is trained: any `Model` with at least two blocks, which cover its parameters.
         data: the examples; give none on which the final evaluation is made.
         matrix: who is a member of what: for every example at least 3 models with and without it.
-        defence: the objective L_D, of the defended fleet and of a region that is trained alone.
+        defence: the objective L_D, of the defended fleet and of a region that is trained alone; of
+            denoisers one that needs no classes.
         epochs: the epochs of plain training and of the defended fleet.
         early: the epochs behind the early checkpoint, below `epochs`.
         retrain: the epochs for which a region is trained alone; 0 leaves this out, which is what
@@ -120,10 +121,13 @@ def check_task(task: Task) -> None:
     """Refuses a task that a risk map does not know how to weigh.
 
     Raises:
-        ValueError: if it has no classes.
+        ValueError: if it has no classes and is neither `Denoising` nor `Adversarial`.
     """
-    if not task.classes:
-        raise Refused(f"a risk map weighs attacks against accuracy, and {task.name} has none")
+    if not (task.classes or isinstance(task, Adversarial | Denoising)):
+        raise Refused(
+            "a risk map weighs attacks against accuracy, the denoising error or the distance to "
+            f"samples, and {task.name} has none of them"
+        )
 
 
 def _check(model: Model, data: Arrays, matrix: Bool[np.ndarray, "models examples"]) -> None:

@@ -51,7 +51,8 @@ def survey(spec: RiskMapSpec, on_progress: OnProgress) -> Survey:
     parts = [_of_group(spec, group, steps) for group in groups]
 
     def joined(*seen: Seen) -> Seen:
-        return Seen(*map(np.concatenate, zip(*seen, strict=True)))
+        parts = zip(*seen, strict=True)
+        return Seen(*(None if part[0] is None else np.concatenate(part) for part in parts))
 
     undefended, defended, modified, norms = zip(*parts, strict=True)
     return Survey(

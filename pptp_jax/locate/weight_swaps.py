@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int, Shaped
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32, recompute_statistics
@@ -46,8 +46,8 @@ def signals_after_exchange(
     chosen: Bool[Array, " blocks"],
     data: Arrays,
     batches: Int[Array, "models batches batch"],
-) -> tuple[Float[Array, "models queries examples"], Bool[Array, "models examples"]]:
-    """φ, and whether the prediction is right, of a fleet with some blocks from another one.
+) -> tuple[Shaped[Array, "models ..."], ...]:
+    """φ and the utility, of a fleet with some blocks from another one; log p without classes.
 
     Batch-norm statistics are recomputed, also where nothing is exchanged: what differs between two
     fleets then is their parameters' doing alone.
@@ -64,12 +64,14 @@ def signals_after_exchange(
 
     def one(
         own: Variables, donor: Any, rows: Int[Array, "batches batch"]
-    ) -> tuple[Float[Array, "queries examples"], Bool[Array, " examples"]]:
+    ) -> tuple[Shaped[Array, "..."], ...]:
         params = exchanged(own.params, donor, numbers, chosen)
         variables = recompute_statistics(model, Variables(params, own.state), rows, data.inputs)
         task = model.task
-        wanted = task.signal("confidence"), utility(task)
+        wanted = [task.signal("confidence"), utility(task)]
+        if not task.classes:  # where log p is that of a label, it follows from φ
+            wanted.append(task.signal("log_prob"))
         seen = collect(model.answering(variables), data, task=task, signals=wanted)
-        return seen["confidence"], seen["utility"]
+        return tuple(seen[signal.name] for signal in wanted)
 
     return jax.vmap(one)(fleet, donors, batches)

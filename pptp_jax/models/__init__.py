@@ -20,8 +20,13 @@ from pptp_jax.models.weights import save_variables
 
 if TYPE_CHECKING:
     from pptp_jax.models.builders import BUILDERS, rebuilt
+    from pptp_jax.models.dcgan import discriminator_cnn, generator_cnn
+    from pptp_jax.models.denoising_perceptron import denoising_mlp
+    from pptp_jax.models.diffusion_model import ddpm
     from pptp_jax.models.equinox import from_equinox
     from pptp_jax.models.fast_resnet import resnet9
+    from pptp_jax.models.gan_model import gan
+    from pptp_jax.models.gan_perceptrons import discriminator_mlp, generator_mlp
     from pptp_jax.models.gguf_weights import llama_from_gguf
     from pptp_jax.models.gpt_decoder import gpt
     from pptp_jax.models.linen import from_linen
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from pptp_jax.models.plain_cnn import cnn
     from pptp_jax.models.resnet import resnet8, resnet18
     from pptp_jax.models.safetensors_weights import llama_from_safetensors
+    from pptp_jax.models.unet_model import unet
     from pptp_jax.models.vgg import vgg11_bn
     from pptp_jax.models.vision_transformer import vit
     from pptp_jax.models.wide_resnet import wrn28
@@ -44,11 +50,18 @@ __all__ = [
     "Variables",
     "cnn",
     "compiled_for",
+    "ddpm",
+    "denoising_mlp",
+    "discriminator_cnn",
+    "discriminator_mlp",
     "from_equinox",
     "from_linen",
     "from_nnx",
     "full_float32",
+    "gan",
     "generate",
+    "generator_cnn",
+    "generator_mlp",
     "gpt",
     "in_precision",
     "learns",
@@ -68,6 +81,7 @@ __all__ = [
     "save_variables",
     "standardized",
     "starting_from",
+    "unet",
     "vgg11_bn",
     "vit",
     "wrn28",
@@ -77,9 +91,16 @@ __all__ = [
 _LATER = {
     "BUILDERS": "builders",
     "cnn": "plain_cnn",
+    "ddpm": "diffusion_model",
+    "denoising_mlp": "denoising_perceptron",
+    "discriminator_cnn": "dcgan",
+    "discriminator_mlp": "gan_perceptrons",
     "from_equinox": "equinox",
     "from_linen": "linen",
     "from_nnx": "nnx",
+    "gan": "gan_model",
+    "generator_cnn": "dcgan",
+    "generator_mlp": "gan_perceptrons",
     "gpt": "gpt_decoder",
     "llama": "llama_decoder",
     "llama_from_gguf": "gguf_weights",
@@ -89,6 +110,7 @@ _LATER = {
     "resnet8": "resnet",
     "resnet9": "fast_resnet",
     "resnet18": "resnet",
+    "unet": "unet_model",
     "vgg11_bn": "vgg",
     "vit": "vision_transformer",
     "wrn28": "wide_resnet",

@@ -167,18 +167,20 @@ class Model:
         """
         return {"rows": rows} if self.sees_rows else {}
 
-    def answering(self, variables: Variables) -> Callable[[Any], Any]:
+    def answering(self, variables: Variables) -> Callable[..., Any]:
         """The function from a batch of inputs to outputs that trained variables make, in eval mode.
 
-        In full float32, on any device and whatever the precision of training.
+        It takes the targets, too, for the networks of a `conditional` task. In full float32, on any
+        device and whatever the precision of training.
 
         Args:
             variables: the parameters and the state.
         """
 
         @full_float32
-        def answers(x: Any) -> Any:
-            outputs, _ = self.task.outputs(self, variables, Batch(x), train=False, key=None)
+        def answers(x: Any, targets: Any = None) -> Any:
+            batch = Batch(x, targets)
+            outputs, _ = self.task.outputs(self, variables, batch, train=False, key=None)
             return outputs
 
         return answers

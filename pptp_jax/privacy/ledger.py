@@ -25,6 +25,9 @@ class Ledger:
         frozen: the regions that keep public values throughout, such as a random initialisation, a
             model pre-trained on public data, or what an earlier accounted phase released. A region
             that was trained in the clear before it was frozen belongs to `clear`.
+        derived: the regions that learn from the other regions and from public randomness alone, and
+            from no example: post-processing, which is as private as what it is made of. So is the
+            generator of a GAN whose discriminator is noised.
         clear: the regions that private data move without noise.
         statistics: running statistics: `none` (the model has none), `frozen` at public values, or
             `clear`; None if unknown.
@@ -50,20 +53,21 @@ class Ledger:
     noised: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     clear: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
     statistics: Literal["none", "frozen", "clear"] | None = None
     noise_multiplier: float | None = None
     sampling: PoissonSampling | ShuffledBatches | None = None
 
     def __post_init__(self) -> None:
         keep_python_numbers(self)
-        treated = [*self.noised, *self.frozen, *self.clear]
+        treated = [*self.noised, *self.frozen, *self.clear, *self.derived]
         for label in treated:
             one_of(self.region_map.names, region=label)
         twice = sorted({label for label in treated if treated.count(label) > 1})
         if twice:
             raise Refused(
                 f"each region has one treatment; {', '.join(twice)} has two: noised "
-                f"{self.noised}, frozen {self.frozen}, clear {self.clear}"
+                f"{self.noised}, frozen {self.frozen}, clear {self.clear}, derived {self.derived}"
             )
         not_negative(**given(noise_multiplier=self.noise_multiplier))
         if self.statistics is not None:
@@ -77,6 +81,7 @@ class Ledger:
         noise_multiplier: float,
         sampling: PoissonSampling | ShuffledBatches,
         frozen: Sequence[str] = (),
+        derived: Sequence[str] = (),
         statistics: Literal["none", "frozen", "clear"] | None = None,
     ) -> Self:
         """The ledger of a run that `private_region_aggregation` updated.
@@ -86,6 +91,7 @@ class Ledger:
             noise_multiplier: that of the aggregation.
             sampling: how examples came into batches.
             frozen: the regions frozen at public values.
+            derived: the regions that learn from no example.
             statistics: what became of running statistics.
 
         Examples:
@@ -95,12 +101,14 @@ class Ledger:
             >>> Ledger.of(clip, noise_multiplier=1.0, sampling=sampling).clear
             ('general',)
         """
-        rest = [n for n in clip.region_map.names if n not in clip.labels and n not in frozen]
+        treated = {*clip.labels, *frozen, *derived}
+        rest = [n for n in clip.region_map.names if n not in treated]
         return cls(
             region_map=clip.region_map,
             noised=clip.labels,
             frozen=tuple(frozen),
             clear=tuple(rest),
+            derived=tuple(derived),
             statistics=statistics,
             noise_multiplier=noise_multiplier,
             sampling=sampling,
@@ -109,7 +117,7 @@ class Ledger:
     @property
     def obstacles(self) -> tuple[str, ...]:
         """Why there is no ε, one reason a line; empty if there is one."""
-        treated = {*self.noised, *self.frozen, *self.clear}
+        treated = {*self.noised, *self.frozen, *self.clear, *self.derived}
         noise = " and ".join(map(repr, self.noised)) or "nothing"
         reasons = [
             f"region {label!r} was trained in the clear, and the noise on {noise} does not cover "

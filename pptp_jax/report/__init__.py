@@ -20,6 +20,7 @@ from pptp_jax.report.screen import render_screen
 from pptp_jax.report.search import render_search
 from pptp_jax.report.summary import WIDEST, render_summary
 from pptp_jax.report.table import render_table, render_white_box
+from pptp_jax.report.timesteps import draw_timesteps
 
 __all__ = [
     "WIDEST",
@@ -27,6 +28,7 @@ __all__ = [
     "draw_curves",
     "draw_figures",
     "draw_risk_map",
+    "draw_timesteps",
     "render_attacks",
     "render_audit",
     "render_budgets",

@@ -16,6 +16,7 @@ ACCESS = {
     "labels": (COLOURS[2], "sees labels alone"),
     "scores": (COLOURS[0], "sees scores"),
     "white-box": (COLOURS[1], "sees the weights"),
+    "samples": (COLOURS[3], "sees samples alone"),
 }
 METRICS = {"auc": ("AUC", 0.5), "tpr@0.01": ("TPR at 1 % FPR", 0.01)}
 # Round: with shadows; square: the target alone.

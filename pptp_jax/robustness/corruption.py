@@ -106,7 +106,7 @@ def check_severity(**severities: int) -> None:
     """
     for name, severity in severities.items():
         if severity not in SEVERITIES:
-            raise Refused(f"{name} must be a whole number from 1 to 5, got {severity!r}")
+            raise Refused(f"{name} must be an integer from 1 to 5, got {severity!r}")
 
 
 def check_image(shape: tuple[int, ...]) -> None:

@@ -1,6 +1,7 @@
 """Taking the signals that follow from a model's answers, where the answers are."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -30,7 +31,7 @@ def utility(task: Task) -> Signal:
         1.0
     """
 
-    def reduce(answers: Array, targets: Array) -> Shaped[Array, ""]:
+    def reduce(answers: Any, targets: Array) -> Shaped[Array, ""]:
         first = jax.tree.map(lambda leaf: leaf[:1], answers)
         return task.utility(first, jax.tree.map(lambda leaf: leaf[None], targets))[0]
 
@@ -40,7 +41,7 @@ def utility(task: Task) -> Signal:
 
 @full_float32
 def collect(
-    answers: Callable[[Shaped[Array, "batch ..."]], Any],
+    answers: Callable[..., Any],
     data: Arrays,
     *,
     task: Task,
@@ -54,7 +55,8 @@ def collect(
 
     Args:
         answers: makes the model's outputs of a batch of inputs, in eval mode: no dropout, no
-            batch's norm. Of a `Model` it is `model.answering(variables)`.
+            batch's norm; of inputs and targets, if the task is `conditional`. Of a `Model` it is
+            `model.answering(variables)`.
         data: the examples.
         task: what the model is for, such as `Classification()`.
         signals: which; those that are not reduced from answers are left out. None takes those of
@@ -89,16 +91,21 @@ def collect(
     reduced = {signal.name: signal for signal in chosen if signal.reduce is not None}
 
     def one(row: Int[Array, ""]) -> dict[str, Shaped[Array, "..."]]:
-        x = data.inputs(row)[None]
+        x, targets = data.inputs(row)[None], data.targets(row)
         x = jnp.concatenate([query(x) for query in queries])
-        outputs = answers(x)
+        own = answers
+        if task.conditional:
+            own = partial(answers, targets=jnp.broadcast_to(targets, (len(x), *targets.shape)))
+        outputs = own(x)
         if release is not None:
             assert key is not None
-            outputs = release(answers, x, outputs, jax.random.fold_in(key, row))
-        given, targets = task.answers(outputs), data.targets(row)
+            outputs = release(own, x, outputs, jax.random.fold_in(key, row))
+        given = task.answers(outputs)
         return {name: own.reduce(given, targets) for name, own in reduced.items() if own.reduce}
 
-    answer = jax.eval_shape(answers, data.batch_shape(len(queries)))
+    rows = jnp.zeros(len(queries), int)
+    seen = (data.targets(rows),) if task.conditional else ()
+    answer = jax.eval_shape(answers, data.batch_shape(len(queries)), *seen)
     numbers = sum(leaf.size for leaf in jax.tree.leaves(answer))
     at_once = max(1, min(batch_size // len(queries), _NUMBERS_AT_ONCE // numbers))
     found = jax.lax.map(one, jnp.arange(data.examples), batch_size=at_once)

@@ -54,7 +54,6 @@ def gradient_norms(
     """
     numbers = block_numbers(model, fleet.params)
     blocks = len(model.blocks)
-    weights = sum(leaf[0].size for leaf in jax.tree.leaves(fleet.params))
 
     def loss(params: Any, state: Any, row: Int[Array, ""]) -> Float[Array, ""]:
         return negative_log_prob(
@@ -64,17 +63,34 @@ def gradient_norms(
     def of_model(own: Variables) -> Float[Array, "rows blocks"]:
         def of_example(row: Int[Array, ""]) -> Float[Array, " blocks"]:
             gradient = jax.grad(loss)(own.params, own.state, row)
-            parts: list[list[jax.Array]] = [[] for _ in range(blocks)]
-            for number, leaf in zip(
-                jax.tree.leaves(numbers), jax.tree.leaves(gradient), strict=True
-            ):
-                parts[number].append(leaf)
-            return jnp.stack([scaled_norm(part).value for part in parts]).astype(jnp.float32)
+            return norms_by_block(numbers, blocks, gradient)
 
-        at_once = max(1, _WEIGHTS_AT_ONCE // weights)
-        return jax.lax.map(of_example, rows, batch_size=at_once)
+        return jax.lax.map(of_example, rows, batch_size=examples_at_once(own.params))
 
     return jnp.moveaxis(jax.lax.map(of_model, fleet), -1, 0)
+
+
+def norms_by_block(numbers: Any, blocks: int, gradient: Any) -> Float[Array, " blocks"]:
+    """The Euclidean norm of each block's part of a gradient.
+
+    Args:
+        numbers: the tree of the parameters' block numbers; see `block_numbers`.
+        blocks: how many there are.
+        gradient: the tree of one example's gradient.
+    """
+    parts: list[list[jax.Array]] = [[] for _ in range(blocks)]
+    for number, leaf in zip(jax.tree.leaves(numbers), jax.tree.leaves(gradient), strict=True):
+        parts[number].append(leaf)
+    return jnp.stack([scaled_norm(part).value for part in parts]).astype(jnp.float32)
+
+
+def examples_at_once(params: Any) -> int:
+    """The examples whose gradients are held at once.
+
+    Args:
+        params: the parameters of one model.
+    """
+    return max(1, _WEIGHTS_AT_ONCE // sum(leaf.size for leaf in jax.tree.leaves(params)))
 
 
 def _take(request: SignalRequest) -> Float[Array, "models blocks examples"]:

@@ -8,7 +8,7 @@ from pptp_jax.models import Model
 from pptp_jax.privacy import Guarantee, Ledger, PoissonSampling, ShuffledBatches, epsilon
 from pptp_jax.regions import RegionMap
 from pptp_jax.training import Phase, Poisson, Private, Recipe
-from pptp_jax.training.phase_transform import private_clip
+from pptp_jax.training.phase_transform import DERIVED, private_clip
 
 # The region of what all models share, in a ledger.
 SHARED = "shared weights"
@@ -78,14 +78,16 @@ def ledger(phase: Phase, recipe: Recipe, model: Model, members: int, batch_size:
         batch_size: the members in a step.
     """
     assert isinstance(phase.gradient, Private)
-    clip = private_clip(phase, recipe.regions(model))
+    clip = private_clip(phase, recipe.regions(model), model.task.blind)
+    rest = [label for label in clip.region_map.names if label not in clip.labels]
     own = Ledger.of(
         clip,
         noise_multiplier=_noise(phase),
         sampling=_sampling(phase, members, batch_size),
         # At initial values, or at what an earlier phase has released, which was private or saw
         # reference examples alone.
-        frozen=tuple(label for label in clip.region_map.names if label not in clip.labels),
+        frozen=tuple(label for label in rest if label != DERIVED),
+        derived=tuple(label for label in rest if label == DERIVED),
         statistics="none",  # a model that keeps any is refused before training
     )
     return own if not jax.tree.leaves(model.shared) else _with_shared(own, model.public)

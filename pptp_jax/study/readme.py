@@ -22,6 +22,7 @@ FILES = {
     "combined/": "for each recipe the probability of membership by all attacks together: in "
     "`RECIPE.csv` one line a record, the riskiest first, in `RECIPE.npz` of every target",
     "riskiest.npz": "the records that the compared attack is surest of",
+    "samples.npz": "samples of generative models, and the members and non-members nearest to them",
     "risk_map.json": "where in the network membership can be read off; of `pptp locate`",
     "risk_map.txt": "the same as a table",
     "risk_map.png": "the same as a figure",

@@ -11,11 +11,14 @@ from pptp_jax.signals import (
     INPUT_GRADIENT_NORM,
     METRIC_TRAJECTORY,
     boundary_signal,
+    latent_signal,
     noise_signal,
+    sample_distances_signal,
+    samples_signal,
 )
 from pptp_jax.study.robustness_accuracy import geometry_signal, robust_signal
 from pptp_jax.study.text_probes import text_probes
-from pptp_jax.tasks import Signal
+from pptp_jax.tasks import Adversarial, Signal
 from pptp_jax.training import distilled_signal, transferred_signal
 
 if TYPE_CHECKING:
@@ -47,6 +50,10 @@ def required_signals(study: "Study", data: Dataset, membership: Membership) -> t
         if movable:
             many, long = own.surrogates, own.surrogate_epochs
             probes.append(transferred_signal(models=many, epochs=long, **trained))
+    if study.model.sample is not None and data.num_classes is not None:
+        probes.append(sample_distances_signal(num_classes=data.num_classes))
+    if isinstance(task, Adversarial):
+        probes.append(latent_signal())
     found = [*task.signals, *(probe for probe in probes if probe.name in read)]
     if METRIC_TRAJECTORY.name in read and task.classes:
         found.append(ANSWER_METRICS)
@@ -54,6 +61,8 @@ def required_signals(study: "Study", data: Dataset, membership: Membership) -> t
         found.append(GRADIENT_NORMS)
     if study.white_box and study.model.features is not None and task.classes:
         found.append(FEATURE_MARGINS)
+    if study.model.sample is not None and data.num_classes is not None:
+        found.append(samples_signal(num_classes=data.num_classes))  # for the report
     found += [signal for attack in attacks for signal in attack.declared]
     if study.robustness is not None:
         found.append(robust_signal(study, membership))

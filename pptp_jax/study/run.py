@@ -14,6 +14,7 @@ from pptp_jax.evaluation.attack_fleet import Attacked, attacked
 from pptp_jax.evaluation.combination import Combined, combined, write_combined
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.evaluation.riskiest import write_riskiest
+from pptp_jax.evaluation.sample_pictures import write_sample_pictures
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.evaluation.slices import slices
 from pptp_jax.evaluation.warnings import warnings
@@ -179,15 +180,17 @@ def _run(
     _write_scores(out / "scores", membership, seen)
     _write_stops(out / "scores", membership, reached)
     _write_combined(out / "combined", data, membership, seen, together)
+    ends = {slug: fleet.end for slug, fleet in fleets.items()}
     write_riskiest(
         out / "riskiest.npz",
         data,
         membership,
         seen,
         study.compared,
-        fleets={slug: fleet.end for slug, fleet in fleets.items()},
+        fleets=ends,
         texts=texts_of(study.data, data),
     )
+    write_sample_pictures(out / "samples.npz", data, membership, ends)
     write_json(out / "results.json", results)
     processes.wait()
     return results

@@ -1,8 +1,11 @@
 """Kinds of models: what training, signals and attacks must know of each."""
 
+from pptp_jax.tasks.adversarial import Adversarial
+from pptp_jax.tasks.adversarial_outputs import Drawn, Shown, Verdict
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.binary import Binary, MultiLabel
 from pptp_jax.tasks.classification import Classification, logit_scaled_confidence
+from pptp_jax.tasks.denoising import Denoising, Noisy
 from pptp_jax.tasks.language import Language
 from pptp_jax.tasks.ordinal import Ordinal
 from pptp_jax.tasks.regression import Regression
@@ -12,7 +15,9 @@ from pptp_jax.tasks.task import Task
 # Those that need no argument; the contract test trains each of them.
 TASKS: tuple[Task, ...] = (
     Classification(),
+    Adversarial(),
     Binary(),
+    Denoising(),
     Language(),
     MultiLabel(),
     Ordinal(),
@@ -21,14 +26,20 @@ TASKS: tuple[Task, ...] = (
 
 __all__ = [
     "TASKS",
+    "Adversarial",
     "Batch",
     "Binary",
     "Classification",
+    "Denoising",
+    "Drawn",
     "Language",
     "MultiLabel",
+    "Noisy",
     "Ordinal",
     "Regression",
+    "Shown",
     "Signal",
     "Task",
+    "Verdict",
     "logit_scaled_confidence",
 ]

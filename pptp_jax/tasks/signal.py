@@ -3,15 +3,16 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from jaxtyping import Array, Shaped
 
 from pptp_jax.validation import Refused, one_of
 
-# What the attacker gets of a model: predicted labels, what it answers, or all of it.
-Access = Literal["labels", "scores", "white-box"]
-ACCESS = ("labels", "scores", "white-box")
+# What the attacker gets of a model: predicted labels, what it answers, all of it, or nothing but
+# what a generative model makes up.
+Access = Literal["labels", "scores", "white-box", "samples"]
+ACCESS = get_args(Access)
 # Signals that cost little are taken at every stop of a training, the others at its end.
 At = Literal["stops", "end"]
 
@@ -22,7 +23,8 @@ class Signal:
 
     Attributes:
         name: its key wherever signals are kept.
-        axes: what the axes of a fleet's array are called, `models` first; `examples` among them.
+        axes: what the axes of a fleet's array are called, `models` first; `examples` among them, or
+            `samples` where it is of what a model makes up.
         access: what the attacker needs of the model.
         at: `stops`, taken at every stop of a training, or `end`.
         reduce: `reduce(answers, targets)`, from what a model answers about one example, a row a
@@ -65,10 +67,10 @@ class Signal:
         ways = self.reduce, self.take, self.derive, self.along
         if sum(way is not None for way in ways) != 1:
             raise Refused(f"the signal {self.name} needs one of reduce, take, derive and along")
-        if self.axes[:1] != ("models",) or "examples" not in self.axes:
+        if self.axes[:1] != ("models",) or not {"examples", "samples"} & {*self.axes}:
             raise Refused(
                 f"the signal {self.name} needs axes that begin with 'models' and have 'examples', "
-                f"got {self.axes}"
+                f"or 'samples' of a generative model, got {self.axes}"
             )
         if self.along is not None and self.axes[1:2] != ("stops",):
             raise Refused(

@@ -29,6 +29,11 @@ class Task(ABC):
         higher_is_better: whether a larger utility is the better one.
         classes: whether outputs are one score a class, for objectives, releases and attacks that
             need that.
+        conditional: whether networks see the targets as well, such as the label of an image that
+            they draw.
+        blind: the pattern of the parameters that learn from no example, by `blind_losses` alone, in
+            private training: what they learn follows from the rest of the network, so it needs
+            neither clip nor noise. None where all parameters learn from examples.
 
     Examples:
         >>> from pptp_jax.tasks import Classification
@@ -40,6 +45,8 @@ class Task(ABC):
     utility_name: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
     classes: ClassVar[bool] = False
+    conditional: ClassVar[bool] = False
+    blind: ClassVar[str | None] = None
 
     @abstractmethod
     def losses(self, outputs: Outputs, batch: Batch) -> Float[Array, " batch"]:
@@ -89,6 +96,22 @@ class Task(ABC):
         named = model.named_rows(batch.rows) if train else {}
         outputs, state = model.apply(*variables, batch.inputs, train=train, key=key, **named)
         return outputs, state
+
+    def blind_losses(
+        self, model: Any, variables: Any, size: int, key: Key[Array, ""]
+    ) -> Float[Array, " size"]:
+        """The losses that the `blind` parameters lower in private training, of no example.
+
+        Args:
+            model: the `Model`.
+            variables: its parameters and state.
+            size: how many losses.
+            key: what all randomness of them derives from.
+
+        Raises:
+            ValueError: if the task has no such parameters.
+        """
+        raise Refused(f"all parameters of the task {self.name} learn from examples")
 
     def answers(self, outputs: Outputs) -> Outputs:
         """What a user of the model is given: the outputs in float32."""

@@ -31,6 +31,7 @@ from pptp_jax.training.optimizer import (
 )
 from pptp_jax.training.phase import Phase
 from pptp_jax.training.phase_equality import same_training
+from pptp_jax.training.player_optimizer import Players
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import (
     dmp,
@@ -87,6 +88,7 @@ __all__ = [
     "Perturbed",
     "Phase",
     "Plain",
+    "Players",
     "Poisson",
     "Private",
     "Probe",

@@ -9,6 +9,7 @@ import numpy as np
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model
+from pptp_jax.tasks import Batch
 from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
 from pptp_jax.training.memory import fitting_chunk
 from pptp_jax.training.mesh import check_shares
@@ -101,10 +102,12 @@ def _work(model: Model, data: Arrays, batch_size: int) -> float:
 
     Not all compilers tell; then none are counted.
     """
-    x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((batch_size,), jnp.int32))
+    rows = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
+    x, targets = jax.eval_shape(data.inputs, rows), jax.eval_shape(data.targets, rows)
+    batch = Batch(x, targets, rows=rows if model.sees_rows else None)
     key = jax.eval_shape(lambda: jax.random.key(0))
-    forward = jax.jit(lambda own, *rest: own.apply(*rest, train=False, key=None))
-    told = forward.lower(model, *jax.eval_shape(model.init, key, x), x).cost_analysis() or {}
+    forward = jax.jit(lambda m, v, b, k: m.task.outputs(m, v, b, train=True, key=k))
+    told = forward.lower(model, model.shapes(x), batch, key).cost_analysis() or {}
     return 3 * float(told.get("flops", 0.0))
 
 

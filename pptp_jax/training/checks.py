@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from pptp_jax.models import Model
+from pptp_jax.objectives import TaskLoss
 from pptp_jax.training.batches import Poisson
 from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.mesh import check_shares
@@ -198,9 +199,9 @@ def check_model(recipe: Recipe, model: Model, x: Any) -> None:
 
     Raises:
         ValueError: if the recipe needs classes and the model's task has none; if it mixes examples
-            and the model sees which they are; or if it has a
-            private phase and the model running statistics, which mix the examples, or a parameter
-            that it does not use, which noise alone would move.
+            and the model sees which they are; or if it has a private phase and the model running
+            statistics, which mix the examples, or a parameter that it does not use, which noise
+            alone would move, or parameters that must see no example, and an objective of its own.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -225,10 +226,17 @@ def check_model(recipe: Recipe, model: Model, x: Any) -> None:
             f"{recipe.slug} mixes examples, and the model gives each example channels of its own "
             "(tied_dropout), which a mixture has not: leave out one of them"
         )
-    private = any(isinstance(phase.gradient, Private) for phase in recipe.phases)
+    private = [phase for phase in recipe.phases if isinstance(phase.gradient, Private)]
     federated = any(phase.clients is not None for phase in recipe.phases)
     if not private and not federated:
         return
+    own = [part for phase in private for part in phase.by_region.values()]
+    own = [part for part in own if not isinstance(part, TaskLoss)]
+    if model.task.blind is not None and own:
+        raise Refused(
+            f"{recipe.name}: {own[0].name} may show members to the parameters "
+            f"{model.task.blind}, which get neither clip nor noise: take TaskLoss()"
+        )
     key = jax.eval_shape(partial(jax.random.key, 0))
     running = jax.tree.leaves(jax.eval_shape(model.init, key, x).state)
     if running and federated:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model
+from pptp_jax.tasks import Batch
 from pptp_jax.training.strategy import Strategy, usual_strategy
 from pptp_jax.validation import at_least
 
@@ -124,12 +125,13 @@ def _of_one(
     They are those of all devices that share it, each of which has its part of a batch.
     """
     part = -(-batch_size // shares)
-    x = jax.eval_shape(data.inputs, jax.ShapeDtypeStruct((part,), jnp.int32))
+    places = jax.ShapeDtypeStruct((part,), jnp.int32)
+    x, targets = jax.eval_shape(data.inputs, places), jax.eval_shape(data.targets, places)
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = jax.eval_shape(model.init, key, x)
-    rows = model.named_rows(jnp.zeros(part, jnp.int32))
-    forward = partial(model.apply, train=True, **rows)
-    program = jax.make_jaxpr(lambda v, x, k: forward(*v, x, key=k))(variables, x, key)
+    batch = Batch(x, targets, rows=places if model.sees_rows else None)
+    forward = partial(model.task.outputs, model, train=True)
+    program = jax.make_jaxpr(lambda v, b, k: forward(v, b, key=k))(variables, batch, key)
     activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)
     return shares * networks * 4 * _total(variables), shares * networks * 2 * activations
 

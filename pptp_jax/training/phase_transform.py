@@ -24,6 +24,9 @@ from pptp_jax.transforms import (
 )
 from pptp_jax.transforms.apply import apply_to_regions
 
+# What a private phase trains on no example, by what the other regions have learned.
+DERIVED = "derived"
+
 _EVERYTHING = RegionMap.from_rules([(".*", PROTECT)])
 
 
@@ -34,6 +37,7 @@ def transform(
     regions: RegionMap | None,
     vulnerable: Any,
     batch_size: float,
+    blind: str | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     """What a phase makes of gradients.
 
@@ -45,11 +49,16 @@ def transform(
         vulnerable: the mask of the weights that stay at their initial values; None if there are
             none.
         batch_size: what the noisy sum of a private phase is divided by: the expected size.
+        blind: the task's `blind` parameters.
     """
     tx = _inner(optimizer, phase, steps, regions)
     if isinstance(phase.gradient, Private):
-        clip = private_clip(phase, regions)
+        clip = private_clip(phase, regions, blind)
         noise = private_region_noise(clip, phase.gradient.noise_multiplier, batch_size=batch_size)
+        names = clip.region_map.names
+        if DERIVED in names:
+            others = [label for label in names if label != DERIVED]
+            noise = apply_to_regions(noise, clip.region_map, others)
         tx = optax.chain(noise, tx)
     if regions is not None:
         for label, rule in phase.perturbed.items():
@@ -89,16 +98,24 @@ def _inner(
     return own(steps, decay=optax.chain(*each))
 
 
-def private_clip(phase: Phase, regions: RegionMap | None) -> RegionClip:
+def private_clip(phase: Phase, regions: RegionMap | None, blind: str | None = None) -> RegionClip:
     """How a private phase clips: all that it trains is one private region, whatever it is called.
+
+    Parameters that see no example are another, `DERIVED`, unless they are frozen.
 
     Args:
         phase: the rules.
         regions: the recipe's regions; without any, all of the network is trained.
+        blind: the pattern of the parameters that see no example; see `Task.blind`.
     """
     assert isinstance(phase.gradient, Private)
     known = _EVERYTHING if regions is None else regions
     rules = [(rule, GENERAL if label in phase.frozen else PROTECT) for rule, label in known.rules]
+    if blind is not None:
+        own = {blind, f"(?:{blind})"}  # as `protect` writes the part
+        frozen = any(rule in own and label == GENERAL for rule, label in rules)
+        others = [pair for pair in rules if pair[0] not in own]
+        rules = [(blind, GENERAL if frozen else DERIVED), *others]
     weights = RegionWeights(known, phase.weighted) if phase.weighted else None
     return RegionClip(RegionMap(tuple(rules)), PROTECT, phase.gradient.max_norm, weights=weights)
 

@@ -23,7 +23,7 @@ from pptp_jax.training.gradient_rules import Private
 from pptp_jax.training.gradients import Loss, gradients
 from pptp_jax.training.mesh import on_every_device, over_data
 from pptp_jax.training.phase import WHOLE, Phase
-from pptp_jax.training.phase_transform import learning, private_clip
+from pptp_jax.training.phase_transform import DERIVED, learning, private_clip
 from pptp_jax.training.state import Memory, TrainState
 from pptp_jax.transforms import clipped_grad
 
@@ -184,10 +184,12 @@ class Step:
         """The sum of the examples' clipped gradients, the outputs, and the model's state."""
         assert isinstance(self.phase.gradient, Private)
         task, batch = self.model.task, examples.batch
+        clip = private_clip(self.phase, self.regions, task.blind)
+        labels = clip.region_map.labels(variables.params)
 
         def loss(params: Any, example: tuple[Any, ...]) -> tuple[Array, Any]:
             one: Batch = jax.tree.map(lambda leaf: leaf[None], Batch(*example[:-1]))
-            own = variables._replace(params=params)
+            own = variables._replace(params=jax.tree.map(_without_derived, labels, params))
             outputs, _ = task.outputs(self.model, own, one, train=True, key=example[-1])
             alone = _Examples(one, None)
             objective = full_float32(self.phase.by_region[WHOLE])
@@ -200,11 +202,23 @@ class Step:
         keys = jax.random.split(key, batch.size)
         total = clipped_grad(
             loss,
-            private_clip(self.phase, self.regions),
+            clip,
             has_aux=True,
             microbatch_size=self.phase.gradient.microbatch_size,
         )
         grads, auxiliary = total(variables.params, (*batch, keys), batch.present, relative_norms)
+        if DERIVED in clip.region_map.names:
+            # As many losses as a batch has places, whoever is in it: that number is public.
+            def derived(params: Any) -> Float[Array, ""]:
+                own, drawing = variables._replace(params=params), jax.random.fold_in(key, 0)
+                return task.blind_losses(self.model, own, batch.size, drawing).mean()
+
+            grads = jax.tree.map(
+                lambda label, total, own: own if label == DERIVED else total,
+                labels,
+                grads,
+                jax.grad(derived)(variables.params),
+            )
         return grads, auxiliary.aux, variables.state
 
     def _seen(
@@ -219,6 +233,10 @@ class Step:
         learned = memory.objectives[label]
         context = Context(self.epoch, batch.teacher, reference, learned, self.model.task)
         return without_absent(own, batch.present), batch.targets, context
+
+
+def _without_derived(label: str, leaf: Array) -> Array:
+    return jax.lax.stop_gradient(leaf) if label == DERIVED else leaf
 
 
 def _mean(

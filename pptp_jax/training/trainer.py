@@ -209,9 +209,9 @@ class Trainer:
             within: the number of the epoch in its phase.
             expected: how many examples a batch has on average; None is `batch_size`.
         """
-        span, masks = phase.epochs * steps, state.memory.vulnerable
+        span, masks, blind = phase.epochs * steps, state.memory.vulnerable, self.model.task.blind
         size = self.batch_size if expected is None else expected
-        tx = transform(optimizer, phase, span, self.regions, masks, size)
+        tx = transform(optimizer, phase, span, self.regions, masks, size, blind)
         if self.anchor is not None:
             tx = self.anchor.pulled(tx, self.regions)
         places = self.places or isinstance(phase.batches, Poisson)
@@ -244,7 +244,8 @@ class Trainer:
             label: objective.init(learning, outputs_shape(self.model, now, data))
             for label, objective in phase.by_region.items()
         }
-        tx = transform(optimizer, phase, 1, self.regions, vulnerable, self.batch_size)
+        blind = self.model.task.blind
+        tx = transform(optimizer, phase, 1, self.regions, vulnerable, self.batch_size, blind)
         average = None if phase.average is None else Averaged.of(now)
         memory = Memory(learned, teacher, vulnerable, average)
         state = TrainState(now, tx.init(now.params), memory)

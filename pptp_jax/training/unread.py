@@ -34,8 +34,8 @@ def unread(model: Model, x: Any) -> set[str]:
 
     def said(params: Any, state: Any, x: Any, key: Any) -> Any:
         own = Variables(params, state)
-        batch = Batch(x)
-        batch = batch._replace(rows=jnp.zeros(batch.size, jnp.int32))
+        places = jnp.zeros(Batch(x).size, jnp.int32)
+        batch = Batch(x, places if model.task.conditional else None, rows=places)
         return model.task.outputs(model, own, batch, train=True, key=key)[0]
 
     program = jax.make_jaxpr(said)(params, state, x, key).jaxpr

@@ -49,6 +49,19 @@ class Made(NamedTuple):
                 for name, less in (("lowered", 1), ("prefixed", 2), ("neighbour", 0.1))
             },
             **self.tokens(),
+            **self.timesteps(),
+        }
+
+    def timesteps(self) -> dict[str, np.ndarray]:
+        """A denoiser's numbers at three timesteps, of which the second says most."""
+        margin = self.phi.mean(axis=1)
+        noise = np.stack([np.sin(9 * margin), np.zeros_like(margin), np.cos(7 * margin)], axis=1)
+        errors = np.float32(np.exp(-margin[:, None] / 4 + noise))
+        names = ("secmi_error", "pia_error", "pian_error", "sima_norm")
+        return {
+            **{name: errors ** (place + 1) for place, name in enumerate(names)},
+            "denoising_error": np.stack([errors, errors], axis=1),
+            "timestep_gradients": np.stack([errors, np.sqrt(errors)], axis=2),
         }
 
     def tokens(self) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ Each takes a made-up fleet and one target; `TWINS` has one for every attack with
 """
 
 import numpy as np
+from naive_denoisers import denoising_loss, pia, pian, secmi, sima
 from naive_likelihood import bavaria_t, lira_multivariate, lira_offline, lira_online, lira_tokens
 from naive_shadows import close_many, examples, shadows
 from scipy.special import expit, log_expit, logit, softmax
@@ -292,6 +293,7 @@ TWINS = {
         calibration_watson,
         confidence,
         correctness,
+        denoising_loss,
         entropy,
         ez_mia,
         gradient_norm,
@@ -312,9 +314,13 @@ TWINS = {
         neighbourhood,
         noise,
         oslo,
+        pia,
+        pian,
         recall,
         rmia_offline,
         rmia_online,
+        secmi,
+        sima,
         zlib_ratio,
     )
 }

@@ -13,7 +13,7 @@ from pptp_jax.metrics import attack_metrics, auc, balanced_accuracy, roc
 from pptp_jax.validation import AttackUnavailable
 
 LEARNED = {"augmentation", "quantile_nonmembers", "quantile_regression", "shadow_network"}
-LEARNED |= {"distilled_trajectory", "metric_sequence", "trajectory"}
+LEARNED |= {"distilled_trajectory", "gsa1", "gsa2", "metric_sequence", "trajectory"}
 # Few steps will do here: what is learned is tested in test_folds.py.
 RUN = {
     name: attack.using(steps=60) if name in LEARNED else attack for name, attack in ATTACKS.items()
@@ -210,7 +210,8 @@ def test_an_attack_takes_what_it_says_it_takes(name: str) -> None:
     if attack.min_shadows:
         with pytest.raises(AttackUnavailable, match="train more models"):
             attack(made._replace(membership=np.ones_like(rows)).held(targets=[0]))
-    for lacking in attack.reads:
+    for read in attack.reads:
+        lacking = read if isinstance(read, str) else read.name
         held = made.held(targets=[0])
         if lacking in ("labels", "inputs", "nonmembers"):
             held = replace(held, **{lacking: None})

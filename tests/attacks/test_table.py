@@ -19,7 +19,8 @@ def needed(attack: Attack) -> str:
 
 
 def line(attack: Attack) -> str:
-    reads = ", ".join(f"`{name}`" for name in attack.reads)
+    names = [part if isinstance(part, str) else part.name for part in attack.reads]
+    reads = ", ".join(f"`{name}`" for name in names)
     cells = (
         f"`{attack.name}`",
         attack.title,

@@ -178,7 +178,7 @@ def test_measures(rng: np.random.Generator) -> None:
             member = bool(matrix[model, example])
             losses[member].append(np.log1p(np.exp(-seen.confidence[model, 0, example])))
             if not member:
-                right.append(seen.correct[model, example])
+                right.append(seen.utility[model, example])
     assert found.loss_gap.value == pytest.approx(np.mean(losses[False]) - np.mean(losses[True]))
     assert found.accuracy.value == pytest.approx(np.mean(right))
     for name in ("loss", "lira_online"):
@@ -190,7 +190,7 @@ def test_changes_are_paired(rng: np.random.Generator) -> None:
     matrix = Balanced(models=6).draw(30, seed=1).matrix
     resampling = Bootstrap(6, 30, 20, 0)
     seen = seen_of(rng, 2.0, matrix)
-    shifted = Seen(seen.confidence + 1, ~seen.correct)
+    shifted = Seen(seen.confidence + 1, ~seen.utility)
     before, after = drawings(seen, matrix, resampling), drawings(shifted, matrix, resampling)
     # LOSS ranks as before in every resample, though its AUC is not known to a point.
     assert estimates(before).auc["loss"].low < estimates(before).auc["loss"].high

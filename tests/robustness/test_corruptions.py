@@ -102,7 +102,7 @@ def test_corruptions_that_cannot_be() -> None:
     keys = jax.random.split(jax.random.key(0), 2)
     with pytest.raises(ValueError, match="corruption 'fog' is unknown"):
         corrupted(jnp.ones((2, 8, 8, 1)), "fog", 1, keys, 0.0, 1.0)
-    with pytest.raises(ValueError, match="severity must be a whole number from 1 to 5, got 6"):
+    with pytest.raises(ValueError, match="severity must be an integer from 1 to 5, got 6"):
         corrupted(jnp.ones((2, 8, 8, 1)), "blur", 6, keys, 0.0, 1.0)
     with pytest.raises(ValueError, match=r"\(height, width, channels\); .* shape \(64,\)"):
         corrupted(jnp.ones((2, 64)), "blur", 1, keys, 0.0, 1.0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pptp_jax.attacks import ATTACKS, Evidence
+from pptp_jax.attacks.denoiser_registry import ON_DENOISERS
 from pptp_jax.attacks.text_registry import ON_TOKENS
 from pptp_jax.data import Balanced, Digits, Quarters
 from pptp_jax.fleets import fingerprint
@@ -19,7 +20,9 @@ from pptp_jax.training import undefended
 
 # The others read tokens, and tests/study/test_language_study.py has them.
 ON_TEXT = {attack.name for attack in ON_TOKENS} - {"base_ratio", "informia"}
-CLASSIFIERS = tuple(name for name in ATTACKS if name not in ON_TEXT)
+# Those read what denoisers say; tests/signals/test_denoiser_probes.py has them.
+OTHERS = ON_TEXT | {attack.name for attack in ON_DENOISERS} - {"gsa1"}
+CLASSIFIERS = tuple(name for name in ATTACKS if name not in OTHERS)
 STUDY = Study(
     name="every",
     data=Digits(),

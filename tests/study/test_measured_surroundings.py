@@ -89,7 +89,7 @@ def test_what_is_not_used_is_not_in_the_record() -> None:
     ("change", "message"),
     [
         ({"corruptions": ("fog",)}, r"corruptions\[0\] 'fog' is unknown"),
-        ({"severities": (0,)}, r"severities\[0\] must be a whole number from 1 to 5, got 0"),
+        ({"severities": (0,)}, r"severities\[0\] must be an integer from 1 to 5, got 0"),
         ({"surrogates": -1}, "surrogates must be a whole number of at least 0, got -1"),
         ({"surrogate_epochs": 0}, "surrogate_epochs must be a whole number of at least 1, got 0"),
     ],

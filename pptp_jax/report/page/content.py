@@ -17,6 +17,7 @@ from pptp_jax.evaluation.run_files import (
     read_results,
     read_risk_map,
     read_riskiest,
+    read_sample_pictures,
     read_scores,
 )
 from pptp_jax.metrics import Roc, alarm_rates, auc, riskiest, roc
@@ -42,7 +43,8 @@ def content(directory: Path) -> dict[str, Any]:
     Returns:
         `results` as `RunResults`, `risk_map` and `canaries` as they are stored (None if not), and
         by recipe `rocs` (of every attack on the first recipe, of the compared one on the others),
-        `histograms` of the compared attack's scores, and the `riskiest` records.
+        `histograms` of the compared attack's scores, the `riskiest` records, and `samples` of
+        generative models.
 
     Raises:
         ValueError: if there is nothing to report, or a file is damaged or belongs to another run.
@@ -57,7 +59,7 @@ def content(directory: Path) -> dict[str, Any]:
             "not the directory of a run"
         )
     found: dict[str, Any] = {"results": results, "risk_map": risks, "canaries": audit}
-    found |= {"rocs": {}, "histograms": {}, "riskiest": {}}
+    found |= {"rocs": {}, "histograms": {}, "riskiest": {}, "samples": _samples(directory)}
     if results is None:
         return found
     compared = results.compared
@@ -143,6 +145,30 @@ def _kept(directory: Path, attack: str) -> dict[str, list[dict[str, Any]]]:
         if (tokens := stored_tokens(stored, (i, j))) is not None:
             record["tokens"] = tokens
         found.setdefault(str(stored["slugs"][i]), []).append(record)
+    return found
+
+
+def _samples(directory: Path) -> dict[str, dict[str, Any]]:
+    """The samples that the run has kept of each recipe, with what is nearest to them."""
+    stored = read_sample_pictures(directory)
+    if stored is None:
+        return {}
+    found = {}
+    for i, slug in enumerate(stored["slugs"]):
+        told = stored["nearer"][i][np.isfinite(stored["nearer"][i])]
+        found[str(slug)] = {
+            "nearer": [float(told.mean()), float(told.min()), float(told.max())],
+            "samples": [
+                {
+                    "pictures": [_png(pixels) for pixels in pictures],
+                    "distances": distances.tolist(),
+                    "ids": ids.astype(str).tolist(),
+                }
+                for pictures, distances, ids in zip(
+                    *(stored[name][i] for name in ("pictures", "distances", "ids")), strict=True
+                )
+            ],
+        }
     return found
 
 

@@ -1,0 +1,59 @@
+"""What the two players of a GAN are given, and what they say."""
+
+from typing import NamedTuple
+
+from jaxtyping import Array, Float, Int
+
+Scores = Float[Array, " batch"]
+
+
+class Drawn(NamedTuple):
+    """What a generator makes examples of.
+
+    Attributes:
+        noise: the latent vectors.
+        labels: the classes that the examples shall have.
+    """
+
+    noise: Float[Array, "batch latent"]
+    labels: Int[Array, " batch"]
+
+
+class Shown(NamedTuple):
+    """What a discriminator is shown.
+
+    Attributes:
+        inputs: examples, real or made up.
+        labels: their classes.
+    """
+
+    inputs: Float[Array, "batch ..."]
+    labels: Int[Array, " batch"]
+
+
+class Contested(NamedTuple):
+    """What both players make of a batch in training.
+
+    Attributes:
+        real: the discriminator's scores of the examples.
+        fake: its scores of as many made-up ones, which move the discriminator alone.
+        fooled: the same scores, which move the generator alone.
+        penalty: the penalty on the discriminator's slope, before its weight.
+    """
+
+    real: Scores
+    fake: Scores
+    fooled: Scores
+    penalty: Scores
+
+
+class Verdict(NamedTuple):
+    """What a model says of examples in eval mode.
+
+    Attributes:
+        score: the discriminator's score: the larger, the more it takes the example for a real one.
+        distance: the root mean squared difference to the nearest made-up example.
+    """
+
+    score: Scores
+    distance: Scores
