@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.ensemble import RandomForestClassifier
 
+from pptp_jax.fleets import estimator_fleet
 from pptp_jax.release import (
     AttackerTraining,
     Game,
@@ -114,24 +116,35 @@ def test_post_processing_leaves_more_and_two_releases_less_than_the_sum():
         -exact * np.log(exact) - (1 - exact) * np.log1p(-exact), abs=0.015
     )
     assert double.high < single.low
-    told = [np.log(2) - found.value for found in (single, double)]
-    assert told[1] <= 2 * told[0]
+    learned = [np.log(2) - found.value for found in (single, double)]
+    assert learned[1] <= 2 * learned[0]
     # Two looks under noise 1 are one look under noise 1/√2.
     assert double.value == pytest.approx(conditional_entropy(0.5**0.5), abs=0.015)
 
 
 def test_what_a_fleet_answers_is_a_release_as_any_other():
-    """Memorised examples are answered with confidence; the attacker is tested on other models."""
+    """Forests that learn random labels by heart; the attacker is tested on other forests."""
     rng = np.random.default_rng(0)
-    membership = rng.random((40, 60)) < 0.5
-    confidence = rng.normal(size=(40, 60)) + membership
-    answers = jnp.asarray(confidence[..., None], jnp.float32)
+    x, y = rng.normal(size=(80, 4)), rng.integers(0, 2, 80)
+    membership = rng.random((40, 80)) < 0.5
+    fleet = estimator_fleet(RandomForestClassifier(n_estimators=5), x, y, membership)
+    right = fleet.answers[:, np.arange(80), y]
+    answers = jnp.asarray(right[..., None], jnp.float32)
     learn, test = (
         drawn_answers(answers[part], jnp.asarray(membership[part]))
         for part in (slice(0, 30), slice(30, 40))
     )
     found = bayes_response(learn, HALF, KEY, training=TRAINING, held_out=test)
-    assert found.cross_entropy.value == pytest.approx(conditional_entropy(1.0), abs=0.04)
+    # Votes of five trees take few values, so the posterior is a table.
+    votes = np.rint(60 * right).astype(int)
+    table = np.array(
+        [np.bincount(votes[membership == kind], minlength=61) for kind in (True, False)]
+    )
+    joint = table / table.sum(axis=1, keepdims=True) / 2
+    posterior = joint / np.maximum(joint.sum(axis=0), 1e-12)
+    exact = -(joint * np.log(np.maximum(posterior, 1e-12))).sum()
+    assert found.cross_entropy.value == pytest.approx(exact, abs=0.05)
+    assert found.uncertainty_left.high < 0.8
 
 
 def shifted(statistics: int):
@@ -190,8 +203,8 @@ def test_no_game_beats_blahut_and_arimoto():
         statistic, HALF, NetworkNoise(hidden=(32,), latents=2, start=0.5), KEY, game=game,
         training=AttackerTraining(hidden=(64,), steps=800),
     )  # fmt: skip
-    told = np.log(2) - found.response.cross_entropy.value
-    reached = told + weight * found.squared_error.value
+    learned = np.log(2) - found.response.cross_entropy.value
+    reached = learned + weight * found.squared_error.value
     gaussian_value = min(
         np.log(2) - conditional_entropy(std) + weight * std**2 for std in np.linspace(0.1, 3, 60)
     )
@@ -201,7 +214,7 @@ def test_no_game_beats_blahut_and_arimoto():
 
 
 def test_the_price_of_error_decides():
-    """Where error costs much nothing is added; where it costs nothing nothing is told."""
+    """Where error costs much nothing is added; where it costs nothing nothing is left to find."""
     statistic, base = shifted(2)
     separation = float(jnp.sqrt((1 / base).sum()))
     found = [
@@ -230,8 +243,8 @@ def test_blahut_and_arimoto_against_what_is_known():
     least = best.information + 4 * best.distortion
     for channel in rng.dirichlet(np.ones(4) / 2, (500, 3)):
         joint = prior[:, None] * channel
-        told = (joint * np.log(channel / joint.sum(axis=0) + 1e-300)).sum()
-        assert told + 4 * (joint * cost).sum() >= least - 1e-9
+        information = (joint * np.log(channel / joint.sum(axis=0) + 1e-300)).sum()
+        assert information + 4 * (joint * cost).sum() >= least - 1e-9
 
 
 def test_bad_input_is_refused():
