@@ -12,8 +12,8 @@ model**; the number that is printed is that of the head for whoever knows the bo
 
 Norms, noise and epochs were chosen on another fleet (2 models, seed 100; docs/findings.md).
 
-Result (docs/findings.md): DP-SGD lies on the line of early stopping. A head by DP-SGD behind a body
-that was frozen early beats early stopping, and loses a little to `freeze` without noise.
+Result (docs/findings.md): DP-SGD does not beat early stopping. A head by DP-SGD behind a body that
+was frozen early is as good as `freeze` without noise.
 """
 
 from pptp_jax.data import Balanced, Npz
