@@ -154,7 +154,7 @@ def federated_round(
         data: the data set.
         members: the rows that this model may learn.
         key: the model's own key, the same in every round.
-        when: the number of the round in the whole recipe, on which the randomness depends, and in
+        when: the number of the round in the recipe, on which the randomness depends, and in
             its phase.
 
     Examples:
