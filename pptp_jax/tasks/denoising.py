@@ -52,9 +52,10 @@ class Denoising(Task):
       a fleet see an image with the same noise, wherever it stands in a batch.
 
     A timestep is a query: `confidence` and `log_prob` have one row a timestep, so that attacks
-    combine timesteps as they combine queries. The confidence is \(-\log e_t\). The
-    log-probability is \(-\tfrac12 d\, e_t\), that of the noise under a Gaussian around the
-    network's answer. The signal `denoising_error` is \(e_t\) itself, with an axis `timesteps`.
+    combine timesteps as they combine queries. The confidence is \(-\log e_t\), about Gaussian over
+    models (docs/generative.md has figures). The log-probability is \(-\tfrac12 d\, e_t\), that of
+    the noise under a Gaussian around the network's answer. The signal `denoising_error` is
+    \(e_t\) itself, with an axis `timesteps`.
 
     Attributes:
         steps: the timesteps that there are.
