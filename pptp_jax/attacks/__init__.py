@@ -14,6 +14,14 @@ from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
 from pptp_jax.attacks.denoiser_attacks import denoising_loss, gsa1, gsa2, pia, pian, secmi, sima
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.generative import (
+    gan_leaks,
+    gan_leaks_calibrated,
+    gan_leaks_latent,
+    gan_leaks_latent_calibrated,
+    logan,
+    monte_carlo,
+)
 from pptp_jax.attacks.informia import informia
 from pptp_jax.attacks.label_only import boundary_distance, noise, oslo
 from pptp_jax.attacks.lira import lira_offline, lira_online
@@ -56,6 +64,10 @@ __all__ = [
     "denoising_loss",
     "entropy",
     "ez_mia",
+    "gan_leaks",
+    "gan_leaks_calibrated",
+    "gan_leaks_latent",
+    "gan_leaks_latent_calibrated",
     "gradient_norm",
     "gsa1",
     "gsa2",
@@ -67,12 +79,14 @@ __all__ = [
     "lira_online",
     "lira_tokens",
     "lira_trajectory",
+    "logan",
     "loss",
     "lowercase",
     "metric_sequence",
     "min_k",
     "min_k_plus_plus",
     "modified_entropy",
+    "monte_carlo",
     "neighbourhood",
     "noise",
     "oslo",

@@ -94,7 +94,7 @@ def _of_fleet(
             first = made, pools, (inside, outside)
     assert first is not None  # `write_sample_pictures`
     made, pools, both = first
-    rows = np.stack([pool[own.index[:COUNT]] for pool, own in zip(pools, both, strict=True)], 1)
+    rows = np.stack([pool[own.row[:COUNT]] for pool, own in zip(pools, both, strict=True)], 1)
     distances = np.stack([own.distance[:COUNT] for own in both], 1) / np.sqrt(made.shape[1])
     shown = np.concatenate([made[:COUNT, None], inputs[rows]], axis=1)
     return _Shown(shown, rows, distances, nearer)

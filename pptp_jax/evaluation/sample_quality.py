@@ -149,8 +149,10 @@ class SampleJudge:
         count = min(len(made), len(nonmembers))
         real = inputs[rng.permutation(nonmembers)[:count]]
         some = made[rng.permutation(len(made))[:count]]
-        seen = (np.asarray(_features(self.classifier, self.learned, x)) for x in (real, some))
-        found = manifolds(*seen, neighbours)
+        of_real, of_made = (
+            np.asarray(_features(self.classifier, self.learned, x)) for x in (real, some)
+        )
+        found = manifolds(of_real, of_made, neighbours)
         own = _trained(self.classifier, self.epochs, made, labels, seed)
         right = _right(self.classifier, own, inputs[nonmembers], self.data.y[nonmembers])
         return SampleQuality(

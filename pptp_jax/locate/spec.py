@@ -11,7 +11,7 @@ from pptp_jax.models import Model
 from pptp_jax.models.blocks import block_regions
 from pptp_jax.objectives import Objective
 from pptp_jax.regions import sizes
-from pptp_jax.tasks import Denoising, Task
+from pptp_jax.tasks import Adversarial, Denoising, Task
 from pptp_jax.training import SGD, Optimizer, check_members, undefended
 from pptp_jax.validation import Refused, at_least
 
@@ -121,12 +121,12 @@ def check_task(task: Task) -> None:
     """Refuses a task that a risk map does not know how to weigh.
 
     Raises:
-        ValueError: if it has no classes and is not `Denoising`.
+        ValueError: if it has no classes and is neither `Denoising` nor `Adversarial`.
     """
-    if not (task.classes or isinstance(task, Denoising)):
+    if not (task.classes or isinstance(task, Adversarial | Denoising)):
         raise Refused(
-            f"a risk map weighs attacks against accuracy or the denoising error, and {task.name} "
-            "has neither"
+            "a risk map weighs attacks against accuracy, the denoising error or the distance to "
+            f"samples, and {task.name} has none of them"
         )
 
 

@@ -16,11 +16,11 @@ class Nearest(NamedTuple):
     """The nearest of some points to each of others.
 
     Attributes:
-        index: which one.
+        row: which one.
         distance: how far it is.
     """
 
-    index: Int[np.ndarray, " points"]
+    row: Int[np.ndarray, " points"]
     distance: Float[np.ndarray, " points"]
 
 
@@ -38,13 +38,13 @@ def nearest(
 
     Examples:
         >>> nearest(np.array([[0.0], [5.0]]), np.array([[4.0], [1.0]]))
-        Nearest(index=array([1, 0]), distance=array([1., 1.]))
+        Nearest(row=array([1, 0]), distance=array([1., 1.]))
     """
     at_least(1, **{"the number of others": len(others)})
     a, b = _flat(points), _flat(others)
     found = [_closest(part, b) for part in _parts(a, len(b))]
-    index, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Nearest(index, distance)
+    row, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Nearest(row, distance)
 
 
 class Manifolds(NamedTuple):
@@ -112,8 +112,8 @@ def _covered(points: np.ndarray, centres: np.ndarray, neighbours: int) -> float:
 
 def _closest(part: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     distances = cdist(part, others)
-    index = distances.argmin(axis=1)
-    return index, distances[np.arange(len(part)), index]
+    row = distances.argmin(axis=1)
+    return row, distances[np.arange(len(part)), row]
 
 
 def _parts(points: np.ndarray, others: int) -> list[np.ndarray]:

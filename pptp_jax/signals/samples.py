@@ -39,6 +39,13 @@ def samples(
 
     Raises:
         ValueError: if the model makes up no examples.
+
+    Examples:
+        >>> from pptp_jax.models import discriminator_mlp, gan, generator_mlp
+        >>> model = gan(generator_mlp([8], (4,)), discriminator_mlp([8]), num_classes=10)
+        >>> own = model.init(jax.random.key(0), jnp.zeros((1, 4)))
+        >>> samples(model, own, jax.random.key(1), sample_labels(3, 10)).shape
+        (3, 4)
     """
     if model.sample is None:
         raise Refused(f"the task {model.task.name} makes up no examples: take a gan or a ddpm")

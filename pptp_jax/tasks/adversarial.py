@@ -161,17 +161,17 @@ class Adversarial(Task):
         fake, state = model.apply(*variables, made, train=True, key=making)
         params = jax.lax.stop_gradient(variables.params)
         shown = Shown(fake, labels)
-        return self._generator(model.apply(params, state, shown, train=True, key=judging)[0])
+        return self._as_real(model.apply(params, state, shown, train=True, key=judging)[0])
 
     def losses(self, outputs: Contested | Verdict, batch: Batch) -> Float[Array, " batch"]:
         """The sum of both players' losses; in eval mode the discriminator's on the example."""
         if isinstance(outputs, Verdict):
-            return self._real(outputs.score)
+            return self._as_real(outputs.score)
         of_fake = outputs.fake
         if self.contest == "non-saturating":
             of_fake = jax.nn.softplus(outputs.fake)
-        own = self._real(outputs.real) + of_fake + self.penalty * outputs.penalty
-        return own + self._generator(outputs.fooled)
+        own = self._as_real(outputs.real) + of_fake + self.penalty * outputs.penalty
+        return own + self._as_real(outputs.fooled)
 
     def confidence(self, answers: Verdict, targets: Any) -> Float[Array, " batch"]:
         """The discriminator's score."""
@@ -226,19 +226,16 @@ class Adversarial(Task):
     def _made(self, key: Key[Array, ""], labels: Int[Array, " batch"]) -> Drawn:
         return Drawn(jax.random.normal(key, (len(labels), self.latent)), labels)
 
-    def _real(self, score: Scores) -> Scores:
+    def _as_real(self, score: Scores) -> Scores:
+        """The loss of what shall be taken for real: by the discriminator, and by the generator."""
         return -score if self.contest == "wasserstein" else jax.nn.softplus(-score)
-
-    def _generator(self, fooled: Scores) -> Scores:
-        return self._real(fooled)
 
     def _verdict(self, model: Any, variables: Any, batch: Batch) -> Verdict:
         labels = jnp.arange(self.samples) % self.num_classes
         made = self._made(jax.random.key(0), labels)
         samples, _ = model.apply(*variables, made, train=False, key=None)
-        seen = labels[:1] if batch.targets is None else batch.targets  # the shapes alone
-        if batch.targets is None:
-            seen = jnp.broadcast_to(seen, (batch.size,))
+        # Without targets only shapes are looked at.
+        seen = jnp.zeros(batch.size, int) if batch.targets is None else batch.targets
         score, _ = model.apply(*variables, Shown(batch.inputs, seen), train=False, key=None)
         if self.contest == "wasserstein":
             of_samples = Shown(samples, labels)

@@ -13,6 +13,11 @@ class Drawn(NamedTuple):
     Attributes:
         noise: the latent vectors.
         labels: the classes that the examples shall have.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> Drawn(jnp.zeros((4, 32)), jnp.arange(4)).noise.shape
+        (4, 32)
     """
 
     noise: Float[Array, "batch latent"]
@@ -25,6 +30,11 @@ class Shown(NamedTuple):
     Attributes:
         inputs: examples, real or made up.
         labels: their classes.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> Shown(jnp.zeros((4, 8, 8, 1)), jnp.arange(4)).inputs.shape
+        (4, 8, 8, 1)
     """
 
     inputs: Float[Array, "batch ..."]
@@ -53,6 +63,11 @@ class Verdict(NamedTuple):
     Attributes:
         score: the discriminator's score: the larger, the more it takes the example for a real one.
         distance: the root mean squared difference to the nearest made-up example.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> print(Verdict(score=jnp.array([1.5]), distance=jnp.array([0.2])).score)
+        [1.5]
     """
 
     score: Scores

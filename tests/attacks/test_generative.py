@@ -19,6 +19,8 @@ from pptp_jax.signals import (
 )
 from pptp_jax.validation import AttackUnavailable
 
+pytestmark = pytest.mark.usefixtures("compile_in_haste")
+
 MODELS, EXAMPLES, NEIGHBOURS, NUMBERS = 6, 20, 5, 4
 RNG = np.random.default_rng(0)
 MEMBERSHIP = Balanced(models=MODELS).draw(EXAMPLES, seed=0).matrix

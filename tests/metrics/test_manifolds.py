@@ -35,7 +35,7 @@ def test_the_nearest_is_that_of_a_loop(seed: int) -> None:
     points, others = rng.normal(size=(7, 2, 3)), rng.normal(size=(5, 2, 3))
     distances = np.array([[np.linalg.norm(a - b) for b in others] for a in points])
     found = nearest(points, others)
-    np.testing.assert_array_equal(found.index, distances.argmin(axis=1))
+    np.testing.assert_array_equal(found.row, distances.argmin(axis=1))
     np.testing.assert_allclose(found.distance, distances.min(axis=1))
 
 

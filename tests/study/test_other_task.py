@@ -156,7 +156,7 @@ def test_what_needs_classes_is_refused_without_them(
 
 
 def test_a_risk_map_is_refused_without_accuracy(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="and places has neither"):
+    with pytest.raises(ValueError, match="and places has none of them"):
         locate_study(study, tmp_path)
 
 

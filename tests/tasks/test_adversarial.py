@@ -12,6 +12,8 @@ from pptp_jax.models import discriminator_mlp, gan, generator_mlp
 from pptp_jax.tasks import Adversarial, Batch, Drawn, Shown, Verdict
 from pptp_jax.tasks.nearest_sample import nearest
 
+pytestmark = pytest.mark.usefixtures("compile_in_haste")
+
 SHAPE, CLASSES, SIZE = (4, 4, 1), 3, 6
 
 

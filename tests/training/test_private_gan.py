@@ -28,6 +28,8 @@ from pptp_jax.training import (
 )
 from pptp_jax.training.phase_transform import DERIVED, private_clip
 
+pytestmark = pytest.mark.usefixtures("compile_in_haste")
+
 SHAPE, EXAMPLES, BATCH = (3,), 12, 4
 MODEL = gan(generator_mlp([5], SHAPE, 2), discriminator_mlp([5], 2), 2, latent=2, penalty=0.5)
 STATE = {"generator": {}, "discriminator": {}}
