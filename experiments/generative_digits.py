@@ -248,11 +248,7 @@ def measured(row: Row, fixed: Fixed, out: Path, seed: int) -> tuple[dict[str, An
 
 
 def at_equal_utility(ddpm: Sequence[Point], gan: Sequence[Point]) -> dict[str, Any]:
-    """The AUC of both kinds where their samples are worth as much, along their training times.
-
-    The utility is the best that both reach in the sample; between two times it is interpolated, in
-    each resample anew.
-    """
+    """The AUC of both kinds at the best utility that both reach, between two training times."""
     kinds = {"DDPM": ddpm, "GAN": gan}
     utility = min(max(point.utility.value for point in own) for own in kinds.values())
     drawn = {kind: _interpolated(own, utility) for kind, own in kinds.items()}
