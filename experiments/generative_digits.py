@@ -59,9 +59,10 @@ from pptp_jax.training import (
 MODELS, EXAMPLES, REFERENCE = 16, 1200, 300
 BATCH, SEED, RESAMPLES = 100, 0, 200
 EPSILON, DELTA = 8.0, 1 / (10 * EXAMPLES // 2)
-SHORT, MIDDLE, LONG, PRIVATE = 50, 150, 400, 40
+TIMES = {"DDPM": (50, 150, 400), "GAN": (150, 400, 1000)}
+PRIVATE = 40
 SHAPE, CLASSES = (8, 8, 1), 10
-FULL = (f"{LONG} epochs", "private")  # the rows with every attack
+FULL = (*(f"{times[-1]} epochs" for times in TIMES.values()), "private")  # with every attack
 
 SAMPLED = ("gan_leaks", "gan_leaks_calibrated", "monte_carlo")
 ON_SCORES = ("loss", "lira_online", "lira_multivariate", "rmia_online", "base_online")
@@ -161,14 +162,15 @@ def rows() -> list[Row]:
     """All fleets."""
     every = [
         Row(kind, f"{epochs} epochs", undefended(epochs))
-        for kind in ("DDPM", "GAN")
-        for epochs in (SHORT, MIDDLE, LONG)
+        for kind, times in TIMES.items()
+        for epochs in times
     ]
     every.append(Row("DDPM", "private", private(), multiplicity=8))
     every.append(Row("GAN", "private", private()))
-    every.append(Row("DDPM", "EMA", averaged(MIDDLE)))
+    early, end, _ = TIMES["DDPM"]
+    every.append(Row("DDPM", "EMA", averaged(end)))
     for region in ("down", "middle", "up"):
-        every.append(Row("DDPM", f"freeze {region}", freeze(region, SHORT, MIDDLE - SHORT)))
+        every.append(Row("DDPM", f"freeze {region}", freeze(region, early, end - early)))
     return every
 
 
@@ -246,11 +248,7 @@ def measured(row: Row, fixed: Fixed, out: Path, seed: int) -> tuple[dict[str, An
 
 
 def at_equal_utility(ddpm: Sequence[Point], gan: Sequence[Point]) -> dict[str, Any]:
-    """The AUC of both kinds where their samples are worth as much, along their training times.
-
-    The utility is the best that both reach in the sample; between two times it is interpolated, in
-    each resample anew.
-    """
+    """The AUC of both kinds at the best utility that both reach, between two training times."""
     kinds = {"DDPM": ddpm, "GAN": gan}
     utility = min(max(point.utility.value for point in own) for own in kinds.values())
     drawn = {kind: _interpolated(own, utility) for kind, own in kinds.items()}
@@ -341,9 +339,9 @@ def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
     left.axhline(0.5, color="0.6", linestyle=":")
     left.set_xlabel("accuracy of a classifier that learns from samples")
     left.set_ylabel("AUC of the best attack")
-    last = next(one for one in records if one["label"] == f"{LONG} epochs" and "timesteps" in one)
+    last = next(one for one in records if one["label"] in FULL and "timesteps" in one)
     plot_timesteps(right, last["timesteps"])
-    right.set_title(f"DDPM, {LONG} epochs, by timestep", fontsize="medium")
+    right.set_title(f"DDPM, {last['label']}, by timestep", fontsize="medium")
     write(path, lambda file: figure.savefig(file, format="png"))
 
 

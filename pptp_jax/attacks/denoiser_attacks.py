@@ -7,7 +7,7 @@ from scipy.stats import rankdata
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.folds import folds_of
 from pptp_jax.data.boosted_trees import on_one_thread
-from pptp_jax.validation import AttackUnavailable, at_least, one_of
+from pptp_jax.validation import AttackUnavailable, Refused, at_least
 
 
 def denoising_loss(
@@ -165,7 +165,8 @@ def _at_one_timestep(
     """Minus the values at a timestep; at that which finds most in the other shadows."""
     count = own.shape[1]
     if timestep is not None:
-        one_of(range(count), timestep=timestep)
+        if not 0 <= timestep < count:
+            raise Refused(f"timestep must be from 0 to {count - 1}, a place, got {timestep}")
         return -own[:, timestep]
     members = evidence.shadow_membership(all_examples=True)
     found = np.stack([_auc(-known[:, t], members) for t in range(count)])

@@ -51,8 +51,9 @@ def survey(spec: RiskMapSpec, on_progress: OnProgress) -> Survey:
     parts = [_of_group(spec, group, steps) for group in groups]
 
     def joined(*seen: Seen) -> Seen:
-        parts = zip(*seen, strict=True)
-        return Seen(*(None if part[0] is None else np.concatenate(part) for part in parts))
+        confidence, utility = (np.concatenate(part) for part in list(zip(*seen, strict=True))[:2])
+        rows = [own.log_prob for own in seen if own.log_prob is not None]
+        return Seen(confidence, utility, np.concatenate(rows) if rows else None)
 
     undefended, defended, modified, norms = zip(*parts, strict=True)
     return Survey(

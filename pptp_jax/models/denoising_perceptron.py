@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
-from pptp_jax.tasks.denoising import Noisy
+from pptp_jax.tasks.denoiser import Noisy
 from pptp_jax.validation import at_least, fraction, several
 
 # The longest wave of the timesteps' embedding, in timesteps.

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from pptp_jax.models.diffusion_sampling import denoised
+from pptp_jax.models.ddim import denoised
 from pptp_jax.models.model import Model, Variables
 from pptp_jax.models.products import full_float32
-from pptp_jax.tasks.denoising import Denoising, Noisy
+from pptp_jax.tasks.denoiser import Denoising, Noisy
 from pptp_jax.tasks.noise_schedule import Schedule, signal_shares
 from pptp_jax.validation import Refused, at_least, fraction, given
 

@@ -11,7 +11,7 @@ from pptp_jax.models.denoising_perceptron import Embedding
 from pptp_jax.models.linen import from_linen
 from pptp_jax.models.model import Mode, Model, learns
 from pptp_jax.models.normalization import normalize
-from pptp_jax.tasks.denoising import Noisy
+from pptp_jax.tasks.denoiser import Noisy
 from pptp_jax.validation import at_least, fraction
 
 Maps = Float[Array, "batch height width channels"]

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32
-from pptp_jax.models.diffusion_sampling import moved
+from pptp_jax.models.ddim import moved
 from pptp_jax.signals.request import SignalRequest
 from pptp_jax.tasks import Denoising, Noisy, Signal
 from pptp_jax.validation import Refused

@@ -5,7 +5,7 @@ from pptp_jax.tasks.adversarial_outputs import Drawn, Shown, Verdict
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.binary import Binary, MultiLabel
 from pptp_jax.tasks.classification import Classification, logit_scaled_confidence
-from pptp_jax.tasks.denoising import Denoising, Noisy
+from pptp_jax.tasks.denoiser import Denoising, Noisy
 from pptp_jax.tasks.language import Language
 from pptp_jax.tasks.ordinal import Ordinal
 from pptp_jax.tasks.regression import Regression

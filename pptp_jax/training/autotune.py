@@ -1,7 +1,7 @@
 """Which strategy suits a model: found by a few steps in each order."""
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -104,7 +104,8 @@ def _work(model: Model, data: Arrays, batch_size: int) -> float:
     """
     rows = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
     x, targets = jax.eval_shape(data.inputs, rows), jax.eval_shape(data.targets, rows)
-    batch = Batch(x, targets, rows=rows if model.sees_rows else None)
+    seen: Any = rows if model.sees_rows else None
+    batch = Batch(x, targets, rows=seen)
     key = jax.eval_shape(lambda: jax.random.key(0))
     forward = jax.jit(lambda m, v, b, k: m.task.outputs(m, v, b, train=True, key=k))
     told = forward.lower(model, model.shapes(x), batch, key).cost_analysis() or {}

@@ -129,7 +129,8 @@ def _of_one(
     x, targets = jax.eval_shape(data.inputs, places), jax.eval_shape(data.targets, places)
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = jax.eval_shape(model.init, key, x)
-    batch = Batch(x, targets, rows=places if model.sees_rows else None)
+    seen: Any = places if model.sees_rows else None
+    batch = Batch(x, targets, rows=seen)
     forward = partial(model.task.outputs, model, train=True)
     program = jax.make_jaxpr(lambda v, b, k: forward(v, b, key=k))(variables, batch, key)
     activations = sum(_bytes(out.aval) for eqn in program.eqns for out in eqn.outvars)

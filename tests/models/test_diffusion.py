@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pptp_jax.models import Model, Variables, ddpm, denoising_mlp
-from pptp_jax.models.diffusion_sampling import denoised, moved
+from pptp_jax.models.ddim import denoised, moved
 from pptp_jax.tasks.noise_schedule import signal_shares
 
 SHARES = signal_shares("cosine", 100)

@@ -11,7 +11,7 @@ from pptp_jax.data import Arrays, Dataset
 from pptp_jax.models import Model, Variables
 from pptp_jax.signals import FLIP, IDENTITY, collect
 from pptp_jax.tasks import Batch, Denoising
-from pptp_jax.tasks.denoising import content_key
+from pptp_jax.tasks.example_noise import content_key
 from pptp_jax.tasks.noise_schedule import signal_shares
 
 TASK = Denoising(steps=10, timesteps=(1, 6), draws=3, numbers=4)

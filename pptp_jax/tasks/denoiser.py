@@ -6,10 +6,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int, Key, Shaped
+from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.tasks.batch import Batch
+from pptp_jax.tasks.example_noise import content_key
 from pptp_jax.tasks.noise_schedule import Schedule, signal_shares
 from pptp_jax.tasks.signal import At, Signal
 from pptp_jax.tasks.task import Task
@@ -17,8 +17,6 @@ from pptp_jax.validation import Refused, at_least
 
 Errors = Float[Array, "batch timesteps"]
 
-# Inputs are told apart up to this part of 1; a change of rounding is none.
-_RESOLUTION = 4096
 _TIMESTEPS = 10
 
 
@@ -52,9 +50,10 @@ class Denoising(Task):
       a fleet see an image with the same noise, wherever it stands in a batch.
 
     A timestep is a query: `confidence` and `log_prob` have one row a timestep, so that attacks
-    combine timesteps as they combine queries. The confidence is \(-\log e_t\). The
-    log-probability is \(-\tfrac12 d\, e_t\), that of the noise under a Gaussian around the
-    network's answer. The signal `denoising_error` is \(e_t\) itself, with an axis `timesteps`.
+    combine timesteps as they combine queries. The confidence is \(-\log e_t\), about Gaussian over
+    models (docs/generative.md has figures). The log-probability is \(-\tfrac12 d\, e_t\), that of
+    the noise under a Gaussian around the network's answer. The signal `denoising_error` is
+    \(e_t\) itself, with an axis `timesteps`.
 
     Attributes:
         steps: the timesteps that there are.
@@ -261,30 +260,6 @@ class Denoising(Task):
                 f"denoising has an error for each of {len(self.evaluated)} timesteps, so outputs "
                 f"must have shape (batch, {len(self.evaluated)}), got {shape}"
             )
-
-
-def content_key(inputs: Shaped[Array, "..."]) -> Key[Array, ""]:
-    """A key that depends on the content of one example alone, whatever model and place it has.
-
-    Args:
-        inputs: the example; differences below 1/8192 do not count.
-
-    Examples:
-        >>> one, same = jnp.array([0.5, 0.25]), jnp.array([0.5, 0.25]) + 1e-6
-        >>> bool(content_key(one) == content_key(same))
-        True
-        >>> bool(content_key(one) == content_key(one[::-1]))
-        False
-    """
-    whole = jnp.round(inputs.astype(jnp.float32).reshape(-1) * _RESOLUTION).astype(jnp.int32)
-    bits = jax.lax.bitcast_convert_type(whole, jnp.uint32)
-    places = np.arange(1, len(bits) + 1, dtype=np.uint64)
-    # Odd multipliers, so that no bit of an input is lost; one sum for each half of the key.
-    key = jax.random.key(0)
-    for multiplier in (2654435761, 2246822519):
-        odd = np.uint32((places * multiplier % 2**32) | 1)
-        key = jax.random.fold_in(key, (bits * odd).sum(dtype=jnp.uint32))
-    return key
 
 
 def _squares(said: Float[Array, "rows ..."], noise: Float[Array, "rows ..."]) -> Array:
