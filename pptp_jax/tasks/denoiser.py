@@ -244,7 +244,7 @@ class Denoising(Task):
         if data.num_classes is None or data.y.ndim != 1:
             raise Refused(
                 f"{data.name} has no classes, and a denoiser is given the class of each image: "
-                "give whole numbers as y and num_classes"
+                "give integers as y and num_classes"
             )
         if data.vocabulary is not None:
             raise Refused(f"{data.name} has a vocabulary, and denoising is of numbers: give floats")

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, Shaped
 
-# Inputs are told apart up to this part of 1; a change of rounding is none.
+# Inputs are distinguished up to this part of 1; a change of rounding is none.
 _RESOLUTION = 4096
 
 
