@@ -35,7 +35,7 @@ class Fits(NamedTuple):
     """A fit to all chosen models, and one without the farthest of them.
 
     Attributes:
-        entire: the fit to all.
+        whole: the fit to all.
         far: which model is the farthest from the mean.
         without_far: the fit to all others.
     """

@@ -37,7 +37,7 @@ class Spreads(NamedTuple):
 
     Attributes:
         fits: the fits of each query.
-        entire: the products over all chosen models.
+        whole: the products over all chosen models.
         without_far: in row q the products without the model that is farthest in query q.
     """
 

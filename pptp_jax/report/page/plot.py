@@ -40,7 +40,7 @@ class Scale:
         end: another place.
         log: whether equal ratios take equal space.
         percent: whether rates are written in per cent.
-        entire: whether only integers are written.
+        whole: whether only integers are written.
     """
 
     low: float
