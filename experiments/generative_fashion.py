@@ -64,7 +64,7 @@ class Size:
 
 
 SIZES = {
-    "small": Size(2, 1200, 300, 16, 100, 50, 200),
+    "small": Size(2, 1200, 300, 16, 250, 250, 200),
     "full": Size(16, 8000, 2000, 64, 200, 200, 1000),
 }
 
@@ -203,11 +203,11 @@ def draw(
     path: Path,
 ) -> None:
     """Samples of the first model of each kind, with what is nearest to them."""
-    figure = Figure(figsize=(13, 4.4), layout="constrained", dpi=80)
+    figure = Figure(figsize=(9, 3.1 * len(fleets)), layout="constrained", dpi=80)
     inputs = data.inputs()
     own = membership.matrix[0]
     pools = np.flatnonzero(own), np.flatnonzero(~own)
-    panels = figure.subplots(1, len(fleets), squeeze=False)[0]
+    panels = figure.subplots(len(fleets), 1, squeeze=False)[:, 0]
     for axes, (name, fleet) in zip(panels, fleets.items(), strict=True):
         made = np.asarray(fleet["samples"])[0, :SHOWN].reshape(-1, *SHAPE)
         rows = [made, *(inputs[pool[nearest(made, inputs[pool]).row]] for pool in pools)]

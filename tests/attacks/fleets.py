@@ -50,6 +50,17 @@ class Made(NamedTuple):
             },
             **self.tokens(),
             **self.timesteps(),
+            **self.samples(),
+        }
+
+    def samples(self) -> dict[str, np.ndarray]:
+        """What a GAN gives away: scores, and three samples that are nearer the larger φ is."""
+        margin = self.phi.mean(axis=1)
+        near = np.float32(np.exp(-margin / 4))
+        return {
+            "discriminator_score": self.phi,
+            "sample_distances": near[:, None] * np.float32([1, 1.2, 1.5])[:, None],
+            "latent_distance": near / 2,
         }
 
     def timesteps(self) -> dict[str, np.ndarray]:

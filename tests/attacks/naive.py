@@ -5,6 +5,14 @@ Each takes a made-up fleet and one target; `TWINS` has one for every attack with
 
 import numpy as np
 from naive_denoisers import denoising_loss, pia, pian, secmi, sima
+from naive_generators import (
+    gan_leaks,
+    gan_leaks_calibrated,
+    gan_leaks_latent,
+    gan_leaks_latent_calibrated,
+    logan,
+    monte_carlo,
+)
 from naive_likelihood import bavaria_t, lira_multivariate, lira_offline, lira_online, lira_tokens
 from naive_shadows import close_many, examples, shadows
 from scipy.special import expit, log_expit, logit, softmax
@@ -296,6 +304,10 @@ TWINS = {
         denoising_loss,
         entropy,
         ez_mia,
+        gan_leaks,
+        gan_leaks_calibrated,
+        gan_leaks_latent,
+        gan_leaks_latent_calibrated,
         gradient_norm,
         informia,
         informia_tokens,
@@ -306,11 +318,13 @@ TWINS = {
         lira_online,
         lira_tokens,
         lira_trajectory,
+        logan,
         loss,
         lowercase,
         min_k,
         min_k_plus_plus,
         modified_entropy,
+        monte_carlo,
         neighbourhood,
         noise,
         oslo,

@@ -1,4 +1,4 @@
-"""Attacks on generative models, against loops; and what they find of models that are known."""
+"""Signals of generative models against loops, and what attacks find of models that are known."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,6 @@ MODELS, EXAMPLES, NEIGHBOURS, NUMBERS = 6, 20, 5, 4
 RNG = np.random.default_rng(0)
 MEMBERSHIP = Balanced(models=MODELS).draw(EXAMPLES, seed=0).matrix
 DISTANCES = np.sort(RNG.uniform(size=(MODELS, NEIGHBOURS, EXAMPLES)), axis=1).astype(np.float32)
-LATENT = RNG.uniform(size=(MODELS, EXAMPLES)).astype(np.float32)
 SCORES = RNG.normal(size=(MODELS, 1, EXAMPLES)).astype(np.float32)
 X = RNG.uniform(size=(EXAMPLES, NUMBERS)).astype(np.float32)
 DATA = Arrays.of(Dataset("points", X, np.arange(EXAMPLES) % 2, np.arange(EXAMPLES), 2))
@@ -35,31 +34,7 @@ def scores(name: str, **signals: np.ndarray) -> np.ndarray:
     return ATTACKS[name](Evidence.leave_one_out(signals, MEMBERSHIP))
 
 
-def calibrated(distances: np.ndarray) -> np.ndarray:
-    found = np.zeros((MODELS, EXAMPLES))
-    for target in range(MODELS):
-        for example in range(EXAMPLES):
-            others = [
-                distances[shadow, example]
-                for shadow in range(MODELS)
-                if shadow != target and not MEMBERSHIP[shadow, example]
-            ]
-            found[target, example] = np.mean(others) - distances[target, example]
-    return found
-
-
-def test_the_attacks_are_those_of_loops() -> None:
-    close = np.testing.assert_allclose
-    close(scores("logan", discriminator_score=SCORES), SCORES[:, 0], rtol=1e-6)
-    close(scores("gan_leaks", sample_distances=DISTANCES), -DISTANCES.min(axis=1))
-    close(scores("gan_leaks_latent", latent_distance=LATENT), -LATENT)
-    found = scores("gan_leaks_calibrated", sample_distances=DISTANCES)
-    close(found, calibrated(DISTANCES.min(axis=1)), atol=1e-6)
-    found = scores("gan_leaks_latent_calibrated", latent_distance=LATENT)
-    close(found, calibrated(LATENT), atol=1e-6)
-
-
-@pytest.mark.parametrize("quantile", [0.5, 0.1])
+@pytest.mark.parametrize("quantile", [0.3, 0.1])
 def test_monte_carlo_counts_samples_in_the_ball(quantile: float) -> None:
     naive = np.zeros((MODELS, EXAMPLES))
     for target in range(MODELS):

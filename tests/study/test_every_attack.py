@@ -9,6 +9,7 @@ import pytest
 
 from pptp_jax.attacks import ATTACKS, Evidence
 from pptp_jax.attacks.denoiser_registry import ON_DENOISERS
+from pptp_jax.attacks.generative_registry import ON_GENERATORS
 from pptp_jax.attacks.text_registry import ON_TOKENS
 from pptp_jax.data import Balanced, Digits, Quarters
 from pptp_jax.fleets import fingerprint
@@ -22,6 +23,8 @@ from pptp_jax.training import undefended
 ON_TEXT = {attack.name for attack in ON_TOKENS} - {"base_ratio", "informia"}
 # Those read what denoisers say; tests/signals/test_denoiser_probes.py has them.
 OTHERS = ON_TEXT | {attack.name for attack in ON_DENOISERS} - {"gsa1"}
+# And those what models make up; tests/study/test_generative_study.py has them.
+OTHERS |= {attack.name for attack in ON_GENERATORS}
 CLASSIFIERS = tuple(name for name in ATTACKS if name not in OTHERS)
 STUDY = Study(
     name="every",
