@@ -51,7 +51,8 @@ def secmi(
         https://arxiv.org/abs/2302.01316
 
     Examples:
-        >>> held = Evidence.leave_one_out({"secmi_error": np.ones((1, 3, 2))}, np.eye(1, 2, dtype=bool))
+        >>> known = {"secmi_error": np.ones((1, 3, 2))}
+        >>> held = Evidence.leave_one_out(known, np.eye(1, 2, dtype=bool))
         >>> secmi(held, timestep=2).tolist()
         [[-1.0, -1.0]]
     """
@@ -72,7 +73,8 @@ def pia(
         Initialization", ICLR 2024, https://arxiv.org/abs/2305.18355
 
     Examples:
-        >>> held = Evidence.leave_one_out({"pia_error": np.ones((1, 3, 2))}, np.eye(1, 2, dtype=bool))
+        >>> known = {"pia_error": np.ones((1, 3, 2))}
+        >>> held = Evidence.leave_one_out(known, np.eye(1, 2, dtype=bool))
         >>> pia(held, timestep=2).tolist()
         [[-1.0, -1.0]]
     """
@@ -89,7 +91,8 @@ def pian(
         timestep: as in `denoising_loss`.
 
     Examples:
-        >>> held = Evidence.leave_one_out({"pian_error": np.ones((1, 3, 2))}, np.eye(1, 2, dtype=bool))
+        >>> known = {"pian_error": np.ones((1, 3, 2))}
+        >>> held = Evidence.leave_one_out(known, np.eye(1, 2, dtype=bool))
         >>> pian(held, timestep=2).tolist()
         [[-1.0, -1.0]]
     """
@@ -110,7 +113,8 @@ def sima(
         https://arxiv.org/abs/2509.25003
 
     Examples:
-        >>> held = Evidence.leave_one_out({"sima_norm": np.ones((1, 3, 2))}, np.eye(1, 2, dtype=bool))
+        >>> known = {"sima_norm": np.ones((1, 3, 2))}
+        >>> held = Evidence.leave_one_out(known, np.eye(1, 2, dtype=bool))
         >>> sima(held, timestep=2).tolist()
         [[-1.0, -1.0]]
     """
@@ -137,7 +141,8 @@ def gsa1(
     Examples:
         >>> membership = np.arange(4)[:, None] % 2 == np.arange(40)[None] // 2 % 2
         >>> norms = np.ones((4, 2, 40)) - membership.reshape(4, 1, 40) / 2
-        >>> scores = gsa1(Evidence.leave_one_out({"gradient_norms": norms}, membership), steps=5)
+        >>> held = Evidence.leave_one_out({"gradient_norms": norms}, membership)
+        >>> scores = gsa1(held, steps=5)
         >>> bool(scores[membership].min() > scores[~membership].max())
         True
     """
@@ -166,7 +171,8 @@ def gsa2(
     Examples:
         >>> membership = np.arange(4)[:, None] % 2 == np.arange(40)[None] // 2 % 2
         >>> norms = np.ones((4, 3, 2, 40)) - membership.reshape(4, 1, 1, 40) / 2
-        >>> scores = gsa2(Evidence.leave_one_out({"timestep_gradients": norms}, membership), steps=5)
+        >>> held = Evidence.leave_one_out({"timestep_gradients": norms}, membership)
+        >>> scores = gsa2(held, steps=5)
         >>> bool(scores[membership].min() > scores[~membership].max())
         True
     """
