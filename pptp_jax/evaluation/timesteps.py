@@ -37,6 +37,15 @@ def by_timestep(
 
     Raises:
         ValueError: if there is not one row of signals a timestep.
+
+    Examples:
+        >>> import numpy as np
+        >>> from pptp_jax.data import Balanced
+        >>> made = {"confidence": np.ones((2, 1, 8)), "log_prob": np.ones((2, 1, 8))}
+        >>> made |= {"finite": np.ones(2, bool), "utility": np.ones((2, 8))}
+        >>> task, drawn = Denoising(timesteps=(5,)), Balanced(models=2).draw(8, seed=0)
+        >>> by_timestep(FleetSignals(made), drawn, task, ("loss",))["loss"][0]["timestep"]
+        5
     """
     rows = fleet["confidence"].shape[1]
     if rows != len(task.evaluated):

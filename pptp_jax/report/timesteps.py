@@ -29,6 +29,12 @@ def draw_timesteps(
 
     Raises:
         ValueError: if there is no curve.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> point = {"timestep": 5, "auc": {"value": 0.6, "low": 0.5, "high": 0.7}}
+        >>> draw_timesteps({"loss": [point]}, Path(mkdtemp()) / "timesteps.png").name
+        'timesteps.png'
     """
     if not curves:
         raise Refused("there is no attack to draw over timesteps")

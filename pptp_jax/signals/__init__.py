@@ -9,10 +9,6 @@ from pptp_jax.signals.denoiser_probes import (
     PIAN_ERROR,
     SECMI_ERROR,
     SIMA_NORM,
-    pia_errors,
-    probed,
-    secmi_errors,
-    sima_norms,
 )
 from pptp_jax.signals.example_gradients import example_gradients
 from pptp_jax.signals.feature_margins import FEATURE_MARGINS, feature_margins
@@ -90,16 +86,12 @@ __all__ = [
     "neighbour_signal",
     "noise_signal",
     "noisy_correct",
-    "pia_errors",
     "prefixed_signals",
-    "probed",
     "sample_distances_signal",
     "sample_labels",
     "samples",
     "samples_signal",
-    "secmi_errors",
     "shift",
-    "sima_norms",
     "smallest_distances",
     "transferred_inputs",
     "utility",

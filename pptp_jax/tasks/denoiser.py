@@ -27,6 +27,10 @@ class Noisy(NamedTuple):
         inputs: images with noise, scaled to about [−1, 1].
         timesteps: how much noise that is, from 0 on.
         labels: the classes of the images.
+
+    Examples:
+        >>> Noisy(jnp.zeros((2, 4)), jnp.array([0, 9]), jnp.array([1, 1])).inputs.shape
+        (2, 4)
     """
 
     inputs: Float[Array, "batch ..."]
