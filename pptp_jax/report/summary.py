@@ -21,6 +21,7 @@ NARROWEST, WIDEST = 80, 100
 # More recipes than this are compared in the report alone.
 SPELT_OUT = 6
 RECORDS = 3
+FOUND = "TPR@1%"
 VERDICTS = 4
 # Shown beside the compared attack where there is room for them, in this order.
 OTHERS = ("loss", "rmia_online", "lira_offline", "lira_online")
@@ -56,11 +57,12 @@ def render_summary(results: RunResults, directory: Path, width: int = WIDEST) ->
         f"{results.study}: {data.get('name', 'data')}, {data.get('examples', 0)} examples{classes};"
         f" {results.models} models a recipe, {results.members} members each"
     )
-    console.print(_table(results, width))
-    console.print(
-        "± 95 % interval. AUC .5: the attacker guesses. TPR@1%: share of the members found at 1 % "
-        "false positives."
-    )
+    table = _table(results, width)
+    console.print(table)
+    explained = "± 95 % interval. AUC .5: the attacker guesses."
+    if any(column.header == FOUND for column in table.columns):
+        explained += f" {FOUND}: share of the members found at 1 % false positives."
+    console.print(explained)
     console.print()
     said = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     for title, sentence in _sentences(results, directory):
@@ -76,7 +78,7 @@ def _table(results: RunResults, width: int) -> Table:
     columns = {
         f"test {results.utility_name}": [cell(row.utility) for row in results.rows],
         f"{attack_name(compared)} AUC": [cell(row.attack(compared).auc) for row in results.rows],
-        "TPR@1%": [cell(row.attack(compared)["tpr@0.01"]) for row in results.rows],
+        FOUND: [cell(row.attack(compared)["tpr@0.01"]) for row in results.rows],
     }
     for other in OTHERS:
         if other != compared and any(other in row.attacks for row in results.rows):
