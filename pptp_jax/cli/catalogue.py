@@ -63,7 +63,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                 "shadows": _shadows(
                     attack.min_in_shadows, attack.min_out_shadows, attack.min_shadows
                 ),
-                "reads": list(attack.reads),
+                "reads": [r if isinstance(r, str) else r.name for r in attack.reads],
                 "source": attack.source,
             }
             for attack in ATTACKS.values()

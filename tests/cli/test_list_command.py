@@ -24,7 +24,9 @@ def test_everything_is_listed() -> None:
     assert names["data"] == sources
     assert names["tasks"] == [
         "Classification",
+        "Adversarial",
         "Binary",
+        "Denoising",
         "Language",
         "MultiLabel",
         "Ordinal",
