@@ -204,7 +204,7 @@ def test_every_objective_is_in_the_table() -> None:
         (lambda: AdversarialRegularisation(weight=1, steps=0), "steps must be an integer"),
         (
             lambda: AdversarialRegularisation(weight=1, hidden=(8, 0)),
-            r"hidden\[1\] must be a whole",
+            r"hidden\[1\] must be an integer",
         ),
         (lambda: CRL(alpha=1, centre_upper=2), "centre_upper must lie between 0 and 1"),
         (lambda: CRL(alpha=1, t=-1), "t must be a finite number of at least 0"),

@@ -124,5 +124,5 @@ def test_bad_input_is_refused():
         attack(bounds=(1.0, 0.0))
     with pytest.raises(Refused, match="smoothness must"):
         attack(smoothness=-1.0)
-    with pytest.raises(Refused, match="steps must be a whole number of at least 1"):
+    with pytest.raises(Refused, match="steps must be an integer of at least 1"):
         attack(steps=0)

@@ -84,7 +84,7 @@ def test_more_of_anything_but_noise_gives_more_away() -> None:
     [
         ({"squared_difference": -1.0}, "squared_difference must be a finite number of at least 0"),
         ({"changed_share": 2.0}, "changed_share must lie between 0 and 1, got 2.0"),
-        ({"rank": -1}, "rank must be a whole number of at least 0, got -1"),
+        ({"rank": -1}, "rank must be an integer of at least 0, got -1"),
     ],
 )
 def test_numbers_that_cannot_be(change, message: str) -> None:

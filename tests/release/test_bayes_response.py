@@ -250,7 +250,7 @@ def test_blahut_and_arimoto_against_what_is_known():
 def test_bad_input_is_refused():
     with pytest.raises(Refused, match="prior must hold one probability between 0 and 1"):
         bayes_response(gaussian(1.0), jnp.array([1.0]), KEY)
-    with pytest.raises(Refused, match="steps must be a whole number of at least 1, got 0"):
+    with pytest.raises(Refused, match="steps must be an integer of at least 1, got 0"):
         AttackerTraining(steps=0)
     with pytest.raises(Refused, match=r"privacy 'cross' is unknown\. Known: 'cross_entropy'"):
         Game(utility_weight=1.0, privacy="cross")
@@ -258,7 +258,7 @@ def test_bad_input_is_refused():
         Game(utility_weight=-1.0)
     with pytest.raises(Refused, match="start must be a finite number above 0"):
         GaussianNoise(start=0.0)
-    with pytest.raises(Refused, match="latents must be a whole number of at least 1"):
+    with pytest.raises(Refused, match="latents must be an integer of at least 1"):
         NetworkNoise(latents=0)
     with pytest.raises(Refused, match="prior must hold positive probabilities that add up to 1"):
         blahut_arimoto(np.array([0.5, 0.6]), np.eye(2), 1.0)

@@ -207,7 +207,7 @@ def test_bad_input_is_refused():
         membership_from_means(ones, jnp.ones((4, 3)), ones, ones, 5)
     with pytest.raises(Refused, match=r"covariance needs shape .* got \(2, 3\)"):
         risk_of_means(jnp.ones((2, 3)), 5)
-    with pytest.raises(Refused, match="pool_size must be a whole number of at least 1, got 0"):
+    with pytest.raises(Refused, match="pool_size must be an integer of at least 1, got 0"):
         risk_of_means(ones, 0)
     with pytest.raises(Refused, match="Laplace noise needs independent statistics"):
         risk_of_means(jnp.eye(2), 5, 0.1, "laplace")

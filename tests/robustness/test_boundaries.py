@@ -109,5 +109,5 @@ def test_no_point_leaves_the_range_and_none_may_be_found() -> None:
 def test_flat_logits_have_no_boundary() -> None:
     found = of_planes(jnp.zeros((2, 2)), jnp.array([1.0, 0.0]), jnp.ones((1, 2)), jnp.array([0]))
     assert np.isinf(found.linear[0]) and np.isinf(found.found[0])
-    with pytest.raises(ValueError, match="steps must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match="steps must be an integer of at least 1, got 0"):
         nearest_boundary(network, jnp.ones((1, 3)), jnp.array([0]), steps=0)

@@ -69,7 +69,7 @@ def test_a_flat_loss_has_none() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"count": 0}, "count must be a whole number of at least 1, got 0"),
+        ({"count": 0}, "count must be an integer of at least 1, got 0"),
         ({"count": 13}, r"count must be at most the number of products and of inputs \(12\)"),
         ({"count": 3, "products": 2}, r"products and of inputs \(2\), got 3"),
     ],

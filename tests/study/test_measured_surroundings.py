@@ -90,8 +90,8 @@ def test_what_is_not_used_is_not_in_the_record() -> None:
     [
         ({"corruptions": ("fog",)}, r"corruptions\[0\] 'fog' is unknown"),
         ({"severities": (0,)}, r"severities\[0\] must be an integer from 1 to 5, got 0"),
-        ({"surrogates": -1}, "surrogates must be a whole number of at least 0, got -1"),
-        ({"surrogate_epochs": 0}, "surrogate_epochs must be a whole number of at least 1, got 0"),
+        ({"surrogates": -1}, "surrogates must be an integer of at least 0, got -1"),
+        ({"surrogate_epochs": 0}, "surrogate_epochs must be an integer of at least 1, got 0"),
     ],
 )
 def test_settings_of_surroundings_that_cannot_be(change, message: str) -> None:

@@ -369,9 +369,9 @@ def test_rules_that_contradict_each_other_are_refused() -> None:
         phase(Federated(clients=4, home=("protect",)), frozen=("protect",))
     with pytest.raises(Refused, match="protect stays at home: it has no rule for sending it"):
         Federated(clients=4, home=("protect",), late={"protect": 2})
-    with pytest.raises(Refused, match="the rounds after which protect is sent must be a whole"):
+    with pytest.raises(Refused, match="the rounds after which protect is sent must be an integer"):
         Federated(clients=4, late={"protect": 0})
-    with pytest.raises(Refused, match="clients must be a whole number of at least 1, got 0"):
+    with pytest.raises(Refused, match="clients must be an integer of at least 1, got 0"):
         Federated(clients=0)
     with pytest.raises(Refused, match="proximal must be"):
         Federated(clients=2, proximal=-1.0)
