@@ -65,7 +65,8 @@ study = Study(
     attacks=tuple(
         name
         for name, attack in ATTACKS.items()
-        if name not in LABEL_ONLY | {"lira_multivariate"} and {*attack.reads} <= KNOWN
+        if name not in LABEL_ONLY | {"lira_multivariate"}
+        and all(one in KNOWN for one in map(str, attack.reads))
     ),
     recipes=(undefended(30), early_stopped(4)),
 )

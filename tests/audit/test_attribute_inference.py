@@ -177,7 +177,7 @@ def test_a_column_of_numbers_and_misfits_are_refused():
         attribute_inference([asked], membership, weights="flat")
     with pytest.raises(Refused, match="there is no column to guess"):
         attribute_inference([], membership)
-    with pytest.raises(Refused, match=r"asked of \(4, 160\) .* membership has \(3, 160\)"):
+    with pytest.raises(Refused, match=r"come from \(4, 160\) .* membership has \(3, 160\)"):
         attribute_inference([asked], membership[:3])
     few = np.tile(np.arange(EXAMPLES) < 5, (4, 1))
     with pytest.raises(Refused, match="at least 20 members"):

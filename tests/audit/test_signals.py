@@ -55,7 +55,7 @@ def test_what_is_found_is_what_the_attacks_and_metrics_find(tmp_path):
     assert not refused & set(row["attacks"])
     assert (tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "report.html").read_text()
-    assert "The signals were made elsewhere" in page and "BaVarIA-t" in page
+    assert "The signals come from elsewhere" in page and "BaVarIA-t" in page
     found = RunResults.from_json(results)
     table = "\n".join([render_attacks(found), render_combined(found), render_other(found)])
     assert (tmp_path / "table.txt").read_text().strip() == table.strip()

@@ -115,5 +115,5 @@ def test_a_model_without_blocks(tmp_path: Path) -> None:
 
 
 def test_missing_study() -> None:
-    assert "Missing argument 'STUDY'" in pptp("locate").output
+    assert "STUDY is missing" in pptp("locate").output
     assert "none.py: there is no such file" in pptp("locate", "none.py").output
