@@ -6,7 +6,8 @@ some epochs and a part of an epoch later, while it attacks and writes. It saves 
 every epoch, not each 30 seconds, so that a kill finds a writer at work more often. Each time the
 same command goes on from the directory. Kills that are left when everything is trained hit a run
 that reads, attacks and writes. In the end every file of the run directory is compared, byte for
-byte, with those of a run that nobody has disturbed (the seconds in `results.json` left out).
+byte, with those of a run that nobody has disturbed (without the seconds in `results.json` and
+the log `losses.csv`).
 
     python benchmarks/kill.py [--quick] [--kills N] [--seed N] [--json FILE]
 
@@ -109,11 +110,11 @@ def attempt(out: Path, cache: Path, epochs: int | None, seconds: float = 0.0) ->
 
 
 def kept(out: Path) -> dict[str, bytes]:
-    """Every file of a run by its path, without the seconds that it took."""
+    """Every file of a run by its path, without its seconds and the log of its losses."""
     found = {
         str(path.relative_to(out)): path.read_bytes()
         for path in out.rglob("*")
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in {".lock", "losses.csv"}
     }
     results = json.loads(found["results.json"])
     del results["seconds"]

@@ -39,7 +39,7 @@ _EVERY = (
         access="scores",
         reads=_PHI,
         source="Song and Mittal 2021, arXiv 2003.10595",
-        deviations="no thresholds by class unless asked for (`per_class`)",
+        deviations="no thresholds by class unless requested (`per_class`)",
         function=confidence,
     ),
     Attack(
@@ -48,7 +48,7 @@ _EVERY = (
         access="scores",
         reads=("logits", "labels"),
         source="Song and Mittal 2021, arXiv 2003.10595",
-        deviations="no thresholds by class unless asked for (`per_class`)",
+        deviations="no thresholds by class unless requested (`per_class`)",
         function=entropy,
     ),
     Attack(
@@ -208,7 +208,7 @@ _EVERY = (
         reads=("logits", "labels"),
         min_shadows=1,
         source="Shokri et al. 2017, arXiv 1610.05820; Salem et al. 2019, arXiv 1806.01246",
-        deviations="one network for all classes, which is told the label; log-probabilities, the "
+        deviations="one network for all classes, which gets the label; log-probabilities, the "
         "label's first; members and non-members of each class weigh alike",
         function=shadow_network,
     ),
