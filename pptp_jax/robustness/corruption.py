@@ -76,8 +76,8 @@ def corrupted(
         >>> image = jnp.linspace(0.0, 1.0, 64).reshape(1, 8, 8, 1)
         >>> keys = jax.random.split(jax.random.key(0), 1)
         >>> found = corrupted(image, "contrast", 5, keys, 0.0, 1.0)
-        >>> print(found.mean().round(3), found.max().round(3))
-        0.5 0.575
+        >>> print(*(f"{float(x):.3f}" for x in (found.mean().round(3), found.max().round(3))))
+        0.500 0.575
     """
     one_of(CORRUPTIONS, corruption=kind)
     check_image(x.shape[1:])
