@@ -18,6 +18,7 @@ EXTRAS = {
     "stream": ("grain", "data larger than memory"),
     "equinox": ("equinox", "models of Equinox"),
     "language": ("tokenizers", "published language models and their tokenizers"),
+    "graphs": ("networkx", "the karate club of experiments/communities.py"),
     "dask": ("distributed", "fleets on other machines"),
     "tpu": ("libtpu", "pptp run --compile-for, and TPUs"),
 }
