@@ -26,9 +26,10 @@ from rich.table import Table
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Digits, Npz
+from pptp_jax.evaluation import read_estimate
 from pptp_jax.evaluation.combination import gains
 from pptp_jax.fleets import Runtime
-from pptp_jax.metrics import Estimate, attack_metrics, combine
+from pptp_jax.metrics import attack_metrics, combine
 from pptp_jax.models import mlp
 from pptp_jax.report.progress import progress_bar
 from pptp_jax.storage.files import write_json, write_text
@@ -116,10 +117,7 @@ def rendered(found: dict[str, Any]) -> str:
 
 def interval(found: dict[str, float | None] | None) -> str:
     """An estimate and its ends."""
-    estimate = Estimate(None, None, None) if found is None else Estimate(*list(found.values())[:3])
-    if None in estimate:
-        return ""
-    return "{:.4f} [{:.4f}, {:.4f}]".format(*estimate)
+    return "" if found is None else f"{read_estimate(found):.4f}"
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from sklearn.datasets import load_breast_cancer
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Arrays, Balanced, Dataset, Digits, Npz
+from pptp_jax.evaluation import read_estimate
 from pptp_jax.metrics import attack_metrics, masked_mean
 from pptp_jax.models import Model, Variables, mlp
 from pptp_jax.signals import collect, flipped_norms, input_susceptibility
@@ -195,20 +196,16 @@ def draw(images: np.ndarray, columns: np.ndarray, names: list[str], path: Path) 
 
 def text_of(found: dict[str, Any]) -> str:
     """All of it as tables of Markdown."""
-
-    def cell(found: dict[str, float]) -> str:
-        return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
-
     data = list(found["foretelling"])
     lines = [f"| rank correlation with LiRA's AUC by example | {' | '.join(data)} |"]
     lines.append("| --- " * (len(data) + 1) + "|")
     for name in found["foretelling"][data[0]]:
-        own = [cell(found["foretelling"][one][name]) for one in data]
+        own = [f"{read_estimate(found['foretelling'][one][name]):.3f}" for one in data]
         lines.append(f"| {'LiRA, AUC' if name == 'auc' else name} | {' | '.join(own)} |")
     if rows := found.get("dropping"):
         lines += ["", "| dropped | which | LiRA, AUC | accuracy |", "| --- " * 4 + "|"]
         for row in rows:
-            own = f"{cell(row['auc'])} | {cell(row['accuracy'])}"
+            own = " | ".join(f"{read_estimate(row[name]):.3f}" for name in ("auc", "accuracy"))
             lines.append(f"| {row['dropped']} | {row['which']} | {own} |")
     return "\n".join(lines)
 

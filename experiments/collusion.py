@@ -28,6 +28,7 @@ from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.audit import CanaryAudit, run_canaries
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Digits
+from pptp_jax.evaluation import read_estimate
 from pptp_jax.metrics import attack_metrics
 from pptp_jax.models import mlp
 from pptp_jax.privacy import (
@@ -138,10 +139,7 @@ def text_of(cells: Sequence[dict[str, Any]], points: Sequence[dict[str, Any]]) -
     lines += ["", "| budgets by | others | σ | rate | advantage | most AUC | LiRA | accuracy |"]
     lines.append("| --- " * 8 + "|")
     for one in points:
-        auc, own = (
-            f"{e['value']:.3f} [{e['low']:.3f}, {e['high']:.3f}]"
-            for e in (one["auc"], one["accuracy"])
-        )
+        auc, own = (f"{read_estimate(found):.3f}" for found in (one["auc"], one["accuracy"]))
         lines.append(
             f"| {one['kind']} | {one['others']:g} | {one['noise_multiplier']:.2f} | "
             f"{one['rate']:.3f} | {one['advantage']:.3f} | {one['most_auc']:.3f} | {auc} | {own} |"

@@ -33,11 +33,11 @@ from pptp_jax.attacks import ATTACKS
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Digits, Npz
 from pptp_jax.data.boosted_trees import boosted_trees
-from pptp_jax.evaluation import RunResults
+from pptp_jax.evaluation import RunResults, read_estimate
 from pptp_jax.evaluation.combination import combined, gains
 from pptp_jax.evaluation.left_out import left_out
 from pptp_jax.fleets import Runtime
-from pptp_jax.metrics import Estimate, attack_metrics
+from pptp_jax.metrics import attack_metrics
 from pptp_jax.models import mlp
 from pptp_jax.report.progress import progress_bar
 from pptp_jax.storage.files import write_json, write_text
@@ -161,10 +161,7 @@ def rendered(found: dict[str, Any]) -> str:
 
 def interval(found: dict[str, float | None] | None) -> str:
     """An estimate and its ends."""
-    estimate = Estimate(None, None, None) if found is None else Estimate(*list(found.values())[:3])
-    if None in estimate:
-        return "n/a"
-    return "{:.4f} [{:.4f}, {:.4f}]".format(*estimate)
+    return "n/a" if found is None else f"{read_estimate(found):.4f}"
 
 
 @click.command()

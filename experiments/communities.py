@@ -28,6 +28,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pptp_jax.cli.errors import errors_as_sentences
+from pptp_jax.evaluation import read_estimate
 from pptp_jax.release import (
     block_model,
     communities,
@@ -147,7 +148,7 @@ def text_of(points: Sequence[dict[str, Any]]) -> str:
 
 def shown(one: dict[str, float]) -> str:
     """A mean with its interval."""
-    return f"{one['value']:.3f} [{max(0.0, one['low']):.3f}, {one['high']:.3f}]"
+    return f"{read_estimate({**one, 'low': max(0.0, one['low'])}):.3f}"
 
 
 def draw(points: Sequence[dict[str, Any]], path: Path) -> None:

@@ -28,6 +28,7 @@ from matplotlib.figure import Figure
 from pptp_jax.attacks import ATTACKS, attack_targets, update_alignment
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Arrays, Balanced, ByOwner, Digits, member_indices
+from pptp_jax.evaluation import read_estimate
 from pptp_jax.metrics import attack_metrics, masked_mean
 from pptp_jax.models import Variables, mlp
 from pptp_jax.privacy import mean_privacy_loss, most_privacy_loss, restore_by_descent
@@ -287,7 +288,7 @@ def interval(values: np.ndarray) -> dict[str, float]:
 
 def cell(found: Mapping[str, float]) -> str:
     """A number with its interval."""
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{read_estimate(found):.3f}"
 
 
 def line_of(row: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from pptp_jax.attacks import ATTACKS, attack_targets
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Balanced, Dataset, Digits
+from pptp_jax.evaluation import read_estimate
 from pptp_jax.fleets import FleetSpec, StoredFleet, run_fleet
 from pptp_jax.metrics import attack_metrics, masked_mean
 from pptp_jax.models import mlp
@@ -144,7 +145,7 @@ def text_of(rows: list[dict[str, Any]]) -> str:
 
 
 def _cell(found: dict[str, float]) -> str:
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{read_estimate(found):.3f}"
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:

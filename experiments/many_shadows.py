@@ -33,7 +33,7 @@ from pptp_jax import report
 from pptp_jax.attacks import ATTACKS
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Digits, Membership, Npz, Pairs
-from pptp_jax.evaluation import AttackResults, RunResults, attack, shadow_curve
+from pptp_jax.evaluation import AttackResults, RunResults, attack, read_estimate, shadow_curve
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import Bootstrap, bootstrap_metrics
 from pptp_jax.models import mlp
@@ -197,10 +197,7 @@ def of_recipe(study: Study, recipe: Recipe, membership: Membership, out: Path) -
 
 
 def _interval(found: Mapping[str, float | None] | None, digits: int = 3) -> str:
-    if found is None or found["value"] is None:
-        return "n/a"
-    value, low, high = (f"{found[end]:.{digits}f}" for end in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+    return "n/a" if found is None else f"{read_estimate(found):.{digits}f}"
 
 
 def _sets(auc: list[float]) -> str:

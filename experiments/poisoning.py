@@ -26,7 +26,7 @@ import numpy as np
 
 from pptp_jax import report
 from pptp_jax.data import Arrays, Dataset
-from pptp_jax.evaluation import Curve, Measure, Point, RunResults, frontier
+from pptp_jax.evaluation import Curve, Measure, Point, RunResults, frontier, read_estimate
 from pptp_jax.evaluation.attack_fleet import Attacked, attacked
 from pptp_jax.evaluation.matched_utility import paired_estimate
 from pptp_jax.evaluation.measure import ACCURACY
@@ -325,12 +325,9 @@ def leaks_of(
     }
 
 
-def interval(estimate: Mapping[str, float | None] | None, digits: int = 3) -> str:
+def interval(estimate: Mapping[str, float | None] | None) -> str:
     """A number with its interval."""
-    if estimate is None or estimate["value"] is None:
-        return "n/a"
-    value, low, high = (f"{estimate[end]:.{digits}f}" for end in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+    return "n/a" if estimate is None else f"{read_estimate(estimate):.3f}"
 
 
 def table(leaks: Mapping[str, Any]) -> str:

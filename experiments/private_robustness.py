@@ -28,6 +28,7 @@ from matplotlib.figure import Figure
 
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Arrays, Balanced, Digits
+from pptp_jax.evaluation import read_estimate
 from pptp_jax.metrics import masked_mean
 from pptp_jax.models import Variables, mlp
 from pptp_jax.objectives import TaskLoss
@@ -231,7 +232,7 @@ def text_of(rows: list[dict[str, Any]]) -> str:
 
 
 def _cell(found: dict[str, Any]) -> str:
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{read_estimate(found):.3f}"
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:

@@ -30,6 +30,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pptp_jax.cli.errors import errors_as_sentences
+from pptp_jax.evaluation import read_estimate
 from pptp_jax.metrics import attack_metrics
 from pptp_jax.release import (
     AttackerTraining,
@@ -302,7 +303,7 @@ def text_of(name: str, points: Sequence[dict[str, Any]], games: Sequence[dict[st
 
 
 def _interval(one: dict[str, float] | None) -> str:
-    return "" if one is None else f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
+    return "" if one is None else f"{read_estimate(one):.3f}"
 
 
 def draw(results: dict[str, Any], path: Path) -> None:

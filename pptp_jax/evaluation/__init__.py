@@ -10,6 +10,7 @@ from pptp_jax.evaluation.results import AttackResult, RecipeResult, RunResults
 from pptp_jax.evaluation.rivals import margins, tuned_rivals
 from pptp_jax.evaluation.run_files import read_results
 from pptp_jax.evaluation.sample_quality import SampleJudge, SampleQuality
+from pptp_jax.evaluation.schema import read_estimate
 from pptp_jax.evaluation.shadow_curve import shadow_curve
 from pptp_jax.evaluation.timesteps import by_timestep
 
@@ -31,6 +32,7 @@ __all__ = [
     "margins",
     "matched_utility",
     "point",
+    "read_estimate",
     "read_results",
     "shadow_curve",
     "tuned_rivals",

@@ -11,7 +11,7 @@ from pptp_jax.attacks import ATTACKS, Attack, Evidence, attack_of
 from pptp_jax.attacks.rows import numbers
 from pptp_jax.data import Membership
 from pptp_jax.evaluation.results import AttackResult
-from pptp_jax.metrics import Estimate, attack_metrics
+from pptp_jax.metrics import attack_metrics
 from pptp_jax.models import full_float32
 from pptp_jax.validation import AttackUnavailable, Refused, at_least
 
@@ -48,7 +48,7 @@ class AttackResults(Mapping[str, AttackResult]):
 
     def __str__(self) -> str:
         """One line an attack, then the notes."""
-        lines = [f"{name}: AUC {_words(found.auc)}" for name, found in self.results.items()]
+        lines = [f"{name}: AUC {found.auc:.3f}" for name, found in self.results.items()]
         return "\n".join((*lines, *(f"not possible: {note}" for note in self.notes)))
 
 
@@ -151,9 +151,3 @@ def _scores(
     if not scores:
         raise Refused("no attack is possible on these signals:\n" + "\n".join(notes))
     return scores, notes
-
-
-def _words(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "n/a"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

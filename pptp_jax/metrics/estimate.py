@@ -6,14 +6,27 @@ from typing import Any, NamedTuple
 class Estimate(NamedTuple):
     """A number with its 95 % interval; None where the sample cannot resolve it.
 
+    A format is that of its three numbers.
+
     Examples:
         >>> Estimate(0.7, 0.6, 0.8)._asdict()
         {'value': 0.7, 'low': 0.6, 'high': 0.8}
+        >>> f"{Estimate(0.7, 0.6, 0.8):.3f}", f"{UNRESOLVED:.3f}"
+        ('0.700 [0.600, 0.800]', 'n/a')
     """
 
     value: float | None
     low: float | None
     high: float | None
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self.value is None:
+            return "n/a"
+        if self.low is None or self.high is None:
+            return format(self.value, spec)
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
     @property
     def coarse(self) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from pptp_jax.evaluation.schema import read_estimate
+
 
 def secrets_table(results: Mapping[str, Any]) -> Table:
     """One line for each recipe and number of repetitions.
@@ -23,9 +25,9 @@ def secrets_table(results: Mapping[str, Any]) -> Table:
             table.add_row(
                 row["slug"],
                 str(found["repetitions"] or "absent"),
-                _with_interval(found["exposure"], 2),
-                _with_interval(found["greedy"], 3),
-                _with_interval(found["in_tries"], 3),
+                f"{read_estimate(found['exposure']):.2f}",
+                f"{read_estimate(found['greedy']):.3f}",
+                f"{read_estimate(found['in_tries']):.3f}",
             )
     return table
 
@@ -57,10 +59,3 @@ def secrets_notes(results: Mapping[str, Any]) -> Iterator[str]:
                     f"{row['slug']}, {where}: to {100 * found['capped']:.2g} % of the secrets the "
                     f"fit gave more bits than the space has; they count {row['most_bits']:.1f}"
                 )
-
-
-def _with_interval(found: Mapping[str, Any], digits: int) -> str:
-    if found["value"] is None:
-        return "n/a"
-    value, low, high = (f"{found[end]:.{digits}f}" for end in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"

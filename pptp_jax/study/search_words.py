@@ -5,7 +5,6 @@ from typing import Any
 
 from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.schema import typed
-from pptp_jax.metrics import Estimate
 from pptp_jax.study.search import Frontier, LargestMargin, MostUtility
 
 
@@ -23,13 +22,13 @@ def sentence(found: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         return f"Trial {found['trial']}, {found['recipe']}, diverged on the fresh fleet."
     said = [
         f"Trial {found['trial']}, {found['recipe']}: on a fresh fleet {measure.name} "
-        f"{_number(found['utility']['fresh'])} and {attack} AUC {_number(found['auc']['fresh'])}."
+        f"{found['utility']['fresh']:.3f} and {attack} AUC {found['auc']['fresh']:.3f}."
     ]
     if found["margin"] is not None:
         margin = measure.amount(found["margin"]["fresh"])
         said.append(f"Margin over the study's recipes at equal AUC: {margin}.")
     costs = [f"{measure.amount(found['utility']['cost'])} of {measure.name}"]
-    costs.append(f"{_number(found['auc']['cost'])} of AUC")
+    costs.append(f"{found['auc']['cost']:.3f} of AUC")
     if found["margin"] is not None:
         costs.append(f"{measure.amount(found['margin']['cost'])} of the margin")
     said.append(f"Selection cost, tuning better than fresh: {', '.join(costs)}.")
@@ -59,9 +58,3 @@ def no_choice(objective: MostUtility | LargestMargin | Frontier) -> str:
     if isinstance(objective, LargestMargin):
         return "No trial leaks as much as the study's recipes do at least: widen their strengths."
     return "Every trial diverged."
-
-
-def _number(estimate: Estimate) -> str:
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return "unknown"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
