@@ -85,7 +85,7 @@ def work(out: Path) -> None:
 
 
 def attempt(out: Path, cache: Path, epochs: int | None, seconds: float = 0.0) -> Attempt:
-    """Runs the study, and kills it so many seconds after so many epochs; None never kills."""
+    """Runs the study, and kills it `seconds` after a number of epochs; None never kills."""
     env = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

@@ -251,7 +251,7 @@ def more_at_the_end(a: Curve, b: Curve) -> Estimate:
 def compared(
     starts: Sequence[str], found: Mapping[Key, Curve], attack: str, control: str
 ) -> list[dict[str, Any]]:
-    """Starts held against each other by method, and methods by start.
+    """Compares starts by method, and methods by start.
 
     Args:
         starts: those of which any two are compared, the later one with the earlier.

@@ -1,4 +1,4 @@
-"""As many IN as OUT shadows of each example, whoever is attacked and whatever he trained on.
+"""Choose as many IN as OUT shadows of each example, the same ones for every target.
 
 A fit to fewer shadows is a worse one. If one kind had more of them than the other, the example
 would look like a member of that kind: a likelihood ratio would call it one for the numbers alone,

@@ -243,8 +243,8 @@ class Evidence:
 
     def shadow_membership(self, *, all_examples: bool = False) -> Bool[np.ndarray, "shadows _"]:
         """Who is a member of which shadow, of the examples under attack or of all there are."""
-        whole = all_examples or self.examples is None
-        return self.membership if whole else self.membership[:, self.examples]
+        every = all_examples or self.examples is None
+        return self.membership if every else self.membership[:, self.examples]
 
     def shadows_of(
         self, kind: Literal["IN", "OUT"], *, at_least: int

@@ -56,7 +56,7 @@ def oslo(evidence: Evidence, *, threshold: int | None = None) -> Float[Array, "t
 
     Label-only, by one query for each threshold (`pptp_jax.training.transferred_correct`). A single
     threshold is the published attack, whose answer is yes or no; the share over all of them orders
-    examples, and is what other rates than that one's can be told by.
+    examples, so that it has a ROC curve.
 
     Args:
         evidence: with `transferred_correct`.

@@ -76,7 +76,7 @@ def learned(
         evidence: whose membership is learned.
         own: the targets' signal.
         known: the shadows' signal, on all examples.
-        labels: the examples' classes; all 0 where no class is told.
+        labels: the examples' classes; all 0 where the attack does not use them.
         features: what the networks see of it.
         training: how they are trained.
 

@@ -93,7 +93,7 @@ TAYLOR = Signal(
 class _Sums(NamedTuple):
     """Log of a sum over models, which of them is the largest, and log of the sum without it."""
 
-    whole: Float[Array, "queries examples"]
+    full: Float[Array, "queries examples"]
     largest: Int[Array, "queries examples"]
     rest: Float[Array, "queries examples"]
 
@@ -113,7 +113,7 @@ def _without(
     sums: _Sums, model: Int[Array, ""], value: Float[Array, "queries examples"]
 ) -> Float[Array, "queries examples"]:
     # All but the largest are at most half of the sum: nothing cancels.
-    less = sums.whole + jnp.log1p(-jnp.minimum(jnp.exp(value - sums.whole), 0.5))
+    less = sums.full + jnp.log1p(-jnp.minimum(jnp.exp(value - sums.full), 0.5))
     return jnp.where(sums.largest == model, sums.rest, less)
 
 
@@ -146,7 +146,7 @@ def references(
             there = chosen[place] & (place >= 0)
             count = (chosen.sum(axis=0) - there.astype(jnp.int32)).astype(known.log_p.dtype)
             log_p, *rest = (
-                jnp.where(there[None], _without(own, place, part[place]), own.whole)
+                jnp.where(there[None], _without(own, place, part[place]), own.full)
                 - jnp.log(count)[None]
                 for own, part in zip(sums, parts, strict=True)
             )

@@ -21,7 +21,7 @@ from pptp_jax.attacks.perceptron import Layer, Perceptron, outputs
 from pptp_jax.validation import at_least, one_of, positive
 
 _BATCH = 256
-# So many targets learn side by side.
+# The number of targets that learn side by side.
 _TOGETHER = 16
 # The quantiles that the pinball head learns.
 LEVELS = (0.5, 0.75, 0.9, 0.97, 0.99, 0.997)

@@ -126,7 +126,7 @@ def augmentation(
         raise AttackUnavailable(
             "this attack reads the answers to several queries, and there is only one"
         )
-    # No class is told, so that all weigh as one.
+    # The attack does not use classes: one label for all examples.
     labels = np.zeros(known.shape[2], int)
     training = Training(Perceptron((*hidden, 2)), steps, learning_rate, folds, seed)
     return learned(evidence, own, known, labels, _correct_features, training)

@@ -24,7 +24,7 @@ class EpsilonBound:
         epsilon: the bound; 0 where the audit found nothing.
         delta: the δ of the claim.
         confidence: how often such a bound holds, at least, over repetitions of the entire audit.
-        evidence: what it rests on, in words.
+        evidence: the observation that the bound rests on, as text.
 
     Examples:
         >>> print(EpsilonBound(epsilon=1.05, delta=0, confidence=0.95, evidence="10 of 10 right"))

@@ -91,7 +91,7 @@ def base_of_tokens(
     log_p: Float[np.ndarray, "models examples tokens"],
     there: Bool[np.ndarray, "models queries examples tokens"],
 ) -> Float[np.ndarray, "models examples"]:
-    """The mean of log p over the tokens of a sequence, of a base model that is asked once.
+    """The mean of log p over the tokens of a sequence, for a base model with one query.
 
     Args:
         log_p: that of each token.

@@ -139,7 +139,7 @@ def one_run_bound(
 
 
 def one_run_p_value(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
-    r"""How likely so many right guesses are, at most, if the training is (ε, δ)-private.
+    r"""The p-value of a number of right guesses, if the training is (ε, δ)-private.
 
     With f(v) = Pr[Bin(r, e^ε / (1 + e^ε)) ≥ v] it is
     f(v) + 2 m δ · max_{1 ≤ i ≤ v} (f(v − i) − f(v)) / i, and at most 1.

@@ -60,7 +60,7 @@ def gaussian_one_run_bound(
 
 
 def _demanded(canaries: int, guesses: int, right: int, mu: float, probability: float) -> float:
-    """The share of canaries that would have to be guessed, if so many are right so often."""
+    """The least share of guessed canaries that allows `right` guesses with this probability."""
     hits = probability * right / canaries
     misses = probability * (guesses - right) / canaries
     for i in range(right - 1, -1, -1):

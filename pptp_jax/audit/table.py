@@ -24,7 +24,7 @@ from pptp_jax.validation.field_types import check_fields
 FEWEST_MODELS = 4
 # Of a class with fewer rows, some model would have hardly any.
 FEWEST_ROWS = 10
-# What is known of models of a table, each asked once about every row.
+# The evidence of models of a table: one query for every row.
 _READ = {"confidence", "correct", "inputs", "labels", "log_prob", "logits"}
 _OF_QUERIES = {"augmentation", "lira_multivariate"}
 TABLE_ATTACKS = tuple(

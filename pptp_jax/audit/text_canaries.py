@@ -32,8 +32,8 @@ class TextCanaryAudit(AuditSettings):
         repetitions: how often a canary stands in the training data, in rising order from 1 on.
         canaries: how many canaries there are of each of these numbers.
         fillings: to how many other fillings of its template a secret is compared. If the space has
-            no more, exposure is an exact rank; else that of a skew-normal fit to so many random
-            ones.
+            no more, exposure is an exact rank; else that of a skew-normal fit to this number of
+            random ones.
         tries: the n of (n, p)-discoverable extraction, at p = ½.
 
     Raises:

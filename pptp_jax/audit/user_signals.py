@@ -73,7 +73,7 @@ def given_signals(
     shadows: Sequence[int] | None = None,
     owners: Shaped[np.ndarray, " examples"] | None = None,
 ) -> Given:
-    """What the attacks take, from arrays of any library, with every doubt about them put in words.
+    """Checks arrays of any library and converts them to evidence for the attacks, with warnings.
 
     Args:
         signals: arrays by name. `logits` (models, queries, examples, classes), of which the

@@ -34,7 +34,7 @@ def errors_as_sentences(
 
     Args:
         resumable: whether the same command goes on from where it stopped.
-        code: the exit code of an interrupted command, asked when it is.
+        code: returns the exit code of an interrupted command.
 
     Examples:
         >>> with errors_as_sentences():

@@ -21,7 +21,7 @@ class SharedRecords(NamedTuple):
         nonmembers: how many there are.
         exact: how many of them are equal to a member in every byte of their inputs.
         near: how many others nearly are; None where this was not looked for.
-        measure: what is near, or why it was not looked for, in words.
+        measure: the distance that counts as near, or why it was not computed, as text.
 
     Examples:
         >>> print(SharedRecords(200, 3, 1, "at a tenth of the usual distance").in_words())

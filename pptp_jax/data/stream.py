@@ -115,7 +115,7 @@ class Stream:
             batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=self.workers))
         with closing(iter(batches)) as read:
             for x, y in read:
-                # A worker's memory goes when its array goes, whoever still looks at it.
+                # A worker frees its memory with its array, even while a view of it is in use.
                 yield (np.array(x), np.array(y)) if self.workers else (x, y)
 
     @cached_property

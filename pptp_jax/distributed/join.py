@@ -135,15 +135,15 @@ class Watch:
         self._thread.start()
 
     def end(self) -> None:
-        """Watches no more."""
+        """Stops watching the other processes."""
         self._ended.set()
         self._thread.join()
 
     def leave(self, why: str) -> None:
-        """Tells the others why this process stops. Process 0, whom they need for that, goes last.
+        """Sends the other processes the reason why this one stops. Process 0 stops last.
 
         Args:
-            why: what they are told.
+            why: the reason.
         """
         self.end()
         self._say(_STOPPED + why)

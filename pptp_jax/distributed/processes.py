@@ -61,10 +61,10 @@ class Processes:
         return list(items[self.index :: self.count])
 
     def agree(self, find: Callable[[], Any]) -> Any:
-        """What process 0 finds, told to all, who wait for it.
+        """Broadcasts what process 0 finds to all processes, which wait for it.
 
         Args:
-            find: called in process 0 alone; returns plain data, which comes back as JSON has it.
+            find: called in process 0 alone; returns plain data, which is passed on as JSON.
         """
         key = f"agreed/{next(self._calls)}"
         text = json.dumps(find()) if self.first else None

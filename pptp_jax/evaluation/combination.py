@@ -25,7 +25,7 @@ from pptp_jax.metrics import (
 from pptp_jax.storage.files import write, write_arrays
 from pptp_jax.validation import Refused
 
-# By which the attacks together are held against one alone.
+# The statistics that compare the combined attacks with one alone.
 GAINS = ("auc", "tpr@0.01", "tpr@0.001")
 COLUMNS = ("record", "label", "targets_with", "targets_without")
 NUMBERS = ("mean_with", "highest_with", "mean_without", "highest_without")

@@ -1,4 +1,4 @@
-"""How good a model is: the name of a task's utility, its direction, and both in words."""
+"""The utility of a task: its name, its direction, and differences of it as text."""
 
 from typing import NamedTuple, Self
 
@@ -71,7 +71,7 @@ class Measure(NamedTuple):
         return f"{value:g} [{low:g}, {high:g}]"
 
     def more(self, gain: Estimate, sign: int = 1) -> str:
-        """A difference in words.
+        """A difference as text.
 
         Args:
             gain: how much better the first of two is.

@@ -155,11 +155,11 @@ class RunResults:
         models: how many each recipe trains.
         targets: how many of them are attacked.
         members: how many examples each trains on; None where they differ.
-        queries: the forms in which models were asked.
+        queries: the queries for each example, such as mirrored images.
         seed: of the study.
         versions: of packages.
         device: on which it ran.
-        precision: in which models were trained, and what it rounds, in words.
+        precision: in which models were trained, and what it rounds, as text.
         strategy: how models were trained side by side.
         processes: how many worked.
         seconds: how long it took.

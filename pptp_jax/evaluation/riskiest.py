@@ -1,4 +1,4 @@
-"""The examples whose membership is told best, kept for the report with their pictures or tokens."""
+"""Store the riskiest examples for the report, with their pictures or tokens."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +28,7 @@ def write_riskiest(
     fleets: Mapping[str, FleetSignals] | None = None,
     texts: Texts | None = None,
 ) -> None:
-    """Writes down, for each recipe, the examples that one attack tells best.
+    """Writes, for each recipe, the examples that one attack identifies best.
 
     The arrays: `slugs` of the recipes; of each recipe's examples `ids` and, of data with classes,
     `labels`; for every target `scores`, `alarm_rates` and `membership` (recipes, examples,

@@ -1,4 +1,4 @@
-"""What a run has left in its directory, read with an error in words for whatever is wrong."""
+"""Read the files of a run directory; damaged or foreign ones are refused with a message."""
 
 import json
 import zipfile
@@ -19,7 +19,7 @@ AGAIN = "run the study into this directory again: what it has trained is used ag
 
 
 def read_results(directory: Path) -> RunResults | None:
-    """The content of `results.json`, in whatever form it was written; None if there is none.
+    """Reads `results.json`, of any version; None if there is none.
 
     Raises:
         ValueError: if it is damaged, or no results of ours.

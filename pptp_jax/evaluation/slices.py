@@ -1,4 +1,4 @@
-"""What is told of a fleet beyond its rates: among whom, and by which attacks alike."""
+"""Results beyond the overall rates: by class and difficulty, and agreement between attacks."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -62,7 +62,7 @@ def planned(home: Path, key: str, spec: FleetSpec, runtime: Runtime) -> dict[str
 
 
 def predicted(spec: FleetSpec, width: int, strategy: Strategy) -> int:
-    """The bytes that so many models side by side are predicted to need."""
+    """The predicted memory, in bytes, of `width` models side by side."""
     return needed_memory(*_load(spec), width, spec.recipe.networks, strategy)
 
 
@@ -119,7 +119,7 @@ def available(stored: dict[str, Any]) -> Strategy:
     here, shared = jax.local_device_count(), stored.get("data_devices", 1)
     if here < shared == jax.device_count():
         return Strategy(**stored)
-    # Batches that so many could share in equal parts can be shared by as many as divide that.
+    # A batch that divides evenly among n devices divides among any divisor of n, too.
     shared = max(n for n in range(1, min(shared, here) + 1) if shared % n == 0)
     devices = min(stored["devices"], here // shared)
     return Strategy(**stored | {"devices": devices, "data_devices": shared})

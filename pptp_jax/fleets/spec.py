@@ -41,7 +41,7 @@ class FleetSpec:
         augmentation: what is done to inputs in training.
         signals: what is kept of each model beside its confidence and its utility: at the end, or
             at every stop where the signal says so.
-        queries: the forms in which the models are asked about each example.
+        queries: the queries for each example, such as mirrored images.
         queried: the rows of the queried examples; None for all.
         stops: the epochs after which signals are taken on the way as well.
 
@@ -122,7 +122,7 @@ class FleetSpec:
         return tuple(sorted({stop for stop in stops if stop < ended} | {ended}))
 
     def signals_at(self, epochs: int) -> tuple[Signal, ...]:
-        """The signals that are kept after so many epochs."""
+        """The signals that are kept after a number of epochs."""
         end = epochs == self.ends[-1]
         return tuple(signal for signal in self.kept if end or signal.at == "stops")
 

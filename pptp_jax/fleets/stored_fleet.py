@@ -116,7 +116,7 @@ class StoredFleet(Mapping[int, FleetSignals]):
     stores: Mapping[int, SignalStore]
 
     def __getitem__(self, epochs: int) -> FleetSignals:
-        """The fleet after so many epochs, with its signals along the stops until then."""
+        """The fleet after a number of epochs, with its signals along the stops until then."""
         reached = [_Mapped(store) for stop, store in self.stores.items() if stop <= epochs]
         if epochs not in self.stores:
             raise KeyError(epochs)

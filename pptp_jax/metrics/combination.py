@@ -29,8 +29,8 @@ class Combination(NamedTuple):
         weights: of each attack's log-odds, on the average over combiners. Attacks that are
             independent of each other have 1 each, attacks that repeat each other less, and one
             below 0 takes off what another says too much. NaN of a classifier.
-        shares: of each attack in the log-odds; they sum to 1, or are all 0 if nothing is told. NaN
-            of a classifier.
+        shares: of each attack in the log-odds; they sum to 1, or are all 0 if no attack finds
+            anything. NaN of a classifier.
     """
 
     attacks: tuple[str, ...]
@@ -97,11 +97,11 @@ def combine(
             examples; None takes, for each target, the others. Of more than 16 targets groups of
             some are left out together.
         shadow_membership: who is a member of which of these.
-        classifier: makes an unfitted classifier for so many pairs, as `boosted_trees` of
+        classifier: makes an unfitted classifier for a number of pairs, as `boosted_trees` of
             `pptp_jax.data.boosted_trees` does, to learn in place of the weighted sum. It also sees
             what attacks say only together, and what does not rise with a score; it has no shares.
         parts: into how many parts the examples are dealt. Of more than about 200,000 pairs of a
-            model and a record that could be learned from, a combiner learns from so many.
+            model and a record, a combiner learns from a sample of this size.
         seed: what the parts depend on.
 
     Raises:

@@ -13,7 +13,7 @@ from pptp_jax.metrics.monotone_log_odds import LogOddsCurve, monotone_log_odds
 from pptp_jax.validation import Refused
 
 Places = Int[np.ndarray, "attacks models examples"]
-# Makes an unfitted classifier for so many pairs, with `fit` and `predict_proba` of scikit-learn.
+# Makes an unfitted classifier for a number of pairs, with scikit-learn's `fit` and `predict_proba`.
 Classifier = Callable[[int], Any]
 # What a classifier is surer of than this, it is not sure of from data.
 SUREST = 1e-12

@@ -20,8 +20,8 @@ class Sampling:
 
     Attributes:
         temperature: what the scores are divided by; 1 draws from the model's own probabilities.
-        top_k: only so many of the likeliest tokens can be drawn, and all that are as likely as the
-            last of these; None for all.
+        top_k: the number of the likeliest tokens that can be drawn, with all that are as likely as
+            the last of these; None for all.
 
     Examples:
         >>> Sampling(top_k=40)

@@ -172,7 +172,7 @@ def privacy_profile(*, rate: float, noise_multiplier: float, steps: int) -> Priv
 
     Raises:
         ValueError: if the rate lies outside [0, 1], the noise is not positive or there is no step.
-        ImportError: from what is asked of the profile, if dp-accounting is not installed.
+        ImportError: from the profile's properties, if dp-accounting is not installed.
 
     Examples:
         >>> round(privacy_profile(rate=1.0, noise_multiplier=1.0, steps=1).advantage, 3)

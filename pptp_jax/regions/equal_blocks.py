@@ -13,7 +13,7 @@ from pptp_jax.regions.rules import Block
 from pptp_jax.regions.sizes import sizes
 from pptp_jax.validation import Refused, at_least, one_of
 
-# All sets of so many blocks are still looked through in a moment.
+# Up to this number of blocks, trying all sets of them takes a moment.
 _MOST_BLOCKS = 20
 
 

@@ -14,8 +14,8 @@ Pairs = Float[np.ndarray, "models examples"]
 MISLED = ": gradients mislead the attacks here, so that the network is less robust than it looks"
 MISSED = ": PGD misses them, so that the network is less robust than it looks"
 
-# Among the labels that PGD leaves, a share of so many may lie near the boundary by chance of the
-# two searches, without a warning.
+# The share of the labels that PGD leaves that may lie near the boundary without a warning: the two
+# searches differ by chance.
 NEAR = 0.01
 
 

@@ -37,7 +37,7 @@ class Layout:
         key: a hash of everything that the numbers depend on.
         models: the number of models.
         examples: the number of examples.
-        queries: the names of the forms in which the models were asked.
+        queries: the names of the queries for each example.
         parts: what is kept of each model, by name.
         mode: the mode that the models were in.
 

@@ -47,7 +47,7 @@ def kind_of(directory: Path) -> Kind | None:
 
 
 def kind_name(kind: Kind | None) -> str:
-    """The kind in words, and the command that makes it.
+    """The name of a kind for messages, with the command that makes it.
 
     Examples:
         >>> kind_name("risk map")

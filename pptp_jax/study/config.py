@@ -73,8 +73,7 @@ class Study:
         precision: that in which networks train (`pptp_jax.models.in_precision`): `tensorfloat32`
             and `bfloat16` round, and are faster on GPUs and TPUs. Signals are float32 in each.
         augmentation: what is done to images in training, the shadows' as the targets'.
-        queries: the forms in which a model is asked about each example; images can also be shown
-            mirrored and moved.
+        queries: the queries for each example; images can also be shown mirrored and moved.
         seed: what every draw derives from: examples, split, initial values, batches, bootstrap.
         attacks: the names of attacks, any of `pptp_jax.attacks.ATTACKS`, or attacks: with options,
             `ATTACKS["rmia_offline"].using(a=0.6)`, or of your own. Signals that some of

@@ -121,7 +121,7 @@ def _run(search: Search, out: Path, runtime: Runtime, command: str | None) -> di
     tried = []
     for trial in trials(search, rivals, measured):
         tried.append(trial)
-        runtime.log(f"trial {trial.number + 1} of {search.trials}: {_in_words(trial)}")
+        runtime.log(f"trial {trial.number + 1} of {search.trials}: {_line(trial)}")
     taken = chosen(search, tried)
     found = _on_fresh(search, study, taken, out, runtime, command) if taken else []
     results = manifest | {
@@ -237,7 +237,7 @@ def _cost(found: SelectionCost) -> dict[str, Any]:
     return {name: plain(estimate) for name, estimate in found._asdict().items()}
 
 
-def _in_words(trial: Trial) -> str:
+def _line(trial: Trial) -> str:
     if trial.found is None:
         return f"{trial.recipe} diverged"
     return f"{trial.recipe}, utility {trial.utility.value:.3f}, AUC {trial.auc.value:.3f}"

@@ -23,7 +23,7 @@ class Between:
         ValueError: if the ends are not in order, or a logarithm does not exist.
 
     Examples:
-        >>> Between(low=1, high=30).whole, Between(low=1e-4, high=1e-1, log=True).whole
+        >>> Between(low=1, high=30).integer, Between(low=1e-4, high=1e-1, log=True).integer
         (True, False)
     """
 
@@ -40,7 +40,7 @@ class Between:
             raise Refused(f"on a logarithmic scale low must be above 0, got {self.low}")
 
     @property
-    def whole(self) -> bool:
+    def integer(self) -> bool:
         """Whether it is an integer."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 

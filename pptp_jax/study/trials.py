@@ -156,7 +156,7 @@ def _distribution(optuna: ModuleType, part: Between | OneOf) -> Any:
     kinds = optuna.distributions
     if isinstance(part, OneOf):
         return kinds.CategoricalDistribution(part.options)
-    if part.whole:
+    if part.integer:
         return kinds.IntDistribution(part.low, part.high, log=part.log)
     return kinds.FloatDistribution(part.low, part.high, log=part.log)
 

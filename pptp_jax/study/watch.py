@@ -9,11 +9,11 @@ from jaxtyping import Int
 from pptp_jax.fleets import Runtime
 from pptp_jax.training import Progress, Recipe
 
-# So many steps are enough to beat an answer that ignores the input.
+# This number of steps is enough to beat an answer that ignores the input.
 STEPS = 100
 # What has not fallen by this share of it may differ from it by chance.
 MARGIN = 0.02
-# A mean loss so many times that of a constant answer has been thrown there by too long a step.
+# A mean loss this many times that of a constant answer means that a step was too long.
 THROWN = 10
 
 
@@ -56,7 +56,7 @@ class Watch:
         self._looking: bool | None = None
 
     def __call__(self, recipe: Recipe, now: Progress) -> None:
-        """Is told after each epoch of a run."""
+        """Checks the loss after an epoch of a run."""
         if self._looking is None:
             self._looking = (now.models, now.epoch) == (0, 1)
         if not self._looking:

@@ -66,7 +66,7 @@ class Execution:
         on_phase: is given the group and where it stands after each phase, and after the epochs of
             `branch_after`; what it keeps it must copy.
         branch_after: epochs within phases after which another recipe goes on from these networks.
-        stop: whether to stop, asked after each epoch; the word of one process is enough.
+        stop: whether to stop, called after each epoch; one process that returns True is enough.
 
     Examples:
         >>> Execution(groups=[(0, 1), (2,)]).width is None

@@ -223,7 +223,7 @@ def _check_function(optimizer: Callable[..., Any]) -> None:
     try:
         first = next(iter(signature(optimizer).parameters), None)
         if first != "learning_rate":
-            made = optimizer(10**6)  # so many that no warm-up is longer
+            made = optimizer(10**6)  # longer than any warm-up
     except Exception as error:  # whatever a user's function raises
         raise Refused(f"the optimizer {name} fails for a number of steps: {error}") from error
     if first == "learning_rate":  # it would take the number of steps for its rate

@@ -218,7 +218,7 @@ class Phase:
 
     @property
     def decayed(self) -> Mapping[str, Number]:
-        """The weight decay by region; one for all stands under `WHOLE`."""
+        """The weight decay by region; under `WHOLE` if there is one for all."""
         if isinstance(self.weight_decay, Mapping):
             return self.weight_decay
         return {} if self.weight_decay is None else {WHOLE: self.weight_decay}
@@ -233,7 +233,7 @@ class Phase:
         return 1 if self.fork is None else self.fork.parts
 
     def part(self, examples: int) -> int:
-        """How many of so many examples each of these networks trains on."""
+        """The number of examples that each of these networks trains on, of `examples`."""
         apart = self.ensemble or self.fork or self.clients
         return examples if apart is None else apart.part(examples)
 
@@ -244,7 +244,7 @@ class Phase:
 
     @property
     def by_region(self) -> dict[str, Objective]:
-        """The objectives by region; one for all stands under `WHOLE`."""
+        """The objectives by region; under `WHOLE` if there is one for all."""
         if isinstance(self.objectives, Mapping):
             return dict(self.objectives)
         return {WHOLE: self.objectives}

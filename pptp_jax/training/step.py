@@ -208,7 +208,7 @@ class Step:
         )
         grads, auxiliary = total(variables.params, (*batch, keys), batch.present, relative_norms)
         if DERIVED in clip.region_map.names:
-            # As many losses as a batch has places, whoever is in it: that number is public.
+            # As many losses as a batch has places, filled or not: that number is public.
             def derived(params: Any) -> Float[Array, ""]:
                 own, drawing = variables._replace(params=params), jax.random.fold_in(key, 0)
                 return task.blind_losses(self.model, own, batch.size, drawing).mean()

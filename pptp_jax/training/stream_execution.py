@@ -31,7 +31,8 @@ class StreamExecution:
     Attributes:
         data_devices: how many devices share the batches, as in `Strategy`: as many as all
             processes have, if there are several.
-        every: after so many steps, and at the end of an epoch, it reports, saves and may stop.
+        every: after this number of steps, and at the end of an epoch, it reports, saves and may
+            stop.
         checkpoint: keeps the state on the way, in a directory named after what the training depends
             on, so that another one does not go on from there; None keeps none. Where processes
             share the model, they must see the same directory, and process 0 alone writes.

@@ -230,7 +230,7 @@ class _Training(NamedTuple):
                         yield done, state
 
     def _keep(self, kept: Kept, epochs: int, state: TrainState) -> None:
-        """Keeps the network that so many epochs have left, and drops what is needed no more."""
+        """Keeps the network after a number of epochs, and drops those no longer needed."""
         wanted = self.recipe.kept(epochs)
         for other in {*kept} - {*wanted}:
             del kept[other]

@@ -91,7 +91,7 @@ def transferred_correct(
 
     Args:
         model: the network, in eval mode.
-        fleet: the variables of the models that are asked, stacked.
+        fleet: the variables of the queried models, stacked.
         own: those of the attacker's surrogates, at least two.
         data: the examples.
         rows: which of them.
@@ -113,12 +113,12 @@ def transferred_correct(
     at_least(2, surrogates=count)
     sources = max(1, 2 * count // 3)
     parts = (jax.tree.map(lambda a, p=p: a[p], own) for p in (slice(sources), slice(sources, None)))
-    return _asked(model, transfer, fleet, *parts, data, rows)
+    return _queried(model, transfer, fleet, *parts, data, rows)
 
 
 @partial(jax.jit, static_argnums=1)
 @full_float32
-def _asked(
+def _queried(
     model: Model,
     transfer: Transfer,
     fleet: Variables,
