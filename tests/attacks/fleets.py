@@ -21,7 +21,7 @@ class Made(NamedTuple):
     inputs: np.ndarray
 
     def signals(self) -> dict[str, np.ndarray]:
-        """Every signal; those that ask for a model are told by φ here."""
+        """Every signal; those that need a model are made of φ here."""
         margin = self.phi.mean(axis=1)
         # The first of two stops says something of its own; so does a student.
         early = np.float32(self.phi / 2 + np.sin(3 * self.phi))

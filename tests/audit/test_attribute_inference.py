@@ -117,7 +117,7 @@ def test_scores_are_those_of_loops_over_columns_and_candidates():
     assert found.nonmembers.attack.value == pytest.approx(np.mean(right[False]))
 
 
-def test_log_p_is_told_apart_where_p_rounds_to_1():
+def test_log_p_is_exact_where_p_rounds_to_1():
     x, y, _ = table(np.random.default_rng(5))
 
     def ask(asked):  # 1 − p is e^−40 and e^−41, and 1 in float64 both

@@ -1,4 +1,4 @@
-"""Screens of one model, and what an audit says of its data: by hand, and in words."""
+"""Screens of one model, and sentences of an audit on its data: against values by hand."""
 
 import json
 

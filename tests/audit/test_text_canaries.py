@@ -1,4 +1,4 @@
-"""Text canaries: what is planted, what is asked, and by which coins."""
+"""Text canaries: planted sequences, queries and coins."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def test_what_is_planted() -> None:
     texts = [words(data.y[row]) for row in compared.canaries]
     labels = {text.split()[3] for text in texts}
     assert len(labels) == 10 and all(len(text.split()) == 5 + 6 for text in texts)
-    # Asked are the same tokens, with the secret alone for a target.
+    # The queries are the same tokens, with the secret alone for a target.
     np.testing.assert_array_equal(data.x[compared.canaries], data.x[compared.secrets])
     for text, row in zip(texts, compared.secrets, strict=True):
         prefix = len("the secret number abcd is ")
@@ -95,13 +95,13 @@ def test_coins_and_repetitions() -> None:
     assert abs(planted.present.mean() - 0.5) < 0.04
     pairs = np.corrcoef(planted.present.T) - np.eye(10)
     assert np.abs(pairs).max() < 0.25
-    asked = np.concatenate([planted.compared.secrets, planted.compared.fillings.ravel()])
-    assert not np.isin(np.concatenate([planted.held_out, asked]), there).any()
+    queried = np.concatenate([planted.compared.secrets, planted.compared.fillings.ravel()])
+    assert not np.isin(np.concatenate([planted.held_out, queried]), there).any()
     np.testing.assert_array_equal(audit(runs=300).plant().members(), rows)
     assert (audit(runs=300, seed=1).plant().present != planted.present).any()
 
 
-def test_a_small_space_is_asked_as_a_whole() -> None:
+def test_all_fillings_of_a_small_space_are_queried() -> None:
     secrets = Secrets(template="pin {label}: {secret}", alphabet="abc", length=2, separator="")
     compared = audit(secrets=secrets).plant().compared
     assert compared.exact and compared.fillings.shape == (10, 8)
@@ -134,7 +134,7 @@ class Pairs:
         return [sum(map(ord, pair)) % 299 for pair in pairs]
 
 
-def test_the_tokens_asked_are_those_that_differ() -> None:
+def test_the_secret_is_the_tokens_that_differ() -> None:
     secrets = Secrets(template="odd {secret}", length=3, separator="", tokenizer=Pairs())
     found = rows_of_secrets(secrets, np.array([[1, 2, 3], [1, 2, 4]]), length=6)
     # "od", "d ", "12", "3": the last two.

@@ -48,7 +48,7 @@ def test_each_gap_is_an_obstacle_of_its_own(change, obstacle):
     assert reason.startswith(obstacle)
 
 
-def test_all_obstacles_are_told_at_once():
+def test_all_obstacles_are_listed_at_once():
     assert len(Ledger(region_map=REGIONS).obstacles) == 3
     assert len(Ledger(region_map=REGIONS, noised=("protect",)).obstacles) == 4
 

@@ -101,7 +101,7 @@ def fleet_of(kept: np.ndarray, finite: np.ndarray) -> FleetSignals:
     return FleetSignals({"utility": np.ones((6, 200), bool), "finite": finite, "robust": kept})
 
 
-def test_a_stronger_attack_that_does_less_is_told() -> None:
+def test_a_stronger_attack_that_does_less_is_reported() -> None:
     how = Robustness(epsilons=(0.1,), steps=(5, 50), noise=())
     study = replace(ROBUST, robustness=replace(how, examples=40))
     rng = np.random.default_rng(0)
@@ -117,7 +117,7 @@ def test_a_stronger_attack_that_does_less_is_told() -> None:
     assert by_kind["worst"] == pytest.approx(kept[finite, 1:].min(axis=1).mean(), rel=1e-5)
 
 
-def test_a_fleet_that_diverged_whole_resolves_nothing() -> None:
+def test_a_fleet_of_which_all_models_diverged_resolves_nothing() -> None:
     kept = np.zeros((6, 6, 40), np.float32)
     found = robustness(ROBUST, fleet_of(kept, np.zeros(6, bool)), ROBUST.membership(200))
     assert {trial["accuracy"]["value"] for trial in found["trials"]} == {None}
