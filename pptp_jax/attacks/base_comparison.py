@@ -1,4 +1,4 @@
-"""Attacks that compare tokens with what the base model says of them: none of them needs shadows."""
+"""Attacks that compare log p of tokens with the base model's, without shadows."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

@@ -1,4 +1,4 @@
-"""Evidence: what an attacker holds, a container of arrays."""
+"""Evidence: the arrays that an attacker has."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ _NONE_LEFT = "this attack needs a target and the shadows it asks for, and no mod
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """What an attacker holds: signals of targets and shadows, and who is a member of which shadow.
+    """The attacker's arrays: signals of targets and shadows, and the shadows' membership.
 
     It is made by `leave_one_out` or `split`. A target's own membership is not contained, unless the
     target is a shadow as well, as in `leave_one_out`; then `target_among_shadows` names the shadow

@@ -1,4 +1,4 @@
-"""Means and variances over shadows with any one of them left out, from sums that are made once.
+"""Leave-one-out means and variances over shadows, from sums that are computed once.
 
 Attacking every model in turn with all others as its shadows takes as many fits as there are models.
 Each differs from the fit to all shadows by one model, so its mean and sum of squares follow from

@@ -1,4 +1,4 @@
-"""Covariances of the queries over shadows with any one of them left out, from sums made once.
+"""Leave-one-out covariances of the queries over shadows, from sums that are computed once.
 
 A sum of products of distances from the mean follows from that over all models as one of squares
 does (see `leave_out`):
@@ -33,7 +33,7 @@ class Spread(NamedTuple):
 
 
 class Spreads(NamedTuple):
-    """What any model can be left out of.
+    """Sums of products, from which any one model can be left out.
 
     Attributes:
         fits: the fits of each query.

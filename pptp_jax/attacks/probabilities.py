@@ -1,4 +1,4 @@
-"""The probability of the label, and its means over shadows with any one of them left out.
+"""The probability of the label, and its leave-one-out means over shadows.
 
 All in logarithms, of p and of 1 − p, so that nothing is lost next to 0 or next to 1.
 """
@@ -20,7 +20,7 @@ Probability = Literal["softmax", "taylor"]
 
 
 class LogProbability(NamedTuple):
-    """The logarithms of a probability and of what it leaves to 1; None of a likelihood."""
+    """Log p and log (1 − p) of a probability; the second is None for a likelihood."""
 
     log_p: Float[Array, "models queries examples"]
     log_q: Float[Array, "models queries examples"] | None
@@ -29,7 +29,7 @@ class LogProbability(NamedTuple):
 def target_and_shadows(
     evidence: Evidence, probability: Probability, *, all_examples: bool = False
 ) -> tuple[LogProbability, LogProbability]:
-    """How likely the targets make each example, and how likely the shadows do.
+    """The log-probability of each example under the targets and under the shadows.
 
     Args:
         evidence: with `log_prob`; or with φ, or logits and labels.

@@ -1,4 +1,4 @@
-"""Quantile regression: how confident a model that never saw x should be, learned from x itself.
+"""Quantile regression: predict from x the φ of a model that did not train on x.
 
 References:
     Bertran et al., "Scalable Membership Inference Attacks via Quantile Regression", NeurIPS 2023,
@@ -39,7 +39,7 @@ def quantile_regression(
     folds: int = 4,
     seed: int = 0,
 ) -> Float[Array, "targets attacked"]:
-    """How far φ lies above what a network expects of a non-member with the inputs x.
+    """How far φ lies above the quantiles that a network predicts for a non-member x.
 
     The network learns from pairs of an example and one of its OUT shadows, drawn again for every
     batch: first the example, so that all weigh alike, then the shadow. The published attack trains
@@ -155,7 +155,7 @@ def quantile_nonmembers(
 
 
 class _Given(NamedTuple):
-    """What the networks learn from, and what they judge.
+    """The training data of the networks, and the examples that they score.
 
     Attributes:
         own: the targets' φ.

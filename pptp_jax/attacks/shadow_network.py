@@ -1,4 +1,4 @@
-"""A network that learns from shadows to tell members' outputs from non-members'.
+"""A classifier that learns from shadows to distinguish members' outputs from non-members'.
 
 References:
     Shokri et al., "Membership Inference Attacks Against Machine Learning Models", 2017,

@@ -19,7 +19,7 @@ Ask = Callable[[np.ndarray], Any]
 
 
 class AskedColumn(NamedTuple):
-    """What is needed to guess one column of the records, with the models and without.
+    """Evidence for guessing one column of the records, with the models and without.
 
     Attributes:
         log_prob: log p of the true label with each candidate value in the column's place.

@@ -1,4 +1,4 @@
-"""What an audit finds."""
+"""The result of an audit: a lower bound on ε."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ MECHANISMS: tuple[Mechanism, ...] = ("any", "gaussian")
 
 @dataclass(frozen=True, kw_only=True)
 class EpsilonBound:
-    """A lower bound on ε: with this confidence, no smaller ε is true of the training.
+    """A lower bound on ε: with this confidence, the training has no smaller ε.
 
     It speaks of the training that ran, on these canaries, against this score. A bound of 0 says
     that nothing was found, not that nothing is there.
@@ -44,14 +44,14 @@ class EpsilonBound:
 
 
 def check_level(delta: float, confidence: float) -> None:
-    """Refuses a δ outside [0, 1] and a confidence that is none."""
+    """Refuses a δ outside [0, 1] and a confidence that is not between 0 and 1."""
     fraction(delta=delta, confidence=confidence)
     if not 0.5 <= confidence < 1:
         raise Refused(f"confidence must lie between 0.5 and 1, 1 excluded, got {confidence}")
 
 
 def check_canaries(scores: Real[np.ndarray, "..."], membership: Bool[np.ndarray, "..."]) -> None:
-    """Refuses scores that are no finite numbers, and membership that does not say in or out."""
+    """Refuses scores that are not finite numbers, and membership that is not boolean."""
     if scores.shape != membership.shape:
         raise Refused(
             f"scores and membership must have one shape, got {scores.shape} and {membership.shape}"

@@ -25,7 +25,7 @@ def is_array(leaf: object) -> bool:
 
 
 class _Rest(NamedTuple):
-    """What a model is besides its arrays, with None in their places; programs depend on it."""
+    """A model without its arrays, with None in their places; programs depend on it."""
 
     structure: Any
     leaves: tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""φ, how well an example is fitted, from what a user hands over, in float64."""
+"""φ, the log-odds of the label, from a user's losses, logits or predictions, in float64."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int

@@ -106,7 +106,7 @@ def epsilon_in_one_run(
 def one_run_bound(
     canaries: int, guesses: int, right: int, *, delta: float = 0.0, confidence: float = 0.95
 ) -> float:
-    r"""The smallest ε that as many right guesses do not speak against.
+    r"""The smallest ε that a number of right guesses does not reject.
 
     Args:
         canaries: m, the canaries that were in by fair coins.

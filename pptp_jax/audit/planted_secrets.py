@@ -1,4 +1,4 @@
-"""Text with secrets in it, and the fillings that each of them is compared with."""
+"""Plant secrets in text, and draw the fillings that each of them is compared with."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,7 +35,7 @@ class ComparedSecrets(NamedTuple):
 
 
 class PlantedSecrets(NamedTuple):
-    """Text with canaries in it, and which run has which of them.
+    """Text with canaries, and the canaries of each run.
 
     Attributes:
         compared: the text, the canaries and what they are compared with.

@@ -1,4 +1,4 @@
-"""Running an audit by canaries: train fleets, guess who was there, bound ε from below."""
+"""Run an audit by canaries: train fleets, guess membership, bound ε from below."""
 
 import math
 import time
@@ -105,7 +105,7 @@ def _manifest(
     delta: float,
     command: str | None,
 ) -> dict[str, Any]:
-    """What is known of an audit before its first model is trained."""
+    """The manifest of an audit, written before its first model is trained."""
     known = {
         "audit": audit.name,
         "command": command,

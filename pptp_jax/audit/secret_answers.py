@@ -1,4 +1,4 @@
-"""What the runs of an audit by text canaries say of the secrets, and what is measured of it."""
+"""The log-probabilities of secrets in the runs of an audit, and their exposure."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ PROBABILITY = 0.5
 
 
 class SecretAnswers(NamedTuple):
-    """What the runs of a recipe answer.
+    """The answers of a recipe's runs.
 
     Attributes:
         log_prob: log of the probability of each secret after its prefix.
@@ -44,7 +44,7 @@ class SecretAnswers(NamedTuple):
 def secret_answers(
     audit: TextCanaryAudit, planted: PlantedSecrets, recipe: Recipe, fleets: Path, runtime: Runtime
 ) -> SecretAnswers:
-    """Trains the runs of a recipe and asks them, or reads what an earlier audit has left.
+    """Trains the runs of a recipe and queries them, or reads the stored answers of another audit.
 
     Args:
         audit: the audit.

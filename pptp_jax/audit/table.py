@@ -1,4 +1,4 @@
-"""From a table to a report: target and shadow models are trained on it, and attacked."""
+"""From a CSV table to a report: train target and shadow models on it, and attack them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What an audit by text canaries is: secrets in a template, each in a run by a coin of its own."""
+"""Audit by text canaries: secrets in a template, each of which joins a run by its own coin."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from pptp_jax.validation import Refused, at_least
 
 @dataclass(frozen=True, kw_only=True)
 class TextCanaryAudit(AuditSettings):
-    """An audit of language models as plain frozen data: what is trained, and which secrets are in.
+    """An audit of language models as plain frozen data: recipes, text, model and secrets.
 
     Records with random secrets are added to the text. In each run each of these canaries is present
     or absent by a fair coin of its own; one of several repetitions is present or absent with all of
@@ -85,7 +85,7 @@ class TextCanaryAudit(AuditSettings):
             )
 
     def plant(self) -> PlantedSecrets:
-        """Reads the text, draws the secrets and throws the coins.
+        """Reads the text, draws the secrets and flips the coins.
 
         Raises:
             ValueError: if there are too few records, they are no text of the secrets' tokenizer, or

@@ -1,4 +1,4 @@
-"""What a user hands over: arrays of whatever trained the models, checked and distinguished."""
+"""Convert a user's arrays, of any library, to evidence for the attacks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""A user's mistakes, in a sentence instead of a traceback."""
+"""Print a user's mistake as a sentence instead of a traceback."""
 
 import errno
 import re

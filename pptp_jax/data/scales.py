@@ -1,4 +1,4 @@
-"""In what units the inputs of a data set are, and by which numbers to standardise them."""
+"""The mean and deviation of a data set's inputs, to standardise them."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

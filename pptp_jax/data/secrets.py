@@ -1,4 +1,4 @@
-"""Secrets to plant into text: a template, and the space that its fillings come from."""
+"""Secrets to plant into text: a template, and the space of its fillings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Non-members that are, or nearly are, among the members as well."""
+"""Count the non-members that equal, or nearly equal, a member."""
 
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ class SharedRecords(NamedTuple):
     measure: str
 
     def in_words(self) -> str:
-        """What follows for the attacks."""
+        """A sentence on what it means for the attacks."""
         nearly = "" if self.near is None else f", and {self.near or 'none'} nearly is"
         nearly = nearly.replace("nearly is", "nearly are") if (self.near or 0) > 1 else nearly
         words = (

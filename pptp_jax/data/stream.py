@@ -1,4 +1,4 @@
-"""A data set that stays on disk: its examples are read, by grain, as training needs them."""
+"""A data set that stays on disk: grain reads its examples during training."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -17,7 +17,7 @@ Examples = tuple[Shaped[np.ndarray, "batch ..."], Int[np.ndarray, " batch"]]
 
 
 class RandomAccess(Protocol):
-    """What can be requested any of its examples: an input and its label."""
+    """A sequence with random access: an index gives an input and its label."""
 
     def __len__(self) -> int:
         """How many examples there are."""

@@ -1,4 +1,4 @@
-"""The processes that share a run: what they agree on, and what becomes of them if one stops.
+"""The processes that share a run: how they communicate and wait for each other.
 
 They say little to each other, and all of it through the key-value store of `jax.distributed`: no
 collective ever waits for a process that is gone.
@@ -19,10 +19,10 @@ _T = TypeVar("_T")
 
 
 class Board(Protocol):
-    """Where processes leave short texts for each other."""
+    """A key-value store of short texts that all processes share."""
 
     def put(self, key: str, text: str) -> None:
-        """Leaves a text under a key, in place of what was there."""
+        """Stores a text under a key, and replaces an earlier one."""
 
     def under(self, key: str) -> Mapping[str, str]:
         """The texts whose keys begin with `key/`, by the rest of their keys."""
@@ -40,7 +40,7 @@ class Processes:
     """
 
     def __init__(self, count: int = 1, index: int = 0, board: Board | None = None) -> None:
-        """Says nothing yet.
+        """Sends nothing yet.
 
         Args:
             count: how many there are.

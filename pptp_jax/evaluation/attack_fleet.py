@@ -1,4 +1,4 @@
-"""Attacking a fleet by its signals."""
+"""Attack a fleet by its signals."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from pptp_jax.validation import AttackUnavailable
 
 
 class Attacked(NamedTuple):
-    """A fleet as the attacks saw it: those of its targets that did not diverge.
+    """The scores of the attacks on the targets that did not diverge.
 
     Attributes:
         targets: which models these are.

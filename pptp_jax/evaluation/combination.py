@@ -1,4 +1,4 @@
-"""All attacks on a fleet together: one probability a record, and what that is worth."""
+"""Combine all attacks on a fleet into one probability a record, and measure the gain."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ NUMBERS = ("mean_with", "highest_with", "mean_without", "highest_without")
 
 
 class Combined(NamedTuple):
-    """What attacks say together, or why they say nothing.
+    """The combined attacks, or the reason why they cannot be combined.
 
     Attributes:
         probability: of membership; None where the attacks cannot be combined.
@@ -112,7 +112,7 @@ def combined(
 def _by_attack(
     attacks: tuple[str, ...], numbers: Float[np.ndarray, " attacks"]
 ) -> dict[str, float]:
-    """What is known of each attack."""
+    """The weights and shares of each attack."""
     return {
         name: number
         for name, number in zip(attacks, numbers.tolist(), strict=True)

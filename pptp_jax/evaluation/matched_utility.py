@@ -19,7 +19,7 @@ STATISTICS = ("auc", "tpr@0.001")
 
 
 class Frontier(NamedTuple):
-    """Strengths and utilities of the points worth choosing, both rising.
+    """Strengths and utilities of the upper concave hull, both rising.
 
     Utilities are negated where lower is better.
     """
@@ -109,7 +109,7 @@ def matched_utility(
 
 
 def matched_utilities(pairs: Sequence[tuple[Curve, Curve]], *, attack: str) -> list[dict[str, Any]]:
-    """What `matched_utility` finds of every pair, as plain data, by each of `STATISTICS`.
+    """Runs `matched_utility` on every pair by each of `STATISTICS`; the results as plain data.
 
     Args:
         pairs: the curves; a statistic that a point of the two does not resolve is left out.

@@ -10,7 +10,7 @@ POINTS = "points more"
 
 
 class Measure(NamedTuple):
-    """What a task calls utility, and which direction is the better one.
+    """The utility of a task: its name, and which direction is better.
 
     Attributes:
         name: such as `accuracy` or `bits per token`.

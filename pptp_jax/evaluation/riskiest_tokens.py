@@ -88,7 +88,7 @@ def _numbers(
     there: Bool[np.ndarray, "examples tokens"],
     surest: Int[np.ndarray, " examples"],
 ) -> dict[str, Float[np.ndarray, "examples tokens"]]:
-    """What models say of each token; nothing if that is not known."""
+    """The leakage of each token; empty if the fleet has no log-probabilities of tokens."""
     if "token_log_prob" not in signals:
         return {}
     log_p = np.asarray(signals["token_log_prob"][:, :, rows], np.float64).mean(axis=1)

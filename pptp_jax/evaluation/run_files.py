@@ -84,7 +84,7 @@ def read_canaries(directory: Path) -> dict[str, Any] | None:
 
 
 class Scores(NamedTuple):
-    """What an attack makes of a recipe's targets.
+    """The scores of an attack on a recipe's targets.
 
     Attributes:
         scores: what it says.

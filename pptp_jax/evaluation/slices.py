@@ -33,7 +33,7 @@ def slices(
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """What joins a row of the results, by the keys that docs/metrics.md lists.
+    """The part of a results row on slices and agreement, by the keys in docs/metrics.md.
 
     Args:
         fleet: the finished models.
@@ -71,7 +71,7 @@ def among_whom(
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Among whom the compared attack finds members, and what the attacks have in common.
+    """Members that the compared attack finds, by slice, and the agreement of the attacks.
 
     Args:
         scores: those of each attack.

@@ -1,4 +1,4 @@
-"""What a fleet's signals depend on, as one hash."""
+"""One hash of everything that a fleet's signals depend on."""
 
 import hashlib
 import json

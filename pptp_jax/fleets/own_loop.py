@@ -1,4 +1,4 @@
-"""Any training function as a fleet: mapped over models, as many at once as fit the memory."""
+"""Train a fleet by your own training function, mapped over as many models as fit the memory."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ def fleet(
     strategy: Strategy | None = None,
     memory: float | None = None,
 ) -> T:
-    """Trains models by a function of your own, in chunks that fit the memory.
+    """Trains models by your own function, in chunks that fit the memory.
 
     Args:
         train: `train(key, rows)`, a pure function of JAX from a model's key and the rows of its

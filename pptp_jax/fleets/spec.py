@@ -1,4 +1,4 @@
-"""What a fleet is: models of one recipe that differ in key and members, and what is kept."""
+"""The specification of a fleet: models of one recipe that differ in key and members."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ NOBODY = np.arange(0)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FleetSpec:
-    """A fleet as data: what is trained on what, and which signals are kept.
+    """A fleet as data: model, recipe, data and members, and the stored signals.
 
     Attributes:
         model: what is trained.
@@ -129,7 +129,7 @@ class FleetSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """How fleets are worked off; nothing of it changes a number, up to rounding.
+    """How fleets are executed; no field changes a number, up to rounding.
 
     Attributes:
         strategy: how models of a group are worked off, if the fleet is not begun yet.

@@ -12,7 +12,7 @@ from pptp_jax.metrics.roc import checked_scores
 from pptp_jax.metrics.thresholds import best_threshold
 from pptp_jax.validation import Refused, at_least
 
-# Thresholds are chosen on the shadows of the other parts, so that the rates are not flattered.
+# Thresholds are chosen on the shadows of the other parts, so that the rates are not biased.
 PARTS = 4
 
 

@@ -34,7 +34,7 @@ def guarantee(recipe: Recipe, model: Model, members: int, batch_size: int) -> Gu
 
     Raises:
         ValueError: if batches outgrow their padding with a probability of δ; or if the weights that
-            all models share have seen members, or nobody said that they have not.
+            all models share have seen members, or this is unknown.
         ImportError: if dp-accounting is not installed.
 
     Examples:
