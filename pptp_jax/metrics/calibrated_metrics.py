@@ -1,4 +1,4 @@
-"""What an attacker achieves who sets the threshold on shadows, not on the target."""
+"""Metrics of attacks whose threshold is chosen on shadows, not on the target."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from pptp_jax.validation import Refused
 
 
 class CalibratedRates(NamedTuple):
-    """What a threshold achieves on targets that had no part in its choice.
+    """The rates of a threshold on targets that it was not chosen on.
 
     Attributes:
         tpr: the share of members called members.

@@ -19,7 +19,7 @@ PAIRS = 200_000
 
 
 class Combination(NamedTuple):
-    """What several attacks say together.
+    """Several attacks combined: a probability of membership for each pair, and their weights.
 
     Attributes:
         attacks: their names.
@@ -41,7 +41,7 @@ class Combination(NamedTuple):
 
 
 class _Teachers(NamedTuple):
-    """What combiners learn from: where the scores stand within their models, and the truth."""
+    """The training data of combiners: ranks of scores within their models, and membership."""
 
     places: Int[np.ndarray, "attacks models examples"]
     members: Bool[np.ndarray, "models examples"]
@@ -166,7 +166,7 @@ def at_prior(
     base_rate: float | Float[np.ndarray, "*#shape"],
     prior: float,
 ) -> Float[np.ndarray, "*shape"]:
-    """Probabilities for another share of members: what an attacker believes before he attacks.
+    """Probabilities for another prior share of members.
 
     A fleet has as many members as non-members; of the people whom an attacker suspects, perhaps one
     in a hundred is a member. The odds change by the ratio of the odds of both shares.

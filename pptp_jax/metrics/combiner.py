@@ -1,4 +1,4 @@
-"""What makes one log-odds of several attacks': their weighted sum, or a classifier."""
+"""Combine several attacks' log-odds into one: by a weighted sum, or by a classifier."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -139,7 +139,7 @@ def _raw(made: Any, places: Places) -> Float[np.ndarray, "pairs one"]:
 
 
 def _intercept(told: Float[np.ndarray, " pairs"], base: float) -> float:
-    """What log-odds are to be moved by for the mean probability to be `base`."""
+    """The shift of log-odds that makes the mean probability `base`."""
     # Between these ends all probabilities are below or above the base rate.
     ends = logit(base) - told.max(), logit(base) - told.min()
     if ends[0] >= ends[1]:

@@ -1,4 +1,4 @@
-"""The ROC of scores, and what is read from it."""
+"""The ROC of scores, and the metrics read from it."""
 
 from typing import NamedTuple
 
@@ -68,7 +68,7 @@ def tpr_at_fpr(curve: Roc, fpr: float) -> float:
 
 
 def tnr_at_fnr(curve: Roc, fnr: float) -> float:
-    """The highest TNR at a false-negative rate of at most `fnr`: who is surely no member.
+    """The highest TNR at a false-negative rate of at most `fnr`: non-members found with certainty.
 
     Raises:
         ValueError: if `fnr` is no rate.
@@ -114,7 +114,7 @@ def ppv(tpr: float, fpr: float, prior: float) -> float:
 
 
 def balanced_accuracy(curve: Roc) -> float:
-    """The best (TPR + 1 − FPR) / 2 over all thresholds, as an attacker who knew the best one.
+    """The largest (TPR + 1 − FPR) / 2 over all thresholds: an upper bound for an attacker.
 
     Examples:
         >>> scores, membership = np.array([3.0, 2.0, 1.0]), np.array([True, False, True])
@@ -127,7 +127,7 @@ def balanced_accuracy(curve: Roc) -> float:
 def checked_scores(
     scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape"]
 ) -> Float[np.ndarray, "*shape"]:
-    """The scores in float64; refused if they are no numbers, do not fit, or have one side only.
+    """The scores in float64; refuses NaN, wrong shapes, and membership of one kind only.
 
     Booleans and unsigned numbers have no negative, in which scores are sorted, and the smallest
     signed one has itself.

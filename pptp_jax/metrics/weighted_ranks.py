@@ -1,4 +1,4 @@
-"""Who outranks whom: one sort that serves all resamples, since a resample only weighs pairs."""
+"""Weighted ROC statistics: one sort serves all resamples, which only weigh pairs."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

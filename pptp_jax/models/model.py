@@ -1,4 +1,4 @@
-"""What a model is to everything above it: two pure functions and the order of its blocks."""
+"""The class `Model`: two pure functions and the order of its blocks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _STATIC = ("blocks", "parts", "task", "precision", "public", "sees_rows")
 
 
 class Variables(NamedTuple):
-    """A trained model: what the optimiser changes, and what it does not.
+    """The variables of a model: parameters, which the optimiser changes, and state.
 
     Attributes:
         params: the parameters.
@@ -47,7 +47,7 @@ class _Bound:
 
 @dataclass(frozen=True)
 class _Static:
-    """What of a model is no array. Two are equal if they give the same compiled programs."""
+    """A model without its arrays. Equal ones give the same compiled programs."""
 
     parts: tuple[Any, ...]
     config: Mapping[str, Any] = field(compare=False)
@@ -56,7 +56,7 @@ class _Static:
 @jax.tree_util.register_pytree_node_class
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Two pure functions, and the names of the parts that regions are made of.
+    """A model: two pure functions, and its blocks, which regions are made of.
 
     A pytree whose leaves are its shared weights, so that a compiled program takes them as an
     argument, once for an entire fleet.
@@ -160,7 +160,7 @@ class Model:
         return cls(**named, config=static.config, shared=shared[0])
 
     def named_rows(self, rows: Any) -> dict[str, Any]:
-        """What `apply` is given besides, where it trains on the examples at these rows.
+        """The additional arguments of `apply` in training on the examples at these rows.
 
         Args:
             rows: where the examples stand in the data.

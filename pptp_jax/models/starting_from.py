@@ -1,4 +1,4 @@
-"""A model whose training starts from given values: pre-trained ones, say."""
+"""A model whose training starts from given values, such as pre-trained ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

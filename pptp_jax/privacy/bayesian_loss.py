@@ -86,7 +86,7 @@ def bayesian_privacy_loss(
     prior: Float[np.ndarray, " candidates"] | None = None,
     divergence: Divergence = "kl",
 ) -> BayesianLoss:
-    r"""What a gradient with Gaussian noise gives away of which candidate it is the gradient of.
+    r"""The Bayesian privacy loss of a gradient with Gaussian noise, over candidate inputs.
 
     The posterior is \(q_i \propto p_i \exp(-\|o - g_i\|^2 / 2s^2)\). With two candidates, the
     gradients of a batch with and without a record, it is the exact membership attack.

@@ -1,4 +1,4 @@
-"""What the others' budgets do to one example's privacy, and contracts that bound it."""
+"""Collusion: how others' budgets change one example's privacy, and contracts that bound it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Epsilons = Sequence[float] | Float[np.ndarray, " examples"]
 
 @dataclass(frozen=True, kw_only=True)
 class Excess:
-    """What an example gives away among these others, beside what it would among its like.
+    """The attacker's advantage on an example among these others, and among its like.
 
     Attributes:
         advantage: the best attacker's true positives over its false ones.
@@ -41,7 +41,7 @@ class Excess:
 
 @dataclass(frozen=True, kw_only=True)
 class Coalition:
-    """Who lowers their budgets to expose a target, and what comes of it.
+    """The examples that lower their budgets to expose a target, and the effect.
 
     Attributes:
         members: their places.
@@ -82,7 +82,7 @@ def excess_vulnerability(
     expected_batch_size: float,
     steps: int,
 ) -> Excess:
-    """What an example gives away because of the others' budgets, with budgets kept by sampling.
+    """The excess vulnerability of an example by the others' budgets, under individual sampling.
 
     Its (ε, δ) is kept in any case. But one point of a privacy profile does not fix the others:
     among people with small budgets the noise is large and the example joins many batches, which
@@ -134,7 +134,7 @@ def worst_coalition(
     expected_batch_size: float,
     steps: int,
 ) -> Coalition:
-    """The others who expose a target most by lowering their own budgets.
+    """The coalition that exposes a target most by lowering its own budgets.
 
     They are those with the largest budgets, who set the lowest that is allowed: the noise rises
     with the rates that they give up, and the target joins more batches in their place. Once it

@@ -24,7 +24,7 @@ _LEVELS = 64
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IndividualBudgets:
-    """Training in which each example has a budget of its own, and what trains it so.
+    """Training with a budget for each example: the noise, rates and norms that spend it.
 
     Attributes:
         epsilons: what each example was promised; more than 64 different budgets were rounded down
@@ -51,7 +51,7 @@ class IndividualBudgets:
     norms: Float[np.ndarray, " examples"]
 
     def profile(self, example: int) -> PrivacyProfile:
-        """What the training gives away of an example.
+        """The privacy profile of an example.
 
         Args:
             example: its place.

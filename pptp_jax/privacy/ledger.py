@@ -1,4 +1,4 @@
-"""What became of each part of a model while it was trained on private data."""
+"""The ledger of a private run: how each part of the model was treated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ STATISTICS = ("none", "frozen", "clear")
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """What a run, or one phase of it, did with each region. What is not said counts as unknown.
+    """How a run, or one phase of it, treated each region. Omitted parts count as unknown.
 
     A model is private only where everything that is released is: each region, and the running
     statistics of normalisation layers, which are averages over private batches.

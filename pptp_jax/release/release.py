@@ -1,4 +1,4 @@
-"""What every release is."""
+"""The base class of releases."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Taking the signals that follow from a model's answers, where the answers are."""
+"""Compute the signals of a model from its outputs."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""The gradient of each example, with which attackers compare what clients send."""
+"""The gradient of each example, which attackers compare with clients' updates."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a store of signals holds: which arrays, of which models, and what they depend on."""
+"""The layout of a store of signals: its arrays, its models, and a hash of their inputs."""
 
 import io
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What a store holds, and what all of it depends on.
+    """The layout of a store.
 
     Attributes:
         key: a hash of everything that the numbers depend on.

@@ -1,4 +1,4 @@
-"""What is kept of a fleet on disk: arrays with a row a model, each row entire or missing.
+"""The store of a fleet's signals on disk: arrays with a row a model, complete or missing.
 
 Pure storage: it knows nothing of how models are trained or queried.
 """

@@ -1,4 +1,4 @@
-"""What kind of run a directory holds, so that no other kind or study is written over it."""
+"""The kind of run in a directory, so that no other kind or study overwrites it."""
 
 import json
 from pathlib import Path
