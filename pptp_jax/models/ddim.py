@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from pptp_jax.validation import Refused, fraction
 
-# `predict(images, timestep)`: the noise in images of one timestep, an entire number.
+# `predict(images, timestep)`: the noise in images of one timestep, an integer.
 Predict = Callable[[Any, Any], Any]
 Images = Float[Array, "batch ..."]
 

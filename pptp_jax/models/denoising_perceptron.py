@@ -39,7 +39,7 @@ def waves_of(timesteps: Int[Array, " batch"], width: int) -> Float[Array, "batch
     """Sines and cosines of timesteps, of wavelengths from 2π to 2π · 1,000.
 
     Args:
-        timesteps: entire numbers.
+        timesteps: integers.
         width: how many sines and cosines, rounded down to an even number.
 
     Examples:

@@ -136,7 +136,7 @@ def worst_coalition(
 ) -> Coalition:
     """The coalition that exposes a target most by lowering its own budgets.
 
-    They are those with the largest budgets, who set the lowest that is allowed: the noise rises
+    Its members have the largest budgets, and set the lowest that is allowed: the noise rises
     with the rates that they give up, and the target joins more batches in their place. Once it
     joins them all, more noise only hides it: then half as many collude, and half of those, as long
     as that exposes it more. A coalition needs no access to the model.

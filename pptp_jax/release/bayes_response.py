@@ -243,7 +243,7 @@ class Attacker(NamedTuple):
 def drawn(
     release: Publish, prior: Float[Array, " people"]
 ) -> Callable[[Key[Array, ""], int], tuple[Bool[Array, "draws people"], Float[Array, "draws _"]]]:
-    """Draws membership and releases, from a key and a number of draws."""
+    """A sampler of membership and releases: a function of a key and a number of draws."""
 
     def sample(key: Key[Array, ""], count: int) -> tuple[Array, Array]:
         who, what = jax.random.split(key)
@@ -257,14 +257,14 @@ def descended(
     optimizer: optax.GradientTransformation, grads: Any, params: Any, state: Any
 ) -> tuple[Any, Any]:
     """The parameters and the optimiser's state after a step."""
-    # Adam takes a float to the power of the step, an entire number.
+    # Adam takes a float to the power of the step, an integer.
     with jax.numpy_dtype_promotion("standard"):
         updates, state = optimizer.update(grads, state)
     return optax.apply_updates(params, updates), state
 
 
 def check_prior(prior: Float[Array, " people"]) -> None:
-    """Refuses a prior that is not between 0 and 1."""
+    """Refuses a prior without a probability strictly between 0 and 1 for each person."""
     each = np.asarray(prior)
     if each.ndim != 1 or not len(each) or not ((each > 0) & (each < 1)).all():
         raise Refused(

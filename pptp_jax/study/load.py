@@ -1,4 +1,4 @@
-"""Reading what a Python file defines."""
+"""Load an object that a Python file defines."""
 
 import runpy
 import sys
@@ -95,7 +95,7 @@ def _upwards(file: Path) -> list[Path]:
 
 
 def _said(error: BaseException) -> str:
-    """What an error says, with its type where it is not ours."""
+    """The message of an error, with its type where it is not ours."""
     if isinstance(error, Refused):
         return str(error)
     if isinstance(error, SyntaxError):

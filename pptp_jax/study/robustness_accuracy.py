@@ -1,4 +1,4 @@
-"""How right finished models stay on disturbed inputs: measured on examples they have not seen."""
+"""The accuracy of finished models on perturbed non-members."""
 
 from typing import TYPE_CHECKING, Any
 

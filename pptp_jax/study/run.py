@@ -1,4 +1,4 @@
-"""Running a study: train, attack, measure, and write down everything."""
+"""Run a study: train, attack, measure, and write the results."""
 
 import json
 import shutil
@@ -203,7 +203,7 @@ def _manifest(
     command: str | None,
     runtime: Runtime,
 ) -> dict[str, Any]:
-    """What is known of a run before its first model is trained."""
+    """The manifest of a run, written before its first model is trained."""
     alike = likeness(data, membership)
     return {
         "study": study.name,
@@ -261,7 +261,7 @@ def _write_scores(
 
 
 def _write_stops(directory: Path, membership: Membership, reached: Sequence[Setting]) -> None:
-    """Of each stop on the way the compared attack alone, for comparisons with other runs."""
+    """Writes the compared attack's scores at each stop, for comparisons with other runs."""
     for setting in reached:
         if setting.stop is not None:
             seen = setting.seen

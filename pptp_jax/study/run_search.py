@@ -1,4 +1,4 @@
-"""Running a search: try settings on one fleet, report the choice on a fresh one."""
+"""Run a search: try settings on one fleet, report the choice on a fresh one."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ _FILES = {name: FILES[name] for name in ("manifest.json", "fleets/", ".lock")} |
 def run_search(
     search: Search, out: Path, *, runtime: Runtime | None = None, command: str | None = None
 ) -> dict[str, Any]:
-    """Tries settings, takes the best, and reports it on a fresh fleet with what the choice cost.
+    """Tries settings, chooses the best, and reports it on a fresh fleet with the selection cost.
 
     Each trial is a fleet, attacked by the study's `compared` attack. The fresh fleet has another
     seed: other members, initial values, batches and resamples, of the same data set. A search that
@@ -159,7 +159,7 @@ def _on_fresh(
     runtime: Runtime,
     command: str | None,
 ) -> list[dict[str, Any]]:
-    """The choice on a fleet that the search has not seen, beside what the search saw of it."""
+    """The choice on a fresh fleet, beside its metrics in the search."""
     recipes = {trial.number: search.made(trial.parameters) for trial in taken}
     every = {recipe.slug: recipe for recipe in (*study.recipes, *recipes.values())}
     fresh = replace(study, seed=search.fresh_seed, recipes=tuple(every.values()))

@@ -1,4 +1,4 @@
-"""A look at the first models of a run while they train: have they begun to learn?"""
+"""Watch the first models of a run: warn early if their loss does not fall."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +29,7 @@ def entropy(labels: Int[np.ndarray, " examples"]) -> float:
 
 
 class Watch:
-    """Looks at the first group that a run begins to train, and says once if it learns nothing.
+    """Watches the first group that a run trains, and warns once if its loss does not fall.
 
     It trains nothing itself: a model of its own would have to be compiled, which takes longer than
     the first epochs of small models and much longer on large ones. So it costs nothing, changes no
@@ -69,7 +69,7 @@ class Watch:
 
 
 def watching(runtime: Runtime, labels: Int[np.ndarray, " examples"] | None, steps: int) -> Runtime:
-    """The runtime, which also says if the first models do not begin to learn.
+    """The runtime, which also warns if the first models do not learn.
 
     Args:
         runtime: of process 0, or of another, which says nothing.

@@ -66,7 +66,7 @@ class Language(Task):
 
     @property
     def signals(self) -> tuple[Signal, ...]:
-        """φ and the log-probability of a sequence, and what a model says of its tokens."""
+        """φ and the log-probability of a sequence, and the log-probabilities of its tokens."""
         tokens = ("tokens",)
         return (
             by_query("confidence", self.confidence, at="stops"),

@@ -1,4 +1,4 @@
-"""What an attack can read of a model about an example, declared in one place."""
+"""Declarations of signals: numbers of a model for each example, which attacks read."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ At = Literal["stops", "end"]
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """A number, or several, that a model yields about each example.
+    """A signal: a number, or several, of a model for each example.
 
     Attributes:
         name: its key wherever signals are kept.
@@ -85,7 +85,7 @@ class Signal:
 
     @property
     def kept(self) -> bool:
-        """Whether a fleet keeps it; the others follow from what is kept."""
+        """Whether a fleet stores it; the others are derived from stored ones."""
         return self.derive is None and self.along is None
 
     @property

@@ -1,4 +1,4 @@
-"""How the batches of a phase are drawn: what the trainer draws by and the accountant reads."""
+"""How the batches of a phase are drawn, by the trainer and for the accountant."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The state of a group on its way, kept by Orbax so that an interrupted training can go on."""
+"""Checkpoints of a group by Orbax, so that an interrupted training resumes."""
 
 import errno
 import hashlib

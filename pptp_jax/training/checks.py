@@ -1,4 +1,4 @@
-"""What can be wrong between a recipe and its data, found before anything is trained."""
+"""Check that a recipe fits its data, before anything is trained."""
 
 from functools import partial
 from typing import Any

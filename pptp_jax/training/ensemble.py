@@ -1,4 +1,4 @@
-"""Which members each sub-model of an ensemble sees, and its answers for those that it does not."""
+"""The members of each sub-model of an ensemble, and its answers for the others."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def ensemble_answers(
     data: Arrays,
     members: Int[Array, " members"],
 ) -> Any:
-    """For each member the mean of what the sub-models teach that never saw it.
+    """For each member the mean answer of the sub-models that did not train on it.
 
     Args:
         ensemble: how many there are, and how many left a member out.
@@ -57,7 +57,7 @@ def ensemble_answers(
 
 
 def answers(model: Model, variables: Variables, data: Arrays, rows: Int[Array, " rows"]) -> Any:
-    """What a student learns of a model about some examples, in eval mode."""
+    """A model's targets for a student on some examples, in eval mode."""
 
     def one(row: Int[Array, ""]) -> Any:
         outputs = eval_outputs(model, variables, data, row[None])

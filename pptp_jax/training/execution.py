@@ -1,4 +1,4 @@
-"""How the training of a fleet is worked off, taken up, and watched."""
+"""The execution of a fleet's training: groups, checkpoints and callbacks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Group = tuple[int, ...]
 
 
 class Progress(NamedTuple):
-    """How far a fleet is.
+    """The progress of a fleet.
 
     Attributes:
         models: the models whose training has ended.
@@ -31,7 +31,7 @@ class Progress(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """Some models of a fleet from where more than one recipe goes on, with the next phase.
+    """Models at the end of a phase that several recipes share.
 
     Attributes:
         phases: how many phases are behind them; the last of them may go on in the recipe that
@@ -49,7 +49,7 @@ class Branch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How a fleet is worked off; but for `start`, nothing of it changes a number, up to rounding.
+    """How a fleet is executed; no field but `start` changes a number, up to rounding.
 
     Attributes:
         groups: the models in groups; None puts as many together as fit the device's memory.

@@ -1,4 +1,4 @@
-"""Federated training as plain data: who the clients are, and what of which region they send."""
+"""Federated training as plain data: the clients, and the updates of each region."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

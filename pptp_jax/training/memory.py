@@ -1,4 +1,4 @@
-"""Which models of a fleet are trained side by side: as many as fit the device's memory."""
+"""Group the models of a fleet: as many side by side as fit the device's memory."""
 
 import math
 import os
@@ -120,7 +120,7 @@ def needed_memory(
 def _of_one(
     model: Model, data: Arrays, batch_size: int, networks: int, shares: int
 ) -> tuple[int, int]:
-    """The bytes that one model needs all the time, and besides while it is worked on.
+    """The bytes that one model needs all the time, and additionally while it trains.
 
     They are those of all devices that share it, each of which has its part of a batch.
     """

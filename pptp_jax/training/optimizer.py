@@ -70,7 +70,7 @@ class Scheduled(ABC):
 
     @abstractmethod
     def _steps(self, decay: optax.GradientTransformation) -> Sequence[optax.GradientTransformation]:
-        """What becomes of a gradient before the learning rate scales it."""
+        """The transform of a gradient before the learning rate scales it."""
 
     def _rate(self, steps: int | Int[Array, ""], count: Int[Array, ""]) -> float | Float[Array, ""]:
         if self.schedule == "constant":

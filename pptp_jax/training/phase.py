@@ -192,7 +192,7 @@ class Phase:
 
     @property
     def restored(self) -> tuple[Restore, ...]:
-        """The regions that start from what they were after an earlier epoch."""
+        """The regions that start from their values after an earlier epoch."""
         return tuple(part for part in self.start if isinstance(part, Restore))
 
     @property
@@ -202,18 +202,18 @@ class Phase:
 
     @property
     def searched(self) -> tuple[str, ...]:
-        """The region whose most vulnerable weights are looked for; none is all of the network."""
+        """The region whose most vulnerable weights are rewound; none for the entire network."""
         rule = self.rewound_weights
         return () if rule is None or rule.region is None else (rule.region,)
 
     @property
     def perturbed(self) -> Mapping[str, Perturbation]:
-        """What is done to the gradient of which region."""
+        """The gradient rule of each region."""
         return self.gradient.regions if isinstance(self.gradient, Perturbed) else {}
 
     @property
     def weighted(self) -> Mapping[str, Number]:
-        """What a private phase multiplies the gradient of which region by."""
+        """The factor of each region's gradient in a private phase."""
         return (isinstance(self.gradient, Private) and self.gradient.weights) or {}
 
     @property

@@ -18,7 +18,7 @@ from pptp_jax.validation.names import file_name
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A method of training: its phases, and the words that a table needs for it.
+    """A recipe: the phases of a training, and the texts that a table needs for it.
 
     Attributes:
         name: the method's name, such as `split`.

@@ -1,4 +1,4 @@
-"""Regions taken back to an earlier epoch: which networks are kept for it, and what goes back."""
+"""Restore regions to an earlier epoch, from networks saved then."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ Kept = dict[int, Variables]
 
 
 def check_restored(name: str, phases: Sequence[Phase]) -> None:
-    """Refuses phases that take a region back to an epoch that is not behind them.
+    """Refuses phases that restore a region to an epoch that does not precede them.
 
     Args:
         name: the recipe's.

@@ -224,7 +224,7 @@ class Step:
     def _seen(
         self, outputs: Any, memory: Memory, examples: _Examples, label: str
     ) -> tuple[Any, Any, Context]:
-        """What the objective of a region gets to see of a batch."""
+        """The inputs of a region's objective from a batch."""
         batch, reference, count = examples.batch, None, examples.members
         own = jax.tree.map(lambda leaf: leaf[:count], outputs)
         if examples.reference is not None:

@@ -1,4 +1,4 @@
-"""One model, trained on data that are read while it is trained."""
+"""Train one model on data that are read during training."""
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -140,7 +140,7 @@ def train_streamed(
 
 
 class _Training(NamedTuple):
-    """What all steps have in common."""
+    """The parts that all steps share."""
 
     rules: StreamRules
     strategy: Strategy

@@ -1,4 +1,4 @@
-"""Whether labels stay right on inputs that fool an attacker's own models: one query each.
+"""Whether a model labels transferred adversarial inputs right, at one query each.
 
 References:
     Peng et al., "OSLO: One-Shot Label-Only Membership Inference Attacks", NeurIPS 2024,
@@ -85,7 +85,7 @@ def transferred_correct(
     rows: Int[Array, " rows"],
     transfer: Transfer = Transfer(),  # noqa: B008 - frozen
 ) -> Bool[Array, "models thresholds rows"]:
-    """Whether each model knows the label of an input that was moved until surrogates doubt it.
+    """Whether each model labels an input right that was moved until surrogates doubt it.
 
     Two thirds of the surrogates, rounded down, say where to move it, the others when it is enough.
 

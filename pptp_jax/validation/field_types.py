@@ -1,4 +1,4 @@
-"""The types of a frozen config's fields, checked as they are annotated."""
+"""Check a frozen config's fields against their annotated types."""
 
 import types
 from collections.abc import Callable, Mapping, Sequence
