@@ -1,4 +1,4 @@
-"""Does a run that is killed again and again end with the numbers of one that is left alone?
+"""Is a run that is repeatedly killed bit-identical to an uninterrupted one?
 
 A study of two recipes on the digits, six models each in groups of two, signals after epochs 3 and 6
 and at the end, runs in a process of its own. `kill -9` hits it at random moments: while it starts,
@@ -85,7 +85,7 @@ def work(out: Path) -> None:
 
 
 def attempt(out: Path, cache: Path, epochs: int | None, seconds: float = 0.0) -> Attempt:
-    """Runs the study, and kills it so many seconds after so many epochs; None never kills."""
+    """Runs the study, and kills it `seconds` after a number of epochs; None never kills."""
     env = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

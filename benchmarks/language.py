@@ -92,7 +92,7 @@ def draw(vocab: int, size: Size) -> tuple[Arrays, jax.Array]:
 
 
 def in_jax(model: Model, size: Size, strategy: Strategy, group: int) -> Way:
-    """Groups of so many models, one after another.
+    """Groups of `group` models, one after another.
 
     Args:
         model: what is trained.

@@ -27,7 +27,7 @@ from pptp_jax.transforms import RegionClip, clipped_grad, freeze_region
 SHADOWS, QUERIES, EXAMPLES, POPULATION = 64, 2, 50_000, 10_000
 ROWS, DRAWS = 16, 100
 of = jax.ShapeDtypeStruct
-# The bare gradient of a network, on so many examples.
+# The number of examples for the bare gradient of a network.
 BATCH = 128
 Bare = Callable[[str], ChipProgram]
 

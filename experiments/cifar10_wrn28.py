@@ -8,7 +8,7 @@ take where it is called.
 The protocol is that of the published code (https://arxiv.org/abs/2112.03570,
 tensorflow/privacy/research/mi_lira_2021): 100 epochs of SGD, batch 256, rate .1 by cos(7πt/16)
 after a warm-up of 1 %, momentum .9, weight decay 5e-4, flips and reflected shifts of 4 pixels, each
-image in half of the models, asked as it is and mirrored. Ours differs in this: every model has
+image in half of the models, two queries (plain and mirrored). Ours differs in this: every model has
 exactly half of the images; the last, smaller batch of an epoch is left out; inputs lie in [0, 1];
 weight decay takes biases and norms, too; the network that is attacked is the last one, not a
 moving average.

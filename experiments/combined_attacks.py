@@ -1,4 +1,4 @@
-"""What do all attacks together see that LiRA and RMIA do not see?
+"""How much do all attacks combined gain over LiRA and RMIA?
 
 Command: `python experiments/combined_attacks.py` on the digits, or
 `python experiments/combined_attacks.py location30.npz` on Location-30. It goes on where it was
@@ -11,9 +11,9 @@ and by boosted trees. Label-only attacks are left out; they ask hundreds of labe
 rest again (`pptp_jax.evaluation.left_out`): minutes more.
 
 Result (docs/attacks.md): .01 to .04 AUC more than LiRA, .01 at most more than the strongest attack
-alone, and probabilities that are true; trees bring .01 in one of four comparisons and nothing that
-can be told from 0 in three; no attack of the six is missed. On one CPU core beside other jobs
-the digits take 7 minutes with the six left out; Location-30 took 15 without trees.
+alone, and calibrated probabilities; trees gain .01 in one of four comparisons and nothing
+significant in three; leaving out any one of six attacks costs nothing. On one CPU core beside other
+jobs the digits take 7 minutes with the six left out; Location-30 took 15 without trees.
 """
 
 import sys

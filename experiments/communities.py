@@ -1,4 +1,4 @@
-"""Can communities be found in a graph whose nodes protect their edges, or give that up?
+"""Can communities be found in a graph whose nodes flip edges at random, or do not?
 
 Command: `python experiments/communities.py` (no download; the real graph needs networkx, of the
 extra `graphs`). It goes on where it was stopped. Into `runs/communities` it writes
@@ -152,7 +152,7 @@ def shown(one: dict[str, float]) -> str:
 
 
 def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
-    """Misclassification on both graphs, which share a legend, and what an edge gives away."""
+    """Misclassification on both graphs, which share a legend, and the advantage on an edge."""
     figure = Figure(figsize=(15, 4.8), layout="constrained", dpi=80)
     *graphs, last = figure.subplots(1, 3)
     for axes, name in zip(graphs, REPEATS, strict=True):

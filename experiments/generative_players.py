@@ -1,4 +1,4 @@
-"""Which player of a GAN gives its members away, and when? Freezing one of them on the digits.
+"""Which player of a GAN leaks its members, and when? Freezing one of them on the digits.
 
 Command: `python experiments/generative_players.py` (no download). It goes on where it was stopped.
 Into `runs/generative_players` it writes `generative_players.json`, `.txt` and `.png`.
@@ -132,7 +132,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/generative_players"))
 def main(out: Path) -> None:
-    """Trains the fleets, attacks them, and draws what they give away."""
+    """Trains the fleets, attacks them, and draws the leakage."""
     with errors_as_sentences(resumable=True):
         data = digits()
         reference = np.arange(EXAMPLES, len(data))

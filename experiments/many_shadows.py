@@ -4,7 +4,7 @@ Command: `python experiments/many_shadows.py` on the digits, or
 `python experiments/many_shadows.py location30.npz` on Location-30. It goes on where it was stopped.
 Into `runs/many_shadows` (`runs/many_shadows_location30`) it writes a run directory with its report,
 and `shadows.json`, `shadows.txt` and `shadows.png`: the strength of each attack over the number of
-shadows, what is missing to all of them, and what training so many costs.
+shadows, the gap to the strength with all of them, and the cost of training them.
 
 32 targets are attacked with the first k of 256 shadows, which are trained in complementary pairs:
 with any even k every example has as many IN as OUT shadows (`pptp_jax.data.Pairs`). Intervals are
@@ -155,7 +155,7 @@ def missing(few: AttackResults, many: AttackResults, study: Study) -> dict[str, 
 def other_sets(
     signals: Mapping[str, np.ndarray], membership: Membership, number: int, study: Study
 ) -> dict[str, list[float]]:
-    """The AUC of each attack with sets of so many shadows that share none, the first ones first."""
+    """The AUC of each attack with disjoint sets of `number` shadows, the first ones first."""
     sets = min(SETS, len(membership.shadows) // number)
     found: dict[str, list[float]] = {}
     for place in range(sets):

@@ -1,4 +1,4 @@
-"""What `poisoned_start.py` and `poisoned_text.py` share: the attacker's losses, and what leaks.
+"""Shared by `poisoned_start.py` and `poisoned_text.py`: the attacker's losses and the leakage.
 
 An attacker who hands out weights has trained them further on examples that it is after, the
 targets. It either drives their loss up, so that a target that the victim trains on is learned again
@@ -82,7 +82,7 @@ class Maximised(Objective):
 @pytree
 @dataclass(frozen=True, kw_only=True)
 class Minimised(Objective):
-    """α · loss(auxiliary) + (1 − α) · loss(targets): the targets are learned by heart beforehand.
+    """α · loss(auxiliary) + (1 − α) · loss(targets): the targets are memorised beforehand.
 
     Attributes:
         weight: α; the authors' code for language models has .25.
@@ -251,7 +251,7 @@ def more_at_the_end(a: Curve, b: Curve) -> Estimate:
 def compared(
     starts: Sequence[str], found: Mapping[Key, Curve], attack: str, control: str
 ) -> list[dict[str, Any]]:
-    """Starts held against each other by method, and methods by start.
+    """Compares starts by method, and methods by start.
 
     Args:
         starts: those of which any two are compared, the later one with the earlier.
@@ -288,7 +288,7 @@ def leaks_of(
     attack: str,
     control: str,
 ) -> dict[str, Any]:
-    """What starts give away of an attacker's targets and of the others, as plain data.
+    """The leakage of an attacker's targets and of others by start, as plain data.
 
     Args:
         runs: by start, the attacker's last: its studies with their fleets, whose methods differ.

@@ -6,10 +6,10 @@ Twelve searches, each on fleets of its own: `python experiments/search_digits.py
 (no download; half a minute a search, one core).
 
 A search takes the setting with the most accuracy among those on which LiRA's AUC is at most .55.
-Fleets are small (8 models, 600 examples), as those for tuning are, so that luck has a part in it.
+Fleets are small (8 models, 600 examples), as those for tuning are, so that chance matters.
 
 Result (docs/findings.md): 5 of 12 choices break the bound on a fresh fleet; the mean selection cost
-is 0.4 points of accuracy and .006 of AUC, and neither is told from 0.
+is 0.4 points of accuracy and .006 of AUC, and neither is significant.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
 Command: `pptp run experiments/white_box.py --data location30.npz`; ten minutes on one CPU core.
 
-Result (docs/findings.md): neither the gradients nor the features of a frozen region tell more than
-the outputs; its features tell what they told when it stopped.
+Result (docs/findings.md): neither the gradients nor the features of a frozen region leak more than
+the outputs; its features leak as much as they did when it was frozen.
 """
 
 from pptp_jax.data import Balanced, Npz

@@ -1,4 +1,4 @@
-"""Training that protects the parts of a network that leak membership, and attacks to test it."""
+"""Train JAX models that leak less membership, region by region, and attack them to measure it."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Dataclasses as pytrees whose structures have their types."""
+"""Register dataclasses as typed pytrees."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import fields

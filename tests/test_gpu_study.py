@@ -81,7 +81,7 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def measured(step: Any, out: Path, seconds: float) -> Any:
-    """What the step leaves in so many seconds."""
+    """What the step leaves after a number of seconds."""
     from accelerator_steps.process import read
     from accelerator_steps.recorder import Recorder, Setting
 

@@ -123,7 +123,7 @@ def test_a_name_is_a_word() -> None:
             validation.one_of(["stem"], region=value)
 
 
-def test_whole_numbers() -> None:
+def test_integers() -> None:
     validation.at_least(2, models=2)
     for value in (1, 2.0, -3):
         with pytest.raises(ValueError, match="models must be an integer of at least 2"):

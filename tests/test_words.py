@@ -1,7 +1,8 @@
-"""Pages, help and error messages keep to plain English: no word that the house has given up."""
+"""Pages, help, messages, docstrings, comments and names of tests use none of the banned words."""
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,23 +23,36 @@ BANNED = {
     r"asked": "queried, read, required",
     r"told": "significant, identified, found",
     r"flatters?": "favours",
-    r"hold(s|ing)? \S+( \S+)? against": "compare",
+    r"(held|hold(s|ing)?)( \S+){0,2} against": "compare",
     r"in words": "as a sentence",
     r"so many": "a number",
     r"stands? still": "is frozen",
     r"who(m|so)?ever": "who",
     r"whole": "entire",
 }
+# Banned in code as well; pages may still have them.
+BANNED_IN_CODE = BANNED | {
+    r"(gives?|gave|given|giving) away": "leak",
+    r"by heart": "memorise",
+    r"hangs? on": "depend on",
+    r"speaks? against": "contradict, a threat to validity",
+    r"work(s|ed|ing)? off": "execute, train",
+}
+ANY = re.compile(rf"\b({'|'.join(BANNED_IN_CODE)})\b", re.I)
+# Its prose is rewritten apart.
+REPORT = ROOT / "pptp_jax" / "report"
 # Names of recipes in results, and of functions.
 NAMES = re.compile(r"`[^`]*`|```.*?```|whole network \(|whole_network|\| whole network [0-9]", re.S)
 
 
-def found(text: str) -> list[str]:
+def found(text: str, banned: dict[str, str] = BANNED) -> list[str]:
     text = NAMES.sub("", text)
+    if not ANY.search(text):
+        return []
     return [
         f"{hit[0]}: write {instead}"
-        for banned, instead in BANNED.items()
-        for hit in re.finditer(rf"\b({banned})\b", text, flags=re.I)
+        for word, instead in banned.items()
+        for hit in re.finditer(rf"\b({word})\b", text, flags=re.I)
     ]
 
 
@@ -85,6 +99,81 @@ def test_messages(folder: str) -> None:
         if hits:
             wrong[path.name] = hits
     assert wrong == {}
+
+
+def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The prose of docstrings with their first lines; doctests and names of fields are code."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.body
+            and isinstance(first := node.body[0], ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and isinstance(first.value.value, str)
+        ):
+            yield first.lineno, re.sub(r"(?m)^ *(>>>|\.\.\.).*$|^ +\w+:", "", first.value.value)
+
+
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    with tokenize.open(path) as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
+def functions(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The names of functions as words."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.lineno, node.name.replace("whole_network", "").replace("_", " ")
+
+
+def hits(path: Path) -> list[str]:
+    """Each banned word in the prose of a Python file, with its place."""
+    text = path.read_text(encoding="utf-8")
+    # Parsing is slow, and most files have none of the words.
+    if not ANY.search(re.sub(r"[\s_#]+", " ", text)):
+        return []
+    tree = ast.parse(text)
+    prose = [*docstrings(tree), *comments(path)]
+    if (ROOT / "tests") in path.parents:
+        prose += functions(tree)
+    name = path.relative_to(ROOT)
+    return [
+        f"{name}:{line}: {hit}"
+        for line, said in sorted(prose)
+        for hit in found(re.sub(r"\s+", " ", said), BANNED_IN_CODE)
+    ]
+
+
+@pytest.mark.parametrize("folder", ["pptp_jax", "experiments", "benchmarks", "tests"])
+def test_docstrings_and_comments(folder: str) -> None:
+    paths = [path for path in (ROOT / folder).rglob("*.py") if REPORT not in path.parents]
+    assert [hit for path in sorted(paths) for hit in hits(path)] == []
+
+
+def test_words_are_found_where_python_has_prose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    (tmp_path / "tests").mkdir()
+    path = tmp_path / "tests" / "test_it.py"
+    lines = (
+        '"""It has so',
+        "many words.",
+        ">>> asked = 1",
+        '"""',
+        "def test_all_is_told() -> None:",
+        '    whole = "anew"  # told',
+    )
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert hits(path) == [
+        "tests/test_it.py:1: so many: write a number",
+        f"tests/test_it.py:5: told: write {BANNED['told']}",
+        f"tests/test_it.py:6: told: write {BANNED['told']}",
+    ]
+    (tmp_path / "other.py").write_text("\n".join(lines[4:]), encoding="utf-8")
+    assert len(hits(tmp_path / "other.py")) == 1
 
 
 def test_a_banned_word_is_found() -> None:

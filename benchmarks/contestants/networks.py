@@ -28,7 +28,7 @@ class Contestant(NamedTuple):
         run: takes all steps of all models, from where the last call ended; returns the mean loss
             of each model, when it is there.
         compiling: the seconds that compilation took; 0 where there is none or it was not seen.
-        memory: the bytes that the compiler plans for a device; 0 where it was not asked.
+        memory: the bytes that the compiler plans for a device; 0 where it was not measured.
     """
 
     run: Callable[[], np.ndarray]

@@ -1,4 +1,4 @@
-"""Attacks: pure functions from what an attacker holds to scores; none of them sees a model.
+"""Membership attacks: pure functions from an attacker's evidence (arrays) to scores.
 
 Everywhere: φ is the logit-scaled confidence; `membership` (models, examples) says who trained on
 what; the targets are the models under attack, all others are their shadows; a larger score means

@@ -1,4 +1,4 @@
-"""Attacks that compare a text with itself in other forms: none of them needs shadows."""
+"""Attacks that compare a text with altered versions of itself, without shadows."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -34,7 +34,7 @@ def lowercase(evidence: Evidence) -> Float[Array, "targets attacked"]:
 
 
 def recall(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """ReCaLL: log p of a text behind a prefix that nobody learned, over log p of it on its own.
+    """ReCaLL: log p of a text behind a non-member prefix, over log p of the text alone.
 
     A member has more to lose by a context in which it was not learned.
 
@@ -58,7 +58,7 @@ def recall(evidence: Evidence) -> Float[Array, "targets attacked"]:
 
 
 def neighbourhood(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """By how much log p of a text lies above that of its neighbours.
+    """Log p of a text minus the mean log p of its neighbours.
 
     Neighbours have other tokens at some places; a text that every model finds likely has neighbours
     that are likely too.

@@ -1,4 +1,4 @@
-"""What every attack is, and running one on confidences alone."""
+"""The class `Attack`, and a short way to run one on confidences alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from pptp_jax.validation import AttackUnavailable
 
 @dataclass(frozen=True, kw_only=True)
 class Attack:
-    """An attack and what it asks for: a pure function from evidence to scores.
+    """An attack: a pure function from evidence to scores, with the signals that it needs.
 
     The function is called for one target at a time, with evidence in which that target's
     membership is not contained: it cannot look at it by mistake. Only an attack that
@@ -64,7 +64,7 @@ class Attack:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What identifies it in records."""
+        """The configuration of the attack, for records and hashes."""
         return {"name": self.name, "options": self.options}
 
     @property
@@ -122,7 +122,7 @@ def attack_targets(
     *,
     mismatched_shadow_signals: Float[np.ndarray, "models queries examples"] | None = None,
 ) -> Float[np.ndarray, "targets examples"]:
-    """Attacks several models by their confidences: the short way to `attack(evidence)`.
+    """Attacks several models by their confidences; short for `attack(evidence)`.
 
     Args:
         attack: the attack.

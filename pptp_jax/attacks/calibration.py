@@ -1,4 +1,4 @@
-"""Calibration: the loss, less what is to be expected of the example's loss anyhow."""
+"""Calibrated loss: the target's loss relative to the shadows' loss on the same example."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from pptp_jax.attacks.leave_one_out import fits, without
 
 
 def calibration_watson(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """mean_out ℓ − ℓ: by how much the target fits an example better than the OUT shadows do.
+    """mean_out ℓ − ℓ: the mean loss of the OUT shadows minus the target's.
 
     Args:
         evidence: with `log_prob` or φ.

@@ -1,4 +1,4 @@
-"""Evidence: what an attacker holds, a container of arrays."""
+"""Evidence: the arrays that an attacker has."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,9 +26,9 @@ _NONE_LEFT = "this attack needs a target and the shadows it asks for, and no mod
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """What an attacker holds: signals of targets and shadows, and who is a member of which shadow.
+    """The attacker's arrays: signals of targets and shadows, and the shadows' membership.
 
-    It is made by `leave_one_out` or `split`. A target's own membership is not contained, unless the
+    Made by `leave_one_out` or `split`. It does not contain a target's own membership, unless the
     target is a shadow as well, as in `leave_one_out`; then `target_among_shadows` names the shadow
     that an attack on it must not use, and `alone` hands out each target without that shadow.
 
@@ -243,8 +243,8 @@ class Evidence:
 
     def shadow_membership(self, *, all_examples: bool = False) -> Bool[np.ndarray, "shadows _"]:
         """Who is a member of which shadow, of the examples under attack or of all there are."""
-        whole = all_examples or self.examples is None
-        return self.membership if whole else self.membership[:, self.examples]
+        every = all_examples or self.examples is None
+        return self.membership if every else self.membership[:, self.examples]
 
     def shadows_of(
         self, kind: Literal["IN", "OUT"], *, at_least: int

@@ -30,12 +30,12 @@ class Network(Protocol):
     def outputs(
         self, params: PyTree, features: Float[Array, "batch ..."]
     ) -> Float[Array, "batch outputs"]:
-        """What it answers."""
+        """The outputs of the network."""
         ...
 
 
 class Folds(NamedTuple):
-    """Who learns from whom.
+    """The fold of each target, and the shadows that each fold learns from.
 
     Attributes:
         of_target: the fold of each target.

@@ -1,4 +1,4 @@
-"""Attacks on generative models: the discriminator's score, and distances to what is made up."""
+"""Attacks on generative models: the discriminator's score, and distances to samples."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -9,7 +9,7 @@ from pptp_jax.validation import fraction
 
 
 def logan(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """D(x): how much the discriminator takes the example for a real one.
+    """LOGAN: the discriminator's score D(x) of the example.
 
     Args:
         evidence: with `discriminator_score`.
@@ -75,7 +75,7 @@ def gan_leaks_calibrated(evidence: Evidence) -> Float[Array, "targets attacked"]
 
 
 def gan_leaks_latent(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """Minus the distance to the nearest example that the generator can be brought to make.
+    """Minus the distance to the nearest sample over all latent vectors, found by optimisation.
 
     Args:
         evidence: with `latent_distance`.

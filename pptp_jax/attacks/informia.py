@@ -1,4 +1,4 @@
-"""InfoRMIA: how many nats a model has learned of an example, beside what it has learned of others.
+"""InfoRMIA: the information gain on an example, compared with that on a population.
 
 References:
     Tao and Shokri, "(Token-Level) InfoRMIA: Stronger Membership Inference and Memorization

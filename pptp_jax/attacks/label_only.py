@@ -1,4 +1,4 @@
-"""Label-only attacks by one signal: the distance to the boundary, and right answers when moved."""
+"""Label-only attacks: distance to the decision boundary, robustness to noise, and transfer."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -31,7 +31,7 @@ def boundary_distance(evidence: Evidence) -> Float[Array, "targets attacked"]:
 
 
 def noise(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """How often the label stays right when the inputs are disturbed at random.
+    """The share of noisy copies of an example that the target labels right.
 
     Label-only; for binary inputs the disturbance flips bits (`pptp_jax.signals.noisy_correct`).
 
@@ -52,11 +52,11 @@ def noise(evidence: Evidence) -> Float[Array, "targets attacked"]:
 
 
 def oslo(evidence: Evidence, *, threshold: int | None = None) -> Float[Array, "targets attacked"]:
-    """How often the label stays right where models that never saw the example no longer know it.
+    """OSLO: how often the target labels right an input that fools models without the example.
 
     Label-only, by one query for each threshold (`pptp_jax.training.transferred_correct`). A single
     threshold is the published attack, whose answer is yes or no; the share over all of them orders
-    examples, and is what other rates than that one's can be told by.
+    examples, so that it has a ROC curve.
 
     Args:
         evidence: with `transferred_correct`.

@@ -1,4 +1,4 @@
-"""Means and variances over shadows with any one of them left out, from sums that are made once.
+"""Leave-one-out means and variances over shadows, from sums that are computed once.
 
 Attacking every model in turn with all others as its shadows takes as many fits as there are models.
 Each differs from the fit to all shadows by one model, so its mean and sum of squares follow from
@@ -35,12 +35,12 @@ class Fits(NamedTuple):
     """A fit to all chosen models, and one without the farthest of them.
 
     Attributes:
-        whole: the fit to all.
+        full: the fit to all.
         far: which model is the farthest from the mean.
         without_far: the fit to all others.
     """
 
-    whole: Fit
+    full: Fit
     far: Int[Array, "queries examples"]
     without_far: Fit
 
@@ -53,16 +53,16 @@ def fits(
     Examples:
         >>> values = jnp.array([1.0, 2.0, 6.0])[:, None, None]
         >>> found = fits(values, jnp.ones((3, 1), bool))
-        >>> print(found.whole.mean, found.far, found.without_far.mean)
+        >>> print(found.full.mean, found.far, found.without_far.mean)
         [[3.]] [[2]] [[1.5]]
     """
     where = chosen[:, None]
-    whole = _fit(values, where)
-    distance = jnp.where(where, jnp.abs(values - whole.mean[None]), -1.0)
+    full = _fit(values, where)
+    distance = jnp.where(where, jnp.abs(values - full.mean[None]), -1.0)
     far = distance.argmax(axis=0)
     models = jnp.arange(len(values))[:, None, None]
     without = _fit(values, where & (models != far[None]))
-    return Fits(whole, far, without._replace(models=whole.models - 1))
+    return Fits(full, far, without._replace(models=full.models - 1))
 
 
 def without(
@@ -85,7 +85,7 @@ def without(
         >>> print(without(fits(values, chosen), jnp.array(0), values[0], chosen[0]))
         Fit(models=Array([2], dtype=int32), mean=Array([[4.]], dtype=float32), squares=...
     """
-    count, mean, squares = found.whole
+    count, mean, squares = found.full
     n = count.astype(mean.dtype)[None]
     left = jnp.maximum(n - 1, 1)
     d = value - mean

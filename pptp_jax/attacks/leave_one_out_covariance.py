@@ -1,4 +1,4 @@
-"""Covariances of the queries over shadows with any one of them left out, from sums made once.
+"""Leave-one-out covariances of the queries over shadows, from sums that are computed once.
 
 A sum of products of distances from the mean follows from that over all models as one of squares
 does (see `leave_out`):
@@ -33,16 +33,16 @@ class Spread(NamedTuple):
 
 
 class Spreads(NamedTuple):
-    """What any model can be left out of.
+    """Sums of products, from which any one model can be left out.
 
     Attributes:
         fits: the fits of each query.
-        whole: the products over all chosen models.
+        full: the products over all chosen models.
         without_far: in row q the products without the model that is farthest in query q.
     """
 
     fits: Fits
-    whole: Float[Array, "queries queries examples"]
+    full: Float[Array, "queries queries examples"]
     without_far: Float[Array, "queries queries examples"]
 
 
@@ -54,7 +54,7 @@ def spreads(
     Examples:
         >>> values = jnp.array([[1.0, 0.0], [2.0, 0.0], [6.0, 3.0]])[:, :, None]
         >>> found = spreads(values, jnp.ones((3, 1), bool))
-        >>> print(found.whole[..., 0])
+        >>> print(found.full[..., 0])
         [[14.  9.]
          [ 9.  6.]]
     """
@@ -74,8 +74,8 @@ def spreads(
         return (off * off[:, query, None]).sum(axis=0)
 
     off = distances(chosen)
-    whole = jax.lax.map(lambda q: (off * off[:, q, None]).sum(axis=0), jnp.arange(values.shape[1]))
-    return Spreads(found, whole, jax.lax.map(row, jnp.arange(values.shape[1])))
+    full = jax.lax.map(lambda q: (off * off[:, q, None]).sum(axis=0), jnp.arange(values.shape[1]))
+    return Spreads(found, full, jax.lax.map(row, jnp.arange(values.shape[1])))
 
 
 def without(
@@ -100,14 +100,14 @@ def without(
         [[8.  6. ]
          [6.  4.5]]
     """
-    whole = found.fits.whole
-    n = whole.models.astype(value.dtype)
-    d = value - whole.mean
-    products = found.whole - d[:, None] * d[None] * (n / jnp.maximum(n - 1, 1))[None, None]
+    full = found.fits.full
+    n = full.models.astype(value.dtype)
+    d = value - full.mean
+    products = found.full - d[:, None] * d[None] * (n / jnp.maximum(n - 1, 1))[None, None]
     far = found.fits.far == model
     products = jnp.where(far[None], found.without_far.swapaxes(0, 1), products)
     products = jnp.where(far[:, None], found.without_far, products)
     return Spread(
         fit_without(found.fits, model, value, there),
-        jnp.where(there[None, None], products, found.whole),
+        jnp.where(there[None, None], products, found.full),
     )

@@ -1,4 +1,4 @@
-"""What attack networks have in common that tell members' signals from non-members'.
+"""Attack networks: small classifiers of members' and non-members' signals.
 
 They learn from pairs of a shadow and an example, and never from the target (`folds_of`).
 """
@@ -43,7 +43,7 @@ class Training(NamedTuple):
 
 
 class _Given(NamedTuple):
-    """What the networks learn from, and what they judge.
+    """The training signals of the networks, and the signals that they score.
 
     Attributes:
         own: the targets' signal.
@@ -76,7 +76,7 @@ def learned(
         evidence: whose membership is learned.
         own: the targets' signal.
         known: the shadows' signal, on all examples.
-        labels: the examples' classes; all 0 where no class is told.
+        labels: the examples' classes; all 0 where the attack does not use them.
         features: what the networks see of it.
         training: how they are trained.
 
@@ -152,7 +152,7 @@ def _weights(
     teachers: Bool[Array, " shadows"],
     classes: int,
 ) -> Float[Array, "classes 2"]:
-    """What a pair weighs by its class and membership; 0 where a class has but one of the two."""
+    """The weight of a pair by class and membership; 0 where a class has only one of the two."""
     pairs = jnp.where(teachers[:, None], members, False).sum(axis=0)
     inside = jnp.zeros(classes, jnp.int32).at[labels].add(pairs)
     every = jnp.zeros(classes, jnp.int32).at[labels].add(teachers.sum())

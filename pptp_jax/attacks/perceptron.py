@@ -72,7 +72,7 @@ class Perceptron(NamedTuple):
     def outputs(
         self, params: Sequence[Layer], features: Float[Array, "batch inputs"]
     ) -> Float[Array, "batch outputs"]:
-        """What it answers."""
+        """The outputs of the network."""
         return outputs(params, features)
 
 

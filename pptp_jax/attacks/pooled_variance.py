@@ -1,4 +1,4 @@
-"""What is pooled over the examples, and which of them would spoil it for all others."""
+"""The variance pooled over examples, without outliers."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float

@@ -1,4 +1,4 @@
-"""Which share of a population each example beats, by one sort and one binary search."""
+"""The share of a population that each example beats, by one sort and one binary search."""
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,7 @@ def beaten(
 def offline_reference(
     outside: Float[Array, "targets queries examples"], a: Float[Array, "..."]
 ) -> Float[Array, "targets queries examples"]:
-    """Log ½ ((1 + a) p_out + (1 − a)): what p(x) is taken for without IN shadows.
+    """Log ½ ((1 + a) p_out + (1 − a)): the estimate of p(x) without IN shadows.
 
     Examples:
         >>> half = jnp.log(jnp.full((1, 1, 1), 0.5))

@@ -1,4 +1,4 @@
-"""The probability of the label, and its means over shadows with any one of them left out.
+"""The probability of the label, and its leave-one-out means over shadows.
 
 All in logarithms, of p and of 1 − p, so that nothing is lost next to 0 or next to 1.
 """
@@ -20,7 +20,7 @@ Probability = Literal["softmax", "taylor"]
 
 
 class LogProbability(NamedTuple):
-    """The logarithms of a probability and of what it leaves to 1; None of a likelihood."""
+    """Log p and log (1 − p) of a probability; the second is None for a likelihood."""
 
     log_p: Float[Array, "models queries examples"]
     log_q: Float[Array, "models queries examples"] | None
@@ -29,7 +29,7 @@ class LogProbability(NamedTuple):
 def target_and_shadows(
     evidence: Evidence, probability: Probability, *, all_examples: bool = False
 ) -> tuple[LogProbability, LogProbability]:
-    """How likely the targets make each example, and how likely the shadows do.
+    """The log-probability of each example under the targets and under the shadows.
 
     Args:
         evidence: with `log_prob`; or with φ, or logits and labels.
@@ -93,7 +93,7 @@ TAYLOR = Signal(
 class _Sums(NamedTuple):
     """Log of a sum over models, which of them is the largest, and log of the sum without it."""
 
-    whole: Float[Array, "queries examples"]
+    full: Float[Array, "queries examples"]
     largest: Int[Array, "queries examples"]
     rest: Float[Array, "queries examples"]
 
@@ -113,7 +113,7 @@ def _without(
     sums: _Sums, model: Int[Array, ""], value: Float[Array, "queries examples"]
 ) -> Float[Array, "queries examples"]:
     # All but the largest are at most half of the sum: nothing cancels.
-    less = sums.whole + jnp.log1p(-jnp.minimum(jnp.exp(value - sums.whole), 0.5))
+    less = sums.full + jnp.log1p(-jnp.minimum(jnp.exp(value - sums.full), 0.5))
     return jnp.where(sums.largest == model, sums.rest, less)
 
 
@@ -146,7 +146,7 @@ def references(
             there = chosen[place] & (place >= 0)
             count = (chosen.sum(axis=0) - there.astype(jnp.int32)).astype(known.log_p.dtype)
             log_p, *rest = (
-                jnp.where(there[None], _without(own, place, part[place]), own.whole)
+                jnp.where(there[None], _without(own, place, part[place]), own.full)
                 - jnp.log(count)[None]
                 for own, part in zip(sums, parts, strict=True)
             )

@@ -1,4 +1,4 @@
-"""Quantile regression: how confident a model that never saw x should be, learned from x itself.
+"""Quantile regression: predict from x the φ of a model that did not train on x.
 
 References:
     Bertran et al., "Scalable Membership Inference Attacks via Quantile Regression", NeurIPS 2023,
@@ -21,7 +21,7 @@ from pptp_jax.attacks.perceptron import Layer, Perceptron, outputs
 from pptp_jax.validation import at_least, one_of, positive
 
 _BATCH = 256
-# So many targets learn side by side.
+# The number of targets that learn side by side.
 _TOGETHER = 16
 # The quantiles that the pinball head learns.
 LEVELS = (0.5, 0.75, 0.9, 0.97, 0.99, 0.997)
@@ -39,12 +39,12 @@ def quantile_regression(
     folds: int = 4,
     seed: int = 0,
 ) -> Float[Array, "targets attacked"]:
-    """How far φ lies above what a network expects of a non-member with the inputs x.
+    """How far φ lies above the quantiles that a network predicts for a non-member x.
 
     The network learns from pairs of an example and one of its OUT shadows, drawn again for every
     batch: first the example, so that all weigh alike, then the shadow. The published attack trains
-    no shadows (see `quantile_nonmembers`). Here nobody is known to be a non-member of the target,
-    and OUT shadows stand in for it.
+    no shadows (see `quantile_nonmembers`). Here no example is known to be a non-member of the
+    target, and OUT shadows replace it.
 
     Args:
         evidence: with φ and inputs; of several queries the mean φ is taken.
@@ -155,7 +155,7 @@ def quantile_nonmembers(
 
 
 class _Given(NamedTuple):
-    """What the networks learn from, and what they judge.
+    """The training data of the networks, and the examples that they score.
 
     Attributes:
         own: the targets' φ.

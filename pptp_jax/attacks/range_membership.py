@@ -1,4 +1,4 @@
-"""Range membership: was any form of a record in the training, judged by a mean over its forms."""
+"""Range membership: score a record by a trimmed mean over its variants."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ def trimmed_mean(
     lowest: float = 0.25,
     highest: float = 0.25,
 ) -> Float[np.ndarray, "targets examples"]:
-    """The mean over a record's forms without the lowest and the highest scores.
+    """The mean over a record's variants without the lowest and the highest scores.
 
     Args:
         scores: the score of each form of each record against each target.
@@ -48,11 +48,11 @@ def trimmed_mean(
 
 
 def range_attack(attack: str | Attack, *, lowest: float = 0.25, highest: float = 0.25) -> Attack:
-    """An attack on the forms of a record, one query each, joined by a trimmed mean.
+    """An attack on the variants of a record, one query each, joined by a trimmed mean.
 
-    The member that is looked for is a record in any of its forms: a photo that was mirrored before
-    it was trained on, say. Each form is attacked by itself, against the shadows' answers to the
-    same form, so that forms that look like nobody's cannot spoil the others.
+    The attack looks for a record in any of its forms: a photo that was mirrored before training,
+    say. Each form is attacked by itself, against the shadows' answers to the same form, so that
+    unlikely forms cannot spoil the others.
 
     Args:
         attack: what each form is attacked by, such as `rmia_online` or `base_online`.

@@ -53,7 +53,7 @@ class Recurrent(NamedTuple):
     def outputs(
         self, params: LongShortTerm, features: Float[Array, "batch stops features"]
     ) -> Float[Array, "batch outputs"]:
-        """What it answers to sequences."""
+        """The outputs for sequences."""
         gates, head = params
         nothing = jnp.zeros((len(features), self.width), features.dtype)
 

@@ -1,4 +1,4 @@
-"""All attacks, and what each of them asks for."""
+"""All attacks by name."""
 
 from dataclasses import replace
 

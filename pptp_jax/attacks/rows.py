@@ -1,4 +1,4 @@
-"""Choosing models and examples by their numbers."""
+"""Indices and masks of models and examples, checked."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,7 +26,7 @@ def numbers(chosen: Sequence[int] | None, what: str, total: int) -> Int[np.ndarr
 
 
 def check_different(chosen: Int[np.ndarray, " chosen"], what: str, total: int, of: str) -> None:
-    """Refuses a number that is out of range or stands there twice.
+    """Refuses an index that is out of range or repeated.
 
     Raises:
         Refused: naming the number.

@@ -1,4 +1,4 @@
-"""A network that learns from shadows to tell members' outputs from non-members'.
+"""A classifier that learns from shadows to distinguish members' outputs from non-members'.
 
 References:
     Shokri et al., "Membership Inference Attacks Against Machine Learning Models", 2017,
@@ -126,7 +126,7 @@ def augmentation(
         raise AttackUnavailable(
             "this attack reads the answers to several queries, and there is only one"
         )
-    # No class is told, so that all weigh as one.
+    # The attack does not use classes: one label for all examples.
     labels = np.zeros(known.shape[2], int)
     training = Training(Perceptron((*hidden, 2)), steps, learning_rate, folds, seed)
     return learned(evidence, own, known, labels, _correct_features, training)

@@ -1,4 +1,4 @@
-"""Signals of an evidence: those that are there, and those that follow from others."""
+"""Signals of an evidence: stored ones, and those derived from them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -139,7 +139,7 @@ def _compiled(function: Callable[..., Array]) -> Callable[..., Array]:
 def _reduced(
     reduce: Callable[..., Array], examples_axis: int
 ) -> Callable[[Shaped[Array, "1 queries examples classes"], Int[Array, " examples"]], Array]:
-    """What is computed of each example's answers, on a fleet's array of logits."""
+    """A function of each example's logits, applied to a fleet's array of them."""
     by_example = jax.vmap(reduce, in_axes=(1, 0), out_axes=examples_axis)
     return jax.jit(jax.vmap(by_example, in_axes=(0, None)))
 

@@ -1,4 +1,4 @@
-"""Signals that attacks know by name, and the form that every array of signals is brought into."""
+"""Signals by name, and the axes of their arrays."""
 
 from collections.abc import Mapping, Sequence
 

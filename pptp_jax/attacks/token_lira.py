@@ -21,7 +21,7 @@ _NEAREST, _FAR = 2.0**-24, 1e9
 _LEAST = 0.01
 # A variance this many times that of nine in ten sequences comes from a fault.
 _GROSS = 100.0
-# From so many models on, each kind of shadows has a covariance of its own.
+# From this number of models on, IN and OUT shadows have separate covariances.
 _BY_KIND_FROM = 64
 _AT_ONCE = 64
 

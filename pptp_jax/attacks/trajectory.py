@@ -1,4 +1,4 @@
-"""Attacks on what a model answered along its training, or a student along its own.
+"""Attacks on the outputs of a model, or of a distilled student, along its training.
 
 References:
     Liu et al., "Membership Inference Attacks by Exploiting Loss Trajectory", CCS 2022,

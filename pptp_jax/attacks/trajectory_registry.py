@@ -1,4 +1,4 @@
-"""The attacks that read what was answered along a training."""
+"""The attacks that read signals from several epochs of a training."""
 
 from pptp_jax.attacks.attack import Attack
 from pptp_jax.attacks.trajectory import (

@@ -1,4 +1,4 @@
-"""Membership from what a client sends: does the update point where an example would push it?"""
+"""Membership from a client's update: does it point along an example's negative gradient?"""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ def update_alignment(
     gradients: Float[Array | np.ndarray, "... candidates numbers"],
     match: Literal["cosine", "product"] = "cosine",
 ) -> Float[Array, "... candidates"]:
-    r"""How much an update lies against the gradient of each candidate: −cos(Δ, g), or −⟨Δ, g⟩.
+    r"""The alignment of an update with each candidate's negative gradient: −cos(Δ, g) or −⟨Δ, g⟩.
 
     A step of descent on a candidate moves the weights along −g, so a larger number means "more
     likely a member". A candidate is an example, with its own gradient; or a client, with the mean

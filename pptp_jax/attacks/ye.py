@@ -42,7 +42,7 @@ def attack_r(evidence: Evidence) -> Float[Array, "targets attacked"]:
     Where it costs no example more than a quarter of its OUT shadows, or one, all examples have as
     many of them, the first in the order of the models: in a balanced fleet that is attacked model
     by model, shares of 8 are those of the target's members and shares of 7 those of the others,
-    which gave a balanced accuracy of .55 where the confidences told nothing.
+    which gave a balanced accuracy of .55 where the confidences carried no information.
 
     Args:
         evidence: with `log_prob` or φ.

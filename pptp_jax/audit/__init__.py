@@ -1,4 +1,4 @@
-"""Audits: models that were trained elsewhere, what they tell, and lower bounds on ε."""
+"""Audits: attack models that were trained elsewhere, and bound ε from below."""
 
 from pptp_jax.audit.asked_column import AskedColumn, ask_column
 from pptp_jax.audit.attribute_inference import attribute_inference

@@ -1,4 +1,4 @@
-"""A model asked about a column of its records: what it says of the label with each value."""
+"""Query models with each candidate value of one column, for attribute inference."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ Ask = Callable[[np.ndarray], Any]
 
 
 class AskedColumn(NamedTuple):
-    """What is needed to guess one column of the records, with the models and without.
+    """Evidence for guessing one column of the records, with the models and without.
 
     Attributes:
         log_prob: log p of the true label with each candidate value in the column's place.
@@ -51,7 +51,7 @@ def ask_column(
     folds: int = 5,
     seed: int = 0,
 ) -> AskedColumn:
-    """Asks models about every record with each candidate value, and imputers without them.
+    """Queries models on every record with each candidate value, and fits imputers without them.
 
     Args:
         ask: from records to logits, (models, examples, classes) or (examples, classes) of a single
@@ -71,8 +71,8 @@ def ask_column(
         >>> rng = np.random.default_rng(0)
         >>> x = rng.integers(0, 2, size=(60, 3))
         >>> y = x[:, 0]
-        >>> asked = ask_column(lambda x: np.stack([-3 * x[:, 0], 3 * x[:, 0]], axis=1), x, y, 0)
-        >>> asked.log_prob.shape, bool((asked.imputed.argmax(axis=1) == asked.truth).all())
+        >>> found = ask_column(lambda x: np.stack([-3 * x[:, 0], 3 * x[:, 0]], axis=1), x, y, 0)
+        >>> found.log_prob.shape, bool((found.imputed.argmax(axis=1) == found.truth).all())
         ((1, 60, 2), True)
     """
     x = check_inputs(x)

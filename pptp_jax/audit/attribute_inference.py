@@ -1,4 +1,4 @@
-"""Whether a model tells an attribute of its members that does not follow without it."""
+"""Attribute inference: guess a column of the members' records from a model's answers."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def attribute_inference(
     resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, GuessComparison]:
-    """How often the value with which the model likes the label best is the true one.
+    """Guesses a column of the records: the value that makes the true label most probable.
 
     The attacker knows all of a record but one column, and its label; tries each value, and guesses
     the one with the highest p(label | record with the value) times a weight. Such a guess is often
@@ -68,10 +68,10 @@ def attribute_inference(
         >>> rng = np.random.default_rng(0)
         >>> x, y = rng.integers(0, 2, size=(80, 3)), rng.integers(0, 2, 80)
         >>> known = np.arange(80) < 40
-        >>> def by_heart(asked):  # sure of the label of a member whose column 0 is right
-        ...     sure = 9 * (known & (asked[:, 0] == x[:, 0]))
+        >>> def memorised(queried):  # sure of the label of a member whose column 0 is right
+        ...     sure = 9 * (known & (queried[:, 0] == x[:, 0]))
         ...     return sure[:, None] * np.eye(2)[y]
-        >>> found = attribute_inference([ask_column(by_heart, x, y, 0)], known)["imputer"]
+        >>> found = attribute_inference([ask_column(memorised, x, y, 0)], known)["imputer"]
         >>> found.members.attack.value, found.excess.low > 0.2
         (1.0, True)
     """

@@ -1,4 +1,4 @@
-"""Where the report of an audit goes, and what it is called."""
+"""The report of an audit: its directory, its title and its command."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from pptp_jax.validation.names import path, word
 
 @dataclass(frozen=True)
 class AuditReport:
-    """Where the report of an audit goes, and what it is called.
+    """The report of an audit: its directory, its title and its command.
 
     Attributes:
         out: a directory for `report.html`, `results.json`, `table.txt`, `roc.png`, `scores/` and

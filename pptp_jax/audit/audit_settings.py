@@ -1,4 +1,4 @@
-"""What every audit by canaries says: what is trained, how often, and how sure bounds shall be."""
+"""The settings of every audit by canaries: recipes, runs and the confidence of the bounds."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from pptp_jax.validation.names import file_name
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings:
-    """The fields that audits by canaries have in common.
+    """The fields that all audits by canaries share.
 
     Recipes may do no more with members than take gradients of outputs and labels, so that an
     absent canary can keep its place in its batch with a gradient of zero.

@@ -1,4 +1,4 @@
-"""What an audit says of members and non-members before it looks at the model."""
+"""Checks of members and non-members without the model: blind baseline and shared records."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -76,7 +76,7 @@ def _are_tokens(given: Given, x: np.ndarray) -> bool:
 
 
 def _words(judged: Mapping[int, BlindBaseline], targets: int) -> str:
-    """What the most conspicuous target says, and of how many it is one."""
+    """A sentence on the target with the largest difference, of all targets."""
     target = min(judged, key=lambda target: judged[target].p_value)
     words = judged[target].in_words(len(judged))
     if targets == 1:

@@ -1,4 +1,4 @@
-"""What an audit finds."""
+"""The result of an audit: a lower bound on ε."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,16 +15,16 @@ MECHANISMS: tuple[Mechanism, ...] = ("any", "gaussian")
 
 @dataclass(frozen=True, kw_only=True)
 class EpsilonBound:
-    """A lower bound on ε: with this confidence, no smaller ε is true of the training.
+    """A lower bound on ε: with this confidence, the training has no smaller ε.
 
-    It speaks of the training that ran, on these canaries, against this score. A bound of 0 says
-    that nothing was found, not that nothing is there.
+    It holds for the training that ran, with these canaries and this score. A bound of 0 means that
+    the audit found nothing, not that the training leaks nothing.
 
     Attributes:
         epsilon: the bound; 0 where the audit found nothing.
         delta: the δ of the claim.
         confidence: how often such a bound holds, at least, over repetitions of the entire audit.
-        evidence: what it rests on, in words.
+        evidence: the observation that the bound rests on, as text.
 
     Examples:
         >>> print(EpsilonBound(epsilon=1.05, delta=0, confidence=0.95, evidence="10 of 10 right"))
@@ -44,14 +44,14 @@ class EpsilonBound:
 
 
 def check_level(delta: float, confidence: float) -> None:
-    """Refuses a δ outside [0, 1] and a confidence that is none."""
+    """Refuses a δ outside [0, 1] and a confidence that is not between 0 and 1."""
     fraction(delta=delta, confidence=confidence)
     if not 0.5 <= confidence < 1:
         raise Refused(f"confidence must lie between 0.5 and 1, 1 excluded, got {confidence}")
 
 
 def check_canaries(scores: Real[np.ndarray, "..."], membership: Bool[np.ndarray, "..."]) -> None:
-    """Refuses scores that are no finite numbers, and membership that does not say in or out."""
+    """Refuses scores that are not finite numbers, and membership that is not boolean."""
     if scores.shape != membership.shape:
         raise Refused(
             f"scores and membership must have one shape, got {scores.shape} and {membership.shape}"

@@ -1,4 +1,4 @@
-"""What a group of budgets comes to: noise, rates, what each gives away, and contracts."""
+"""A report on individual privacy budgets: noise, rates, advantage and contracts."""
 
 import csv
 from pathlib import Path
@@ -79,7 +79,7 @@ def budget_report(
     max_divergence: float | None = None,
     accountant: Literal["rdp", "pld"] = "rdp",
 ) -> dict[str, Any]:
-    """What training with these budgets needs, and gives away of the holders of each.
+    """The noise and rates for training with these budgets, and the advantage against each holder.
 
     Args:
         epsilons: the budget of each example.

@@ -1,4 +1,4 @@
-"""What an audit by canaries is: wrongly labelled examples, each in a run by a coin of its own."""
+"""Audit by mislabelled canaries, each of which joins a run by its own fair coin."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from pptp_jax.validation import Refused, at_least
 
 @dataclass(frozen=True, kw_only=True)
 class CanaryAudit(AuditSettings):
-    """An audit as plain frozen data: what is trained, how, and by which canaries it is tested.
+    """An audit as plain frozen data: recipes, data, model and canaries.
 
     Some examples get wrong labels. In each run each of these canaries is present or absent by a
     fair coin. An absent canary keeps its place in its batch, but its gradient is zero: this is the
@@ -54,7 +54,7 @@ class CanaryAudit(AuditSettings):
         at_least(1, canaries=self.canaries)
 
     def plant(self) -> "Planted":
-        """Reads the data, gives the canaries their labels and throws the coins.
+        """Reads the data, mislabels the canaries and flips the coins.
 
         Raises:
             ValueError: if there are too few examples.

@@ -1,4 +1,4 @@
-"""Every bound on ε of the same scores, ours beside those of jax_privacy."""
+"""All bounds on ε from the same scores, ours beside those of jax_privacy."""
 
 from typing import Any, NamedTuple
 

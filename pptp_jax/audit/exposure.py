@@ -74,7 +74,7 @@ def exposure_by_fit(
     fillings: Real[np.ndarray, "*secrets fillings"],
     space: int,
 ) -> Exposure:
-    r"""The exposure of secrets whose space is too large to score all of it.
+    r"""The exposure of secrets by a skew-normal fit, where the space is too large to count.
 
     A skew-normal distribution is fitted to the scores of random fillings, by likelihood, and the
     exposure is \(-\log_2 \Pr[\text{score} > s]\) under it. The tail is computed in log space: where

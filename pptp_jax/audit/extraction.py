@@ -1,4 +1,4 @@
-"""Extraction: does a model, given a prefix, write what stood behind it in the training data?"""
+"""Extraction: does a model, given a prefix, generate its continuation in the training data?"""
 
 import math
 
@@ -46,7 +46,7 @@ def suffix_log_prob(
     token_present: Bool[np.ndarray, "*examples tokens"],
     prefix: int = 0,
 ) -> Float[np.ndarray, "*examples"]:
-    """Log of the probability that sampling once from a prefix gives just what follows it.
+    """Log of the probability that one sample from a prefix reproduces its continuation.
 
     Args:
         token_log_prob: log p of each true token, as the signal of that name; for another way of
@@ -69,7 +69,7 @@ def suffix_log_prob(
 def extracted_in_tries(
     log_prob: Real[np.ndarray, "*examples"], tries: int, probability: float = 0.5
 ) -> Bool[np.ndarray, "*examples"]:
-    r"""Whether n tries bring out a suffix with probability p: (n, p)-discoverable extraction.
+    r"""Whether n samples contain a suffix with probability p: (n, p)-discoverable extraction.
 
     With \(p_z\) the probability of the suffix in one try, it is
     \(1 - (1 - p_z)^n \ge p\).
@@ -97,7 +97,7 @@ def extracted_in_tries(
 def tries_to_extract(
     log_prob: Real[np.ndarray, "*examples"], probability: float = 0.5
 ) -> Float[np.ndarray, "*examples"]:
-    r"""In how many tries a suffix is sampled with a probability p: the least n, entire or not.
+    r"""The least n, integer or not, for which n samples contain a suffix with probability p.
 
     \(n = \log(1 - p) / \log(1 - p_z)\), computed in log space; infinite where it exceeds 1e308.
 

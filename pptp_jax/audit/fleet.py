@@ -13,7 +13,7 @@ from pptp_jax.training import Recipe
 
 
 class CanaryAnswers(NamedTuple):
-    """What the runs of a recipe answer.
+    """The answers of a recipe's runs.
 
     Attributes:
         confidence: φ of each canary's wrong label.
@@ -29,14 +29,14 @@ class CanaryAnswers(NamedTuple):
 def canary_answers(
     audit: CanaryAudit, planted: Planted, recipe: Recipe, fleets: Path, runtime: Runtime
 ) -> CanaryAnswers:
-    """Trains the runs of a recipe and asks them, or reads what an earlier audit has left.
+    """Trains the runs of a recipe and queries them, or reads the stored answers of another audit.
 
     Args:
         audit: the audit.
         planted: its data.
         recipe: which of its recipes.
         fleets: where the recipe gets a directory of its own.
-        runtime: how the runs are worked off.
+        runtime: how the runs are executed.
 
     Raises:
         KeyboardInterrupt: if the runtime says stop, when the state has been saved.

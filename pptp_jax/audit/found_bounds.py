@@ -1,4 +1,4 @@
-"""The bounds on ε of one recipe, beside what is accounted for."""
+"""The lower bounds on ε of one recipe, beside its accounted ε."""
 
 from dataclasses import asdict
 from typing import Any
@@ -26,7 +26,7 @@ def found_bounds(
     scores: Float[np.ndarray, "runs canaries"],
     present: Bool[np.ndarray, "runs canaries"],
 ) -> dict[str, Any]:
-    """What is accounted for, and the bounds in one run, in each run and in many.
+    """The accounted ε, and the lower bounds from one run, from each run and from many.
 
     Args:
         audit: the audit, with its model as it was trained.
@@ -100,7 +100,7 @@ def _theirs(
     delta: float,
     significance: float,
 ) -> dict[str, float] | None:
-    """What the auditor of jax_privacy finds in the same run; None if it is not installed."""
+    """The bound of jax_privacy's auditor on the same run; None if it is not installed."""
     try:
         auditor = jax_privacy_auditor(scores, present)
     except ImportError:

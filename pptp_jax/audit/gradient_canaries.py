@@ -1,4 +1,4 @@
-"""What an audit by gradients is: places in DP-SGD whose gradient is one coordinate alone."""
+"""Audit of DP-SGD by gradient canaries: examples whose gradient is one coordinate."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ from pptp_jax.validation import Refused, at_least
 
 @dataclass(frozen=True, kw_only=True)
 class GradientCanaryAudit(AuditSettings):
-    """An audit of DP-SGD by canaries that are gradients, as plain frozen data.
+    """An audit of DP-SGD by gradient canaries, as plain frozen data.
 
     A canary is a place in training whose gradient is the clipping norm along one weight, drawn
     again for each canary, in any network (a Dirac canary). In each run it is present or absent
@@ -69,7 +69,7 @@ class GradientCanaryAudit(AuditSettings):
             _check_private(recipe)
 
     def plant(self) -> "PlantedGradients":
-        """Reads the data, draws the weights of the canaries and throws the coins.
+        """Reads the data, draws the weights of the canaries and flips the coins.
 
         Raises:
             ValueError: if there are too few examples, or fewer weights than canaries.
@@ -98,7 +98,7 @@ class GradientCanaryAudit(AuditSettings):
 
 
 class PlantedGradients(NamedTuple):
-    """Data, and who trains on what; the rows of canaries are those behind the examples.
+    """The data and each run's members; the rows of canaries follow those of the examples.
 
     Attributes:
         data: the examples.
@@ -114,7 +114,7 @@ class PlantedGradients(NamedTuple):
 
     @property
     def extended(self) -> Dataset:
-        """The examples, and behind them a row for each canary, of whose inputs nothing is made."""
+        """The examples, then a row for each canary, whose inputs are not used."""
         rows = np.concatenate([np.arange(len(self.data)), np.zeros(self.present.shape[1], int)])
         x, y = self.data.x[rows], self.data.y[rows]
         return replace(self.data, x=x, y=y, ids=np.arange(len(rows)))

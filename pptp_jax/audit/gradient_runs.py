@@ -1,4 +1,4 @@
-"""The runs of an audit by gradients: DP-SGD that is watched step by step."""
+"""The runs of an audit by gradient canaries: DP-SGD, observed at every step."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ from pptp_jax.training.train import all_finite
 
 
 class GradientAnswers(NamedTuple):
-    """What the runs of a recipe show.
+    """The observations of a recipe's runs.
 
     Attributes:
         scores: what all steps have shown of each canary, in clipping norms; with shuffled batches
@@ -49,7 +49,7 @@ def gradient_answers(
     fleets: Path,
     runtime: Runtime,
 ) -> GradientAnswers:
-    """Trains the runs of a recipe one after another, or reads what an earlier audit has left.
+    """Trains the runs of a recipe in turn, or reads the stored observations of an earlier audit.
 
     Args:
         audit: the audit, with its model as it is trained.
@@ -97,7 +97,7 @@ def watched(
     canaries: GradientCanaries,
     planted: PlantedGradients,
 ) -> Callable[..., dict[str, Array]]:
-    """The training of one run, which also returns what its steps have shown of the canaries.
+    """The training of one run, which also returns the observations of the canaries.
 
     Args:
         audit: the audit.

@@ -1,4 +1,4 @@
-"""What is guessed of a record without the model: a classifier that has not seen the record."""
+"""Guess a column without the model: a classifier that was fitted to other records."""
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped

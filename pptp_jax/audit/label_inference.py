@@ -1,4 +1,4 @@
-"""Whether a model tells the labels of its members better than a model that never saw them."""
+"""Label inference: does a model predict its members' labels better than an OUT model?"""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def label_inference(
     resamples: int = 500,
     seed: int = 0,
 ) -> GuessComparison:
-    """How often the model's likeliest class is the label that the attacker does not know.
+    """Guesses the label of a record, by the model's likeliest class, and counts the right guesses.
 
     The attacker has a record without its label and asks the model. Any model that classifies well
     guesses well, so what counts is the difference from a control that has not seen the record: the

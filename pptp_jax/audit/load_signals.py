@@ -1,4 +1,4 @@
-"""Reading what a user hands over from `.npz` files."""
+"""Read a user's signals, labels and membership from `.npz` files."""
 
 from pathlib import Path
 from typing import Any

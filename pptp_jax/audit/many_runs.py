@@ -135,7 +135,7 @@ def _split(
     mechanism: Mechanism,
     seed: int,
 ) -> tuple[float, str]:
-    """Everything that is chosen is chosen on the first half of the runs."""
+    """Makes all choices on the first half of the runs."""
     halves = [
         _halves(scores[:, i], membership[:, i], np.random.default_rng((seed, i)))
         for i in range(scores.shape[1])

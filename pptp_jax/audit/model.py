@@ -1,4 +1,4 @@
-"""Auditing a JAX model of one's own."""
+"""Audit a user's own JAX model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,7 +31,7 @@ def audit_model(
     batch_size: int = 500,
     **options: Any,
 ) -> dict[str, Any]:
-    """Attacks a JAX model by every attack that its shadows allow.
+    """Runs every attack on a JAX model that its shadows permit.
 
     Args:
         apply: `apply(params, x) -> logits`, in eval mode: no dropout, running statistics for batch

@@ -25,7 +25,7 @@ def is_array(leaf: object) -> bool:
 
 
 class _Rest(NamedTuple):
-    """What a model is besides its arrays, with None in their places; programs depend on it."""
+    """A model without its arrays, with None in their places; programs depend on it."""
 
     structure: Any
     leaves: tuple[Any, ...]
@@ -69,12 +69,13 @@ class ModelLogits:
         return logits[first]
 
     def check_alone(self, params: PyTree) -> None:
-        """Refuses answers that depend on what else is in the batch, or on the place in it.
+        """Refuses answers that depend on the rest of the batch, or on the place in it.
 
-        Half of a batch is asked again at its other end, beside its first example, many times.
+        The first half of a batch is queried again as the second half, beside copies of its first
+        example.
 
         Raises:
-            ValueError: if it is answered otherwise.
+            ValueError: if its logits change.
         """
         size = max(2, self._size)
         half = size // 2

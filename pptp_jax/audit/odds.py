@@ -1,4 +1,4 @@
-"""φ, how well an example is fitted, from what a user hands over, in float64."""
+"""φ, the log-odds of the label, from a user's losses, logits or predictions, in float64."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -12,8 +12,9 @@ def of_losses(
 ) -> Float[np.ndarray, "models queries examples"]:
     """φ = log p − log (1 − p) = −ℓ − log (1 − e^−ℓ), with p = e^−ℓ.
 
-    A loss of zero is what rounding has left of one below half the precision that it was computed
-    in, which is read off the values: who takes float32 for float64 has float32 left.
+    A loss of zero counts as half the precision that it was computed in, below which losses are
+    rounded to zero. The precision is inferred from the values: float32 stored as float64 is
+    float32.
 
     Raises:
         ValueError: if a loss is negative.
@@ -91,7 +92,7 @@ def base_of_tokens(
     log_p: Float[np.ndarray, "models examples tokens"],
     there: Bool[np.ndarray, "models queries examples tokens"],
 ) -> Float[np.ndarray, "models examples"]:
-    """The mean of log p over the tokens of a sequence, of a base model that is asked once.
+    """The mean of log p over the tokens of a sequence, for a base model with one query.
 
     Args:
         log_p: that of each token.

@@ -106,7 +106,7 @@ def epsilon_in_one_run(
 def one_run_bound(
     canaries: int, guesses: int, right: int, *, delta: float = 0.0, confidence: float = 0.95
 ) -> float:
-    r"""The smallest ε that as many right guesses do not speak against.
+    r"""The smallest ε that a number of right guesses does not reject.
 
     Args:
         canaries: m, the canaries that were in by fair coins.
@@ -139,7 +139,7 @@ def one_run_bound(
 
 
 def one_run_p_value(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
-    r"""How likely so many right guesses are, at most, if the training is (ε, δ)-private.
+    r"""The p-value of a number of right guesses, if the training is (ε, δ)-private.
 
     With f(v) = Pr[Bin(r, e^ε / (1 + e^ε)) ≥ v] it is
     f(v) + 2 m δ · max_{1 ≤ i ≤ v} (f(v − i) − f(v)) / i, and at most 1.

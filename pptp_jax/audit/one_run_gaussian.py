@@ -10,7 +10,7 @@ from pptp_jax.validation import Refused, at_least
 def gaussian_one_run_bound(
     canaries: int, guesses: int, right: int, *, confidence: float = 0.95
 ) -> float:
-    r"""The smallest μ that as many right guesses do not speak against.
+    r"""The smallest μ that a number of right guesses does not reject.
 
     A claim of μ-Gaussian privacy says more than one of (ε, δ): it bounds all pairs of error rates
     at once, so right guesses refute it sooner. Let r be the share of canaries that is guessed
@@ -60,7 +60,7 @@ def gaussian_one_run_bound(
 
 
 def _demanded(canaries: int, guesses: int, right: int, mu: float, probability: float) -> float:
-    """The share of canaries that would have to be guessed, if so many are right so often."""
+    """The least share of guessed canaries that allows `right` guesses with this probability."""
     hits = probability * right / canaries
     misses = probability * (guesses - right) / canaries
     for i in range(right - 1, -1, -1):

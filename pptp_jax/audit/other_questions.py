@@ -1,4 +1,4 @@
-"""What an audit is asked besides whose record was used: how much of the data, and which labels."""
+"""Dataset inference and label inference within an audit, besides membership inference."""
 
 from collections.abc import Mapping
 from typing import Any

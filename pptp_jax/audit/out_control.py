@@ -1,4 +1,4 @@
-"""The control that a fleet has: what models guess that did not train on the record."""
+"""The control of a guess: models of the fleet that did not train on the record."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

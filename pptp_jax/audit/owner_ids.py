@@ -1,4 +1,4 @@
-"""Whose each example is, as a user hands it over."""
+"""Check a user's array of owners, one an example."""
 
 from typing import Any
 

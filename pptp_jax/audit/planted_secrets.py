@@ -1,4 +1,4 @@
-"""Text with secrets in it, and the fillings that each of them is compared with."""
+"""Plant secrets in text, and draw the fillings that each of them is compared with."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,26 +16,26 @@ _LABEL_LETTERS = 4
 
 
 class ComparedSecrets(NamedTuple):
-    """A data set with canaries, and what a model is asked about them.
+    """A data set with canaries, and the rows that a model is queried on.
 
     Attributes:
         data: the records, then the canaries as they are trained on, then the canaries and the
             other fillings with the tokens of their secrets alone for targets.
         canaries: the rows of the canaries as they are trained on.
-        asked: the rows of the canaries with their secrets alone.
+        secrets: the rows of the canaries with their secrets alone for targets.
         fillings: for each canary, the rows of the other fillings.
         exact: whether these are all that there are.
     """
 
     data: Dataset
     canaries: Int[np.ndarray, " canaries"]
-    asked: Int[np.ndarray, " canaries"]
+    secrets: Int[np.ndarray, " canaries"]
     fillings: Int[np.ndarray, "canaries fillings"]
     exact: bool
 
 
 class PlantedSecrets(NamedTuple):
-    """Text with canaries in it, and which run has which of them.
+    """Text with canaries, and the canaries of each run.
 
     Attributes:
         compared: the text, the canaries and what they are compared with.
@@ -84,32 +84,32 @@ def compare(
         rng: the randomness.
 
     Raises:
-        ValueError: if the space is too small for so many secrets, or one is longer than a sequence.
+        ValueError: if the space has too few secrets, or one is longer than a sequence.
     """
-    own_x, own_y, asked_x, asked_y = [data.x], [data.y], [], []
-    asked, others = [], []
+    own_x, own_y, queried_x, queried_y = [data.x], [data.y], [], []
+    alone, others = [], []
     length, first = data.x.shape[1], len(data) + canaries
     at = first
     for label, own, rest in _groups(secrets, canaries, fillings, rng):
         found = rows_of_secrets(secrets, np.concatenate([own, rest]), length, label)
         own_x.append(found.rows.seen[: len(own)])
         own_y.append(found.rows.following[: len(own)])
-        asked_x.append(found.rows.seen)
-        asked_y.append(found.following)
-        rows = at + np.arange(len(found.asked))
-        asked.append(rows[: len(own)])
+        queried_x.append(found.rows.seen)
+        queried_y.append(found.following)
+        rows = at + np.arange(len(found.secret))
+        alone.append(rows[: len(own)])
         others.append(np.broadcast_to(rows[len(own) :], (len(own), len(rest))))
         at += len(rows)
     names = [f"canary/{i}" for i in range(canaries)] + [f"asked/{i}" for i in range(at - first)]
     return ComparedSecrets(
         data=replace(
             data,
-            x=np.concatenate(own_x + asked_x),
-            y=np.concatenate(own_y + asked_y),
+            x=np.concatenate(own_x + queried_x),
+            y=np.concatenate(own_y + queried_y),
             ids=np.concatenate([data.ids.astype(str), np.array(names)]),
         ),
         canaries=len(data) + np.arange(canaries),
-        asked=np.concatenate(asked),
+        secrets=np.concatenate(alone),
         fillings=np.concatenate(others),
         exact=others[0].shape[1] == secrets.space - (1 if secrets.labelled else canaries),
     )
@@ -140,7 +140,7 @@ def _groups(
 def _rest(
     secrets: Secrets, own: Int[np.ndarray, "own length"], number: int, rng: np.random.Generator
 ) -> Int[np.ndarray, "rest length"]:
-    """Fillings that are none of a group's secrets: all of them, or so many random ones."""
+    """Fillings that are none of a group's secrets: all of them, or `number` random ones."""
     taken = {symbols.tobytes() for symbols in own}
 
     def free(drawn: Int[np.ndarray, "drawn length"]) -> Int[np.ndarray, "free length"]:

@@ -1,4 +1,4 @@
-"""The READMEs of audits: what a directory is, how to get it again, and what each file is."""
+"""The README of an audit's directory: the command that makes it, and its files."""
 
 import operator
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Running an audit by canaries: train fleets, guess who was there, bound ε from below."""
+"""Run an audit by canaries: train fleets, guess membership, bound ε from below."""
 
 import math
 import time
@@ -52,7 +52,7 @@ def run_canaries(
         out: the directory, made where it is missing: `manifest.json` and `README.md`, written
             before the first model is trained, `scores/`, `audit.json`, which is there when all of
             it is, and `fleets/`, from which an interrupted audit goes on.
-        runtime: how the runs are worked off; None works them off in this process, as usual.
+        runtime: how the runs are executed; None executes them in this process.
         command: what a person types to get the same numbers, to be written down.
 
     Returns:
@@ -105,7 +105,7 @@ def _manifest(
     delta: float,
     command: str | None,
 ) -> dict[str, Any]:
-    """What is known of an audit before its first model is trained."""
+    """The manifest of an audit, written before its first model is trained."""
     known = {
         "audit": audit.name,
         "command": command,

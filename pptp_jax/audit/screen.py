@@ -1,4 +1,4 @@
-"""What one model shows without any shadow, and whether a fleet is worth its time."""
+"""Screen one model without shadows: is a fleet of them worth its time?"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ def screen_signals(
     seed: int = 0,
     **evidence: Any,
 ) -> dict[str, Any]:
-    """Looks at one model before a fleet of shadows is trained for it.
+    """Screens one model before a fleet of shadows is trained for it.
 
     Args:
         signals: arrays by name, as `audit_signals` takes them, of a single model.

@@ -1,4 +1,4 @@
-"""What the runs of an audit by text canaries say of the secrets, and what is measured of it."""
+"""The log-probabilities of secrets in the runs of an audit, and their exposure."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ PROBABILITY = 0.5
 
 
 class SecretAnswers(NamedTuple):
-    """What the runs of a recipe answer.
+    """The answers of a recipe's runs.
 
     Attributes:
         log_prob: log of the probability of each secret after its prefix.
@@ -44,20 +44,20 @@ class SecretAnswers(NamedTuple):
 def secret_answers(
     audit: TextCanaryAudit, planted: PlantedSecrets, recipe: Recipe, fleets: Path, runtime: Runtime
 ) -> SecretAnswers:
-    """Trains the runs of a recipe and asks them, or reads what an earlier audit has left.
+    """Trains the runs of a recipe and queries them, or reads the stored answers of another audit.
 
     Args:
         audit: the audit.
         planted: its data.
         recipe: which of its recipes.
         fleets: where the recipe gets a directory of its own.
-        runtime: how the runs are worked off.
+        runtime: how the runs are executed.
 
     Raises:
         KeyboardInterrupt: if the runtime says stop, when the state has been saved.
     """
     compared = planted.compared
-    secret = np.concatenate([compared.asked, np.unique(compared.fillings)])
+    secret = np.concatenate([compared.secrets, np.unique(compared.fillings)])
     spec = FleetSpec(
         model=audit.model,
         recipe=recipe,
@@ -71,9 +71,9 @@ def secret_answers(
     )
     key = fingerprint(spec)
     end = run_fleet(spec, fleets / f"{recipe.slug}-{key[:12]}", runtime, key=key).end
-    canaries = len(compared.asked)
+    canaries = len(compared.secrets)
     there = planted.data.y[secret] >= 0
-    # A model's log-probability of a sequence is the mean over the tokens that it is asked of.
+    # A model's log-probability of a sequence is the mean over the tokens of its secret.
     mean = log_expit(np.asarray(end.confidence[:, 0, : len(secret)], np.float64))
     log_prob = mean * there.sum(axis=1)
     places = np.searchsorted(secret[canaries:], compared.fillings)
@@ -88,7 +88,7 @@ def secret_answers(
 
 
 def exposures(audit: TextCanaryAudit, planted: PlantedSecrets, answers: SecretAnswers) -> Exposure:
-    """The exposure of each canary in each run, by counting where all of the space was asked.
+    """The exposure of each canary in each run, an exact rank if the models saw all fillings.
 
     Args:
         audit: the audit.

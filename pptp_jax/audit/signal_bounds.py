@@ -1,4 +1,4 @@
-"""Between what bounds signals lie that a user hands over, by what they are."""
+"""Check that a user's signals lie within the bounds of their kind."""
 
 import numpy as np
 from jaxtyping import Shaped

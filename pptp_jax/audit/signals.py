@@ -1,4 +1,4 @@
-"""Auditing models that were trained elsewhere, by the signals that their owner hands over."""
+"""Audit models that were trained elsewhere, by their signals."""
 
 import hashlib
 import shutil
@@ -51,7 +51,7 @@ def audit_signals(
     seed: int = 0,
     **evidence: Any,
 ) -> dict[str, Any]:
-    """Attacks models by their signals, with every attack that these and their number allow.
+    """Attacks models by their signals, with every attack that these and their number permit.
 
     Args:
         signals: arrays by name: `logits`, `confidence` (φ) or `losses`, and others; see

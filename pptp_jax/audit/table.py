@@ -1,4 +1,4 @@
-"""From a table to a report: target and shadow models are trained on it, and attacked."""
+"""From a CSV table to a report: train target and shadow models on it, and attack them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from pptp_jax.validation.field_types import check_fields
 FEWEST_MODELS = 4
 # Of a class with fewer rows, some model would have hardly any.
 FEWEST_ROWS = 10
-# What is known of models of a table, each asked once about every row.
+# The evidence of models of a table: one query for every row.
 _READ = {"confidence", "correct", "inputs", "labels", "log_prob", "logits"}
 _OF_QUERIES = {"augmentation", "lira_multivariate"}
 TABLE_ATTACKS = tuple(
@@ -104,7 +104,7 @@ def audit_table(
         report: where the report goes, and what it is called. Its directory keeps the answers of
             finished models in `models/`, from which the same call goes on.
         jobs: how many estimators are fitted at a time; the numbers do not depend on it.
-        runtime: how the networks of `mlp` are worked off; its `log` is given sentences of others
+        runtime: how the networks of `mlp` are executed; its `log` is given sentences of others
             as well.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What an audit by text canaries is: secrets in a template, each in a run by a coin of its own."""
+"""Audit by text canaries: secrets in a template, each of which joins a run by its own coin."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from pptp_jax.validation import Refused, at_least
 
 @dataclass(frozen=True, kw_only=True)
 class TextCanaryAudit(AuditSettings):
-    """An audit of language models as plain frozen data: what is trained, and which secrets are in.
+    """An audit of language models as plain frozen data: recipes, text, model and secrets.
 
     Records with random secrets are added to the text. In each run each of these canaries is present
     or absent by a fair coin of its own; one of several repetitions is present or absent with all of
@@ -32,8 +32,8 @@ class TextCanaryAudit(AuditSettings):
         repetitions: how often a canary stands in the training data, in rising order from 1 on.
         canaries: how many canaries there are of each of these numbers.
         fillings: to how many other fillings of its template a secret is compared. If the space has
-            no more, exposure is an exact rank; else that of a skew-normal fit to so many random
-            ones.
+            no more, exposure is an exact rank; else that of a skew-normal fit to this number of
+            random ones.
         tries: the n of (n, p)-discoverable extraction, at p = ½.
 
     Raises:
@@ -85,7 +85,7 @@ class TextCanaryAudit(AuditSettings):
             )
 
     def plant(self) -> PlantedSecrets:
-        """Reads the text, draws the secrets and throws the coins.
+        """Reads the text, draws the secrets and flips the coins.
 
         Raises:
             ValueError: if there are too few records, they are no text of the secrets' tokenizer, or

@@ -1,4 +1,4 @@
-"""The arrays of examples and answers that a user hands over, checked one by one."""
+"""Check a user's arrays of examples, labels and logits."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a user hands over: arrays of whatever trained the models, checked and distinguished."""
+"""Convert a user's arrays, of any library, to evidence for the attacks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class Given(NamedTuple):
         inputs: the examples themselves.
         targets: the models under attack.
         shadows: the models that may help.
-        owners: whose each example is; None where nobody named them.
+        owners: the owner of each example; None if there are none.
     """
 
     signals: dict[str, Shaped[np.ndarray, "models ..."]]
@@ -73,7 +73,7 @@ def given_signals(
     shadows: Sequence[int] | None = None,
     owners: Shaped[np.ndarray, " examples"] | None = None,
 ) -> Given:
-    """What the attacks take, from arrays of any library, with every doubt about them put in words.
+    """Checks arrays of any library and converts them to evidence for the attacks, with warnings.
 
     Args:
         signals: arrays by name. `logits` (models, queries, examples, classes), of which the

@@ -1,4 +1,4 @@
-"""What people with tables hand over, in the words of the other signals."""
+"""Convert predictions of other tasks than classification to the usual signals."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether a fleet of shadows is worth its time, by what one model shows without it."""
+"""The verdict of a screen: is a fleet of shadows worth its time?"""
 
 from collections.abc import Mapping
 from typing import Any

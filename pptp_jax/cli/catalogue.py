@@ -1,4 +1,4 @@
-"""What there is to choose from, as plain data, taken from the public names themselves."""
+"""A catalogue of recipes, attacks, models and more, taken from the public names."""
 
 import inspect
 from dataclasses import is_dataclass

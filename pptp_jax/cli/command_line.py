@@ -1,4 +1,4 @@
-"""A command as it is typed."""
+"""Format a command line."""
 
 import shlex
 

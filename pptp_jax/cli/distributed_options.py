@@ -1,4 +1,4 @@
-"""The processes among which an invocation shares its work."""
+"""The options for several processes that share the work of a command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A user's mistakes, in a sentence instead of a traceback."""
+"""Print a user's mistake as a sentence instead of a traceback."""
 
 import errno
 import re
@@ -34,7 +34,7 @@ def errors_as_sentences(
 
     Args:
         resumable: whether the same command goes on from where it stopped.
-        code: the exit code of an interrupted command, asked when it is.
+        code: returns the exit code of an interrupted command.
 
     Examples:
         >>> with errors_as_sentences():

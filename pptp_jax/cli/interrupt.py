@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: granted at the end of an epoch, when its state is saved."""
+"""SIGINT and SIGTERM: a run stops at the end of an epoch, when its state is saved."""
 
 import math
 import signal
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Interruption:
-    """While it is entered, SIGINT and SIGTERM wait for the end of the epoch that is being trained.
+    """A context in which SIGINT and SIGTERM wait for the end of the current epoch.
 
     `KeyboardInterrupt` is raised at once where no epoch has ended lately, so that the next end may
     be far; for a second signal; and when the end has not come in time. Then the last state that was

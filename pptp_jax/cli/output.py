@@ -1,4 +1,4 @@
-"""Printing to a terminal that lacks signs, to a pipe that is closed, to a disk that is full."""
+"""Print safely: to a terminal without Unicode, a closed pipe or a full disk."""
 
 import codecs
 import errno
@@ -32,14 +32,14 @@ codecs.register_error("pptp_instead", _instead)
 
 
 def log(sentence: str) -> None:
-    """Writes a sentence to the standard error, of work that goes on whether or not this is read."""
+    """Writes a sentence to the standard error; a failure to write does not stop the work."""
     with suppress(OSError):
         click.echo(sentence, err=True)
 
 
 @contextmanager
 def safe_output() -> Iterator[None]:
-    """Whatever is printed meanwhile ends without a traceback.
+    """A context in which a failure to print ends without a traceback.
 
     Signs that an output cannot encode are replaced. Where it is full or its reader has gone, the
     command ends with exit code 1; a full one is also named on the standard error. All that was

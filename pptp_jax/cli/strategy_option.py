@@ -1,4 +1,4 @@
-"""How an invocation has its fleets trained, and how fast that is."""
+"""The option for the training strategy, and a probe of its speed."""
 
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def chooser(
     order: str, devices: int | None, cache: Path | None, data_devices: int = 1
 ) -> "Chooser":
-    """What chooses the strategy of a study's fleets.
+    """The function that chooses the strategy of a study's fleets.
 
     Args:
         order: how the models of a fleet are trained, or `measured`.
@@ -44,7 +44,7 @@ def chooser(
 def probed(
     study: "Study", order: str, devices: int | None, data_devices: int = 1
 ) -> tuple["Strategy", "Probe"]:
-    """The strategy that a study would be trained by, and the speeds of a probe just now."""
+    """The strategy for a study, and the speeds that a probe measures now."""
     from pptp_jax import study as studies
     from pptp_jax.data import Arrays
     from pptp_jax.training import Strategy, fastest_strategy

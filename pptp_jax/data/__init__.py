@@ -1,4 +1,4 @@
-"""Data: one way in for every source, and who is a member of what."""
+"""Data sources, and membership: which model trains on which example."""
 
 from pptp_jax.data.augmentation import Augmentation
 from pptp_jax.data.blind_baseline import BlindBaseline, blind_baseline

@@ -1,4 +1,4 @@
-"""What is done to training images again in every step."""
+"""Random augmentation of training images, drawn in every step."""
 
 from dataclasses import dataclass
 from functools import partial

@@ -1,4 +1,4 @@
-"""Whether inputs and labels alone distinguish members from non-members, without any model."""
+"""The blind baseline: do inputs and labels alone distinguish members from non-members?"""
 
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ _TWICE = 2.0
 
 
 class BlindBaseline(NamedTuple):
-    """How well a classifier distinguishes members from non-members by inputs and labels alone.
+    """The AUC of a classifier of membership that sees inputs and labels, and no model.
 
     Attributes:
         auc: cross-validated, with its 95 % interval.
@@ -50,7 +50,7 @@ class BlindBaseline(NamedTuple):
         return self.p_value * judged < LEVEL
 
     def in_words(self, judged: int = 1) -> str:
-        """What follows for the attacks on a model.
+        """A sentence on what it means for attacks on a model.
 
         Args:
             judged: how many targets are judged.

@@ -1,4 +1,4 @@
-"""What a classifier that never sees a model makes of inputs and labels, cross-validated."""
+"""Cross-validated scores of membership from inputs and labels, without a model."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real, Shaped

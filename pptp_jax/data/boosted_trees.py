@@ -7,7 +7,7 @@ import numpy as np
 
 
 def boosted_trees(examples: int) -> Any:
-    """An unfitted classifier, for so many training examples."""
+    """An unfitted classifier, for a number of training examples."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(

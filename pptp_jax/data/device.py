@@ -85,7 +85,7 @@ class Arrays(NamedTuple):
         return jax.eval_shape(self.inputs, jax.ShapeDtypeStruct((size,), jnp.int32))
 
     def targets(self, rows: Int[Array, "..."] | slice) -> Any:
-        """What a model shall say of some examples."""
+        """The targets of some examples."""
         return jax.tree.map(lambda leaf: leaf[rows], self.y)
 
     def training_inputs(

@@ -1,4 +1,4 @@
-"""Another source's records, without those that say almost the same as an earlier one."""
+"""A source of text without near duplicates: of similar records only the first is kept."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which examples are attacked, which are for tuning, and which any defence may look at."""
+"""Divide the examples for attack, for tuning, and for reference."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""E-mails in files: what people wrote in them, without the headers that machines add."""
+"""E-mails in files: subject and body, without other headers."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Who is a member of what: the matrix that is drawn first, from the seed, and never changes."""
+"""Membership: the matrix of models and examples, drawn from the seed before training."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -14,7 +14,7 @@ _MOST_PLACES = 2**32
 
 
 class Membership(NamedTuple):
-    """Which model trains on which example, and which of them are attacked.
+    """Which model trains on which example, and which models and examples are attacked.
 
     Attributes:
         matrix: True where an example is a member of a model.
@@ -34,7 +34,7 @@ class Membership(NamedTuple):
         return member_indices(self.matrix)
 
     def spread(self, rows: Int[np.ndarray, " rows"], examples: int) -> "Membership":
-        """The same membership for some rows of a larger data set, of whose others nobody learns.
+        """The same membership for some rows of a larger data set; no model trains on its others.
 
         Args:
             rows: where this membership's examples stand there.

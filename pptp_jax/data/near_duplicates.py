@@ -1,4 +1,4 @@
-"""Records that say almost the same: a non-member of this kind is no plain non-member."""
+"""Near duplicates: a non-member that resembles a member distorts attack results."""
 
 from dataclasses import dataclass
 
@@ -72,7 +72,7 @@ class NearDuplicates:
         return float((near & nonmembers).sum() / max(nonmembers.sum(), 1))
 
     def in_words(self, membership: Membership) -> str:
-        """What a person has to know of them before anything is trained.
+        """A sentence on them and their effect on attacks.
 
         Args:
             membership: who is a member of what.

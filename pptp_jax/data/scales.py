@@ -1,4 +1,4 @@
-"""In what units the inputs of a data set are, and by which numbers to standardise them."""
+"""The mean and deviation of a data set's inputs, to standardise them."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -37,9 +37,9 @@ class Scales(NamedTuple):
 
     @classmethod
     def of(cls, data: Dataset) -> "Scales":
-        """The scales of a data set: of all its examples, whoever is a member of what.
+        """Computes the scales over all examples of a data set, members or not.
 
-        So they tell nothing of who is a member, and every model of a fleet has the same.
+        So they do not depend on membership, and all models of a fleet share them.
 
         Args:
             data: the data set.
@@ -74,6 +74,6 @@ def of_unit_scale(data: Dataset) -> bool:
 def _rounded(
     numbers: Float[np.ndarray, " last"], deviation: Float[np.ndarray, " last"]
 ) -> Float[np.ndarray, " last"]:
-    """Numbers to so many digits of their deviation."""
+    """Numbers rounded to `DIGITS` digits of their deviation."""
     places = DIGITS - 1 - np.floor(np.log10(deviation)).astype(int)
     return np.array([round(*pair) for pair in zip(numbers.tolist(), places.tolist(), strict=True)])

@@ -1,4 +1,4 @@
-"""Secrets to plant into text: a template, and the space that its fillings come from."""
+"""Secrets to plant into text: a template, and the space of its fillings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -100,23 +100,23 @@ class SecretRows(NamedTuple):
 
     Attributes:
         rows: the sequences, as any record's; what each is known by is its text.
-        asked: the places of the secret's tokens: from the first that differs between fillings to
+        secret: the places of the secret's tokens: from the first that differs between fillings to
             the end of the text. The mark behind it is not among them.
     """
 
     rows: Sequences
-    asked: Bool[np.ndarray, "fillings length"]
+    secret: Bool[np.ndarray, "fillings length"]
 
     @property
     def following(self) -> Int[np.ndarray, "fillings length"]:
-        """The targets of which a model is asked: the secret's tokens, and −1 elsewhere."""
-        return np.where(self.asked, self.rows.following, -1)
+        """The targets of a query: the secret's tokens, and −1 elsewhere."""
+        return np.where(self.secret, self.rows.following, -1)
 
 
 def rows_of_secrets(
     secrets: Secrets, symbols: Int[np.ndarray, "fillings symbols"], length: int, label: str = ""
 ) -> SecretRows:
-    """Fillings of a template with one label, as sequences of so many tokens.
+    """Fillings of a template with one label, as sequences of `length` tokens.
 
     Args:
         secrets: the template.
@@ -146,7 +146,7 @@ def rows_of_secrets(
     rows = rows_of_records(records, secrets.tokenizer, length, packed=False)
     differs = (rows.following != rows.following[0]).any(axis=0)
     places = np.arange(length)
-    asked = (places >= differs.argmax()) & (places < np.array(tokens)[:, None])
+    secret = (places >= differs.argmax()) & (places < np.array(tokens)[:, None])
     number = len(symbols)
     own = Sequences(rows.ids[:number], rows.seen[:number], rows.following[:number])
-    return SecretRows(own, asked[:number])
+    return SecretRows(own, secret[:number])

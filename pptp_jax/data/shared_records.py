@@ -1,4 +1,4 @@
-"""Non-members that are, or nearly are, among the members as well."""
+"""Count the non-members that equal, or nearly equal, a member."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class SharedRecords(NamedTuple):
         nonmembers: how many there are.
         exact: how many of them are equal to a member in every byte of their inputs.
         near: how many others nearly are; None where this was not looked for.
-        measure: what is near, or why it was not looked for, in words.
+        measure: the distance that counts as near, or why it was not computed, as text.
 
     Examples:
         >>> print(SharedRecords(200, 3, 1, "at a tenth of the usual distance").in_words())
@@ -34,7 +34,7 @@ class SharedRecords(NamedTuple):
     measure: str
 
     def in_words(self) -> str:
-        """What follows for the attacks."""
+        """A sentence on what it means for the attacks."""
         nearly = "" if self.near is None else f", and {self.near or 'none'} nearly is"
         nearly = nearly.replace("nearly is", "nearly are") if (self.near or 0) > 1 else nearly
         words = (

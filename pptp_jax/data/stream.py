@@ -1,4 +1,4 @@
-"""A data set that stays on disk: its examples are read, by grain, as training needs them."""
+"""A data set that stays on disk: grain reads its examples during training."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -17,7 +17,7 @@ Examples = tuple[Shaped[np.ndarray, "batch ..."], Int[np.ndarray, " batch"]]
 
 
 class RandomAccess(Protocol):
-    """What can be requested any of its examples: an input and its label."""
+    """A sequence with random access: an index gives an input and its label."""
 
     def __len__(self) -> int:
         """How many examples there are."""
@@ -115,7 +115,7 @@ class Stream:
             batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=self.workers))
         with closing(iter(batches)) as read:
             for x, y in read:
-                # A worker's memory goes when its array goes, whoever still looks at it.
+                # A worker frees its memory with its array, even while a view of it is in use.
                 yield (np.array(x), np.array(y)) if self.workers else (x, y)
 
     @cached_property

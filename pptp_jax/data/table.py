@@ -17,7 +17,7 @@ from pptp_jax.validation.field_types import check_fields
 
 Answer = Literal["auto", "classes", "numbers"]
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
-# A target of integers is one of classes up to so many.
+# The most values that a target of integers may have to count as classes.
 _MOST_CLASSES = 20
 
 

@@ -49,8 +49,8 @@ def column_of(
             (2024-03-01, or with a time), else categories.
 
     Raises:
-        ValueError: if it is not of the kind that it was stated to be, has an infinite number, or
-            so many categories that they are names or free text.
+        ValueError: if it is not of the stated kind, has an infinite number, or has too many
+            categories: names or free text.
     """
     known = cells[~missing].tolist()
     numbers = None if kind == "category" else [number_of(cell) for cell in known]

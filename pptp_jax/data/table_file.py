@@ -1,4 +1,4 @@
-"""A CSV file as columns of text, and where a cell of them stands."""
+"""Read a CSV file as columns of text, and name the line of a cell."""
 
 import csv
 from pathlib import Path
@@ -13,7 +13,7 @@ _SEPARATORS = ",;\t"
 
 
 class TableFile(NamedTuple):
-    """What a CSV file holds.
+    """The content of a CSV file.
 
     Attributes:
         name: the file's name.

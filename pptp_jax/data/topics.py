@@ -22,7 +22,7 @@ Part = Literal["all", "first", "second"]
 
 @dataclass(frozen=True)
 class Topics:
-    """The paragraphs of what `help()` knows of Python, a record each, cut to one length.
+    """The paragraphs of Python's `help()` topics, a record each, cut to one length.
 
     They are in the standard library as `pydoc_data.topics`, and differ a little from one version of
     Python to the next: the name of the data set has the version. A paragraph is known by its topic

@@ -1,1 +1,1 @@
-"""Several processes that share one work."""
+"""Several processes that share the work of one run."""

@@ -1,4 +1,4 @@
-"""Engines that work off independent tasks: what a fleet needs of one, and those with a name.
+"""Engines that execute independent tasks: the protocol, and the engines by name.
 
 Any executor of `concurrent.futures` is one, and so is what looks like it: Dask's, loky's,
 submitit's.
@@ -27,31 +27,31 @@ _ANSWER = 10  # seconds
 
 
 class Submitted(Protocol):
-    """A task that was handed over."""
+    """A submitted task, as `concurrent.futures.Future`."""
 
     def done(self) -> bool:
-        """Whether it has ended, however it has."""
+        """Whether it has ended, with a result or an error."""
 
     def result(self) -> Any:
-        """What it has returned; raises what has kept it from that."""
+        """Its result; raises its error."""
 
     def cancel(self) -> Any:
-        """Takes it back, if it is not begun."""
+        """Cancels it, if it has not begun."""
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Works off functions elsewhere: an executor of `concurrent.futures`, or what looks like it."""
+    """Executes functions elsewhere: an executor of `concurrent.futures`, or one like it."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Submitted:
-        """Hands a function over, which is called with the arguments."""
+        """Submits a call of a function with these arguments."""
 
 
 class Engine(NamedTuple):
     """An executor, and how many workers it has.
 
     Attributes:
-        executor: works off functions.
+        executor: executes functions.
         workers: how many at once.
     """
 

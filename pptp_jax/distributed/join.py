@@ -1,4 +1,4 @@
-"""Joining the processes of a run by `jax.distributed`, and leaving it together."""
+"""Join the processes of a run by `jax.distributed`, and stop them together."""
 
 import _thread
 import atexit
@@ -116,10 +116,10 @@ class _Store:
 
 
 class Watch:
-    """A thread that says that its process lives, and interrupts it when another one does not."""
+    """A heartbeat thread: it interrupts its process when another process dies."""
 
     def __init__(self, count: int, index: int, board: Board, patience: float) -> None:
-        """Begins to watch.
+        """Starts the thread.
 
         Args:
             count: how many processes there are.
@@ -135,15 +135,15 @@ class Watch:
         self._thread.start()
 
     def end(self) -> None:
-        """Watches no more."""
+        """Stops watching the other processes."""
         self._ended.set()
         self._thread.join()
 
     def leave(self, why: str) -> None:
-        """Tells the others why this process stops. Process 0, whom they need for that, goes last.
+        """Sends the other processes the reason why this one stops. Process 0 stops last.
 
         Args:
-            why: what they are told.
+            why: the reason.
         """
         self.end()
         self._say(_STOPPED + why)
@@ -155,7 +155,7 @@ class Watch:
         self._board.put(f"alive/{self._index}", text)
 
     def _others(self) -> list[int]:
-        """Those that have neither stopped nor fallen silent."""
+        """The other processes that are alive."""
         now, found = time.monotonic(), self._board.under("alive")
         for other, (text, _) in self._heard.items():
             if found.get(str(other), "") != text:

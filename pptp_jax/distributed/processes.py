@@ -1,4 +1,4 @@
-"""The processes that share a run: what they agree on, and what becomes of them if one stops.
+"""The processes that share a run: how they communicate and wait for each other.
 
 They say little to each other, and all of it through the key-value store of `jax.distributed`: no
 collective ever waits for a process that is gone.
@@ -19,10 +19,10 @@ _T = TypeVar("_T")
 
 
 class Board(Protocol):
-    """Where processes leave short texts for each other."""
+    """A key-value store of short texts that all processes share."""
 
     def put(self, key: str, text: str) -> None:
-        """Leaves a text under a key, in place of what was there."""
+        """Stores a text under a key, and replaces an earlier one."""
 
     def under(self, key: str) -> Mapping[str, str]:
         """The texts whose keys begin with `key/`, by the rest of their keys."""
@@ -40,7 +40,7 @@ class Processes:
     """
 
     def __init__(self, count: int = 1, index: int = 0, board: Board | None = None) -> None:
-        """Says nothing yet.
+        """Sends nothing yet.
 
         Args:
             count: how many there are.
@@ -61,10 +61,10 @@ class Processes:
         return list(items[self.index :: self.count])
 
     def agree(self, find: Callable[[], Any]) -> Any:
-        """What process 0 finds, told to all, who wait for it.
+        """Broadcasts what process 0 finds to all processes, which wait for it.
 
         Args:
-            find: called in process 0 alone; returns plain data, which comes back as JSON has it.
+            find: called in process 0 alone; returns plain data, which is passed on as JSON.
         """
         key = f"agreed/{next(self._calls)}"
         text = json.dumps(find()) if self.first else None

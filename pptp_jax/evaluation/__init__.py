@@ -1,4 +1,4 @@
-"""What attacks achieve on a fleet, and what defences keep where attacks achieve the same."""
+"""Attack fleets, measure the results, and compare defences at equal attack strength."""
 
 from pptp_jax.evaluation.attack import AttackResults, attack
 from pptp_jax.evaluation.curve import Curve, frontier

@@ -1,4 +1,4 @@
-"""Attacking models by arrays alone: one call, with typed results."""
+"""Attack models by arrays alone: one call, with typed results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from pptp_jax.validation import AttackUnavailable, Refused, at_least
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AttackResults(Mapping[str, AttackResult]):
-    """What attacks achieve on the same models, by the attacks' names.
+    """The metrics of several attacks on the same models, by the attacks' names.
 
     Attributes:
         results: the metrics of the attacks that were possible, by their names.
@@ -35,7 +35,7 @@ class AttackResults(Mapping[str, AttackResult]):
     notes: tuple[str, ...]
 
     def __getitem__(self, name: str) -> AttackResult:
-        """What an attack achieves."""
+        """The metrics of an attack."""
         return self.results[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _distinct(attacks: Sequence[str | Attack]) -> list[Attack]:
 def _scores(
     evidence: Evidence, attacks: Sequence[Attack]
 ) -> tuple[dict[str, Float[np.ndarray, "targets examples"]], list[str]]:
-    """What each attack makes of the evidence, and why the others were not possible."""
+    """The scores of each attack, and the reasons why others were not possible."""
     scores, notes = {}, []
     for attack in attacks:
         missing = [part for part in attack.reads if not evidence.has(part)]

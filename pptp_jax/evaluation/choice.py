@@ -1,4 +1,4 @@
-"""Which setting of a tuning run to take to a fresh fleet, without a look at that fleet."""
+"""Choose a setting by a tuning run, before the fresh fleet that will evaluate it."""
 
 from collections.abc import Mapping
 from pathlib import Path

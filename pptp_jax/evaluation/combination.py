@@ -1,4 +1,4 @@
-"""All attacks on a fleet together: one probability a record, and what that is worth."""
+"""Combine all attacks on a fleet into one probability a record, and measure the gain."""
 
 import csv
 import io
@@ -25,14 +25,14 @@ from pptp_jax.metrics import (
 from pptp_jax.storage.files import write, write_arrays
 from pptp_jax.validation import Refused
 
-# By which the attacks together are held against one alone.
+# The statistics that compare the combined attacks with one alone.
 GAINS = ("auc", "tpr@0.01", "tpr@0.001")
 COLUMNS = ("record", "label", "targets_with", "targets_without")
 NUMBERS = ("mean_with", "highest_with", "mean_without", "highest_without")
 
 
 class Combined(NamedTuple):
-    """What attacks say together, or why they say nothing.
+    """The combined attacks, or the reason why they cannot be combined.
 
     Attributes:
         probability: of membership; None where the attacks cannot be combined.
@@ -112,7 +112,7 @@ def combined(
 def _by_attack(
     attacks: tuple[str, ...], numbers: Float[np.ndarray, " attacks"]
 ) -> dict[str, float]:
-    """What is known of each attack."""
+    """The weights and shares of each attack."""
     return {
         name: number
         for name, number in zip(attacks, numbers.tolist(), strict=True)

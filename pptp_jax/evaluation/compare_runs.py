@@ -1,4 +1,4 @@
-"""Two runs compared, by what each has left in its directory."""
+"""Compare two runs by the files in their directories."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ class Method(NamedTuple):
 
 
 def compare_runs(a: Path, b: Path) -> dict[str, Any]:
-    """What two runs found on the same data, how they differ, and who keeps more at equal attack.
+    """Compares two runs on the same data: settings, metrics, and utility at equal attack strength.
 
     Methods that both runs have are compared at equal strength of the attack by which the first run
     compares; where they have none in common, each with each. Every method that protects a region
@@ -122,7 +122,7 @@ def _unmatched(homes: Mapping[str, Path], found: Found, attack: str) -> str | No
 
 
 def _impossible(row: RecipeResult, attack: str) -> str | None:
-    """Why a row knows nothing of an attack; None if it does."""
+    """Why a row has no metrics of an attack; None if it has."""
     if attack not in row.attacks:
         return "it was not among the attacks of the study"
     if row.attacks[attack].auc.value is not None:

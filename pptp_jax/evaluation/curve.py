@@ -1,4 +1,4 @@
-"""A defence swept over its strengths, and what of it is worth choosing."""
+"""A curve: a defence at several strengths, and its Pareto frontier."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +42,7 @@ class Curve:
         self.same_resamples(self)
 
     def same_resamples(self, other: "Curve") -> None:
-        """Refuses a curve whose points stand on other resamples, for want of pairs."""
+        """Refuses a curve on other resamples: differences need pairs."""
         first = self.points[0].resampling
         for point in other.points:
             if point.resampling != first:
@@ -85,7 +85,7 @@ class Curve:
 def frontier(
     strengths: Float[np.ndarray, " points"], utilities: Float[np.ndarray, " points"]
 ) -> Int[np.ndarray, " frontier"]:
-    """The places of the points worth choosing, from the least strength up.
+    """The indices of the Pareto-optimal points, from the least strength up.
 
     They are the corners of the upper concave hull as far as it rises: a point is left out if
     another, or a mixture of two others, has at least its utility at no more strength. Along what

@@ -1,4 +1,4 @@
-"""The form of `results.json`: of which kind each value is, checked before anything reads it."""
+"""The schema of `results.json`: the type of each value, checked before anything reads it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Form = Any
 
 @dataclass(frozen=True)
 class Maybe:
-    """A form, or null."""
+    """A schema, or null."""
 
     form: Form
 
@@ -144,7 +144,7 @@ RESULTS = {
 
 
 def check_form(value: Any, form: Form, place: str = "it") -> None:
-    """Refuses a value that is not of its form.
+    """Refuses a value that does not fit its schema.
 
     Args:
         value: plain data, from JSON.
@@ -191,7 +191,7 @@ def _check_record(value: Any, form: Mapping[str, Form], place: str) -> None:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is no Boolean, which Python counts as a number, and a float can hold it."""
+    """Whether it is a number that fits a float, and no bool, which Python counts as an integer."""
     return isinstance(value, str) or (not isinstance(value, bool) and abs(value) < 1e300)
 
 

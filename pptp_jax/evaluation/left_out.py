@@ -1,4 +1,4 @@
-"""What all attacks together lose if one of them is left out."""
+"""The loss in AUC of the combined attacks if one of them is left out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -21,7 +21,7 @@ def left_out(
     resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, dict[str, Estimate]]:
-    """By how much `pptp_jax.metrics.combine` finds less without each attack, fitted again.
+    """The loss of `pptp_jax.metrics.combine` without each attack in turn, fitted again.
 
     A share in the combination is not this loss: of two attacks that say the same each has half of
     the share, and neither is missed.

@@ -1,4 +1,4 @@
-"""What a comparison of two curves found, and one sentence on it that comes out either way."""
+"""The result of comparing two curves, with a verdict in one sentence."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from pptp_jax.metrics import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class MatchedComparison:
-    """What curve a keeps more than curve b at equal attack strength; made by `matched_utility`.
+    """The gain in utility of curve a over curve b at equal attack strength, by `matched_utility`.
 
     Attributes:
         a: the name of the first curve.
@@ -111,7 +111,7 @@ def _apart(matched: MatchedComparison, scale: str) -> str:
 
 
 def _exceptions(matched: MatchedComparison, sign: int) -> str:
-    """Where single strengths tell something else than the mean."""
+    """The strengths at which a significant difference has another sign than the mean."""
     measure = matched.measure
     told = [
         f"{measure.amount(oriented(difference, other))} {measure.comparative(other)} at "

@@ -19,7 +19,7 @@ STATISTICS = ("auc", "tpr@0.001")
 
 
 class Frontier(NamedTuple):
-    """Strengths and utilities of the points worth choosing, both rising.
+    """Strengths and utilities of the upper concave hull, both rising.
 
     Utilities are negated where lower is better.
     """
@@ -37,24 +37,24 @@ def matched_utility(
     at: Sequence[float] | None = None,
     count: int = 9,
 ) -> MatchedComparison:
-    """The utility that one defence keeps more than another at equal attack strength.
+    """The gain in utility of one defence over another at equal attack strength.
 
-    A curve keeps, at some strength, what its frontier has there: the upper concave hull of its
-    settings. Whoever releases one of two models at random has any mixture of their utilities and,
-    nearly, of what the attack achieves, so nobody has to stay below the line between two settings.
-    Neighbours joined one by one would let a poor setting, such as a stop in mid-schedule, dent the
-    curve of a control and flatter what is compared with it.
+    The utility of a curve at some strength is that of its frontier: the upper concave hull of its
+    settings. Releasing one of two models at random reaches any mixture of their utilities and,
+    nearly, of their attack strengths, so a defence reaches the line between two settings.
+    Joining neighbours one by one would let a poor setting, such as a stop in mid-schedule, dent the
+    curve of a control and favour the defence that is compared with it.
     Nothing is extrapolated: below a frontier's least strength, and above its greatest, there is no
     answer. A curve of one point answers at that point's strength alone.
 
     Frontier, common range and differences are computed again in each resample, so the intervals
-    include the choice of points. Choosing the best on the data that it is measured on flatters a
+    include the choice of points. Choosing the best on the data that it is measured on favours a
     curve with many points: sweep both alike. The intervals at single strengths hold for each by
     itself, not for all at once; the mean's is the one to decide by. Strengths weigh equally along
     the statistic itself, not along its logarithm, for a TPR too.
 
     Args:
-        curve_a: the defence that is asked about.
+        curve_a: the defence.
         curve_b: the one that it is compared with.
         statistic: what measures strength: `auc`, `balanced_accuracy`, `tpr@0.001`, ...
         attack: the attack's name, for the verdict.
@@ -109,7 +109,7 @@ def matched_utility(
 
 
 def matched_utilities(pairs: Sequence[tuple[Curve, Curve]], *, attack: str) -> list[dict[str, Any]]:
-    """What `matched_utility` finds of every pair, as plain data, by each of `STATISTICS`.
+    """Runs `matched_utility` on every pair by each of `STATISTICS`; the results as plain data.
 
     Args:
         pairs: the curves; a statistic that a point of the two does not resolve is left out.

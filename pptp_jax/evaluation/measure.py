@@ -1,4 +1,4 @@
-"""How good a model is: the name of a task's utility, its direction, and both in words."""
+"""The utility of a task: its name, its direction, and differences of it as text."""
 
 from typing import NamedTuple, Self
 
@@ -10,7 +10,7 @@ POINTS = "points more"
 
 
 class Measure(NamedTuple):
-    """What a task calls utility, and which direction is the better one.
+    """The utility of a task: its name, and which direction is better.
 
     Attributes:
         name: such as `accuracy` or `bits per token`.
@@ -71,7 +71,7 @@ class Measure(NamedTuple):
         return f"{value:g} [{low:g}, {high:g}]"
 
     def more(self, gain: Estimate, sign: int = 1) -> str:
-        """A difference in words.
+        """A difference as text.
 
         Args:
             gain: how much better the first of two is.

@@ -1,4 +1,4 @@
-"""What a method is called, whatever its strengths and epochs."""
+"""The name of a method, without its strengths and epochs."""
 
 from pptp_jax.regions import region_name
 from pptp_jax.training import Recipe
@@ -11,7 +11,7 @@ _PLAIN = ("undefended", "early_stopped", "annealed")
 
 
 def method(recipe: Recipe) -> str:
-    """What recipes that differ in strengths and epochs alone have in common.
+    """The method that recipes share if they differ in strengths and epochs alone.
 
     Examples:
         >>> from pptp_jax.training import annealed, early_stopped, freeze
@@ -25,7 +25,7 @@ def method(recipe: Recipe) -> str:
 
 
 def method_name(name: str, region: str | None, defence: str) -> str:
-    """The same from the words in which results are kept.
+    """The same from the texts in stored results.
 
     Args:
         name: of the recipe.

@@ -1,4 +1,4 @@
-"""What attacks achieve on owners of several records, such as patients or users."""
+"""Attacks on owners of several records, such as patients or users."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ LOG_RATIOS = ("lira_online", "lira_multivariate", "bavaria_t")
 
 
 def joins_of(attack: str) -> tuple[Join, ...]:
-    """How the scores of an attack are joined; the sum is for log-likelihood ratios alone.
+    """The ways to aggregate an attack's scores; the sum is for log-likelihood ratios alone.
 
     Examples:
         >>> joins_of("lira_online(variance=global)"), joins_of("loss")
@@ -39,7 +39,7 @@ def by_owner(
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """What the attacks achieve on owners, and what such numbers may rest on instead.
+    """The metrics of the attacks on owners, with notes on confounders.
 
     Args:
         scores: those of each attack.
@@ -52,7 +52,7 @@ def by_owner(
     Returns:
         How many `owners` there are, the `least`, `median` and `most` records of one; `attacks`, by
         attack and join the metrics; `size`, the AUC of an owner's number of records alone; and
-        `notes`, sentences on what speaks against the numbers.
+        `notes`, sentences on threats to validity.
 
     Raises:
         Refused: if an owner is half in, half out.

@@ -1,4 +1,4 @@
-"""One setting of a defence: what it keeps and what an attack achieves against it."""
+"""A point: the utility of one setting of a defence, and the strength of an attack on it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The results of a run as types: what `results.json` holds, in any of its forms."""
+"""The results of a run as types: the content of `results.json`, of any version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -14,7 +14,7 @@ SCHEMA = 2
 
 @dataclass(frozen=True)
 class AttackResult:
-    """What one attack achieves on one recipe.
+    """The metrics of one attack on one recipe.
 
     Attributes:
         metrics: by the names of `pptp_jax.metrics.metric_names`.
@@ -39,7 +39,7 @@ class AttackResult:
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeResult:
-    """What was trained, how good it is, and what the attacks achieve on it.
+    """A row of the results: the recipe, its utility, and the metrics of the attacks.
 
     Attributes:
         slug: a name for files, different for each recipe of a run.
@@ -64,7 +64,7 @@ class RecipeResult:
         agreement: whether attacks find the same members.
         stability: whether an attack finds a member again in another target.
         combined: what the attacks achieve together; None where they were not combined.
-        owners: what the attacks achieve on owners of several records; None where nobody named them.
+        owners: the metrics of the attacks on owners of several records; None without owners.
         regions: which parameters belong to which region.
         white_box: the attacks on each block's gradients and features.
         robustness: accuracies on disturbed inputs.
@@ -104,7 +104,7 @@ class RecipeResult:
     predicted_bytes: int | None = None
 
     def attack(self, name: str) -> AttackResult:
-        """What an attack achieves; unresolved where it was not made."""
+        """The metrics of an attack; unresolved where it was not run."""
         return self.attacks.get(name, AttackResult())
 
     def to_json(self, measure: Measure) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class RecipeResult:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResults:
-    """Everything that a run has found, with what it depends on.
+    """All results of a run, with its settings and versions.
 
     Attributes:
         rows: one a recipe.
@@ -155,11 +155,11 @@ class RunResults:
         models: how many each recipe trains.
         targets: how many of them are attacked.
         members: how many examples each trains on; None where they differ.
-        queries: the forms in which models were asked.
+        queries: the queries for each example, such as mirrored images.
         seed: of the study.
         versions: of packages.
         device: on which it ran.
-        precision: in which models were trained, and what it rounds, in words.
+        precision: in which models were trained, and what it rounds, as text.
         strategy: how models were trained side by side.
         processes: how many worked.
         seconds: how long it took.
@@ -212,7 +212,7 @@ class RunResults:
 
     @property
     def measure(self) -> Measure:
-        """What utility is in this run."""
+        """The utility of this run's task."""
         return Measure(self.utility_name, self.higher_is_better)
 
     @property

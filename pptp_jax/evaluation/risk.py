@@ -1,4 +1,4 @@
-"""What is done to a region to find its risk, and which numbers decide."""
+"""The modifications of a region for a risk map, and the numbers that decide."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The examples whose membership is told best, kept for the report with their pictures or tokens."""
+"""Store the riskiest examples for the report, with their pictures or tokens."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +28,7 @@ def write_riskiest(
     fleets: Mapping[str, FleetSignals] | None = None,
     texts: Texts | None = None,
 ) -> None:
-    """Writes down, for each recipe, the examples that one attack tells best.
+    """Writes, for each recipe, the examples that one attack identifies best.
 
     The arrays: `slugs` of the recipes; of each recipe's examples `ids` and, of data with classes,
     `labels`; for every target `scores`, `alarm_rates` and `membership` (recipes, examples,
@@ -45,7 +45,7 @@ def write_riskiest(
         seen: each recipe's fleet, attacked.
         attack: the name of the attack.
         fleets: the signals of each recipe's finished models; None keeps no tokens.
-        texts: gives the text of each of some tokens; None if nobody knows it.
+        texts: decodes tokens; None if there is no tokenizer.
     """
     told = {slug: one for slug, one in seen.items() if len(one.scores.get(attack, ()))}
     if not told:

@@ -1,4 +1,4 @@
-"""The tokens of the examples whose membership is told best, and how much each gives away."""
+"""The tokens of the riskiest examples, and how much each of them leaks."""
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +55,7 @@ def riskiest_tokens(
         rows: which examples, of each recipe.
         surest: the number of one model for each of them.
         fleets: the signals of each recipe's models.
-        texts: gives the text of each of some tokens; None if nobody knows it.
+        texts: decodes tokens; None if there is no tokenizer.
     """
     there = data.y[rows] >= 0
     kept = min(KEPT, int(there.sum(axis=-1).max(initial=0)))
@@ -88,7 +88,7 @@ def _numbers(
     there: Bool[np.ndarray, "examples tokens"],
     surest: Int[np.ndarray, " examples"],
 ) -> dict[str, Float[np.ndarray, "examples tokens"]]:
-    """What models say of each token; nothing if that is not known."""
+    """The leakage of each token; empty if the fleet has no log-probabilities of tokens."""
     if "token_log_prob" not in signals:
         return {}
     log_p = np.asarray(signals["token_log_prob"][:, :, rows], np.float64).mean(axis=1)

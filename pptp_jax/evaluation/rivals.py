@@ -1,4 +1,4 @@
-"""Tuned rivals: the hull of all methods that protect no region, and what lies above it."""
+"""Tuned rivals: the hull of all methods that protect no region, and margins above it."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from pptp_jax.metrics import Drawn, Estimate
 
 
 def tuned_rivals(curves: Sequence[Curve]) -> Curve:
-    """The points of several methods as one curve, whose hull is the best that they reach together.
+    """The points of several methods as one curve, whose hull is the best that they reach.
 
     A method that protects a region has to beat it: where it beats early stopping alone, another
     rival, or a mixture of two, may still keep more. The best rival is found on the fleets that it
@@ -39,7 +39,7 @@ def tuned_rivals(curves: Sequence[Curve]) -> Curve:
 
 
 def margins(curve: Curve, rivals: Curve, statistic: str = "auc") -> list[Estimate]:
-    """By how much each point of a curve is better than the rivals' hull at its own strength.
+    """The margin of each point of a curve over the rivals' hull at the point's attack strength.
 
     Beyond the hull's end the rivals keep what they keep there, at less strength.
 

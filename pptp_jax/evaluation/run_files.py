@@ -1,4 +1,4 @@
-"""What a run has left in its directory, read with an error in words for whatever is wrong."""
+"""Read the files of a run directory; damaged or foreign ones are refused with a message."""
 
 import json
 import zipfile
@@ -19,7 +19,7 @@ AGAIN = "run the study into this directory again: what it has trained is used ag
 
 
 def read_results(directory: Path) -> RunResults | None:
-    """The content of `results.json`, in whatever form it was written; None if there is none.
+    """Reads `results.json`, of any version; None if there is none.
 
     Raises:
         ValueError: if it is damaged, or no results of ours.
@@ -84,14 +84,14 @@ def read_canaries(directory: Path) -> dict[str, Any] | None:
 
 
 class Scores(NamedTuple):
-    """What an attack makes of a recipe's targets.
+    """The scores of an attack on a recipe's targets.
 
     Attributes:
-        scores: what it says.
-        membership: who is a member.
-        examples: which examples these are.
-        targets: which models these are.
-        ids: what the examples are called, where somebody named them.
+        scores: those of each pair.
+        membership: whether a pair is a member.
+        examples: the numbers of the examples.
+        targets: the numbers of the models.
+        ids: the names of the examples, if the data have names.
     """
 
     scores: Float[np.ndarray, "targets examples"]

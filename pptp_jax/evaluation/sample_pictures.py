@@ -1,4 +1,4 @@
-"""Samples of a generative model beside the member and the non-member that are nearest to them."""
+"""Store samples of a generative model with the nearest member and the nearest non-member."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ COUNT = 20
 
 
 class _Shown(NamedTuple):
-    """What is kept of a fleet.
+    """The pictures of a fleet.
 
     Attributes:
         shown: samples, each with the nearest member and the nearest non-member.
@@ -36,7 +36,7 @@ class _Shown(NamedTuple):
 def write_sample_pictures(
     path: Path, data: Dataset, membership: Membership, fleets: Mapping[str, FleetSignals]
 ) -> None:
-    """Writes down, for each recipe, samples of its first target and what is nearest to them.
+    """Writes, for each recipe, samples of its first target and the nearest examples.
 
     A sample is compared to as many non-members as members, so that each is the nearest one of half
     of the samples, unless members are copied. The arrays: `slugs` of the recipes; of each recipe's

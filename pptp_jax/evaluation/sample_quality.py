@@ -1,4 +1,4 @@
-"""How good the samples of a generative model are, by its own data and without any download."""
+"""The quality of a generative model's samples, by its own data and without any download."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _BATCH = 32
 
 
 class SampleQuality(NamedTuple):
-    """How good some samples are. Distances are root mean squared differences of inputs.
+    """The quality of samples. Distances are root mean squared differences of inputs.
 
     Attributes:
         accuracy: that of a classifier which learns from samples alone, on non-members.
@@ -120,7 +120,7 @@ class SampleJudge:
         neighbours: int = 3,
         seed: int = 0,
     ) -> SampleQuality:
-        """How good the samples of one model are.
+        """The quality of one model's samples.
 
         The sets that are compared are of equal sizes: as many members as non-members for distances,
         as many samples as non-members for precision and recall.
@@ -171,7 +171,7 @@ class SampleJudge:
         membership: Bool[np.ndarray, "models examples"],
         reference: Int[np.ndarray, " reference"],
     ) -> list[SampleQuality]:
-        """How good the samples of each model of a fleet are, as `samples_signal` keeps them.
+        """The quality of each model's samples, as `samples_signal` stores them.
 
         Args:
             samples: the fleet's `samples`.

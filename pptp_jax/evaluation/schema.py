@@ -1,4 +1,4 @@
-"""The forms in which results have been written, and estimates as plain data."""
+"""The versions of `results.json`, and estimates as plain data."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ ENDS = ("value", "low", "high")
 
 
 class Damaged(Refused):
-    """A record that is not what a run has written."""
+    """A stored record is damaged: a run writes no such record."""
 
 
 def read_estimate(record: Any) -> Estimate:
@@ -62,7 +62,7 @@ def plain(value: Any) -> Any:
 
 
 def upgraded(record: Mapping[str, Any], schema: int) -> Mapping[str, Any]:
-    """A record of any form in that of today.
+    """Converts a record of any version to the current one.
 
     Schema 1 has no `schema`: all tasks were classification, `test_accuracy` was the utility, and so
     was the `accuracy` of a curve's point.

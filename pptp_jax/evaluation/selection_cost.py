@@ -1,4 +1,4 @@
-"""How much better a chosen setting looked than it is: what the choice cost."""
+"""The selection cost: how much better a chosen setting looked than it is on a fresh fleet."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from pptp_jax.metrics import Drawn, Estimate
 
 
 class SelectionCost(NamedTuple):
-    """A number of the chosen setting on the fleets of the search, and on a fresh fleet.
+    """A metric of the chosen setting on the fleets of the search, and on a fresh fleet.
 
     Attributes:
         tuning: on the fleet that it was chosen on.
@@ -20,7 +20,7 @@ class SelectionCost(NamedTuple):
 
 
 def selection_cost(tuning: Drawn, fresh: Drawn, sign: int = 1) -> SelectionCost:
-    """Compares what the search has seen of its choice with what a fresh fleet shows.
+    """Compares the metrics of the choice in the search with those on a fresh fleet.
 
     The best of many settings is the best in part by luck, and the luck does not come again. One
     cost has the error of two fleets: below 0, the fresh fleet happened to be the luckier one.

@@ -1,4 +1,4 @@
-"""How much an attack gains by more shadows: the same targets, attacked with the first k of them."""
+"""Attack strength over the number of shadows: the same targets, the first k shadows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is told of a fleet beyond its rates: among whom, and by which attacks alike."""
+"""Results beyond the overall rates: by class and difficulty, and agreement between attacks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +33,7 @@ def slices(
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """What joins a row of the results, by the keys that docs/metrics.md lists.
+    """The part of a results row on slices and agreement, by the keys in docs/metrics.md.
 
     Args:
         fleet: the finished models.
@@ -71,13 +71,13 @@ def among_whom(
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Among whom the compared attack finds members, and what the attacks have in common.
+    """Members that the compared attack finds, by slice, and the agreement of the attacks.
 
     Args:
         scores: those of each attack.
         membership: who is a member of which target.
         compared: the attack whose members are distinguished.
-        labels: the examples' classes; None if nobody knows them.
+        labels: the examples' classes; None if unknown.
         confidence: how confident the OUT models are of each example; NaN where there are none.
         resamples: the number of bootstrap resamples.
         seed: what the bootstrap depends on.

@@ -1,4 +1,4 @@
-"""What attacks see of a denoiser at each timestep by itself."""
+"""Attacks on a denoiser at each timestep separately."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Warnings of models that have learned nothing: attacks on them say nothing of a recipe."""
+"""Warnings of models that have not learned: attacks on them do not measure a recipe."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def warnings(
     labels: Int[np.ndarray, " examples"] | None,
     accuracy: Estimate,
 ) -> list[str]:
-    """Why the numbers on a fleet say little, each reason in a sentence.
+    """The reasons why a fleet's results mean little, a sentence each.
 
     Args:
         fleet: what is left of it.
@@ -50,7 +50,7 @@ def unlearned(
     accuracy: Estimate,
     models: Sequence[int],
 ) -> list[str]:
-    """Says which models are no better on their own members than a constant answer.
+    """Warns of models that are no better on their own members than a constant answer.
 
     Args:
         correct: whether the label is predicted, by models that did not diverge.
@@ -105,7 +105,7 @@ def majority_share(
 
 
 def too_few(membership: Bool[np.ndarray, "targets examples"]) -> list[str]:
-    """Says of which pairs there are hardly any.
+    """Warns if there are too few pairs of members or of non-members.
 
     Args:
         membership: which of the attacked examples are members of each target.

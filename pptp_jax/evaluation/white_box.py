@@ -1,4 +1,4 @@
-"""What an attacker sees in each block's gradients and features."""
+"""LiRA on each block's gradients and features."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,11 +19,11 @@ def white_box(
     resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """What LiRA makes of each block's gradients and features, by an attacker who has the weights.
+    """The metrics of LiRA on each block's gradients and features: a white-box attacker.
 
     The signals are −log ‖∇_b ℓ‖ of a block b, and the margin by which its features speak for the
-    label. The shadows' are taken in the same way, so that what a block tells anyhow of an example
-    is allowed for.
+    label. Those of the shadows are computed alike, so that the attack allows for an example's
+    difficulty.
 
     Args:
         fleet: with the signals that were kept.

@@ -1,4 +1,4 @@
-"""Fleets on disk: trained once, their signals kept, and taken up where they stopped."""
+"""Fleets: train many models once, store their signals on disk, and resume."""
 
 from pptp_jax.fleets.estimators import EstimatorFleet, estimator_fleet
 from pptp_jax.fleets.fingerprint import fingerprint

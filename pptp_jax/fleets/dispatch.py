@@ -1,4 +1,4 @@
-"""Handing the groups of a fleet to an executor: waiting, collecting, sending again."""
+"""Submit the groups of a fleet to an executor: wait, collect and retry."""
 
 import math
 import secrets
@@ -24,7 +24,7 @@ _ON = "the same command goes on from here"
 def train_by_executor(
     fleet: PlannedFleet, groups: Sequence[int], stores: Stores, runtime: Runtime
 ) -> list[int]:
-    """Has groups trained by the runtime's executor, and takes their signals into the stores.
+    """Trains groups by the runtime's executor, and copies their signals into the stores.
 
     A group whose worker was lost is sent again, and goes on from its checkpoint.
 
@@ -88,7 +88,7 @@ class _Dispatch:
             ) from error
 
     def _ended(self, i: int, task: Submitted) -> str:
-        """What became of a group; a lost worker's is sent again."""
+        """Handles a group that has ended; the group of a lost worker is submitted again."""
         try:
             end: Mapping[str, Any] = task.result()
         except Exception as error:  # a task returns its errors, so the engine has lost it
@@ -122,7 +122,7 @@ class _Dispatch:
         return str(end["kind"])
 
     def _collect(self, i: int, host: str) -> None:
-        """Takes a group's signals into the fleet's own stores."""
+        """Copies a group's signals into the fleet's own stores."""
         home, group = self.fleet.home, tuple(self.fleet.plan["groups"][i])
         take(shard(home, i), self.stores)
         if any(store.missing & {*group} for store in self.stores.values()):
@@ -139,7 +139,7 @@ class _Dispatch:
         self.trained += len(group)
 
     def _stop(self) -> None:
-        """Takes back what is not begun, and waits until the rest is saved.
+        """Cancels groups that have not begun, and waits until the others are saved.
 
         Raises:
             KeyboardInterrupt: always.
@@ -155,7 +155,7 @@ class _Dispatch:
         raise KeyboardInterrupt
 
     def _cancel(self) -> int:
-        """Takes back the groups at which no worker is; returns how many they are."""
+        """Cancels the groups that no worker has begun; returns their number."""
         idle = [i for i in self.waiting if not begun(self.fleet.home, i)]
         for i in idle:
             self.waiting.pop(i).cancel()

@@ -14,7 +14,7 @@ from pptp_jax.validation import Refused, at_least, given, positive
 
 
 class EstimatorFleet(NamedTuple):
-    """What the models of a fleet answer about every example.
+    """The answers of a fleet's models for every example.
 
     Attributes:
         answers: of classifiers the probabilities of the classes, (models, examples, classes), as
@@ -44,7 +44,7 @@ class EstimatorFleet(NamedTuple):
 
 
 class _Task(NamedTuple):
-    """All that a worker needs for one model."""
+    """The task of a worker: one model."""
 
     estimator: Any
     x: Shaped[np.ndarray, "examples inputs"]
@@ -67,7 +67,7 @@ def estimator_fleet(
     seed: int = 0,
     log: Callable[[str], object] = lambda sentence: None,
 ) -> EstimatorFleet:
-    """Fits a copy of an estimator to the members of each model, and asks it about every example.
+    """Fits a copy of an estimator to the members of each model, and queries it on every example.
 
     Each copy gets a `random_state` of its own, from the seed and the model's number, in every part
     that has one, and keeps to one thread (`n_jobs=1`, OpenMP and BLAS): answers do not depend on
@@ -138,7 +138,7 @@ def estimator_fleet(
 
 
 def _check(estimator: Any, x: np.ndarray, y: np.ndarray, membership: np.ndarray) -> int | None:
-    """The number of classes; refuses what cannot be trained."""
+    """The number of classes; refuses data that cannot be trained on."""
     from sklearn.base import is_classifier
 
     name = type(estimator).__name__
@@ -187,7 +187,7 @@ def _prepared(estimator: Any, seed: int, model: int) -> Any:
 
 
 def _key(task: _Task) -> str:
-    """A hash of all that a model depends on."""
+    """A hash of everything that a model depends on."""
     import joblib
     import sklearn
 
@@ -206,7 +206,7 @@ def _key(task: _Task) -> str:
 
 
 def _stored(task: _Task) -> Float[np.ndarray, "examples ..."] | None:
-    """What a finished model has left; None if there is nothing, or it is damaged."""
+    """The stored answers of a finished model; None if there are none, or they are damaged."""
     assert task.path is not None
     try:
         return read_arrays(task.path)["answers"]

@@ -1,4 +1,4 @@
-"""What a fleet's signals depend on, as one hash."""
+"""One hash of everything that a fleet's signals depend on."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from pptp_jax.training import make_train
 
 
 def fingerprint(spec: FleetSpec) -> str:
-    """SHA-256 of data, who learns what, what is asked, seed, versions, and the program.
+    """SHA-256 of data, members, queries, seed, versions, and the program.
 
     The program is the lowered computation from a key to signals, with every number of the recipe in
     it, so that a change in anybody's code counts: a user's model, objective and optimiser included.

@@ -1,4 +1,4 @@
-"""One group of a fleet, trained in whatever process: the unit of work that is shared."""
+"""Train one group of a fleet, the unit of work that processes share."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ Stores = Mapping[int, SignalStore]
 
 
 def layouts(spec: FleetSpec, key: str) -> dict[int, Layout]:
-    """What a fleet's stores hold, by the epochs behind them.
+    """The layouts of a fleet's stores, by epoch.
 
     Args:
         spec: the fleet.
@@ -34,7 +34,7 @@ def layouts(spec: FleetSpec, key: str) -> dict[int, Layout]:
 
 
 def opened(place: Path, held: Mapping[int, Layout]) -> dict[int, SignalStore]:
-    """The stores in a directory, by the epochs behind them.
+    """The stores in a directory, by epoch.
 
     Args:
         place: the fleet's own directory, or a shard of it.
@@ -45,12 +45,12 @@ def opened(place: Path, held: Mapping[int, Layout]) -> dict[int, SignalStore]:
 
 @dataclass(frozen=True, eq=False)
 class PlannedFleet:
-    """A fleet whose groups are decided; what its groups have in common.
+    """A fleet with its plan: what its groups share.
 
     Attributes:
         spec: the fleet.
         home: its own directory.
-        plan: its groups, and how they are worked off.
+        plan: its groups, and their strategy.
         sharing: the phases that it has in common with other fleets.
     """
 
@@ -61,12 +61,12 @@ class PlannedFleet:
 
     @cached_property
     def strategy(self) -> Strategy:
-        """How a group is worked off in this process."""
+        """How this process trains a group."""
         return available(self.plan["strategy"])
 
     @cached_property
     def layouts(self) -> dict[int, Layout]:
-        """What its stores hold."""
+        """The layouts of its stores."""
         return layouts(self.spec, self.plan["key"])
 
     @cached_property
@@ -139,7 +139,7 @@ class GroupTraining:
             leave(self.fleet.home, epochs, group, branch)
 
     def _begun_elsewhere(self, group: tuple[int, ...]) -> Branch | None:
-        """Where an earlier fleet has left a group that was worked off in the same way."""
+        """The networks of the same group in an earlier fleet, if both are trained alike."""
         own = working(self.fleet.plan)
         for trunk in self.fleet.sharing.trunks:
             stored = read_plan(trunk.home)
@@ -175,7 +175,7 @@ class GroupTraining:
 
     @property
     def _silent(self) -> bool:
-        """Whether another process writes the same."""
+        """Whether another process writes the same signals."""
         return self.fleet.strategy.together and not self.runtime.processes.first
 
     @full_float32

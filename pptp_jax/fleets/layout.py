@@ -63,7 +63,7 @@ def answers(
         spec: the fleet.
         model: its model, an argument of the compiled program for the weights that it shares.
         own: the variables.
-        data: what it is asked about.
+        data: the queried examples.
         key: what a release draws from.
     """
     return collect(

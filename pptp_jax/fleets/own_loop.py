@@ -1,4 +1,4 @@
-"""Any training function as a fleet: mapped over models, as many at once as fit the memory."""
+"""Train a fleet by your own training function, mapped over as many models as fit the memory."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ def fleet(
     strategy: Strategy | None = None,
     memory: float | None = None,
 ) -> T:
-    """Trains models by a function of your own, in chunks that fit the memory.
+    """Trains models by your own function, in chunks that fit the memory.
 
     Args:
         train: `train(key, rows)`, a pure function of JAX from a model's key and the rows of its
@@ -34,7 +34,7 @@ def fleet(
         keys: a key for each model.
         chunk: how many models are trained side by side; None trains as many as the memory fits by
             what the compiler says that the program needs.
-        strategy: how a chunk is worked off; None is `usual_strategy()`.
+        strategy: how a chunk is executed; None is `usual_strategy()`.
         memory: the bytes that the models may take; None is half of the device's.
 
     Returns:
@@ -87,6 +87,6 @@ def fleet(
 
 
 def _needed(program: Any) -> int:
-    """The bytes that a compiled program takes besides its arguments; 0 where nobody can say."""
+    """The bytes that a compiled program takes besides its arguments; 0 if unknown."""
     seen = program.memory_analysis()
     return 0 if seen is None else seen.temp_size_in_bytes + seen.output_size_in_bytes

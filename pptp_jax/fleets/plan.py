@@ -1,4 +1,4 @@
-"""How a fleet is grouped and worked off: decided once, before its first model is trained."""
+"""The plan of a fleet: its groups and strategy, decided before its first model is trained."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from pptp_jax.validation import Refused
 
 
 def resolved_regions(spec: FleetSpec) -> RegionMap | None:
-    """A recipe's regions with one explicit rule a parameter, to be written down; None without."""
+    """A recipe's regions with one explicit rule a parameter, to be stored; None without regions."""
     regions = spec.recipe.regions(spec.model)
     return (
         None
@@ -29,7 +29,7 @@ def resolved_regions(spec: FleetSpec) -> RegionMap | None:
 
 
 def planned(home: Path, key: str, spec: FleetSpec, runtime: Runtime) -> dict[str, Any]:
-    """How the fleet is grouped and worked off, written first: with who learns what, and regions.
+    """Reads the stored plan of a fleet; without one, plans its groups and writes the plan.
 
     A fleet keeps both even where memory or the fastest strategy have changed: they decide over the
     last bits. A directory without a record of this fleet is another's, its checkpoints too, and is
@@ -62,7 +62,7 @@ def planned(home: Path, key: str, spec: FleetSpec, runtime: Runtime) -> dict[str
 
 
 def predicted(spec: FleetSpec, width: int, strategy: Strategy) -> int:
-    """The bytes that so many models side by side are predicted to need."""
+    """The predicted memory, in bytes, of `width` models side by side."""
     return needed_memory(*_load(spec), width, spec.recipe.networks, strategy)
 
 
@@ -72,12 +72,12 @@ def _load(spec: FleetSpec) -> tuple[Model, Arrays, int]:
 
 
 def predicted_bytes(home: Path) -> int | None:
-    """What the models of a fleet were predicted to need; None if nobody has said so."""
+    """The memory that the plan predicts for a fleet's models; None if it has no prediction."""
     return read_plan(home).get("predicted_bytes")
 
 
 def halved(home: Path, plan: Mapping[str, Any], unfinished: Collection[int]) -> int:
-    """Plans the groups that are not finished again, half as wide, for want of memory.
+    """Plans the unfinished groups again at half the width, after they ran out of memory.
 
     Finished ones keep their width, by which they would come out the same again. Checkpoints go:
     they are of the groups as they were.
@@ -119,14 +119,14 @@ def available(stored: dict[str, Any]) -> Strategy:
     here, shared = jax.local_device_count(), stored.get("data_devices", 1)
     if here < shared == jax.device_count():
         return Strategy(**stored)
-    # Batches that so many could share in equal parts can be shared by as many as divide that.
+    # A batch that divides evenly among n devices divides among any divisor of n, too.
     shared = max(n for n in range(1, min(shared, here) + 1) if shared % n == 0)
     devices = min(stored["devices"], here // shared)
     return Strategy(**stored | {"devices": devices, "data_devices": shared})
 
 
 def read_plan(home: Path) -> dict[str, Any]:
-    """What was written of a fleet; nothing where it is missing or damaged."""
+    """The stored plan of a fleet; empty where it is missing or damaged."""
     try:
         return dict(json.loads((home / "fleet.json").read_text()))
     except (OSError, ValueError, TypeError):
@@ -134,5 +134,5 @@ def read_plan(home: Path) -> dict[str, Any]:
 
 
 def working(plan: Mapping[str, Any]) -> Any:
-    """What of a plan decides over the last bits of a network: who stands beside it, and how."""
+    """The parts of a plan that affect rounding: a model's group and its strategy."""
     return json.loads(json.dumps([plan.get(part) for part in ("groups", "widths", "strategy")]))

@@ -1,4 +1,4 @@
-"""Running a fleet: trained once, its signals kept, and taken up where it stopped.
+"""Run a fleet: train what is missing, store the signals, resume after an interruption.
 
 A fleet's directory has a store of signals for each stop (`after-3/` and so on) and for the end.
 Only that of the end keeps what is large, such as logits: attacks that need more than the
@@ -63,7 +63,7 @@ def run_fleet(
     key: str | None = None,
     sharing: Sharing = Sharing(),  # noqa: B008 - a tuple
 ) -> StoredFleet:
-    """Trains a fleet, or reads as much of it as an earlier run has left.
+    """Trains a fleet; models that an earlier run has finished are read.
 
     Models that were trained side by side are trained again side by side, where anything of one of
     them is missing or damaged: a network's last bits depend on its neighbours. Where the memory
@@ -76,7 +76,7 @@ def run_fleet(
         home: the fleet's own directory. Process 0 writes into its stores, each other process and
             each worker of an executor into shards, which process 0 gathers: at the end, when a
             group has ended, or at the beginning of the next run.
-        runtime: how it is worked off; None works it off in this process, as usual.
+        runtime: how it is executed; None executes it in this process.
         key: the fleet's fingerprint, if it is known already.
         sharing: the phases that it has in common with other fleets.
 
@@ -118,7 +118,7 @@ def run_fleet(
 
 
 class _Run:
-    """One attempt at a fleet, with the groups as they are planned."""
+    """One attempt to train a fleet by its plan."""
 
     def __init__(
         self, spec: FleetSpec, home: Path, runtime: Runtime, key: str, sharing: Sharing
@@ -136,7 +136,7 @@ class _Run:
         self.stores = opened(place, self.layouts)
 
     def train(self) -> list[int] | None:
-        """Trains what is missing; returns the groups for which the memory did not suffice."""
+        """Trains what is missing; returns the groups that ran out of memory."""
         unfinished = list(self.missing)
         if unfinished and self.runtime.processes.first:
             width = max(self.plan["widths"][i] for i in unfinished)
@@ -159,7 +159,7 @@ class _Run:
         return unfinished or None
 
     def _begun(self) -> dict[str, Any]:
-        """The plan, and the groups of which something is missing; what is of no use goes."""
+        """The plan, and the unfinished groups; removes stale files."""
         home, count = self.home, self.runtime.processes.count
         if not self.runtime.resume:
             shutil.rmtree(home, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What each process of a run has trained by itself, and how it becomes one fleet."""
+"""Shards: the signals of each process of a run, and how they are merged into one fleet."""
 
 import shutil
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from pptp_jax.signals import SignalStore
 
 
 def shard(home: Path, number: int) -> Path:
-    """Where signals of the fleet in `home` lie that were not trained by who keeps its stores.
+    """The directory of signals that another process has trained for the fleet in `home`.
 
     Args:
         home: the fleet's own directory.
-        number: that of a process other than process 0, or that of a group an executor works off.
+        number: that of a process other than process 0, or of a group that an executor trains.
     """
     return home / "shards" / str(number)
 
 
 def take(place: Path, stores: Mapping[int, SignalStore]) -> None:
-    """Takes what is in a shard into the fleet's own stores; then the shard goes.
+    """Copies a shard into the fleet's own stores, then removes it.
 
     Args:
         place: the shard.
@@ -30,7 +30,7 @@ def take(place: Path, stores: Mapping[int, SignalStore]) -> None:
 
 
 def gather(home: Path, stores: Mapping[int, SignalStore]) -> None:
-    """Takes what is in shards, of whatever run, into the fleet's own stores; then the shards go.
+    """Copies all shards, of any run, into the fleet's own stores, then removes them.
 
     Args:
         home: the fleet's own directory.

@@ -1,4 +1,4 @@
-"""Phases that recipes begin with alike: trained once, in the fleet that comes first.
+"""First phases that several recipes share: trained once, by the first fleet.
 
 Two recipes share their first phases where these have the same rules, and everything else that
 training depends on is the same: then the networks at the end of those phases are the same, bit for
@@ -49,7 +49,7 @@ def shared_phases(one: FleetSpec, other: FleetSpec) -> int:
 
 
 def branching(trunk: FleetSpec, branch: FleetSpec) -> tuple[int, int]:
-    """How many phases of `branch`, and of how many epochs, are the same training in `trunk`.
+    """How many phases and epochs of `branch` are the same training in `trunk`.
 
     Besides equal phases that is one at a constant learning rate that `trunk` trains for longer.
 
@@ -79,7 +79,7 @@ def branching(trunk: FleetSpec, branch: FleetSpec) -> tuple[int, int]:
 
 
 def _ignores_its_length(spec: FleetSpec, phase: Phase) -> bool:
-    """Whether a phase begins alike however long it is."""
+    """Whether the first epochs of a phase do not depend on its length."""
     if phase.ensemble is not None:
         return False
     if isinstance(spec.optimizer, Scheduled):
@@ -122,12 +122,12 @@ class Trunk(NamedTuple):
 
     @property
     def goes_on(self) -> bool:
-        """Whether it trains the last of these phases for longer."""
+        """Whether it trains the last shared phase for longer."""
         own = self.spec.recipe.phases[: self.phases]
         return sum(int(phase.epochs) for phase in own) > self.epochs
 
     def load(self, group: Sequence[int]) -> Branch | None:
-        """The networks that the fleet has left of a group; None if it has left none."""
+        """The networks of a group that the fleet has saved; None if there are none."""
         if any(_saved(self.home, e, group).latest() is None for e in (self.epochs, *self.kept)):
             return None
         last = self.spec.recipe.phases[self.phases - 1].ensemble
@@ -147,7 +147,7 @@ class Trunk(NamedTuple):
 
 
 def leave(home: Path, epochs: int, group: Sequence[int], branch: Branch) -> None:
-    """Keeps the networks of a group for later fleets to go on from.
+    """Saves the networks of a group, for later fleets to continue from.
 
     Args:
         home: the fleet's directory.
@@ -160,7 +160,7 @@ def leave(home: Path, epochs: int, group: Sequence[int], branch: Branch) -> None
 
 
 def drop_branches(homes: Sequence[Path]) -> None:
-    """Removes what fleets have left, once no other goes on from it."""
+    """Removes saved networks that no later fleet needs."""
     for home in homes:
         for left in home.glob("branch-*"):
             shutil.rmtree(left, ignore_errors=True)
@@ -171,7 +171,7 @@ def _saved(home: Path, epochs: int, group: Sequence[int]) -> Checkpoint:
 
 
 class Sharing(NamedTuple):
-    """What a fleet shares with others of its study.
+    """The phases that a fleet shares with others of its study.
 
     Attributes:
         trunks: earlier fleets that begin alike, those that share most first.
@@ -183,7 +183,7 @@ class Sharing(NamedTuple):
 
 
 def plan_sharing(specs: Sequence[FleetSpec], homes: Sequence[Path]) -> list[Sharing]:
-    """What each fleet of a study can take from earlier ones, and must leave to later ones.
+    """Plans which networks each fleet of a study reads from earlier ones and saves for later ones.
 
     Args:
         specs: the fleets, in the order in which they are trained.

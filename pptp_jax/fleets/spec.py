@@ -1,4 +1,4 @@
-"""What a fleet is: models of one recipe that differ in key and members, and what is kept."""
+"""The specification of a fleet: models of one recipe that differ in key and members."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ NOBODY = np.arange(0)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FleetSpec:
-    """A fleet as data: what is trained on what, and which signals are kept.
+    """A fleet as data: model, recipe, data and members, and the stored signals.
 
     Attributes:
         model: what is trained.
@@ -41,7 +41,7 @@ class FleetSpec:
         augmentation: what is done to inputs in training.
         signals: what is kept of each model beside its confidence and its utility: at the end, or
             at every stop where the signal says so.
-        queries: the forms in which the models are asked about each example.
+        queries: the queries for each example, such as mirrored images.
         queried: the rows of the queried examples; None for all.
         stops: the epochs after which signals are taken on the way as well.
 
@@ -122,19 +122,19 @@ class FleetSpec:
         return tuple(sorted({stop for stop in stops if stop < ended} | {ended}))
 
     def signals_at(self, epochs: int) -> tuple[Signal, ...]:
-        """The signals that are kept after so many epochs."""
+        """The signals that are kept after a number of epochs."""
         end = epochs == self.ends[-1]
         return tuple(signal for signal in self.kept if end or signal.at == "stops")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """How fleets are worked off; nothing of it changes a number, up to rounding.
+    """How fleets are executed; no field changes a number, up to rounding.
 
     Attributes:
-        strategy: how models of a group are worked off, if the fleet is not begun yet.
+        strategy: how models of a group are trained, if the fleet has no plan yet.
         processes: those that share the work.
-        executor: works off the groups elsewhere, in processes that see the same files: any executor
+        executor: trains the groups elsewhere, in processes that see the same files: any executor
             of `concurrent.futures`, or what submits as they do; None trains in this process.
         workers: how many groups are trained at once; a fleet that is not begun yet gets at least as
             many, if it has as many models.

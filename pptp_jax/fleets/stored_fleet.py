@@ -1,4 +1,4 @@
-"""The signals of a fleet as they lie on disk, whose models are gone."""
+"""The stored signals of a fleet."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class _Along(Mapping[str, Shaped[np.ndarray, "models ..."]]):
 
     @property
     def _along(self) -> dict[str, str]:
-        """What each signal along the stops is made of; one stop makes none."""
+        """The parts of each signal along the stops; a single stop has none."""
         return {
             signal.name: signal.along
             for signal in TRAJECTORIES
@@ -107,7 +107,7 @@ class FleetSignals(Mapping[str, Shaped[np.ndarray, "models ..."]]):
 
 @dataclass(frozen=True)
 class StoredFleet(Mapping[int, FleetSignals]):
-    """A fleet by the epochs behind it: on the way and, last, at the end.
+    """The stored signals of a fleet by epoch: at each stop and, last, at the end.
 
     Attributes:
         stores: where the signals lie.
@@ -116,7 +116,7 @@ class StoredFleet(Mapping[int, FleetSignals]):
     stores: Mapping[int, SignalStore]
 
     def __getitem__(self, epochs: int) -> FleetSignals:
-        """The fleet after so many epochs, with its signals along the stops until then."""
+        """The fleet after a number of epochs, with its signals along the stops until then."""
         reached = [_Mapped(store) for stop, store in self.stores.items() if stop <= epochs]
         if epochs not in self.stores:
             raise KeyError(epochs)

@@ -1,4 +1,4 @@
-"""A group as a task for a worker: a file that all tasks of a fleet share, and a small order each.
+"""A group as a task for a worker: one shared file for a fleet, and a small order a task.
 
 A worker reads and writes the fleet's own directory, so the order is plain data. The fleet itself,
 with a user's models and functions, lies in that directory, pickled by value. Whatever happens to a
@@ -50,7 +50,7 @@ _KNOWN: dict[str, PlannedFleet] = {}
 
 
 def packed(fleet: PlannedFleet) -> dict[str, Any]:
-    """Writes what all tasks of a fleet share into its directory; returns what their orders share.
+    """Writes the file that all tasks of a fleet share; returns the common part of their orders.
 
     Args:
         fleet: the fleet, whose directory all workers see under the same name.
@@ -96,7 +96,7 @@ def packed(fleet: PlannedFleet) -> dict[str, Any]:
 
 
 def recall(home: Path) -> None:
-    """Lets the workers of runs that were killed stop at the end of their epoch.
+    """Tells the workers of killed runs to stop at the end of their epoch.
 
     Args:
         home: the fleet's own directory.
@@ -106,7 +106,7 @@ def recall(home: Path) -> None:
 
 
 def unpacked(home: Path) -> None:
-    """Removes what tasks shared, once all have ended.
+    """Removes the shared file, once all tasks have ended.
 
     Args:
         home: the fleet's own directory.
@@ -122,7 +122,7 @@ def versions() -> dict[str, str]:
 
 
 def begun(home: Path, number: int) -> bool:
-    """Whether a worker is at a group.
+    """Whether a worker is training a group.
 
     Args:
         home: the fleet's own directory.
@@ -197,7 +197,7 @@ def _train(order: Mapping[str, Any], log: Callable[[str], object]) -> None:
 
 @contextmanager
 def _alone(place: Path, stop: Callable[[], bool]) -> Iterator[None]:
-    """Waits until no other worker is at the same group."""
+    """Waits until no other worker trains the same group."""
     with ExitStack() as stack:
         while True:
             if stop():

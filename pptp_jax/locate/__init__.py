@@ -1,4 +1,4 @@
-"""Locating: which blocks of a network carry membership risk, and which carry generalisation."""
+"""Risk maps: which blocks of a network carry membership risk, and which generalisation."""
 
 from pptp_jax.evaluation.risk import ATTACK, DECISIVE, MODIFICATIONS
 from pptp_jax.locate.candidates import candidates, cuts

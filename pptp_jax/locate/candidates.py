@@ -1,4 +1,4 @@
-"""Which regions a risk map looks at: every block, and every cut through the network."""
+"""The candidate regions of a risk map: every block, and every prefix and suffix."""
 
 from collections.abc import Sequence
 

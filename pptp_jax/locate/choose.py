@@ -1,4 +1,4 @@
-"""`auto`: the cut that buys the most privacy for the accuracy that it costs."""
+"""The region `auto`: the cut with the largest AUC drop per accuracy lost."""
 
 import math
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from pptp_jax.validation import Refused, not_negative, one_of
 
 
 class _Offer(NamedTuple):
-    """What a cut promises, in the order of preference."""
+    """The gains and costs of a cut, in order of preference."""
 
     worth: float
     drop: float

@@ -49,7 +49,7 @@ class Fleets(NamedTuple):
 
 
 def train_fleets(spec: RiskMapSpec, group: tuple[int, ...], report: Report) -> Fleets:
-    """Trains some models plainly and, from the same values, with the defence."""
+    """Trains models without and with the defence, from the same initial values."""
     early: list[Variables] = []
 
     def keep(group: tuple[int, ...], epochs: int, variables: Variables) -> None:
@@ -110,7 +110,7 @@ def _train(
 
 @jax.jit
 def _initial(model: Model, data: Arrays, seed: int, group: Int[Array, " models"]) -> Variables:
-    """The values that `train_fleet` starts these models at."""
+    """The initial values of these models in `train_fleet`."""
 
     def one(number: Int[Array, ""]) -> Variables:
         key = jax.random.fold_in(jax.random.key(seed), number)

@@ -1,4 +1,4 @@
-"""What is measured of a fleet: accuracy, loss gap, attack AUCs, and how they change, in pairs."""
+"""The measures of a fleet: accuracy, loss gap and attack AUCs, and their paired changes."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -21,7 +21,7 @@ MAPPED = ("loss", "lira_online", "rmia_online")
 
 
 class Seen(NamedTuple):
-    """What is kept of an entire fleet once its models are gone.
+    """The stored signals of an entire fleet.
 
     Attributes:
         confidence: φ, the logit-scaled confidence in the label.
@@ -109,7 +109,7 @@ def estimates(found: Drawings) -> Measures:
 
 
 def changes(after: Drawings | None, before: Drawings) -> Measures:
-    """What has changed, with paired intervals: both fleets stand on the same resamples.
+    """The changes between two fleets, with paired intervals on the same resamples.
 
     Args:
         after: a modified fleet; None leaves every change unresolved.

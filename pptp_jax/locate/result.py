@@ -1,4 +1,4 @@
-"""The risk map itself: plain data, to be written down and read again."""
+"""The risk map as plain data, written and read as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pptp_jax.metrics import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class RegionRisk:
-    """What becomes of a fleet when one region of it is modified.
+    """The changes of a fleet's measures when one region is modified.
 
     Attributes:
         region: the names of the blocks, in forward order.
@@ -46,7 +46,7 @@ class RegionRisk:
 
 @dataclass(frozen=True, kw_only=True)
 class RiskMap:
-    """Where in a network membership can be read off, and where generalisation lives.
+    """A risk map: the membership risk and the generalisation of each region.
 
     Attributes:
         blocks: the blocks' names in forward order.
@@ -82,7 +82,7 @@ class RiskMap:
 
     @property
     def modifications(self) -> tuple[Modification, ...]:
-        """What was done to every region."""
+        """The modifications of every region."""
         return tuple(name for name in MODIFICATIONS if name in self.regions[0].changes)
 
     @property
@@ -107,7 +107,7 @@ class RiskMap:
         raise KeyError(region)
 
     def to_json(self) -> dict[str, Any]:
-        """The map as plain data; a number that is not known is None."""
+        """The map as plain data; an unknown number is None."""
 
         def block(risk: RegionRisk) -> dict[str, Any]:
             leakage = self.gradient_norm_auc[risk.name]._asdict()

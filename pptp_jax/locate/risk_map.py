@@ -1,4 +1,4 @@
-"""Making a risk map: train, modify every region in every way, and measure what changes."""
+"""Compute a risk map: train, modify every region in every way, and measure the changes."""
 
 import numpy as np
 from jaxtyping import Bool, Float

@@ -1,4 +1,4 @@
-"""A number for each block, by how much of the risk it carries."""
+"""A weight for each block, by its share of the risk."""
 
 from pptp_jax.evaluation.risk import ATTACK, DECISIVE, Modification
 from pptp_jax.locate.result import RiskMap

@@ -1,4 +1,4 @@
-"""What a risk map is made of: model, data, members, defence, and how its fleets are trained."""
+"""The specification of a risk map: model, data, members, defence and training."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +21,7 @@ _LEAST = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RiskMapSpec:
-    """What a risk map is made of, and how its fleets are trained.
+    """The specification of a risk map.
 
     Attributes:
         model: what is trained: any `Model` with at least two blocks, which cover its parameters.
@@ -118,7 +118,7 @@ def _weights(model: Model, data: Arrays) -> dict[str, int]:
 
 
 def check_task(task: Task) -> None:
-    """Refuses a task that a risk map does not know how to weigh.
+    """Refuses a task that a risk map does not support.
 
     Raises:
         ValueError: if it has no classes and is neither `Denoising` nor `Adversarial`.

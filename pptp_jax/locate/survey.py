@@ -1,4 +1,4 @@
-"""All that is seen of the models of a risk map: the fleets, and every region modified every way."""
+"""The signals behind a risk map: of its fleets, and of every modification of each region."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,7 +21,7 @@ OnProgress = Callable[[str, float], None]
 
 
 class Survey(NamedTuple):
-    """What is left of the models once they are gone; signals of all models on all examples.
+    """The signals of all models on all examples, under every modification.
 
     Attributes:
         undefended: the signals of the plain fleet.
@@ -37,7 +37,7 @@ class Survey(NamedTuple):
 
 
 def survey(spec: RiskMapSpec, on_progress: OnProgress) -> Survey:
-    """Trains the fleets a group of models at a time, and looks at every modification of each.
+    """Trains the fleets group by group, and takes the signals of every modification.
 
     Args:
         spec: what is trained, and how.

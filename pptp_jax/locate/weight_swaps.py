@@ -1,4 +1,4 @@
-"""Blocks exchanged between models, and what an attacker sees of the result.
+"""Swap blocks between models, and take the signals of the result.
 
 Which blocks are exchanged is an argument of the compiled program, not a part of it: all regions of
 a network share one.

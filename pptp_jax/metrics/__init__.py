@@ -1,4 +1,4 @@
-"""How well scores tell members from non-members: ROC, rates, intervals; NumPy, float64.
+"""Metrics of membership attacks: ROC, rates and intervals; NumPy, float64.
 
 Scores of several targets are pooled into one ROC, and the intervals are those of a bootstrap that
 resamples targets and examples independently of each other (both rows and columns of the score

@@ -1,4 +1,4 @@
-"""Whether attacks find the same members, and whether one finds them again in another target."""
+"""Agreement of attacks on members, and stability of one attack over targets."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -15,7 +15,7 @@ from pptp_jax.validation import Refused
 
 
 class Agreement(NamedTuple):
-    """Which members several attacks find; what compares two of them has a row for each.
+    """The members that several attacks find; matrices compare two attacks each.
 
     Attributes:
         attacks: their names.
@@ -36,7 +36,7 @@ class Agreement(NamedTuple):
     overlap: Float[np.ndarray, "attacks attacks"]
 
     def to_json(self) -> dict[str, Any]:
-        """Lists; None for what is not a number."""
+        """Plain lists; None for NaN."""
         matrices = {
             name: [[None if np.isnan(x) else float(x) for x in row] for row in getattr(self, name)]
             for name in ("jaccard", "low", "high", "chance", "overlap")
@@ -67,7 +67,7 @@ def found_members(
     membership: Bool[np.ndarray, "targets examples"],
     fpr: float,
 ) -> Bool[np.ndarray, "targets examples"]:
-    """The members whom an attack finds at a false-positive rate, one cut for all targets.
+    """The members that an attack finds at a false-positive rate, one threshold for all targets.
 
     Raises:
         ValueError: if the rate allows not even one non-member, or as `cut_at_fpr` does.

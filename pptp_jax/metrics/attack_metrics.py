@@ -1,4 +1,4 @@
-"""What an attack achieves over all its targets."""
+"""The metrics of an attack over all its targets."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -32,7 +32,7 @@ def attack_metrics(
     resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """What an attack achieves over all its targets, with 95 % intervals.
+    """Computes the metrics of an attack over all its targets, with 95 % intervals.
 
     `auc`; `balanced_accuracy` and `advantage` (the best TPR − FPR) of an attacker who knew the best
     threshold; `tpr@FPR` and `tnr@FNR` for each rate; and `ppv@priorP@fprF`, the least share of
@@ -88,7 +88,7 @@ def metric_names(
     fnrs: Sequence[float] = FPRS,
     priors: Sequence[float] = PRIORS,
 ) -> tuple[str, ...]:
-    """The names of what `attack_metrics` finds.
+    """The names of the metrics of `attack_metrics`.
 
     Examples:
         >>> metric_names(fprs=[0.01], fnrs=[0.1], priors=[0.5])
@@ -114,7 +114,7 @@ def bootstrap_metrics(
     fnrs: Sequence[float] = (),
     among: Bool[np.ndarray, "targets examples"] | None = None,
 ) -> dict[str, Drawn]:
-    """What an attack achieves, and in each resample; rates that are unresolved are left out.
+    """The metrics of an attack in the sample and each resample, without unresolved rates.
 
     Args:
         scores: the score of each example against each target.

@@ -1,4 +1,4 @@
-"""A number, and what it becomes in each resample, which its interval comes from."""
+"""A statistic with its bootstrap resamples, the source of its interval."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from pptp_jax.metrics.estimate import UNRESOLVED, Coarse, Estimate
 
 
 class Drawn(NamedTuple):
-    """A number and what it becomes in each resample; NaN in one that cannot tell.
+    """A statistic and its value in each resample; NaN where a resample does not define it.
 
     What is computed of several such numbers, resample by resample, has a paired interval as long as
     they stand on the same resamples.
@@ -32,7 +32,7 @@ class Drawn(NamedTuple):
     coarse: bool = False
 
     def estimate(self) -> Estimate:
-        """The value with the percentile interval of the resamples that can tell.
+        """The value with the percentile interval of the resamples that are not NaN.
 
         A rate's interval is at least as wide as Clopper's and Pearson's: resamples of a sample in
         which nothing was found find nothing either.

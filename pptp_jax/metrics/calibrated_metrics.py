@@ -1,4 +1,4 @@
-"""What an attacker achieves who sets the threshold on shadows, not on the target."""
+"""Metrics of attacks whose threshold is chosen on shadows, not on the target."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,11 +16,11 @@ from pptp_jax.validation import Refused
 
 
 class CalibratedRates(NamedTuple):
-    """What a threshold achieves on targets that had no part in its choice.
+    """The rates of a threshold on targets that it was not chosen on.
 
     Attributes:
         tpr: the share of members called members.
-        fpr: the share of non-members called members, to be held against the rate aimed at.
+        fpr: the share of non-members called members, to compare with the rate aimed at.
         balanced_accuracy: (TPR + 1 − FPR) / 2.
     """
 
@@ -43,10 +43,10 @@ def calibrated_metrics(
     resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, CalibratedRates]:
-    """What thresholds chosen on shadows achieve on the targets, with 95 % intervals.
+    """TPR, FPR and accuracy on the targets of thresholds chosen on shadows, with 95 % intervals.
 
-    A rate at a threshold that was chosen on the target itself flatters the attacker, who does not
-    know the target's members. Here the threshold comes from shadows, attacked in the same way.
+    A threshold that was chosen on the target itself favours the attacker, who does not know
+    the target's members. Here the threshold comes from shadows, attacked in the same way.
 
     Args:
         scores: the score of each example against each target.

@@ -19,7 +19,7 @@ class Interval(NamedTuple):
 def clopper_pearson(
     successes: Int[np.ndarray, "*shape"] | int, trials: int, *, confidence: float = 0.95
 ) -> Interval:
-    """The rates that independent trials do not speak against, exact at every sample size.
+    """The Clopper-Pearson interval of a rate, exact at every sample size.
 
     Each limit alone holds with confidence (1 + `confidence`) / 2.
 

@@ -19,7 +19,7 @@ PAIRS = 200_000
 
 
 class Combination(NamedTuple):
-    """What several attacks say together.
+    """Several attacks combined: a probability of membership for each pair, and their weights.
 
     Attributes:
         attacks: their names.
@@ -29,8 +29,8 @@ class Combination(NamedTuple):
         weights: of each attack's log-odds, on the average over combiners. Attacks that are
             independent of each other have 1 each, attacks that repeat each other less, and one
             below 0 takes off what another says too much. NaN of a classifier.
-        shares: of each attack in the log-odds; they sum to 1, or are all 0 if nothing is told. NaN
-            of a classifier.
+        shares: of each attack in the log-odds; they sum to 1, or are all 0 if no attack finds
+            anything. NaN of a classifier.
     """
 
     attacks: tuple[str, ...]
@@ -41,7 +41,7 @@ class Combination(NamedTuple):
 
 
 class _Teachers(NamedTuple):
-    """What combiners learn from: where the scores stand within their models, and the truth."""
+    """The training data of combiners: ranks of scores within their models, and membership."""
 
     places: Int[np.ndarray, "attacks models examples"]
     members: Bool[np.ndarray, "models examples"]
@@ -97,11 +97,11 @@ def combine(
             examples; None takes, for each target, the others. Of more than 16 targets groups of
             some are left out together.
         shadow_membership: who is a member of which of these.
-        classifier: makes an unfitted classifier for so many pairs, as `boosted_trees` of
+        classifier: makes an unfitted classifier for a number of pairs, as `boosted_trees` of
             `pptp_jax.data.boosted_trees` does, to learn in place of the weighted sum. It also sees
             what attacks say only together, and what does not rise with a score; it has no shares.
         parts: into how many parts the examples are dealt. Of more than about 200,000 pairs of a
-            model and a record that could be learned from, a combiner learns from so many.
+            model and a record, a combiner learns from a sample of this size.
         seed: what the parts depend on.
 
     Raises:
@@ -166,7 +166,7 @@ def at_prior(
     base_rate: float | Float[np.ndarray, "*#shape"],
     prior: float,
 ) -> Float[np.ndarray, "*shape"]:
-    """Probabilities for another share of members: what an attacker believes before he attacks.
+    """Probabilities for another prior share of members.
 
     A fleet has as many members as non-members; of the people whom an attacker suspects, perhaps one
     in a hundred is a member. The odds change by the ratio of the odds of both shares.

@@ -1,4 +1,4 @@
-"""What makes one log-odds of several attacks': their weighted sum, or a classifier."""
+"""Combine several attacks' log-odds into one: by a weighted sum, or by a classifier."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from pptp_jax.metrics.monotone_log_odds import LogOddsCurve, monotone_log_odds
 from pptp_jax.validation import Refused
 
 Places = Int[np.ndarray, "attacks models examples"]
-# Makes an unfitted classifier for so many pairs, with `fit` and `predict_proba` of scikit-learn.
+# Makes an unfitted classifier for a number of pairs, with scikit-learn's `fit` and `predict_proba`.
 Classifier = Callable[[int], Any]
 # What a classifier is surer of than this, it is not sure of from data.
 SUREST = 1e-12
@@ -139,7 +139,7 @@ def _raw(made: Any, places: Places) -> Float[np.ndarray, "pairs one"]:
 
 
 def _intercept(told: Float[np.ndarray, " pairs"], base: float) -> float:
-    """What log-odds are to be moved by for the mean probability to be `base`."""
+    """The shift of log-odds that makes the mean probability `base`."""
     # Between these ends all probabilities are below or above the base rate.
     ends = logit(base) - told.max(), logit(base) - told.min()
     if ends[0] >= ends[1]:

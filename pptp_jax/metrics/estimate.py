@@ -30,12 +30,12 @@ class Estimate(NamedTuple):
 
     @property
     def coarse(self) -> bool:
-        """Whether it hangs on a handful of pairs."""
+        """Whether it depends on fewer than ten pairs."""
         return False
 
 
 class Coarse(Estimate):
-    """An estimate that hangs on a handful of pairs: less than ten may pass its threshold by rights.
+    """An imprecise estimate: fewer than ten pairs are allowed to pass its threshold.
 
     Examples:
         >>> Coarse(0.02, 0.0, 0.09)

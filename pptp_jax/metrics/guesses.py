@@ -1,4 +1,4 @@
-"""Guesses of what is not known of a record, beside those of a control that guesses the same."""
+"""Guesses of an unknown attribute of a record, compared with those of a control."""
 
 from typing import Any, NamedTuple
 
@@ -66,7 +66,7 @@ class GuessComparison(NamedTuple):
 def right_share(
     scores: Float[np.ndarray, "*pairs values"], truth: Float[np.ndarray, "*pairs values"]
 ) -> Float[np.ndarray, "*pairs"]:
-    """How probably the guess is right: values that score highest are guessed with equal chances.
+    """The probability of a right guess: ties of the highest score are broken at random.
 
     Without this, equal scores would all go to the first value, and its share would be the result.
 

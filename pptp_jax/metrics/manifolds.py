@@ -48,7 +48,7 @@ def nearest(
 
 
 class Manifolds(NamedTuple):
-    """How much of what was made up is real, and how much of what is real can be made up.
+    """Precision, the share of realistic samples; and recall, the share of reproducible examples.
 
     Attributes:
         precision: the share of samples within the manifold of real examples.

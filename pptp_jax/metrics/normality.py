@@ -1,4 +1,4 @@
-"""Whether what models say of an example is about Gaussian over models, as LiRA takes it to be."""
+"""Whether an example's values are Gaussian over models, as LiRA assumes."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ _LEVEL = 0.05
 
 
 class Normality(NamedTuple):
-    """How values lie over models, on the average over examples: 0, 0 and .05 where Gaussian.
+    """Skewness, excess kurtosis and rejections, over examples: 0, 0 and .05 where Gaussian.
 
     Attributes:
         examples: how many examples tell: those with four models or more, whose values differ.

@@ -90,7 +90,7 @@ def owner_membership(
 def partial_owners(
     membership: Bool[np.ndarray, "models examples"], owners: Shaped[np.ndarray, " examples"]
 ) -> Int[np.ndarray, " models"]:
-    """Of how many owners each model trained on some records, but not on all.
+    """The number of owners of whom each model trained on some records, but not on all.
 
     Examples:
         >>> membership = np.array([[True, False, True], [True, True, False]])
@@ -111,7 +111,7 @@ def owner_metrics(
     resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """What an attack achieves where owners, not records, are found or missed.
+    """The metrics of an attack on owners instead of records.
 
     The bootstrap draws targets and owners, and an owner comes with all its records, so records of
     one owner may depend on each other.

@@ -1,4 +1,4 @@
-"""Whether probabilities of membership mean what they say."""
+"""Whether probabilities of membership are calibrated."""
 
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from pptp_jax.validation import Refused, at_least
 
 
 class Brier(NamedTuple):
-    """The mean squared error of probabilities, and what it consists of.
+    """The mean squared error of probabilities, and its decomposition.
 
     Attributes:
         score: the error; `miscalibration` − `discrimination` + `uncertainty`. Smaller is better.
@@ -113,7 +113,7 @@ def reliability(
     resamples: int = 500,
     seed: int = 0,
 ) -> list[ReliabilityBin]:
-    """How often it is true: in intervals of equal width, the share of members.
+    """The reliability diagram: the share of members in intervals of probability of equal width.
 
     Args:
         probability: that each example is a member of each target.

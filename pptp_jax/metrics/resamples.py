@@ -10,7 +10,7 @@ from pptp_jax.validation import at_least
 
 
 class Bootstrap(NamedTuple):
-    """Which bootstrap resamples: equal ones draw the same models and the same examples.
+    """The settings of bootstrap resamples: equal settings draw the same models and examples.
 
     A weight belongs to a model's number, not to its place in a matrix: matrices that lack some
     models (those that diverged, say) still stand on the same resamples as those that have them.
@@ -48,7 +48,7 @@ class Bootstrap(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _drawn(resampling: Bootstrap) -> tuple[np.ndarray, np.ndarray]:
-    """Kept from one call to the next: attacks and recipes stand on the same resamples."""
+    """Cached: attacks and recipes share the same resamples."""
     rng = np.random.default_rng(resampling.seed)
     by_model, by_example = (
         rng.multinomial(size, np.full(size, 1 / size), size=resampling.resamples)

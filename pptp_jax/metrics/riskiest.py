@@ -1,4 +1,4 @@
-"""Which examples' membership an attack tells best, over all its targets."""
+"""The riskiest examples: those whose membership an attack identifies best, over all targets."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
@@ -35,12 +35,12 @@ def riskiest(
     membership: Bool[np.ndarray, "targets examples"],
     count: int,
 ) -> Int[np.ndarray, " riskiest"]:
-    """The examples whose membership is told best, the best told first.
+    """The examples whose membership an attack identifies best, the riskiest first.
 
-    An example is told well if the targets that trained on it take it for a member at a low
-    false-positive rate, and the others only at a high one: the difference of the mean logarithms
-    counts, so that what looks like a member to every target is not told at all. Where an example
-    is a member of all targets, the non-members' overall mean stands for the missing side.
+    An example is risky if the attack calls it a member of the targets that trained on it at a low
+    false-positive rate, and of the others only at a high one: the difference of the mean logarithms
+    counts, so that an example that looks like a member of every target has no risk. Where an
+    example is a member of all targets, the non-members' overall mean replaces the missing side.
 
     Args:
         scores: the score of each example against each target.

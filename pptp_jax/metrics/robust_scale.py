@@ -1,4 +1,4 @@
-"""The deviation of most numbers, whatever a few of them are."""
+"""A robust standard deviation, which outliers do not move."""
 
 import numpy as np
 from jaxtyping import Float

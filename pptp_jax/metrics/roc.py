@@ -1,4 +1,4 @@
-"""The ROC of scores, and what is read from it."""
+"""The ROC of scores, and the metrics read from it."""
 
 from typing import NamedTuple
 
@@ -68,7 +68,7 @@ def tpr_at_fpr(curve: Roc, fpr: float) -> float:
 
 
 def tnr_at_fnr(curve: Roc, fnr: float) -> float:
-    """The highest TNR at a false-negative rate of at most `fnr`: who is surely no member.
+    """The highest TNR at a false-negative rate of at most `fnr`: non-members found with certainty.
 
     Raises:
         ValueError: if `fnr` is no rate.
@@ -97,10 +97,10 @@ def advantage(curve: Roc) -> float:
 def ppv(tpr: float, fpr: float, prior: float) -> float:
     """The share of members among those called members, when a share `prior` of all are members.
 
-    It is 0 where nobody is found.
+    It is 0 where no member is found.
 
     Raises:
-        ValueError: if one of them is no rate, or nobody at all is called a member.
+        ValueError: if one of them is not a rate, or no example is called a member.
 
     Examples:
         >>> print(f"{ppv(tpr=0.05, fpr=0.001, prior=0.01):.3f}")
@@ -109,12 +109,12 @@ def ppv(tpr: float, fpr: float, prior: float) -> float:
     fraction(tpr=tpr, fpr=fpr, prior=prior)
     called = prior * tpr + (1 - prior) * fpr
     if called == 0:
-        raise Refused(f"nobody is called a member at tpr={tpr}, fpr={fpr}, prior={prior}")
+        raise Refused(f"no example is called a member at tpr={tpr}, fpr={fpr}, prior={prior}")
     return prior * tpr / called
 
 
 def balanced_accuracy(curve: Roc) -> float:
-    """The best (TPR + 1 − FPR) / 2 over all thresholds, as an attacker who knew the best one.
+    """The largest (TPR + 1 − FPR) / 2 over all thresholds: an upper bound for an attacker.
 
     Examples:
         >>> scores, membership = np.array([3.0, 2.0, 1.0]), np.array([True, False, True])
@@ -127,7 +127,7 @@ def balanced_accuracy(curve: Roc) -> float:
 def checked_scores(
     scores: Real[np.ndarray, "*shape"], membership: Bool[np.ndarray, "*shape"]
 ) -> Float[np.ndarray, "*shape"]:
-    """The scores in float64; refused if they are no numbers, do not fit, or have one side only.
+    """The scores in float64; refuses NaN, wrong shapes, and membership of one kind only.
 
     Booleans and unsigned numbers have no negative, in which scores are sorted, and the smallest
     signed one has itself.

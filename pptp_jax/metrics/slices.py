@@ -1,4 +1,4 @@
-"""What an attack achieves among some of the pairs: a class, or examples that are as hard."""
+"""The metrics of an attack on slices: pairs of one class, or of similar difficulty."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from pptp_jax.validation import Refused
 
 
 class Slice(NamedTuple):
-    """Some of the (target, example) pairs, and what an attack achieves among them.
+    """Some of the (target, example) pairs, and the metrics of an attack on them.
 
     Attributes:
         slice: its number.
@@ -43,7 +43,7 @@ def sliced_metrics(
     resamples: int = 500,
     seed: int = 0,
 ) -> list[Slice]:
-    """What an attack achieves in each slice, with 95 % intervals.
+    """The metrics of an attack in each slice, with 95 % intervals.
 
     All slices stand on the same resamples of targets and examples.
 
@@ -93,7 +93,7 @@ def out_confidence(
     membership: Bool[np.ndarray, "models examples"],
     targets: Int[np.ndarray, " targets"],
 ) -> Float[np.ndarray, "targets examples"]:
-    """How confident models that did not train on an example are of it, the target left out.
+    """The mean confidence of the OUT models of an example, the target left out.
 
     A mean that took the target in would be higher for non-members of which the target is confident
     by chance, and so sort pairs by what the attack has to tell.

@@ -1,4 +1,4 @@
-"""Thresholds: which scores an attacker calls members, and how many of these calls are right."""
+"""Thresholds of scores above which an attacker calls examples members."""
 
 import numpy as np
 from jaxtyping import Bool, Real

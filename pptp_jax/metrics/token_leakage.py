@@ -1,4 +1,4 @@
-"""By how much each token of a sequence tells models that learned it from those that did not."""
+"""The leakage of each token: its log-probability in IN models against OUT models."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from pptp_jax.validation import Refused
 
 
 class TokenLeakage(NamedTuple):
-    """What models say of the tokens of some examples; NaN where nothing is known.
+    """The leakage of the tokens of some examples; NaN where it is unknown.
 
     Attributes:
         inside: the mean log p of each token in the models that have its example as a member.
@@ -32,7 +32,7 @@ def token_leakage(
     membership: Bool[np.ndarray, "models examples"],
     token_present: Bool[np.ndarray, "examples tokens"] | None = None,
 ) -> TokenLeakage:
-    r"""How much each token gives away of whether a model learned its sequence.
+    r"""Computes how much each token reveals about the membership of its sequence.
 
     With \(\ell\) the log-probability of token \(t\) of example \(x\), it is the gap of two means,
     over IN and over OUT models, in deviations of the OUT models:

@@ -1,4 +1,4 @@
-"""The share of a data set that a model was trained on, from a count of guesses."""
+"""Dataset inference: estimate the share of a data set that a model was trained on."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from pptp_jax.metrics.roc import checked_scores
 from pptp_jax.metrics.thresholds import best_threshold
 from pptp_jax.validation import Refused, at_least
 
-# Thresholds are chosen on the shadows of the other parts, so that the rates are not flattered.
+# Thresholds are chosen on the shadows of the other parts, so that the rates are not biased.
 PARTS = 4
 
 
@@ -53,7 +53,7 @@ def used_share(
     resamples: int = 500,
     seed: int = 0,
 ) -> UsedShare:
-    r"""How large a share of a data set a model was trained on, whichever records these are.
+    r"""Estimates the share of a data set that a model was trained on.
 
     A count of guesses is biased: it has the share \(p\,TPR + (1 - p)\,FPR\). Shadows tell both
     rates, and \(\hat p\) is the mean of (guess − FPR) / (TPR − FPR).
@@ -173,7 +173,7 @@ def _spread(
     tpr: float,
     fpr: float,
 ) -> float:
-    """By how much the shares of models are missed beyond chance, as a standard deviation."""
+    """The standard deviation of the shares' errors beyond chance."""
     shadows, records = guesses.shape
     share = membership.mean(axis=1)
     error = (guesses.mean(axis=1) - fpr) / (tpr - fpr) - share

@@ -1,4 +1,4 @@
-"""Models behind `Model(init, apply)`; the only floor that knows flax.
+"""Models as pure functions, `Model(init, apply)`; the only package that imports flax.
 
 What needs Flax or Equinox is imported when it is first used, so that attacks, signals and
 transforms load without them.

@@ -1,4 +1,4 @@
-"""The models that are built by a function of ours, and the same with other arguments."""
+"""Our model builders, and rebuilding a model with other arguments."""
 
 import inspect
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a convolution multiplies: XLA's own form, and the form of patches."""
+"""Two forms of a convolution: XLA's own, and a product with patches."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""The two players of a GAN as convolutional networks, after DCGAN."""
+"""Generator and discriminator of a GAN as convolutional networks, after DCGAN."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Images from a denoiser: DDIM, which draws nothing but its start, and ancestral sampling."""
+"""Sample images from a denoiser: deterministic DDIM, and ancestral sampling."""
 
 from collections.abc import Callable
 from typing import Any
@@ -60,7 +60,7 @@ def denoised(
     key: Key[Array, ""] | None = None,
     bound: float | None = None,
 ) -> Images:
-    r"""Images from noise, over timesteps that fall to 0 and a last step that takes all noise away.
+    r"""Denoises images over falling timesteps; a last step removes all noise.
 
     Args:
         predict: the denoiser.

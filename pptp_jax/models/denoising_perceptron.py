@@ -1,4 +1,4 @@
-"""A perceptron that says which noise is in a small image, of which it knows timestep and class."""
+"""A perceptron that predicts the noise in a small image, given timestep and class."""
 
 import math
 from collections.abc import Sequence

@@ -25,7 +25,7 @@ def ddpm(
     eta: float = 0.0,
     **settings: Any,
 ) -> Model:
-    """A class-conditional diffusion model of images from a network that says what the noise is.
+    """A class-conditional diffusion model of images from a network that predicts the noise.
 
     Args:
         network: takes `pptp_jax.tasks.Noisy` and returns noise of the shape of its inputs, such as

@@ -1,4 +1,4 @@
-"""What models of other libraries have in common: names of parts, and a record."""
+"""Helpers for models of other libraries: names of parts, and a record."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from pptp_jax.validation import one_of
 
 
 def part(tree: Any, path: str) -> Any:
-    """What stands at a path such as `layers/0` in a module.
+    """The part at a path such as `layers/0` in a module.
 
     Examples:
         >>> part({"layers": [5, 6]}, "layers/1")
@@ -49,7 +49,7 @@ def parts_learning(train: Mode, paths: Sequence[str]) -> tuple[str, ...]:
 
 
 def record(library: str, make: Callable[..., Any], config: Mapping[str, Any] | None) -> Any:
-    """What a model is, as plain data: what its user says, or the function and its arguments.
+    """The record of a model as plain data: its user's, or the function and its arguments.
 
     Args:
         library: the name of the function that wraps the model.

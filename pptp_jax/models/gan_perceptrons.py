@@ -1,4 +1,4 @@
-"""The two players of a GAN as multi-layer perceptrons, which are given labels."""
+"""Generator and discriminator of a GAN as multi-layer perceptrons with labels as inputs."""
 
 from collections.abc import Sequence
 from math import prod

@@ -1,4 +1,4 @@
-"""Text from a decoder: token after token, by first choice or by chance."""
+"""Generate text by a decoder: greedily, or by sampling."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ Answers = Callable[[Int[Array, "batch tokens"]], Float[Array, "batch tokens voca
 @jax.tree_util.register_static
 @dataclass(frozen=True)
 class Sampling:
-    """How a next token is drawn from a model's scores.
+    """The settings for sampling the next token from a model's logits.
 
     Attributes:
         temperature: what the scores are divided by; 1 draws from the model's own probabilities.
-        top_k: only so many of the likeliest tokens can be drawn, and all that are as likely as the
-            last of these; None for all.
+        top_k: the number of the likeliest tokens that can be drawn, with all that are as likely as
+            the last of these; None for all.
 
     Examples:
         >>> Sampling(top_k=40)
@@ -41,7 +41,7 @@ def sampling_log_probs(
     scores: Float[Array, "*batch vocabulary"],
     sampling: Sampling = Sampling(),
 ) -> Float[Array, "*batch vocabulary"]:
-    """Log of the probabilities by which a next token is drawn; −∞ for one that never is.
+    """The log-probabilities for sampling the next token; −∞ for excluded tokens.
 
     With another temperature or `top_k`, these are what (n, p)-extraction has to be computed of.
 
@@ -74,7 +74,7 @@ def generate(
     sampling: Sampling | None = None,
     key: Key[Array, ""] | None = None,
 ) -> Int[Array, "batch tokens"]:
-    """The tokens with which a decoder goes on from prompts.
+    """The tokens with which a decoder continues prompts.
 
     Pure, one loop on the device; put it under `jax.jit`. Each token costs a pass over all places,
     since nothing is kept from one to the next: right for short suffixes and for any decoder in

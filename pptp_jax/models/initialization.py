@@ -1,4 +1,4 @@
-"""How weights begin: the variances that have names."""
+"""Initial weights: normal distributions of named variances."""
 
 from math import prod
 from typing import Any

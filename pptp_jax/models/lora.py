@@ -1,4 +1,4 @@
-"""LoRA: adapters of low rank beside kernels that stay frozen, and that a fleet keeps once."""
+"""LoRA: low-rank adapters beside frozen kernels, which all models of a fleet share."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Where adapters of low rank stand in a tree of parameters, and what they add to its kernels."""
+"""Low-rank adapters: which kernels of a tree have one, and the product that it adds."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +49,7 @@ class Adapter(NamedTuple):
         return math.prod(self.shape[: self.cut]), math.prod(self.shape[self.cut :])
 
     def begin(self, drawn: Float[Array, " numbers"], dtype: Any) -> dict[str, Array]:
-        """Its leaves as training begins: `lora_a` uniform, `lora_b` zero.
+        """The initial leaves: `lora_a` uniform, `lora_b` zero.
 
         Args:
             drawn: uniform numbers from -1 to 1, as many as `lora_a` has.
@@ -104,7 +104,7 @@ class Base:
     scale: float
 
     def begin(self, key: Any) -> Any:
-        """What is trained, as training begins: a nested dict."""
+        """The initial trained parameters, a nested dict."""
         known = by_path(self.variables.params)
         begun = {path: known[path] for path in self.full}
         # One draw for all: compilers take a second or so for each generator, and there are hundreds
@@ -164,7 +164,7 @@ def place_adapters(
 
 
 def usual_target(path: str, leaf: Any) -> bool:
-    """Whether a kernel gets an adapter where nobody names any: embeddings and heads do not."""
+    """Whether a kernel gets an adapter by default: embeddings and heads do not."""
     parts = path.split("/")
     return not any("embed" in part or part == "head" or part.endswith("_head") for part in parts)
 

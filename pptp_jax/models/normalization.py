@@ -37,7 +37,7 @@ def normalize(
 
 
 def groups(channels: int) -> int:
-    """The number of groups for so many channels.
+    """The number of groups for a number of channels.
 
     Examples:
         >>> groups(64), groups(16), groups(6), groups(1)

@@ -1,4 +1,4 @@
-"""In which precision a network trains: one switch, and in words what it changes."""
+"""The precision that a network trains in, and a sentence on what it rounds."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from pptp_jax.validation import Refused, one_of
 
 
 def in_precision(model: Model, precision: Precision) -> Model:
-    """The same model, which trains in this precision and evaluates in full float32.
+    """Makes a model train in this precision; it still evaluates in full float32.
 
     - `float32`: no factor of a product or convolution is rounded. JAX by itself rounds them on GPUs
       and TPUs.

@@ -1,4 +1,4 @@
-"""How exactly a device multiplies float32: by a rule of ours, not by JAX's default for the device.
+"""The precision of float32 products: fixed by us, not by JAX's default for the device.
 
 By JAX's default a TPU rounds the factors of every product and convolution of float32 to bfloat16,
 and an NVIDIA GPU since Ampere to TensorFloat-32. A CPU rounds nothing, whatever a program says: so
@@ -21,7 +21,7 @@ _COMPILED_FOR: ContextVar[str | None] = ContextVar("compiled_for", default=None)
 
 @contextmanager
 def products_in(precision: Precision) -> Iterator[None]:
-    """Products and convolutions that are traced inside multiply float32 in this precision.
+    """A context that traces products and convolutions of float32 in this precision.
 
     It goes with each product into its gradient. Only a derivative of one's own
     (`jax.custom_vjp`) has the precision of the place where the gradient is taken.
@@ -68,7 +68,7 @@ def full_float32(function: Function) -> Function:
 
 @contextmanager
 def compiled_for(name: str) -> Iterator[None]:
-    """Programs that are traced inside are made for another platform than that of this process.
+    """A context that traces programs for another platform than that of this process.
 
     Args:
         name: such as `tpu` or `gpu`.
@@ -88,5 +88,5 @@ def compiled_for(name: str) -> Iterator[None]:
 
 
 def platform() -> str:
-    """For what programs are traced: `cpu`, `gpu`, `tpu`."""
+    """The platform that programs are traced for: `cpu`, `gpu`, `tpu`."""
     return _COMPILED_FOR.get() or jax.default_backend()

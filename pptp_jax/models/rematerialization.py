@@ -6,7 +6,7 @@ import flax.linen as nn
 
 
 def call(block: nn.Module, x: Any, *, train: bool, recomputed: bool) -> Any:
-    """What a block of a Linen network makes of its input.
+    """The output of a block of a Linen network.
 
     Args:
         block: the submodule.

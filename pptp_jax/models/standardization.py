@@ -1,4 +1,4 @@
-"""A model that standardises its inputs by itself, by numbers that never change."""
+"""A model that standardises its inputs, by fixed means and deviations."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

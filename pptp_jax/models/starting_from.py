@@ -1,4 +1,4 @@
-"""A model whose training starts from given values: pre-trained ones, say."""
+"""A model whose training starts from given values, such as pre-trained ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,8 +15,8 @@ from pptp_jax.models.model import Model, Variables
 from pptp_jax.models.weights import belongs, checksum, named, read_variables
 from pptp_jax.validation import Refused, one_of, several
 
-# So many names of a kind are told in an error.
-_TOLD = 3
+# An error lists this number of names of a kind.
+_LISTED = 3
 
 
 def starting_from(
@@ -24,12 +24,12 @@ def starting_from(
 ) -> Model:
     """The same model, whose initial values are given ones.
 
-    Whatever means a model's initial values means these from now on: training begins with them, and
-    regions are rewound to them. All models of a fleet share them. Their checksum is part of the
-    model's record, so a study with other values is another study.
+    These values replace the initial ones everywhere: training begins with them, and regions are
+    rewound to them. All models of a fleet share them. Their checksum is part of the model's record,
+    so a study with other values is another study.
 
-    Weights from elsewhere are nobody's: who made them may have prepared them, so that what is
-    learned from your members shows (docs/findings.md).
+    Weights from elsewhere may be poisoned: their author can prepare them so that the trained model
+    leaks more of your members (docs/findings.md).
 
     Args:
         model: the model.
@@ -121,15 +121,15 @@ def _check_fit(given: Mapping[str, np.ndarray], wanted: Mapping[str, Any]) -> No
     ]
     for names, verb in ((set(wanted) - set(given), "lack"), (set(given) - set(wanted), "have")):
         if names:
-            wrong.append(f"they {verb} {_told(sorted(names))}")
+            wrong.append(f"they {verb} {_listed(sorted(names))}")
     if wrong:
-        raise Refused(f"the given values do not fit the model: {_told(wrong, '; ')}")
+        raise Refused(f"the given values do not fit the model: {_listed(wrong, '; ')}")
 
 
 def _floating(leaf: Any) -> bool:
     return bool(jnp.issubdtype(leaf.dtype, jnp.floating))
 
 
-def _told(names: Sequence[str], between: str = ", ") -> str:
-    more = len(names) - _TOLD
-    return between.join(names[:_TOLD]) + (f" and {more} more" if more > 0 else "")
+def _listed(names: Sequence[str], between: str = ", ") -> str:
+    more = len(names) - _LISTED
+    return between.join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Batch-norm statistics after the parameters were changed by other means than training."""
+"""Recompute batch-norm statistics after parameters were rewound or grafted."""
 
 from collections.abc import Callable
 from typing import Any

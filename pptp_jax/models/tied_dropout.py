@@ -46,7 +46,7 @@ class TiedChannels(NamedTuple):
 
     @classmethod
     def of(cls, channels: int, shares: tuple[float, ...]) -> "TiedChannels":
-        """The division of so many channels.
+        """Divides channels into general ones and memory.
 
         Args:
             channels: how many there are.

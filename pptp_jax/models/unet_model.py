@@ -1,4 +1,4 @@
-"""A small U-Net that says which noise is in an image, of which it knows timestep and class."""
+"""A small U-Net that predicts the noise in an image, given timestep and class."""
 
 from typing import Any
 
@@ -100,7 +100,7 @@ class _UNet(nn.Module):
 
 
 def unet(width: int = 32, depth: int = 2, num_classes: int = 10, dropout: float = 0.0) -> Model:
-    """A small U-Net for `ddpm`: residual blocks with group norm, of which no example sees another.
+    """A small U-Net for `ddpm`: residual blocks with group norm, hence independent examples.
 
     On the way down each level has a residual block and halves height and width, of any size; on the
     way up each is joined with what the way down had at that size. The channels double with each

@@ -26,7 +26,7 @@ class InferenceState(NamedTuple):
 @pytree
 @dataclass(frozen=True, kw_only=True)
 class AdversarialRegularisation(Objective):
-    """CE + α (mean h − ½), with an inference network h that learns to tell members apart.
+    """CE + α (mean h − ½), with an inference network h that learns to detect members.
 
     h(p, y) is the probability of membership, a function of the softmax output and the one-hot
     label. The classifier lowers h on its members; after each of its steps h takes `steps` steps of
@@ -81,7 +81,7 @@ class AdversarialRegularisation(Objective):
 
     @property
     def strength(self) -> float:
-        """The weight α: the higher, the more the attacker is heeded."""
+        """The weight α of the attacker's gain: the higher, the more privacy."""
         return float(self.weight)
 
     def __call__(

@@ -40,7 +40,7 @@ class ConfidencePenalty(Objective):
 
     @property
     def strength(self) -> float:
-        """The weight w: the higher, the less sure the network becomes of its members."""
+        """The weight w: the higher, the less confident the network becomes of its members."""
         return float(self.weight)
 
     def __call__(

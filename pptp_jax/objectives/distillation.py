@@ -51,7 +51,7 @@ class Distillation(Objective):
 
     @property
     def strength(self) -> float:
-        """The temperature T: the higher, the less of the teacher's sureness is handed on."""
+        """The temperature T: the higher, the softer the teacher's answers."""
         return float(self.temperature)
 
     def __call__(

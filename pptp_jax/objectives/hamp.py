@@ -65,7 +65,7 @@ class HAMP(Objective):
 
     @property
     def strength(self) -> float:
-        """The threshold γ: the higher, the less the labels tell."""
+        """The threshold γ: the higher, the softer the labels."""
         return float(self.gamma)
 
     def __call__(

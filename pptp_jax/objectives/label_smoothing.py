@@ -40,7 +40,7 @@ class LabelSmoothing(Objective):
 
     @property
     def strength(self) -> float:
-        """The share ε: the higher, the less sure the network becomes of its members."""
+        """The share ε: the higher, the less confident the network becomes of its members."""
         return float(self.smoothing)
 
     def __call__(

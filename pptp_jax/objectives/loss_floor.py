@@ -1,4 +1,4 @@
-"""What RelaxLoss and what came of it share: holding a loss at a target, epoch by epoch."""
+"""The loss of RelaxLoss and its successors: hold the loss at a target, epoch by epoch."""
 
 import jax
 import jax.numpy as jnp

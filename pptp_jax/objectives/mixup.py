@@ -46,7 +46,7 @@ class Mixup(Objective):
 
     @property
     def strength(self) -> float:
-        """α: the higher, the more even the mixtures."""
+        """The parameter α: the higher, the more even the mixtures."""
         return float(self.alpha)
 
     def mix(self, key: Key[Array, ""], batch: Batch, outputs: Any) -> Batch:

@@ -69,7 +69,7 @@ class MixupMMD(Objective):
 
     @property
     def strength(self) -> float:
-        """The weight w: the higher, the more alike members and non-members are answered."""
+        """The weight w: the higher, the more alike the answers to members and non-members."""
         return float(self.weight)
 
     def mix(

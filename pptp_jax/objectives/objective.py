@@ -1,4 +1,4 @@
-"""What every objective is."""
+"""The base class of objectives."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ class Reference(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What an objective may look at besides the outputs and the targets of a batch.
+    """The inputs of an objective besides the outputs and the targets of a batch.
 
     Attributes:
         epoch: the number of the epoch within its phase, from 0.
@@ -40,7 +40,7 @@ class Context(NamedTuple):
     task: Task = Classification()
 
     def needed(self, part: str, objective: str) -> Any:
-        """A part that `objective` cannot do without.
+        """A part that `objective` requires; refuses its absence.
 
         Args:
             part: `teacher`, `reference` or `state`.
@@ -129,7 +129,7 @@ class Objective(ABC):
 
     @property
     def strength(self) -> float | None:
-        """The number that a sweep moves; None if there is none."""
+        """The number that a sweep varies; None if there is none."""
         return None
 
     @abstractmethod
@@ -143,7 +143,7 @@ class Objective(ABC):
         """
 
     def mix(self, key: Key[Array, ""], batch: Batch, outputs: Any) -> Batch | None:
-        """The batch as the network shall see it; None leaves it as it is.
+        """The batch as the network sees it; None leaves it as it is.
 
         Args:
             key: what is drawn depends on it.
@@ -153,7 +153,7 @@ class Objective(ABC):
         return None
 
     def init(self, key: Key[Array, ""], outputs: Any) -> Any:
-        """What the objective itself has learned as a phase begins: a pytree of arrays.
+        """The initial state of the objective in a phase: a pytree of arrays.
 
         Args:
             key: what is drawn depends on it.
@@ -162,5 +162,5 @@ class Objective(ABC):
         return ()
 
     def learn(self, outputs: Any, targets: Any, context: Context, /) -> Any:
-        """What it has learned after a step, from the outputs of that step."""
+        """The state of the objective after a step, from the outputs of that step."""
         return context.state

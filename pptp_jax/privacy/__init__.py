@@ -1,4 +1,4 @@
-"""Differential privacy, said truthfully: what a run did, and the ε that follows or does not."""
+"""Differential privacy: a ledger of what a run did, and its ε, or the reason why it has none."""
 
 from pptp_jax.privacy.accounting import Guarantee, epsilon
 from pptp_jax.privacy.bayesian_loss import (

@@ -19,7 +19,7 @@ ZERO_OUT = "one example's gradients set to zero"
 
 @dataclass(frozen=True)
 class Guarantee:
-    """(ε, δ)-differential privacy with what it rests on, to be printed beside every result.
+    """An (ε, δ) guarantee with its assumptions, to be printed beside every result.
 
     Attributes:
         epsilon: ε.
@@ -131,7 +131,7 @@ def epsilon(
 
 
 class Account(NamedTuple):
-    """What an accountant is given of a run.
+    """The inputs of an accountant.
 
     Attributes:
         dp: the package that computes.
@@ -158,7 +158,7 @@ class Account(NamedTuple):
 
 
 def account(phases: Ledger | Sequence[Ledger], *, delta: float, runs: float = 1) -> Account:
-    """Checks that a run has an ε, and says what it is made of.
+    """Checks that a run has an ε, and returns the accountant's inputs.
 
     Args:
         phases: the ledger of the run, or one a phase.
@@ -225,7 +225,7 @@ def _compose(accountant: Any, events: list[Any], delta: float) -> float:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Keeps the library from warning of orders that it leaves out, which only rounds ε up."""
+    """Silences the library's warnings of omitted orders, which only round ε up."""
     logger = logging.getLogger("absl")
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -86,7 +86,7 @@ def bayesian_privacy_loss(
     prior: Float[np.ndarray, " candidates"] | None = None,
     divergence: Divergence = "kl",
 ) -> BayesianLoss:
-    r"""What a gradient with Gaussian noise gives away of which candidate it is the gradient of.
+    r"""The Bayesian privacy loss of a gradient with Gaussian noise, over candidate inputs.
 
     The posterior is \(q_i \propto p_i \exp(-\|o - g_i\|^2 / 2s^2)\). With two candidates, the
     gradients of a batch with and without a record, it is the exact membership attack.
@@ -121,7 +121,7 @@ def regional_privacy_losses(
     """The Bayesian privacy loss of each region that is sent, and of all of them under `all`.
 
     The noise of the regions is independent, so the log-likelihoods add up. The losses do not: what
-    two regions give away may be the same.
+    two regions leak may be the same.
 
     Args:
         observed: what was sent of each region.

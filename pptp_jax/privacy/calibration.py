@@ -1,4 +1,4 @@
-"""Noise and rates that spend a budget, and no more of it."""
+"""Calibrate noise and sampling rates to a privacy budget."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -102,7 +102,7 @@ def _spent(
 
 
 def root(function: Callable[[float], float], least: float, most: float) -> float | None:
-    """The logarithm at which a rising function of it is 0; None where it is nowhere 0.
+    """The logarithm of a rising function's root; None without one.
 
     Args:
         function: of the logarithm.

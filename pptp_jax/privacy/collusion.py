@@ -1,4 +1,4 @@
-"""What the others' budgets do to one example's privacy, and contracts that bound it."""
+"""Collusion: how others' budgets change one example's privacy, and contracts that bound it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Epsilons = Sequence[float] | Float[np.ndarray, " examples"]
 
 @dataclass(frozen=True, kw_only=True)
 class Excess:
-    """What an example gives away among these others, beside what it would among its like.
+    """The attacker's advantage on an example among these others, and among its like.
 
     Attributes:
         advantage: the best attacker's true positives over its false ones.
@@ -41,13 +41,13 @@ class Excess:
 
 @dataclass(frozen=True, kw_only=True)
 class Coalition:
-    """Who lowers their budgets to expose a target, and what comes of it.
+    """The examples that lower their budgets to expose a target, and the effect.
 
     Attributes:
         members: their places.
         epsilons: all budgets afterwards.
-        before: what the target gives away without them.
-        after: what it gives away with them.
+        before: the target's excess without them.
+        after: its excess with them.
     """
 
     members: Int[np.ndarray, " coalition"]
@@ -63,7 +63,7 @@ class Verdict:
     Attributes:
         kept: whether it was.
         spent: δ at the contract's ε.
-        found: what the example gives away, and would among its like.
+        found: the example's excess over the baseline among its like.
         blame: for each budget of the others, the Δ that is left if its holders take the
             contract's ε instead, the least first: who breaks it comes first.
     """
@@ -82,7 +82,7 @@ def excess_vulnerability(
     expected_batch_size: float,
     steps: int,
 ) -> Excess:
-    """What an example gives away because of the others' budgets, with budgets kept by sampling.
+    """The excess vulnerability of an example by the others' budgets, under individual sampling.
 
     Its (ε, δ) is kept in any case. But one point of a privacy profile does not fix the others:
     among people with small budgets the noise is large and the example joins many batches, which
@@ -134,9 +134,9 @@ def worst_coalition(
     expected_batch_size: float,
     steps: int,
 ) -> Coalition:
-    """The others who expose a target most by lowering their own budgets.
+    """The coalition that exposes a target most by lowering its own budgets.
 
-    They are those with the largest budgets, who set the lowest that is allowed: the noise rises
+    Its members have the largest budgets, and set the lowest that is allowed: the noise rises
     with the rates that they give up, and the target joins more batches in their place. Once it
     joins them all, more noise only hides it: then half as many collude, and half of those, as long
     as that exposes it more. A coalition needs no access to the model.

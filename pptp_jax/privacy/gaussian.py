@@ -1,4 +1,4 @@
-"""Gaussian differential privacy: what μ says in ε and δ."""
+"""Gaussian differential privacy: conversions between μ and (ε, δ)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Inputs restored from a gradient by optimisation, with a prior that likes smooth images."""
+"""Gradient inversion: restore inputs from a gradient by optimisation, with a smoothness prior."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple

@@ -24,7 +24,7 @@ _LEVELS = 64
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IndividualBudgets:
-    """Training in which each example has a budget of its own, and what trains it so.
+    """Training with a budget for each example: the noise, rates and norms that spend it.
 
     Attributes:
         epsilons: what each example was promised; more than 64 different budgets were rounded down
@@ -51,7 +51,7 @@ class IndividualBudgets:
     norms: Float[np.ndarray, " examples"]
 
     def profile(self, example: int) -> PrivacyProfile:
-        """What the training gives away of an example.
+        """The privacy profile of an example.
 
         Args:
             example: its place.
@@ -92,7 +92,7 @@ def individual_sampling(
     """Noise for all and a rate for each example, so that each spends its own ε.
 
     The examples that promise less privacy join more batches. All share the noise, so **what an
-    example gives away depends on the budgets of the others**; see `excess_vulnerability`.
+    example leaks depends on the budgets of the others**; see `excess_vulnerability`.
 
     The noise multiplier is the one at which the rates that the budgets allow add up to the expected
     batch size.
@@ -167,7 +167,7 @@ def individual_clipping(
     """Noise for all and a clipping norm for each example, so that each spends its own ε.
 
     All join a batch with the same probability. The noise over an example's own norm is what plain
-    training at its budget would need, so **nobody's privacy depends on the others' budgets**.
+    training at its budget would need, so **no example's privacy depends on the others' budgets**.
 
     Args:
         epsilons: the budget of each example, all above 0.

@@ -1,4 +1,4 @@
-"""What became of each part of a model while it was trained on private data."""
+"""The ledger of a private run: how each part of the model was treated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ STATISTICS = ("none", "frozen", "clear")
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """What a run, or one phase of it, did with each region. What is not said counts as unknown.
+    """How a run, or one phase of it, treated each region. Omitted parts count as unknown.
 
     A model is private only where everything that is released is: each region, and the running
     statistics of normalisation layers, which are averages over private batches.
@@ -44,9 +44,9 @@ class Ledger:
         >>> ledger = Ledger(region_map=regions, noised=("protect",), noise_multiplier=1.0)
         >>> for obstacle in ledger.obstacles:
         ...     print(obstacle)
-        nobody said what became of region 'general'
-        nobody said what became of the running statistics
-        nobody said how the batches were drawn
+        the treatment of region 'general' is unknown
+        the treatment of the running statistics is unknown
+        the sampling of the batches is unknown
     """
 
     region_map: RegionMap
@@ -125,18 +125,18 @@ class Ledger:
             for label in self.clear
         ]
         reasons += [
-            f"nobody said what became of region {label!r}"
+            f"the treatment of region {label!r} is unknown"
             for label in self.region_map.names
             if label not in treated
         ]
         if self.statistics == "clear":
             reasons.append("the running statistics are averages over private batches, in the clear")
         if self.statistics is None:
-            reasons.append("nobody said what became of the running statistics")
+            reasons.append("the treatment of the running statistics is unknown")
         if self.noised and self.noise_multiplier is None:
-            reasons.append("nobody said how much noise was added")
+            reasons.append("the noise multiplier is unknown")
         elif self.noised and self.noise_multiplier == 0:
             reasons.append("a noise multiplier of 0 adds no noise")
         if self.noised and self.sampling is None:
-            reasons.append("nobody said how the batches were drawn")
+            reasons.append("the sampling of the batches is unknown")
         return tuple(reasons)

@@ -1,4 +1,4 @@
-"""What noisy gradient descent gives away, by divergences: of a run, and before it begins."""
+"""Privacy bounds of noisy gradient descent, by divergences: of a run, and before it begins."""
 
 from collections.abc import Sequence
 from itertools import pairwise

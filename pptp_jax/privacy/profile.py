@@ -1,4 +1,4 @@
-"""What a private mechanism gives away of one example: δ at every ε, and what follows from it."""
+"""The privacy profile of a mechanism: δ at every ε, and the advantage that follows."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -172,7 +172,7 @@ def privacy_profile(*, rate: float, noise_multiplier: float, steps: int) -> Priv
 
     Raises:
         ValueError: if the rate lies outside [0, 1], the noise is not positive or there is no step.
-        ImportError: from what is asked of the profile, if dp-accounting is not installed.
+        ImportError: from the profile's properties, if dp-accounting is not installed.
 
     Examples:
         >>> round(privacy_profile(rate=1.0, noise_multiplier=1.0, steps=1).advantage, 3)
@@ -182,7 +182,7 @@ def privacy_profile(*, rate: float, noise_multiplier: float, steps: int) -> Priv
 
 
 def delta_divergence(one: PrivacyProfile, other: PrivacyProfile) -> float:
-    r"""How far apart the risks of two mechanisms are, at any prior: Δ of both directions.
+    r"""The Δ-divergence of two mechanisms in both directions, which bounds their risks' difference.
 
     Δ(M ‖ M̃) is the least κ for which M̃'s trade-off function lies above M's, shifted down and left
     by κ. It is the largest difference of the two Bayes errors over all priors of membership,

@@ -1,4 +1,4 @@
-"""How well an input can be rebuilt from the gradient of the first dense layer."""
+"""Reconstruct an input from the gradient of the first dense layer."""
 
 import numpy as np
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""How examples come into batches: what an accountant must know besides the noise."""
+"""The sampling of batches, which an accountant needs besides the noise."""
 
 from dataclasses import dataclass
 from typing import Self

@@ -1,4 +1,4 @@
-"""What it costs in ε to keep the best of several private runs."""
+"""Private selection: the ε of keeping the best of several private runs."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Output channels of kernels, scored and chosen as one."""
+"""Choose entire output channels of kernels by their scores."""
 
 import math
 from collections.abc import Sequence

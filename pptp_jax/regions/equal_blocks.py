@@ -1,4 +1,4 @@
-"""The control of a region's choice: other blocks, drawn at random, that hold as many parameters."""
+"""The control of a region's choice: random blocks with as many parameters."""
 
 from collections.abc import Sequence
 from itertools import chain, combinations
@@ -13,14 +13,14 @@ from pptp_jax.regions.rules import Block
 from pptp_jax.regions.sizes import sizes
 from pptp_jax.validation import Refused, at_least, one_of
 
-# All sets of so many blocks are still looked through in a moment.
+# Up to this number of blocks, trying all sets of them takes a moment.
 _MOST_BLOCKS = 20
 
 
 def equal_blocks(
     region: Region, blocks: Sequence[Block], params: PyTree, seed: int = 0
 ) -> tuple[str, ...]:
-    """Blocks, drawn at random, that hold as many parameters as a region as nearly as blocks can.
+    """Draws blocks at random whose number of parameters is nearest to that of a region.
 
     Of all sets of blocks other than the region's own, but for the set of all blocks, those are
     kept whose number of parameters is nearest to the region's; one of them is drawn. A set may

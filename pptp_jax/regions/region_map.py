@@ -237,7 +237,7 @@ class RegionMap:
 
     def _refuse_idle(self, places: list[tuple[str, Any]], deciders: list[int | None]) -> None:
         # A None may stand for a parameter of the other half of an Equinox partition; a predicate
-        # cannot be asked about it.
+        # cannot be applied to it.
         absent = [path for path, leaf in places if is_absent(leaf)]
         used = set(deciders)
         for i, (rule, _) in enumerate(self.rules):

@@ -1,4 +1,4 @@
-"""What a transform asks of regions."""
+"""The protocol of regions that transforms use."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from jaxtyping import PyTree
 
 
 class Regions(Protocol):
-    """Anything that says which weights of a tree belong to which region."""
+    """The protocol: which weights of a tree belong to which region."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a rule of a region map can be: a pattern on paths, a block, or a predicate."""
+"""The rules of a region map: a pattern on paths, a block, or a predicate."""
 
 import re
 from collections.abc import Callable

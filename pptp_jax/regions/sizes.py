@@ -1,4 +1,4 @@
-"""How much of a network each region is."""
+"""The size of each region in a network."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""The words for parts of a network: presets, spans, and what a model declares."""
+"""Region words, such as `shallow`: presets, spans of blocks, and parts that a model declares."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _SPAN = re.compile(r"blocks\[(\d*):(\d*)\]")
 
 
 def named(word: str, blocks: Sequence[Block], parts: Sequence[Block]) -> Sequence[Block]:
-    """The blocks and parts that a word means; a part takes the place of a preset of its name.
+    """The blocks and parts of a word; a model's part overrides a preset of its name.
 
     Args:
         word: a preset, a span, or the name of a block or a part.

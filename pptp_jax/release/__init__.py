@@ -1,4 +1,4 @@
-"""What is released, of models, statistics and graphs: its noise, and what it gives away."""
+"""Releases of models, statistics and graphs: their noise, and the membership risk."""
 
 from pptp_jax.release.bayes_response import (
     AttackerTraining,

@@ -1,4 +1,4 @@
-"""The best answer to a release, learned: an attacker's network and what it leaves uncertain."""
+"""A learned Bayes-optimal attacker on a release, and its cross-entropy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def bayes_response(
     held_out: Publish | None = None,
     draws: int = 20_000,
 ) -> BayesResponse:
-    r"""Trains an attacker to tell from a release who is in, under cross-entropy.
+    r"""Trains an attacker to predict membership from a release, under cross-entropy.
 
     The best response under cross-entropy is the posterior, which serves an attacker of any taste
     for true and false positives: claim membership where its odds exceed the price. Its
@@ -243,7 +243,7 @@ class Attacker(NamedTuple):
 def drawn(
     release: Publish, prior: Float[Array, " people"]
 ) -> Callable[[Key[Array, ""], int], tuple[Bool[Array, "draws people"], Float[Array, "draws _"]]]:
-    """From a key and a number of draws to who is in and what is published."""
+    """A sampler of membership and releases: a function of a key and a number of draws."""
 
     def sample(key: Key[Array, ""], count: int) -> tuple[Array, Array]:
         who, what = jax.random.split(key)
@@ -256,15 +256,15 @@ def drawn(
 def descended(
     optimizer: optax.GradientTransformation, grads: Any, params: Any, state: Any
 ) -> tuple[Any, Any]:
-    """Parameters and the optimiser's state after a step."""
-    # Adam takes a float to the power of the step, which is an integer.
+    """The parameters and the optimiser's state after a step."""
+    # Adam takes a float to the power of the step, an integer.
     with jax.numpy_dtype_promotion("standard"):
         updates, state = optimizer.update(grads, state)
     return optax.apply_updates(params, updates), state
 
 
 def check_prior(prior: Float[Array, " people"]) -> None:
-    """Refuses a prior under which nothing is uncertain, or that is none."""
+    """Refuses a prior without a probability strictly between 0 and 1 for each person."""
     each = np.asarray(prior)
     if each.ndim != 1 or not len(each) or not ((each > 0) & (each < 1)).all():
         raise Refused(

@@ -1,4 +1,4 @@
-"""Communities of a graph of several layers: block models, and what finds their blocks."""
+"""Communities of a multi-layer graph: block models, and spectral clustering."""
 
 from functools import partial
 from typing import Literal

@@ -86,7 +86,7 @@ def risk_of_likelihood_ratio(
     noise_std: Numbers = 0.0,
     least: float = 1e-8,
 ) -> MembershipRisk:
-    r"""What `frequency_likelihood_ratio` finds of a random person under Gaussian noise.
+    r"""The risk of a random person by `frequency_likelihood_ratio`, under Gaussian noise.
 
     With \(c_j = logit(\hat x_j) - logit(p_j)\) the score has the slope \(c_j\) in attribute j, so
     \(d' = \sum_j v_j (E[c_j; d_j = 1] - E[c_j; d_j = 0]) / \sqrt{\sum_j v_j E[c_j^2]}\) with

@@ -28,7 +28,7 @@ PRIVACY = ("cross_entropy", "belief")
 
 @dataclass(frozen=True, kw_only=True)
 class Game:
-    """What both sides play for, and for how long.
+    """The settings of the game: the loss of both sides, and the number of steps.
 
     The attacker minimises cross-entropy. The defender minimises a privacy loss plus
     `utility_weight` times the expected squared error of what is published. The game is general-sum:
@@ -74,7 +74,7 @@ class Game:
 
 
 class TrainedRelease(NamedTuple):
-    """A release whose noise has been trained, and what a fresh attacker makes of it.
+    """A release with trained noise, and the strength of a fresh attacker on it.
 
     Attributes:
         release: from who is in and a key to the published numbers.

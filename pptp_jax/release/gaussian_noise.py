@@ -1,4 +1,4 @@
-"""How a given amount of Gaussian noise is best spread over statistics."""
+"""Distribute Gaussian noise over statistics optimally."""
 
 import jax.numpy as jnp
 from jax.scipy.special import ndtri

@@ -1,4 +1,4 @@
-"""Generators of noise: what a defender may add to statistics, with parameters to train."""
+"""Generators of noise for statistics, with parameters to train."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ class Generator(Protocol):
     def noise(
         self, params: Any, statistics: Float[Array, " statistics"], key: Key[Array, ""]
     ) -> Float[Array, " statistics"]:
-        """What is added to the statistics."""
+        """The noise that is added to the statistics."""
         ...
 
 

@@ -15,7 +15,7 @@ Numbers = float | Float[Array, "..."]
 
 
 class MembershipRisk(NamedTuple):
-    """How well the best attacker separates members from non-members.
+    """The risk of membership by the best attacker.
 
     Attributes:
         separation: d', the distance of the two means of the score in standard deviations.
@@ -52,7 +52,7 @@ def membership_from_means(
     noise_std: Numbers = 0.0,
     noise: Literal["gaussian", "laplace"] = "gaussian",
 ) -> Float[Array, " people"]:
-    r"""The log of how much likelier a release is if a person is in the pool: noise-aware.
+    r"""The log-likelihood ratio of a release for a person in the pool, with the noise modelled.
 
     The release is the mean of the pool's records plus noise. The other records of the pool are
     unknown draws from the population, so that the mean has covariance \(\Sigma / n\) and is about
@@ -106,7 +106,7 @@ def risk_of_means(
     noise_std: Numbers = 0.0,
     noise: Literal["gaussian", "laplace"] = "gaussian",
 ) -> MembershipRisk:
-    r"""What `membership_from_means` finds of a random person, before anything is released.
+    r"""The risk of a random person by `membership_from_means`, before anything is released.
 
     \(d'^2 = tr(\Sigma V^{-1}) / n^2\); without noise that is the number of statistics over the
     number of people. With Laplace noise \(1 / V\) is replaced by the Fisher information of the
@@ -171,7 +171,7 @@ def _information(base: Array, scale: Array) -> Array:
 def check_release(
     records: Array | None, covariance: Array, pool_size: int, noise_std: Numbers, noise: str
 ) -> None:
-    """Refuses shapes and numbers that make no release."""
+    """Refuses wrong shapes and numbers of a release."""
     at_least(1, pool_size=pool_size)
     one_of(NOISES, noise=noise)
     not_negative(noise_std=noise_std)

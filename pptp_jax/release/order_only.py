@@ -1,4 +1,4 @@
-"""HAMP, the part at test time: nothing but the order of the classes is told."""
+"""HAMP, the part at test time: release nothing but the order of the classes."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -21,12 +21,12 @@ class OrderOnly(Release):
 
     Each answer holds the numbers that the model gives for a random input of its own, the largest at
     the class whose true logit is the largest, and so on. So the predicted class is kept, and of the
-    true logits no more than their order is told. Where two true logits are equal, the lower class
+    true logits only their order is released. Where two true logits are equal, the lower class
     gets the larger number, so that `argmax` stays what it was. Only if the two largest numbers of
     the random input's answer are equal themselves may `argmax` find another class.
 
     Random inputs are uniform on [low, high), or fair bits. A random input depends on the key alone:
-    an attacker who may ask again with other keys learns nothing more from it.
+    an attacker who repeats a query with other keys learns nothing more from it.
 
     Deviations from the published code: it draws pixels from 0, 1/255, ..., 254/255; and where true
     logits are equal, it gives all of them the same one of the random input's numbers.
@@ -69,7 +69,7 @@ class OrderOnly(Release):
         logits: Float[Array, "batch classes"],
         key: Key[Array, ""],
     ) -> Float[Array, "batch classes"]:
-        """The logits that are told; one random input for each example."""
+        """The released logits; one random input for each example."""
         if self.kind == "binary":
             random = jax.random.bernoulli(key, shape=x.shape).astype(x.dtype)
         else:

@@ -1,4 +1,4 @@
-"""The least that a release can say about one secret, at a price of distortion: exact."""
+"""Rate-distortion: the least information of a release on a secret, at a price of distortion."""
 
 from typing import NamedTuple
 

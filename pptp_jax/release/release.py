@@ -1,4 +1,4 @@
-"""What every release is."""
+"""The base class of releases."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,8 +12,8 @@ Predict = Callable[[Float[Array, "batch ..."]], Float[Array, "batch classes"]]
 class Release(ABC):
     """What a model answers in place of its logits: plain frozen data that can be called.
 
-    A release is a part of a defence that trains nothing. It must be a pytree, and whoever attacks
-    the model sees its answers alone.
+    A release is a part of a defence that trains nothing. It must be a pytree, and an attacker sees
+    its answers alone.
 
     Attributes:
         name: what a table calls it.
@@ -45,11 +45,11 @@ class Release(ABC):
         logits: Float[Array, "batch classes"],
         key: Key[Array, ""],
     ) -> Float[Array, "batch classes"]:
-        """The logits that are told.
+        """The released logits.
 
         Args:
             predict: the model in eval mode, from inputs to logits.
-            x: the inputs that are asked about.
+            x: the queried inputs.
             logits: predict(x).
             key: randomness of this query.
         """

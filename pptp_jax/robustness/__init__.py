@@ -1,4 +1,4 @@
-"""Whether models stay right where their inputs are disturbed, and what lies around them."""
+"""Robustness: accuracy on perturbed inputs, distances to the boundary, and curvature."""
 
 from pptp_jax.robustness.ball import Ball
 from pptp_jax.robustness.boundary import Boundary, nearest_boundary

@@ -1,4 +1,4 @@
-"""The inputs that an attacker may put in the place of an example."""
+"""The perturbations of an input that an attacker may choose."""
 
 from dataclasses import dataclass
 from typing import Literal

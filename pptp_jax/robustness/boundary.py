@@ -1,4 +1,4 @@
-"""How far an example is from where another class wins, by the gradients of the logits."""
+"""The distance of an example to the decision boundary, by the gradients of the logits."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Images as a bad camera or a small file leaves them: noise, blur, low contrast, JPEG."""
+"""Image corruptions of CIFAR-10-C: noise, blur, low contrast, JPEG."""
 
 from typing import Literal, get_args
 
@@ -99,7 +99,7 @@ def corrupted(
 
 
 def check_severity(**severities: int) -> None:
-    """Refuses a severity that is none of the five.
+    """Refuses a severity that is not one of the five.
 
     Raises:
         ValueError: naming it.
@@ -110,7 +110,7 @@ def check_severity(**severities: int) -> None:
 
 
 def check_image(shape: tuple[int, ...]) -> None:
-    """Refuses inputs that are no images.
+    """Refuses inputs that are not images.
 
     Args:
         shape: that of one input.

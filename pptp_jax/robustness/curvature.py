@@ -1,4 +1,4 @@
-"""How the loss bends around an example: the largest eigenvalues of its Hessian in the input."""
+"""The curvature of the loss at an example: the largest eigenvalues of its input Hessian."""
 
 import jax
 import jax.numpy as jnp

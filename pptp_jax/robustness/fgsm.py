@@ -1,4 +1,4 @@
-"""The fast gradient method: one step as far as the ball reaches."""
+"""The fast gradient method: one step to the boundary of the ball."""
 
 import jax
 import jax.numpy as jnp

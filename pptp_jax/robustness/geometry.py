@@ -1,4 +1,4 @@
-"""How far the examples of a fleet are from the decision boundary, and how the loss bends there."""
+"""Distances to the decision boundary and the curvature of the loss, for a fleet."""
 
 from functools import partial
 from typing import NamedTuple
@@ -16,7 +16,7 @@ BATCH = 50
 
 
 class Geometry(NamedTuple):
-    """What the surroundings of each example look like to each model.
+    """The distances and curvatures of each example under each model.
 
     Attributes:
         linear: the distance to the nearest decision boundary, taken as linear; see `Boundary`.

@@ -1,4 +1,4 @@
-"""Where the loss of an example grows."""
+"""The input gradient of the loss."""
 
 from collections.abc import Callable
 

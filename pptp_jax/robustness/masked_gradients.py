@@ -1,4 +1,4 @@
-"""Whether the gradients of a network mislead the attacks that follow them."""
+"""Detect gradient masking: gradients that mislead attacks."""
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -14,8 +14,8 @@ Pairs = Float[np.ndarray, "models examples"]
 MISLED = ": gradients mislead the attacks here, so that the network is less robust than it looks"
 MISSED = ": PGD misses them, so that the network is less robust than it looks"
 
-# Among the labels that PGD leaves, a share of so many may lie near the boundary by chance of the
-# two searches, without a warning.
+# The share of the labels that PGD leaves that may lie near the boundary without a warning: the two
+# searches differ by chance.
 NEAR = 0.01
 
 
@@ -27,7 +27,7 @@ def masking_warnings(
     resamples: int = 500,
     seed: int = 0,
 ) -> list[str]:
-    """Where an attack does less than one that knows or may do less, by an interval above zero.
+    """Warns where a weaker attack significantly beats a stronger one.
 
     Within a ball: PGD against FGSM, and against PGD with fewer steps; PGD against inputs that were
     found on other networks; and PGD against points that are known to have another label and to lie
@@ -72,7 +72,7 @@ def masking_warnings(
 def _signs(
     right: Mapping[Trial, Pairs], distances: Mapping[str, Pairs]
 ) -> Iterator[tuple[str, Pairs, float]]:
-    """Each comparison: words, what the stronger attack misses, and how much of it is usual."""
+    """Each comparison: a text, the share that the stronger attack misses, and its usual share."""
     for norm, size in dict.fromkeys((trial.norm, trial.size) for trial in right if trial.norm):
         ball = [trial for trial in right if (trial.norm, trial.size) == (norm, size)]
         own = sorted(

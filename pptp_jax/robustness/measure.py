@@ -1,4 +1,4 @@
-"""How often the models of a fleet are right where inputs are disturbed."""
+"""The accuracy of a fleet's models on perturbed inputs."""
 
 from functools import partial
 
@@ -29,7 +29,7 @@ def right_when_disturbed(
     how: Robustness,
     surrogates: Variables | None = None,
 ) -> Float[Array, "models trials rows"]:
-    """How often each model, in eval mode, labels its examples right under each trial.
+    """The accuracy of each model, in eval mode, on its examples under each trial.
 
     The attacker has the model's weights. Where a defence changes what is released, he goes by what
     lies behind it; a release that keeps the predicted class changes nothing here. Disturbed inputs

@@ -20,7 +20,7 @@ def pgd(
     pace: float | Float[Array, ""] = 2.5,
     to_the_end: bool = False,
 ) -> Float[Array, "batch ..."]:
-    """For each example the first point on the way that has another label, or else the last point.
+    """The first iterate of each example that the model mislabels, or else the last one.
 
     Every step goes by `pace` · ε / `steps` along the sign of the loss's gradient (in L2, along the
     gradient), then back into the ball. The published attack looks at the last point alone; one that

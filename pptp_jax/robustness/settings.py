@@ -1,4 +1,4 @@
-"""What is tried on a model, as plain frozen data."""
+"""The settings of robustness trials, as plain frozen data."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,7 +25,7 @@ LATER = ("corruptions", "severities", "surrogates", "surrogate_epochs", "eigenva
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One way to disturb the inputs.
+    """A trial: one way to perturb the inputs.
 
     Attributes:
         kind: `clean` leaves them as they are, `noise` is Gaussian, a corruption is what `corrupted`
@@ -123,7 +123,7 @@ class Robustness:
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """What is tried, the inputs as they are first."""
+        """The trials; the first leaves the inputs as they are."""
         balls: list[tuple[Norm, float]] = [("linf", size) for size in self.epsilons]
         balls += [("l2", size) for size in self.l2_epsilons]
         found = [Trial(kind="clean")]
@@ -140,13 +140,13 @@ class Robustness:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The settings as plain data, without what came later and is not used."""
+        """The settings as plain data, without later fields that are not used."""
         unused = {name for name in LATER if getattr(self, name) == getattr(Robustness, name)}
         return {name: own for name, own in describe(self).items() if name not in unused}
 
 
 def check_disturbable(data: Dataset, how: Robustness | None = None) -> None:
-    """Refuses inputs of which a small change is none that they could have.
+    """Refuses inputs that a small change makes invalid, such as tokens.
 
     Args:
         data: the examples.

@@ -1,4 +1,4 @@
-"""Signals: what an attacker sees of trained models, by which queries, and how it is kept."""
+"""Signals: the outputs of trained models that attackers read, their queries and their storage."""
 
 from pptp_jax.signals.altered_text import lowered_signal, neighbour_signal
 from pptp_jax.signals.base_tokens import BASE_DIVERGENCE, BASE_TOKEN_LOG_PROB

@@ -1,4 +1,4 @@
-"""How likely a model finds a text that was altered: in lower case, or with other tokens in it."""
+"""Log-probabilities of altered texts: in lower case, or with some tokens replaced."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ Tokens = Int[np.ndarray, "examples tokens"]
 
 @runtime_checkable
 class Lowering(Protocol):
-    """A tokenizer that knows the tokens of a text in lower case.
+    """A tokenizer that can lower the case of a text.
 
     Examples:
         >>> from pptp_jax.data import Bytes
@@ -141,7 +141,7 @@ def neighbour_signal(*, neighbours: int = 8, share: float = 0.15) -> Signal:
 
 
 def cumulated(data: Arrays) -> Int[Array, " vocabulary"]:
-    """How many tokens of the data are this one or one before it, for each of the vocabulary."""
+    """Cumulative counts of the vocabulary's tokens in the data."""
     tokens = np.asarray(data.y)
     counts = np.bincount(tokens[tokens >= 0], minlength=int(np.asarray(data.x).max()) + 1)
     return jnp.asarray(np.cumsum(counts), jnp.int32)

@@ -1,4 +1,4 @@
-"""What the base model, before it was fine-tuned, says of the tokens of a sequence."""
+"""The base model's log-probabilities of the tokens of a sequence, before fine-tuning."""
 
 from collections.abc import Callable
 from typing import Any

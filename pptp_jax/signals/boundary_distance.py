@@ -1,4 +1,4 @@
-"""How far an example is from the decision boundary, found by asking for labels alone.
+"""The distance of an example to the decision boundary, by label-only queries.
 
 References:
     Chen, Jordan and Wainwright, "HopSkipJumpAttack: A Query-Efficient Decision-Based Attack", 2020,

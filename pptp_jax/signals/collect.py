@@ -1,4 +1,4 @@
-"""Taking the signals that follow from a model's answers, where the answers are."""
+"""Compute the signals of a model from its outputs."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -61,7 +61,7 @@ def collect(
         task: what the model is for, such as `Classification()`.
         signals: which; those that are not reduced from answers are left out. None takes those of
             the task; `utility(task)` is another.
-        queries: the forms in which it is asked about each of them.
+        queries: the queries for each of them, such as mirrored images.
         release: what the model answers in place of its outputs; None releases them.
         key: what the release draws from; needed with one.
         batch_size: how many answers are computed at once, fewer where they are large; bounds

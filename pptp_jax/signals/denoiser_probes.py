@@ -1,4 +1,4 @@
-"""What a denoiser says of an example's own noise: SecMI, PIA, PIAN and SimA."""
+"""Probes of a denoiser at an example: SecMI, PIA, PIAN and SimA."""
 
 import math
 from collections.abc import Callable

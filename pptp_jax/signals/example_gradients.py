@@ -1,4 +1,4 @@
-"""The gradient of each example, with which attackers compare what clients send."""
+"""The gradient of each example, which attackers compare with clients' updates."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ def example_gradients(
 ) -> Any:
     """∇ℓ(x, y) of each example for all parameters of one network, in eval mode.
 
-    White-box: whoever knows the network with which clients begin a round can compute it. All
-    gradients are held at once.
+    White-box: an attacker who knows the network at the start of a round can compute it. All
+    gradients are in memory at once.
 
     Args:
         model: the model.

@@ -1,4 +1,4 @@
-"""What a block's features tell of a label, to an attacker who has the weights."""
+"""The margin of a linear probe on a block's features: a white-box signal."""
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +17,10 @@ def feature_margins(
     rows: Int[Array, " rows"],
     ridge: float | Float[Array, ""] = 0.01,
 ) -> Float[Array, "models blocks rows"]:
-    """By how much a linear probe of a block's features prefers the label of an example, left out.
+    """The leave-one-out margin for an example's label of a linear probe on a block's features.
 
     The probe is a ridge regression of the one-hot labels on the features of all other examples, so
-    that nothing but the features can know an example: where a block has learned a member by heart,
+    that nothing but the features can know an example: where a block has memorised a member,
     a probe that never saw it separates it more clearly than it does a non-member. The attacker
     needs the weights and the candidates with their labels, and no membership.
 
@@ -87,7 +87,7 @@ def _left_out(
     targets: Float[Array, "rows classes"],
     ridge: float | Float[Array, ""],
 ) -> Float[Array, "rows classes"]:
-    """What a ridge regression says of each example when it is fitted to all others.
+    """The leave-one-out predictions of a ridge regression.
 
     In closed form: leaving an example out divides its residual by 1 − h, where h is its own weight
     in its fit. Centring is by all examples.

@@ -1,4 +1,4 @@
-"""A cheap first look: how much the size of a block's gradient tells of membership."""
+"""The norm of each block's gradient: a cheap first signal of membership by block."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How much the loss of an example changes with its inputs."""
+"""The norm of an example's input gradient."""
 
 import jax
 from jaxtyping import Array, Float, Int

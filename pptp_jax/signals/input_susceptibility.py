@@ -1,4 +1,4 @@
-"""Which attributes of an example make its gradient long: privacy loss by input."""
+"""The effect of each input attribute on an example's gradient norm: privacy loss by input."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ _PARTS = 64  # of the way from a baseline; the integrand is taken in the middle 
 
 
 class Susceptibility(NamedTuple):
-    """What an example's attributes do to the norm of its gradient.
+    """The effects of an example's attributes on the norm of its gradient.
 
     Attributes:
         values: by attribute.
@@ -45,7 +45,7 @@ def input_susceptibility(
     blocks: tuple[str, ...] | None = None,
     baseline: Any = None,
 ) -> Susceptibility:
-    r"""How the norm of each example's gradient hangs on its inputs, in eval mode.
+    r"""How the norm of each example's gradient depends on its inputs, in eval mode.
 
     With g the gradient of the loss with respect to the parameters, a step of DP-SGD costs an
     example \(\alpha \|g\|^2 / 2\sigma^2 C^2\) in Rényi divergence. Its susceptibility to an input

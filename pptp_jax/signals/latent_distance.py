@@ -1,4 +1,4 @@
-"""How near a GAN's generator can come to an example, if its noise is chosen for that."""
+"""The distance of an example to the nearest sample of a GAN, over its latent vectors."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from pptp_jax.validation import Refused, at_least, positive
 def latent_signal(
     starts: int = 50, steps: int = 50, learning_rate: float = 0.05, weight: float = 1e-3
 ) -> Signal:
-    r"""How far each example is from the nearest one found that the generator can make.
+    r"""The distance of each example to the nearest sample found by optimising the latent vector.
 
     Adam lowers, over the noise z,
 

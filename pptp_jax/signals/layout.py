@@ -1,4 +1,4 @@
-"""What a store of signals holds: which arrays, of which models, and what they depend on."""
+"""The layout of a store of signals: its arrays, its models, and a hash of their inputs."""
 
 import io
 from collections.abc import Mapping
@@ -31,13 +31,13 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What a store holds, and what all of it depends on.
+    """The layout of a store.
 
     Attributes:
         key: a hash of everything that the numbers depend on.
         models: the number of models.
         examples: the number of examples.
-        queries: the names of the forms in which the models were asked.
+        queries: the names of the queries for each example.
         parts: what is kept of each model, by name.
         mode: the mode that the models were in.
 

@@ -1,4 +1,4 @@
-"""How often a label stays right when the inputs are disturbed at random."""
+"""The share of noisy copies of an example that a model labels right."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""How likely a model finds a text behind another one, which nobody has learned."""
+"""The log-probability of a text behind a non-member prefix."""
 
 import jax
 import jax.numpy as jnp

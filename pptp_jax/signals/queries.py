@@ -1,4 +1,4 @@
-"""Queries: the forms in which an example is shown to a model that is attacked."""
+"""Queries: transformations of an example, such as mirroring, for the attacked model."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a model makes up: samples to look at, and how far examples are from them."""
+"""Samples of a generative model, and distances of examples to them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ def sample_labels(count: int, num_classes: int) -> Int[Array, " count"]:
 def samples(
     model: Model, own: Variables, key: Key[Array, ""], labels: Int[Array, " count"]
 ) -> Float[Array, "count ..."]:
-    """What one model makes up for these labels, some hundreds at a time.
+    """Samples of one model for these labels, some hundreds at a time.
 
     Args:
         model: the model.

@@ -1,6 +1,6 @@
-"""What is kept of a fleet on disk: arrays with a row a model, each row entire or missing.
+"""The store of a fleet's signals on disk: arrays with a row a model, complete or missing.
 
-Pure storage: it knows nothing of how models are trained or asked.
+Pure storage: it knows nothing of how models are trained or queried.
 """
 
 import json
@@ -58,7 +58,7 @@ class SignalStore:
             layout: what it holds.
         """
         self._directory, self._layout = directory, layout
-        self._sums = {name: self._whole(name, sums) for name, sums in self._vouched().items()}
+        self._sums = {name: self._intact(name, sums) for name, sums in self._vouched().items()}
 
     @property
     def layout(self) -> Layout:
@@ -152,7 +152,7 @@ class SignalStore:
             pass  # a damaged manifest vouches for nothing more
         return found
 
-    def _whole(self, name: str, sums: Checksums) -> Checksums:
+    def _intact(self, name: str, sums: Checksums) -> Checksums:
         """The checksums of the rows whose bytes are what they were when they were written."""
         header, size = self._layout.header(name), self._layout.parts[name].bytes
         nothing: Checksums = [None] * len(sums)

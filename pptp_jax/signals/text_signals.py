@@ -1,4 +1,4 @@
-"""What an attacker of a language model knows of a sequence without the model under attack."""
+"""Signals of a sequence that do not depend on the attacked language model."""
 
 import zlib
 from collections.abc import Iterable

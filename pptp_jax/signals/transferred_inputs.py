@@ -1,4 +1,4 @@
-"""Inputs that fool models that never saw an example, to ask another model about once.
+"""Transferable adversarial inputs, each for a single query to the attacked model.
 
 References:
     Peng et al., "OSLO: One-Shot Label-Only Membership Inference Attacks", NeurIPS 2024,
@@ -22,7 +22,7 @@ from pptp_jax.validation import Refused, at_least, fraction, positive, several
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    """How an input is moved until models that never saw it no longer know its label.
+    """The settings for moving an input until surrogate models mislabel it.
 
     Attributes:
         thresholds: the probabilities of the label under which the judges' mean shall fall; each

@@ -1,1 +1,1 @@
-"""Files, locks and units: how anything lies on disk."""
+"""Files, locks and units: storage on disk."""

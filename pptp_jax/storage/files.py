@@ -1,4 +1,4 @@
-"""Writing files entirely or not at all."""
+"""Write files atomically."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Removes what `write` had aside when its process was killed; nobody may be writing there."""
+    """Removes the temporary files of a killed `write`; no process may be writing there."""
     for path in directory.rglob(f".*{_ASIDE}"):
         path.unlink()
 

@@ -1,4 +1,4 @@
-"""What kind of run a directory holds, so that no other kind or study is written over it."""
+"""The kind of run in a directory, so that no other kind or study overwrites it."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def kind_of(directory: Path) -> Kind | None:
 
 
 def kind_name(kind: Kind | None) -> str:
-    """The kind in words, and the command that makes it.
+    """The name of a kind for messages, with the command that makes it.
 
     Examples:
         >>> kind_name("risk map")

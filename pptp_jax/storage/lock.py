@@ -1,4 +1,4 @@
-"""One process a directory: the second one is told who has it."""
+"""Lock a directory for one process; a second one is refused, with the name of the first."""
 
 import errno
 import fcntl
@@ -16,12 +16,12 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 
 @contextmanager
 def held(directory: Path) -> Iterator[None]:
-    """Keeps a directory to this process, and makes it where it is missing.
+    """Locks a directory for this process, and creates it if it is missing.
 
-    The kernel gives the lock back when the process ends, however it ends. The file `.lock` stays.
+    The kernel releases the lock when the process ends, however it ends. The file `.lock` stays.
 
     Args:
-        directory: what no second process may write into.
+        directory: the directory that no second process may write into.
 
     Raises:
         ValueError: if another process holds it.

@@ -1,4 +1,4 @@
-"""What results depend on beside their configuration: versions and the device."""
+"""The provenance of results: versions and the device."""
 
 import platform
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""Which methods of a study are held against each other at equal attack strength, and the curves."""
+"""The curves of a study's methods, and the pairs compared at equal attack strength."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What the compiler of a TPU says of a study, before anyone pays for the TPU."""
+"""Compile a study for a TPU pod without the TPU: memory and collectives of its programs."""
 
 import hashlib
 import math
@@ -161,7 +161,7 @@ class _Compiler:
     def results(
         self, fleet: FleetShape, strategy: ChipStrategy, width: int, memory: int | None
     ) -> dict[str, Any]:
-        """What is known of a recipe's programs, in groups as large as the memory allows."""
+        """The compiler's results on a recipe's programs, in the largest groups that fit."""
         phases = self._phases(fleet, strategy, width)
         while phases is None and width > strategy.devices:
             width = strategy.filled(-(-width // 2))
@@ -220,7 +220,7 @@ class _Compiler:
         known: ChipProgram,
         memory: int | None,
     ) -> int | None:
-        """How many models a chip has room for, on the line through two compilations."""
+        """The number of models that fit a chip, extrapolated from two compilations."""
         if memory is None:
             return None
         other, (phase, part) = a_chip // 2 if a_chip > 1 else 2, place
@@ -234,7 +234,7 @@ class _Compiler:
         return a_chip + max(0, math.floor((memory - known.memory) / max(1.0, kept + passing)))
 
     def _compiled(self, lowered: jax.stages.Lowered) -> ChipProgram | None:
-        """What the compiler says of a program; None if it does not fit the chip."""
+        """The compiler's results on a program; None if it does not fit the chip."""
         key = hashlib.sha256(lowered.as_text().encode()).hexdigest()
         if key not in self.known:
             try:

@@ -1,4 +1,4 @@
-"""What a study is."""
+"""The configuration of a study."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ ATTACKED_BY = ("loss", "lira_online", "lira_offline", "rmia_online", "rmia_offli
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """An experiment as plain frozen data: what is trained, how, and how it is attacked.
+    """A study as plain frozen data: data, model, recipes, split and attacks.
 
     Attributes:
         name: what the run directory is called by default.
@@ -73,8 +73,7 @@ class Study:
         precision: that in which networks train (`pptp_jax.models.in_precision`): `tensorfloat32`
             and `bfloat16` round, and are faster on GPUs and TPUs. Signals are float32 in each.
         augmentation: what is done to images in training, the shadows' as the targets'.
-        queries: the forms in which a model is asked about each example; images can also be shown
-            mirrored and moved.
+        queries: the queries for each example; images can also be shown mirrored and moved.
         seed: what every draw derives from: examples, split, initial values, batches, bootstrap.
         attacks: the names of attacks, any of `pptp_jax.attacks.ATTACKS`, or attacks: with options,
             `ATTACKS["rmia_offline"].using(a=0.6)`, or of your own. Signals that some of
@@ -189,7 +188,7 @@ class Study:
 
     @property
     def chosen_attacks(self) -> tuple[Attack, ...]:
-        """The attacks, those that are given by name as well."""
+        """The attacks; names are looked up."""
         return tuple(map(attack_of, self.attacks))
 
     def _check_auto(self, recipe: Recipe) -> None:
@@ -201,7 +200,7 @@ class Study:
         protect("head", self.model.blocks)  # refuses a model without blocks
 
     def division(self, examples: int) -> Division:
-        """Which examples are for what."""
+        """The division of the examples."""
         return divide(
             examples,
             reference=self.reference,
@@ -211,7 +210,7 @@ class Study:
         )
 
     def membership(self, data: Dataset | int) -> Membership:
-        """Who is a member of what in the final evaluation.
+        """The membership in the final evaluation.
 
         Args:
             data: the examples, or how many there are; of owners, the examples.
@@ -231,7 +230,7 @@ class Study:
         return self.split.draw(len(rows), self.seed).spread(rows, examples)
 
     def tuning_membership(self, examples: int) -> Membership:
-        """Who is a member of what where choices are made; the final one if none are set aside."""
+        """The membership of the tuning fleet; the final one if no tuning examples are set aside."""
         rows = self.division(examples).tuning
         if not rows.size or isinstance(self.split, ByOwner):
             return self.membership(examples)
@@ -264,7 +263,7 @@ class Study:
         )
 
     def load(self) -> Dataset:
-        """Reads the examples that take part, and checks that model and data fit together.
+        """Reads the examples, and checks that model and data fit together.
 
         Raises:
             ValueError: naming what does not fit.

@@ -1,4 +1,4 @@
-"""What a study will train, and a prediction of the time and the memory that it takes."""
+"""Forecast what a study will train, and the time and memory that it needs."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from pptp_jax.training import Private, Probe, Recipe, Strategy, chunks, fitting_
 
 
 def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
-    """What would be trained, how long the training takes, and what memory it needs.
+    """Predicts the fleets of a study, their training time and their memory.
 
     The time is that of plain steps at the probe's speed: a prediction, without compilation,
     attacks, the search for the region `auto`, and what a defence computes besides.
@@ -92,7 +92,7 @@ def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
 
 
 def _seen(study: Study, recipe: Recipe, i: int, members: int) -> int:
-    """The examples that one model sees in a phase, a batch at a time."""
+    """The number of examples that one model sees in a phase."""
     phase = recipe.phases[i]
     examples = study.reference if phase.examples == "reference" else members
     whole = phase.part(examples) // study.batch_size * study.batch_size

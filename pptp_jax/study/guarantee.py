@@ -1,4 +1,4 @@
-"""The ε of a recipe in a study, where it has one: printed beside every private result."""
+"""The ε of a private recipe in a study, printed beside its results."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ def guarantee(recipe: Recipe, model: Model, members: int, batch_size: int) -> Gu
 
     Raises:
         ValueError: if batches outgrow their padding with a probability of δ; or if the weights that
-            all models share have seen members, or nobody said that they have not.
+            all models share have seen members, or this is unknown.
         ImportError: if dp-accounting is not installed.
 
     Examples:
@@ -53,7 +53,7 @@ def guarantee(recipe: Recipe, model: Model, members: int, batch_size: int) -> Gu
 
 
 def ledgers(recipe: Recipe, model: Model, members: int, batch_size: int) -> list[Ledger]:
-    """What each phase that sees members did; none where one of them is not private.
+    """The ledger of each phase that sees members; none if one of them is not private.
 
     Args:
         recipe: how a model is trained.
@@ -68,7 +68,7 @@ def ledgers(recipe: Recipe, model: Model, members: int, batch_size: int) -> list
 
 
 def ledger(phase: Phase, recipe: Recipe, model: Model, members: int, batch_size: int) -> Ledger:
-    """What a private phase did, read off the very object that it was trained by.
+    """The ledger of a private phase, read from the configuration that trained it.
 
     Args:
         phase: the phase; its gradient is private.

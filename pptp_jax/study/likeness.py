@@ -1,4 +1,4 @@
-"""What a study says of records that almost repeat each other."""
+"""Report near duplicates among a study's records."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ _MOST = 4_000_000
 
 
 def likeness(data: Dataset, membership: Membership) -> Mapping[str, Any] | None:
-    """How many records have a near duplicate, and what that means, as plain data.
+    """Counts the records with a near duplicate; plain data with a sentence on it.
 
     Args:
         data: the study's examples.

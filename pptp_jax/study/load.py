@@ -1,4 +1,4 @@
-"""Reading what a Python file defines."""
+"""Load an object that a Python file defines."""
 
 import runpy
 import sys
@@ -85,7 +85,7 @@ def importable_beside(path: Path) -> Iterator[None]:
             top = name.split(".")[0]
             files = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
             places = [place for file in files if file for place in _upwards(Path(file))]
-            # Below it may also be what is installed, which nobody else may lose.
+            # Installed packages may lie below it, too; other code still needs them.
             if top not in known and home / top in places:
                 del sys.modules[name]
 
@@ -95,7 +95,7 @@ def _upwards(file: Path) -> list[Path]:
 
 
 def _said(error: BaseException) -> str:
-    """What an error says, with its type where it is not ours."""
+    """The message of an error, with its type where it is not ours."""
     if isinstance(error, Refused):
         return str(error)
     if isinstance(error, SyntaxError):

@@ -1,4 +1,4 @@
-"""Locating in a study: the risk map of its model on its data, written to a directory."""
+"""The risk map of a study's model on its data, written to a directory."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What a study's attacks achieve on owners, where its split draws owners."""
+"""The results by owner of a study whose split draws owners."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How probes ask the models of a study: what an attacker without their scores may spend."""
+"""The settings of probes: the budget of an attacker who queries a study's models."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a small network gives away of its training set, and what three defences cost.
+"""Quickstart: attack a small network, undefended and with three defences.
 
 A study is a Python file that defines `study`. Run this one by
 

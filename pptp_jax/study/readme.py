@@ -1,4 +1,4 @@
-"""The README of a run directory: what it is, how to go on, and what each file is."""
+"""The README of a run directory: its study, the command that resumes it, and its files."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -61,7 +61,7 @@ def render_readme(manifest: Mapping[str, Any]) -> str:
 
 
 def taken_up(command: str | None, function: str) -> str:
-    """How a training that was stopped goes on."""
+    """The sentence on resuming a stopped training."""
     if command is None:
         return f"`{function}` was called from Python; the same call goes on from here."
     return (

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def required_signals(study: "Study", data: Dataset, membership: Membership) -> tuple[Signal, ...]:
-    """What is kept of each model at the end of a recipe.
+    """The signals of each model that are stored at the end of a recipe.
 
     Args:
         study: the study.

@@ -1,4 +1,4 @@
-"""How right finished models stay on disturbed inputs: measured on examples they have not seen."""
+"""The accuracy of finished models on perturbed non-members."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 Pairs = Float[np.ndarray, "targets examples"]
 
 
-def asked(study: "Study", membership: Membership) -> Int[np.ndarray, "models rows"]:
-    """The non-members that each model is looked at with; the same for all recipes.
+def disturbed_rows(study: "Study", membership: Membership) -> Int[np.ndarray, "models rows"]:
+    """The non-members that each model's robustness is measured on; the same for all recipes.
 
-    As many of each model, and in an order that all of them share, so that models that have not seen
-    the same examples are looked at with the same.
+    Every model has the same number of them, and one order for all models decides, so that models
+    with the same non-members are measured on the same examples.
     """
     assert study.robustness is not None
     order = np.random.default_rng(study.seed).permutation(membership.evaluated)
@@ -38,14 +38,14 @@ def asked(study: "Study", membership: Membership) -> Int[np.ndarray, "models row
 def robust_signal(study: "Study", membership: Membership) -> Signal:
     """How often each target is right, by trial and example; 0 for mere shadows.
 
-    Its examples are those that `asked` names, other ones for each model.
+    `disturbed_rows` chooses the examples, for each model by itself.
 
     Args:
         study: the study.
         membership: who is a member of what.
     """
     assert study.robustness is not None
-    settings, rows = study.robustness, asked(study, membership)
+    settings, rows = study.robustness, disturbed_rows(study, membership)
 
     def take(those: SignalRequest) -> Float[Array, "models trials examples"]:
         shape = len(those.numbers), len(settings.trials), rows.shape[1]
@@ -81,7 +81,7 @@ def geometry_signal(study: "Study", membership: Membership) -> Signal:
         membership: who is a member of what.
     """
     assert study.robustness is not None
-    count, rows = study.robustness.eigenvalues, asked(study, membership)
+    count, rows = study.robustness.eigenvalues, disturbed_rows(study, membership)
 
     def take(those: SignalRequest) -> Float[Array, "models trials examples"]:
         linear, found, curvature = input_geometry(
@@ -104,7 +104,7 @@ def geometry_signal(study: "Study", membership: Membership) -> Signal:
 
 
 def _surrogates(study: "Study", those: SignalRequest) -> Variables | None:
-    """The networks that transferred inputs are found on; None where nobody asked."""
+    """The networks that transferred inputs are found on; None if the study has none."""
     assert study.robustness is not None
     if not study.robustness.surrogates:
         return None
@@ -120,7 +120,7 @@ def _surrogates(study: "Study", those: SignalRequest) -> Variables | None:
 
 
 def robustness(study: "Study", fleet: FleetSignals, membership: Membership) -> dict[str, Any]:
-    """What the table says of a recipe's robustness; empty if nobody asked.
+    """A recipe's robustness for the table; empty if the study does not measure it.
 
     Returns:
         `examples`, how many of each target; `trials`, each as a `Trial` with its `accuracy` over
@@ -130,7 +130,7 @@ def robustness(study: "Study", fleet: FleetSignals, membership: Membership) -> d
     """
     if study.robustness is None or "robust" not in fleet:
         return {}
-    rows = asked(study, membership)
+    rows = disturbed_rows(study, membership)
     targets = [model for model in membership.targets if fleet.finite[model]]
     chosen = np.zeros((len(targets), fleet.utility.shape[1]), bool)
     np.put_along_axis(chosen, rows[targets], True, axis=1)

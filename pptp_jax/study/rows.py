@@ -1,4 +1,4 @@
-"""A row of the results: what was trained, how good it is, and what the attacks achieve."""
+"""Make a row of the results: the recipe, its utility, and the metrics of the attacks."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -21,7 +21,7 @@ from pptp_jax.validation import Refused
 def row(
     study: Study, recipe: Recipe, fleet: FleetSignals, seen: Attacked, members: int
 ) -> RecipeResult:
-    """A row of the results: what was trained, how well it does, and what the attacks achieve."""
+    """A row of the results: the recipe, its utility, and the metrics of the attacks."""
     kept = fleet.loss[fleet.finite]
     truth = seen.membership
     draws: dict[str, Any] = {"resamples": study.resamples, "seed": study.seed}
@@ -51,7 +51,7 @@ def row(
 
 
 def _epsilon(study: Study, recipe: Recipe, members: int) -> tuple[dict[str, Any] | None, list[str]]:
-    """The recipe's ε with what it rests on, None without one, and what the table says of it."""
+    """The recipe's ε with its assumptions, None without one, and its text in the table."""
     try:
         found = guarantee(recipe, study.model, members, study.batch_size)
     except ImportError:

@@ -1,4 +1,4 @@
-"""Running a study: train, attack, measure, and write down everything."""
+"""Run a study: train, attack, measure, and write the results."""
 
 import json
 import shutil
@@ -74,7 +74,7 @@ def run(
             before the first model is trained, `signals/`, `scores/`, `combined/`, `riskiest.npz`,
             `results.json`, which is there when all of them are, and `fleets/`, from which an
             interrupted run goes on.
-        runtime: how the fleets are worked off. Each of its processes trains its part of a fleet,
+        runtime: how the fleets are executed. Each of its processes trains its part of a fleet,
             and process 0 does the rest. None works them off in this process, as usual.
         strategy: chooses how fleets are trained, given the study and its data; None takes the
             runtime's. Those that an earlier run has begun keep theirs.
@@ -203,7 +203,7 @@ def _manifest(
     command: str | None,
     runtime: Runtime,
 ) -> dict[str, Any]:
-    """What is known of a run before its first model is trained."""
+    """The manifest of a run, written before its first model is trained."""
     alike = likeness(data, membership)
     return {
         "study": study.name,
@@ -261,7 +261,7 @@ def _write_scores(
 
 
 def _write_stops(directory: Path, membership: Membership, reached: Sequence[Setting]) -> None:
-    """Of each stop on the way the compared attack alone, for comparisons with other runs."""
+    """Writes the compared attack's scores at each stop, for comparisons with other runs."""
     for setting in reached:
         if setting.stop is not None:
             seen = setting.seen

@@ -1,4 +1,4 @@
-"""Running a search: try settings on one fleet, report the choice on a fresh one."""
+"""Run a search: try settings on one fleet, report the choice on a fresh one."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ _FILES = {name: FILES[name] for name in ("manifest.json", "fleets/", ".lock")} |
 def run_search(
     search: Search, out: Path, *, runtime: Runtime | None = None, command: str | None = None
 ) -> dict[str, Any]:
-    """Tries settings, takes the best, and reports it on a fresh fleet with what the choice cost.
+    """Tries settings, chooses the best, and reports it on a fresh fleet with the selection cost.
 
     Each trial is a fleet, attacked by the study's `compared` attack. The fresh fleet has another
     seed: other members, initial values, batches and resamples, of the same data set. A search that
@@ -57,7 +57,7 @@ def run_search(
         search: the search.
         out: the directory, made where it is missing: `manifest.json`, `README.md`, `fleets/`,
             `fresh/`, and `search.json`, which is there when all of it is.
-        runtime: how the fleets are worked off; None works them off in this process, as usual.
+        runtime: how the fleets are executed; None executes them in this process.
         command: what a person types to get the same numbers, to be written down.
 
     Returns:
@@ -121,7 +121,7 @@ def _run(search: Search, out: Path, runtime: Runtime, command: str | None) -> di
     tried = []
     for trial in trials(search, rivals, measured):
         tried.append(trial)
-        runtime.log(f"trial {trial.number + 1} of {search.trials}: {_in_words(trial)}")
+        runtime.log(f"trial {trial.number + 1} of {search.trials}: {_line(trial)}")
     taken = chosen(search, tried)
     found = _on_fresh(search, study, taken, out, runtime, command) if taken else []
     results = manifest | {
@@ -159,7 +159,7 @@ def _on_fresh(
     runtime: Runtime,
     command: str | None,
 ) -> list[dict[str, Any]]:
-    """The choice on a fleet that the search has not seen, beside what the search saw of it."""
+    """The choice on a fresh fleet, beside its metrics in the search."""
     recipes = {trial.number: search.made(trial.parameters) for trial in taken}
     every = {recipe.slug: recipe for recipe in (*study.recipes, *recipes.values())}
     fresh = replace(study, seed=search.fresh_seed, recipes=tuple(every.values()))
@@ -237,7 +237,7 @@ def _cost(found: SelectionCost) -> dict[str, Any]:
     return {name: plain(estimate) for name, estimate in found._asdict().items()}
 
 
-def _in_words(trial: Trial) -> str:
+def _line(trial: Trial) -> str:
     if trial.found is None:
         return f"{trial.recipe} diverged"
     return f"{trial.recipe}, utility {trial.utility.value:.3f}, AUC {trial.auc.value:.3f}"

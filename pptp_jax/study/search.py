@@ -1,4 +1,4 @@
-"""What a search is: a study, what may vary in a recipe, and what is looked for."""
+"""The configuration of a search: a study, the parameters of a recipe, and the objective."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pptp_jax.validation.field_types import check_fields
 
 @dataclass(frozen=True, kw_only=True)
 class Between:
-    """A number between two ends, both included; an entire one where both ends are.
+    """A number between two ends, both included; an integer if both ends are integers.
 
     Attributes:
         low: the lower end.
@@ -23,7 +23,7 @@ class Between:
         ValueError: if the ends are not in order, or a logarithm does not exist.
 
     Examples:
-        >>> Between(low=1, high=30).whole, Between(low=1e-4, high=1e-1, log=True).whole
+        >>> Between(low=1, high=30).integer, Between(low=1e-4, high=1e-1, log=True).integer
         (True, False)
     """
 
@@ -40,7 +40,7 @@ class Between:
             raise Refused(f"on a logarithmic scale low must be above 0, got {self.low}")
 
     @property
-    def whole(self) -> bool:
+    def integer(self) -> bool:
         """Whether it is an integer."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
@@ -101,7 +101,7 @@ class MostUtility:
 
 @dataclass(frozen=True, kw_only=True)
 class LargestMargin:
-    """The surest margin in utility over the hull of the study's recipes at equal attack AUC.
+    """The margin in utility over the hull of the study's recipes with the highest lower limit.
 
     A trial ranks by the lower end of its margin's interval, as with `pptp choose`. One that leaks
     less than every recipe of the study has no margin.

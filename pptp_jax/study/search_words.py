@@ -1,4 +1,4 @@
-"""What a search has found, in sentences."""
+"""Sentences on the result of a search."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from pptp_jax.study.search import Frontier, LargestMargin, MostUtility
 
 
 def sentence(found: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    """What the choice is on the fresh fleet, what it looked like, and what no ε covers.
+    """Sentences on the choice: its metrics on the fresh fleet and in the search, and its ε.
 
     Args:
         found: an entry of `chosen` in the results.

@@ -1,4 +1,4 @@
-"""What a model makes of a data set's units before its first layer."""
+"""Standardise the inputs of a study's model where needed."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from pptp_jax.validation import Refused
 
 
 def prepared(study: Study) -> tuple[Study, Dataset]:
-    """A study with its model as it sees the study's data and trains, and the data.
+    """The study with its model prepared for the data's units and precision, and the data.
 
     Raises:
         ValueError: if the study does not fit its data.

@@ -1,4 +1,4 @@
-"""Reading a study from a Python file, and narrowing it."""
+"""Load a study from a Python file, and narrow it."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The signals of language models that a study takes by asking them about other texts."""
+"""The signals of a study's language models on altered and prefixed texts."""
 
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def text_probes(study: "Study", data: Dataset) -> list[Signal]:
-    """All that can be taken of the study's models; none of models of another task.
+    """The text signals that the study's models permit; none for models of another task.
 
-    Without reference examples there is no text that nobody learned, and without a tokenizer that
-    knows the text no lower case of tokens that are more than bytes.
+    Without reference examples there are no non-member prefixes, and without a tokenizer that knows
+    the text there is no lower case of tokens that are more than bytes.
 
     Args:
         study: the study.

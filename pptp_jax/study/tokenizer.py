@@ -26,7 +26,7 @@ def tokenizer_of(source: Source, vocabulary: int) -> Tokenizer | None:
 
 
 def texts_of(source: Source, data: Dataset) -> Texts | None:
-    """What gives the text of each of the data's tokens; None where nobody knows it.
+    """A function from the data's tokens to their texts; None without a known tokenizer.
 
     Args:
         source: where the data come from.

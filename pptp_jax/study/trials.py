@@ -1,4 +1,4 @@
-"""The trials of a search: what is tried next, and which of them are chosen."""
+"""The trials of a search: sample the next setting, and choose among them."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -133,7 +133,7 @@ def margin_of(found: Setting, rivals: list[Setting], measure: Measure) -> Drawn:
 
 
 def _values(search: Search, trial: Trial, sign: int) -> list[float] | None:
-    """What the sampler is given; None where the trial has no value."""
+    """The values that the sampler receives; None where the trial has none."""
     if trial.found is None:
         return None
     utility, auc = sign * trial.utility.value, trial.auc.value
@@ -156,7 +156,7 @@ def _distribution(optuna: ModuleType, part: Between | OneOf) -> Any:
     kinds = optuna.distributions
     if isinstance(part, OneOf):
         return kinds.CategoricalDistribution(part.options)
-    if part.whole:
+    if part.integer:
         return kinds.IntDistribution(part.low, part.high, log=part.log)
     return kinds.FloatDistribution(part.low, part.high, log=part.log)
 

@@ -1,4 +1,4 @@
-"""A look at the first models of a run while they train: have they begun to learn?"""
+"""Watch the first models of a run: warn early if their loss does not fall."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +9,11 @@ from jaxtyping import Int
 from pptp_jax.fleets import Runtime
 from pptp_jax.training import Progress, Recipe
 
-# So many steps are enough to beat an answer that ignores the input.
+# This number of steps is enough to beat an answer that ignores the input.
 STEPS = 100
 # What has not fallen by this share of it may differ from it by chance.
 MARGIN = 0.02
-# A mean loss so many times that of a constant answer has been thrown there by too long a step.
+# A mean loss this many times that of a constant answer means that a step was too long.
 THROWN = 10
 
 
@@ -29,7 +29,7 @@ def entropy(labels: Int[np.ndarray, " examples"]) -> float:
 
 
 class Watch:
-    """Looks at the first group that a run begins to train, and says once if it learns nothing.
+    """Watches the first group that a run trains, and warns once if its loss does not fall.
 
     It trains nothing itself: a model of its own would have to be compiled, which takes longer than
     the first epochs of small models and much longer on large ones. So it costs nothing, changes no
@@ -56,7 +56,7 @@ class Watch:
         self._looking: bool | None = None
 
     def __call__(self, recipe: Recipe, now: Progress) -> None:
-        """Is told after each epoch of a run."""
+        """Checks the loss after an epoch of a run."""
         if self._looking is None:
             self._looking = (now.models, now.epoch) == (0, 1)
         if not self._looking:
@@ -69,7 +69,7 @@ class Watch:
 
 
 def watching(runtime: Runtime, labels: Int[np.ndarray, " examples"] | None, steps: int) -> Runtime:
-    """The runtime, which also says if the first models do not begin to learn.
+    """The runtime, which also warns if the first models do not learn.
 
     Args:
         runtime: of process 0, or of another, which says nothing.

@@ -1,4 +1,4 @@
-"""Kinds of models: what training, signals and attacks must know of each."""
+"""Tasks, such as classification: losses, outputs and signals of a kind of model."""
 
 from pptp_jax.tasks.adversarial import Adversarial
 from pptp_jax.tasks.adversarial_outputs import Drawn, Shown, Verdict

@@ -1,4 +1,4 @@
-"""Adversarial: a generator that makes up examples, and a discriminator that scores them."""
+"""The task of GANs: a generator of samples, and a discriminator that scores examples."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
@@ -186,7 +186,7 @@ class Adversarial(Task):
         return answers.distance
 
     def teaching(self, outputs: Contested | Verdict) -> Any:
-        """Refuses: what both players say teaches a student nothing.
+        """Refuses: the outputs of a GAN do not teach a student.
 
         Raises:
             ValueError: always.

@@ -1,4 +1,4 @@
-"""What the two players of a GAN are given, and what they say."""
+"""The inputs and outputs of a GAN's generator and discriminator."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ Scores = Float[Array, " batch"]
 
 
 class Drawn(NamedTuple):
-    """What a generator makes examples of.
+    """The inputs of a generator.
 
     Attributes:
         noise: the latent vectors.
@@ -25,7 +25,7 @@ class Drawn(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What a discriminator is shown.
+    """The inputs of a discriminator.
 
     Attributes:
         inputs: examples, real or made up.
@@ -42,7 +42,7 @@ class Shown(NamedTuple):
 
 
 class Contested(NamedTuple):
-    """What both players make of a batch in training.
+    """The outputs of both players on a batch in training.
 
     Attributes:
         real: the discriminator's scores of the examples.
@@ -58,7 +58,7 @@ class Contested(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a model says of examples in eval mode.
+    """The outputs of a GAN on examples in eval mode.
 
     Attributes:
         score: the discriminator's score: the larger, the more it takes the example for a real one.

@@ -1,4 +1,4 @@
-"""Denoising: networks that say which noise was added to an image, as diffusion models do."""
+"""The task of diffusion models: predict the noise in an image."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +21,7 @@ _TIMESTEPS = 10
 
 
 class Noisy(NamedTuple):
-    """What a denoiser sees of some images.
+    """The inputs of a denoiser: noisy images, timesteps and labels.
 
     Attributes:
         inputs: images with noise, scaled to about [−1, 1].
@@ -41,7 +41,7 @@ class Noisy(NamedTuple):
 @jax.tree_util.register_static
 @dataclass(frozen=True)
 class Denoising(Task):
-    r"""Networks that are given a noisy image, its timestep and label, and say what the noise is.
+    r"""Networks that predict the noise, given a noisy image, its timestep and its label.
 
     With the schedule's \(\bar\alpha_t\) the network sees
     \(x_t = \sqrt{\bar\alpha_t}\, x + \sqrt{1 - \bar\alpha_t}\, \varepsilon\). Its error is the mean
@@ -216,7 +216,7 @@ class Denoising(Task):
 
     @property
     def signals(self) -> tuple[Signal, ...]:
-        """What attacks read, one row a timestep."""
+        """The signals for attacks, one row a timestep."""
         return (
             _rows("confidence", _fit, at="stops"),
             _rows("log_prob", self._log_prob),
@@ -232,7 +232,7 @@ class Denoising(Task):
         return -self.numbers / 2 * errors
 
     def teaching(self, outputs: Errors) -> Errors:
-        """Refuses: errors teach a student nothing.
+        """Refuses: errors do not teach a student.
 
         Raises:
             ValueError: always.

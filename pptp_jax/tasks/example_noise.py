@@ -1,4 +1,4 @@
-"""Noise that belongs to an example, whatever model looks at it and wherever it stands."""
+"""Noise that depends on an example's content alone, not on the model or its place."""
 
 import jax
 import jax.numpy as jnp

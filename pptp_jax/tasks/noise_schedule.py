@@ -1,4 +1,4 @@
-"""How much of an image is left, and how much is noise, at each timestep of a diffusion."""
+"""The noise schedule: the shares of image and noise at each timestep of a diffusion."""
 
 from typing import Literal, get_args
 

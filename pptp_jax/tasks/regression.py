@@ -1,4 +1,4 @@
-"""Regression: numbers that are to be met, by networks that answer with as many."""
+"""Regression: networks that predict numbers."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

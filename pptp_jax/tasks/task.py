@@ -1,4 +1,4 @@
-"""What a model is for: its loss, what it answers, how good that is, and what it gives away."""
+"""The base class of tasks: loss, outputs, utility and signals of a kind of model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -62,11 +62,11 @@ class Task(ABC):
 
     @abstractmethod
     def utility(self, answers: Outputs, targets: Any) -> Shaped[Array, " batch"]:
-        """How good each answer is; its mean over non-members is the utility of a model."""
+        """The quality of each answer; its mean over non-members is the utility of a model."""
 
     @property
     def signals(self) -> tuple[Signal, ...]:
-        """What can be taken of every model of this kind, by its answers."""
+        """The signals of every model of this kind."""
         return by_query("confidence", self.confidence, at="stops"), by_query(
             "log_prob", self.log_prob
         )
@@ -84,7 +84,7 @@ class Task(ABC):
     def outputs(
         self, model: Any, variables: Any, batch: Batch, *, train: Any, key: Key[Array, ""] | None
     ) -> tuple[Outputs, Any]:
-        """What a network makes of a batch, and its new state: one call unless a task needs more.
+        """The outputs of a network on a batch, and its new state: by default in one call.
 
         Args:
             model: the `Model`.
@@ -114,15 +114,15 @@ class Task(ABC):
         raise Refused(f"all parameters of the task {self.name} learn from examples")
 
     def answers(self, outputs: Outputs) -> Outputs:
-        """What a user of the model is given: the outputs in float32."""
+        """The outputs that a user of the model receives, in float32."""
         return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), outputs)
 
     def teaching(self, outputs: Outputs) -> Outputs:
-        """What a student learns of these outputs, as `Batch.teacher`."""
+        """The targets of a student from these outputs, as `Batch.teacher`."""
         return outputs
 
     def divergence(self, outputs: Outputs, before: Outputs) -> Float[Array, " batch"]:
-        """How far what a network says has moved from what it said before, for each example.
+        """The divergence of a network's outputs from earlier ones, for each example.
 
         Raises:
             ValueError: if the task has no such measure.

@@ -1,4 +1,4 @@
-"""Recipes with a trunk at a constant learning rate, and what comes behind: an anneal, a mean."""
+"""Recipes with a trunk at a constant learning rate, followed by an anneal or an average."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -182,7 +182,7 @@ def restored(
 
 
 def _behind(trunk: int | Recipe, region: Region | None) -> tuple[Recipe, Phase]:
-    """The trunk at a constant rate, and the rules of its last phase for a phase behind it."""
+    """The trunk at a constant rate, and the rules of its last phase for the next one."""
     recipe = trunk if isinstance(trunk, Recipe) else undefended(trunk)
     last = recipe.phases[-1]
     _check(recipe, last)

@@ -1,4 +1,4 @@
-"""Which strategy suits a model: found by a few steps in each order."""
+"""Choose the fastest strategy for a model by timing a few steps."""
 
 import time
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ _WORK_CPU, _WORK = 3e11, 3e13
 
 
 class Probe(NamedTuple):
-    """What a probe has found.
+    """The result of a probe.
 
     Attributes:
         strategy: the fastest.
@@ -88,7 +88,7 @@ def fastest_strategy(
 def _portion(
     model: Model, data: Arrays, batch_size: int, most: int, strategy: Strategy
 ) -> tuple[int, int]:
-    """How many models are timed, and for how many steps."""
+    """The number of models and steps to time."""
     limit = _WORK_CPU if jax.default_backend() == "cpu" else _WORK
     work = max(1.0, _work(model, data, batch_size))
     fitting = fitting_chunk(model, data, batch_size, most, strategy=strategy)

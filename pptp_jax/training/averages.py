@@ -1,4 +1,4 @@
-"""Averages of a network along its steps, in place of what the last step leaves."""
+"""Averages of a network over its steps, in place of the last one."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple

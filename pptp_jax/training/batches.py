@@ -1,4 +1,4 @@
-"""How the batches of a phase are drawn: what the trainer draws by and the accountant reads."""
+"""How the batches of a phase are drawn, by the trainer and for the accountant."""
 
 import math
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Shuffled:
     """
 
     def drawing(self, examples: int, batch_size: int, multiple: int = 1) -> Drawing:
-        """Its numbers, for so many examples and batches of so many."""
+        """The number and size of batches, for a number of examples and a batch size."""
         del multiple  # the batch size is one, or is refused
         return Drawing(examples // batch_size, batch_size, batch_size)
 
@@ -62,10 +62,10 @@ class Shuffled:
 class Poisson:
     """Each example joins each batch by a coin flip of its own, for a private gradient alone.
 
-    Batches vary in size. They have one number of places, so many that more examples than places are
-    drawn with probability `overflow` a step at most; empty places give no gradient. Where it
-    happens after all, the last examples are left out: the accountant adds the probability that it
-    happens at all to δ. The number of places is the least for which a Chernoff bound is below
+    Batches vary in size. They have one number of places, large enough that a step draws more
+    examples than places with probability `overflow` at most; empty places give no gradient. If it
+    does, the last examples are left out: the accountant adds the probability that this ever
+    happens to δ. The number of places is the least for which a Chernoff bound is below
     `overflow`; it holds for rates that differ as well, and every example has a place if there are
     no more examples than places. An epoch has as many steps as with shuffled batches.
 
@@ -109,7 +109,7 @@ class Poisson:
             raise Refused(f"overflow must lie above 0 and be at most 1e-6, got {self.overflow}")
 
     def drawing(self, examples: int, batch_size: int, multiple: int = 1) -> Drawing:
-        """Its numbers, for so many examples and batches of so many.
+        """The number and size of batches, for a number of examples and a batch size.
 
         Args:
             examples: how many there are.
@@ -195,7 +195,7 @@ def plain_numbers(given: Any) -> Any:
 
 
 def _places(examples: int, mean: float, overflow: float) -> int:
-    """The least number of places that so many examples fill with that probability at most.
+    """The least number of places that a number of examples fills with that probability at most.
 
     P(S >= k) <= exp(-n KL(k/n || m/n)) for a sum S of n independent coins of mean m, and k > m.
     """

@@ -1,4 +1,4 @@
-"""How a phase starts: regions, weights or all of the network at initial or earlier values."""
+"""How a phase starts: regions, weights or the entire network at initial or earlier values."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -29,7 +29,7 @@ class Rewind:
 @pytree
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """A region starts from what it was after an earlier epoch of the recipe.
+    """A region starts from its values after an earlier epoch of the recipe.
 
     Its running statistics go back with it: those of the modules, by path, whose parameters all lie
     in the region. Training keeps the network of that epoch until it is needed, and is otherwise the
@@ -115,7 +115,7 @@ class RewindWeights:
 
     @property
     def words(self) -> str:
-        """The share, and what is unusual, for the name of a recipe.
+        """The share, and settings other than the defaults, for the name of a recipe.
 
         Examples:
             >>> RewindWeights(share=0.1).words

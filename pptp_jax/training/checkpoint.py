@@ -1,4 +1,4 @@
-"""The state of a group on its way, kept by Orbax so that an interrupted training can go on."""
+"""Checkpoints of a group by Orbax, so that an interrupted training resumes."""
 
 import errno
 import hashlib
@@ -20,7 +20,7 @@ _LEAVES = "leaves.npz"
 
 
 class Checkpoint:
-    """Saves the state after an epoch, at most every so many seconds, and gives back the last one.
+    """Saves the state after an epoch, at most every `seconds`, and restores the last one.
 
     A streamed training counts in steps, where a fleet counts in epochs.
 
@@ -57,7 +57,7 @@ class Checkpoint:
         if self._arrays:
             kept = (path for path in kept if path.with_name(_LEAVES).exists())
         epochs = sorted((int(path.parent.name) for path in kept), reverse=True)
-        return next((epoch for epoch in epochs if self._whole(epoch)), None)
+        return next((epoch for epoch in epochs if self._intact(epoch)), None)
 
     def restore(self, epoch: int, like: Any) -> Any:
         """The state saved after `epoch` epochs, in the structure, shapes and types of `like`."""
@@ -107,12 +107,12 @@ class Checkpoint:
 
     @property
     def _arrays(self) -> bool:
-        return self._plain or _many()  # asked late: JAX may not know its processes yet
+        return self._plain or _many()  # not earlier: JAX may not know its processes yet
 
     def _path(self, epoch: int) -> Path:
         return self._directory / str(epoch)
 
-    def _whole(self, epoch: int) -> bool:
+    def _intact(self, epoch: int) -> bool:
         path = self._path(epoch)
         try:
             return bool(json.loads((path / _SUMS).read_text()) == _sums(path))

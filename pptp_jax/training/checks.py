@@ -1,4 +1,4 @@
-"""What can be wrong between a recipe and its data, found before anything is trained."""
+"""Check that a recipe fits its data, before anything is trained."""
 
 from functools import partial
 from typing import Any
@@ -190,7 +190,7 @@ def check_streamed(recipe: Recipe, model: Model | None = None) -> None:
 
 
 def check_model(recipe: Recipe, model: Model, x: Any) -> None:
-    """Refuses a recipe that a model cannot be trained or asked by.
+    """Refuses a recipe that does not fit a model, in training or at a query.
 
     Args:
         recipe: how it would be trained.

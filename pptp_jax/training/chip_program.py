@@ -1,4 +1,4 @@
-"""The programs of a fleet, compiled for chips that are not there, and what the compiler says."""
+"""Compile the programs of a fleet for absent chips, and read the compiler's analysis."""
 
 import math
 import re
@@ -32,7 +32,7 @@ _CONVOLUTIONS = re.compile(r" convolution\([^\n]*window=\{size=\d*[2-9]\d*x")
 
 @dataclass(frozen=True, kw_only=True)
 class ChipProgram:
-    """What the compiler says of a program on one chip.
+    """The compiler's analysis of a program on one chip.
 
     Attributes:
         bytes: what it reads and writes, each loop counted once: of an epoch it is a step and what
@@ -91,7 +91,7 @@ def compiled(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
 
 
 def analysed(program: jax.stages.Compiled) -> ChipProgram:
-    """What the compiler says of a program.
+    """The compiler's analysis of a program.
 
     Its prediction of time is left out: it can be negative.
 
@@ -120,7 +120,7 @@ def analysed(program: jax.stages.Compiled) -> ChipProgram:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetShape:
-    """Of a fleet what its programs depend on.
+    """The parts of a fleet that its programs depend on.
 
     Attributes:
         trainer: how each model is trained.
@@ -171,7 +171,7 @@ def lowered_programs(
 
     Args:
         fleet: the fleet.
-        strategy: how the group is worked off, and on which chips.
+        strategy: how the group is trained, and on which chips.
         models: how many are trained side by side, on all chips together.
     """
     trainer, data = strategy.place((fleet.trainer, fleet.data), None)

@@ -29,7 +29,7 @@ VIEWS: tuple[View, ...] = get_args(View)
 
 
 class Round(NamedTuple):
-    """A round that has ended, and what the server was sent in it.
+    """A round of federated training, with the updates that the server received.
 
     Attributes:
         state: where training stands.
@@ -45,7 +45,7 @@ class Round(NamedTuple):
     weights: Float[Array, " clients"]
 
     def seen(self, by: View) -> Any:
-        """What an attacker is given: all updates, or only their weighted mean.
+        """The attacker's view: all updates, or only their weighted mean.
 
         Args:
             by: a `curious server` sees the update of each client; `secure aggregation` lets it see
@@ -81,7 +81,7 @@ def weighted(updates: Any, weights: Float[Array, " clients"]) -> Any:
 
 
 class Anchor(NamedTuple):
-    """What FedProx draws a client back to.
+    """The anchor of FedProx's proximal term.
 
     Attributes:
         clients: the rules.
@@ -144,7 +144,7 @@ def federated_round(
     key: Key[Array, ""],
     when: tuple[int | Int[Array, ""], int | Int[Array, ""]],
 ) -> Round:
-    """One round, which is `Trainer.epoch` of a phase with clients, and what is sent in it.
+    """One round, `Trainer.epoch` of a phase with clients, and the updates sent in it.
 
     Args:
         trainer: the `Trainer`.

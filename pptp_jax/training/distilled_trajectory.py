@@ -1,4 +1,4 @@
-"""A trajectory without checkpoints: a student learns from a model, and is asked after each epoch.
+"""A loss trajectory without checkpoints: query a distilled student after each epoch.
 
 References:
     Liu et al., "Membership Inference Attacks by Exploiting Loss Trajectory", CCS 2022,
@@ -51,7 +51,7 @@ def distilled_trajectory(
         model: the network, whose task has classes.
         teachers: the variables of some models, stacked.
         data: the examples, with the reference examples.
-        rows: the examples that the students are asked about.
+        rows: the queried examples.
         key: what initial values and batches derive from; the same for all models.
         epochs: how long each student learns.
         optimizer: that of the students, as `make_train` takes it.
@@ -115,7 +115,7 @@ def _trajectories(
     queried = data._replace(x=x, y=y)
     [confidence] = (s for s in model.task.signals if s.name == "confidence")
 
-    def asked(variables: Variables) -> Float[Array, "1 rows"]:
+    def confidence_of(variables: Variables) -> Float[Array, "1 rows"]:
         answers = model.answering(variables)
         found = collect(answers, queried, task=model.task, signals=(confidence,))
         return found[confidence.name]
@@ -127,10 +127,10 @@ def _trajectories(
             state: TrainState, number: Int[Array, ""]
         ) -> tuple[TrainState, Float[Array, "1 rows"]]:
             state, _ = trainer.epoch(optimizer, phase, state, data, nobody, key, number, number)
-            return state, asked(state.left())
+            return state, confidence_of(state.left())
 
         _, students = jax.lax.scan(epoch, state, jnp.arange(epochs))
-        return jnp.concatenate([students, asked(teacher)[None]])
+        return jnp.concatenate([students, confidence_of(teacher)[None]])
 
     return usual_strategy().over_models(of_model, (0,))(teachers)
 

@@ -1,4 +1,4 @@
-"""Which members each sub-model of an ensemble sees, and its answers for those that it does not."""
+"""The members of each sub-model of an ensemble, and its answers for the others."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ from pptp_jax.training.side_by_side import Ensemble
 def members_of(ensemble: Ensemble, members: Int[Array, " members"]) -> Int[Array, "models part"]:
     """The members that each sub-model trains on, as many for each.
 
-    The member at place p is left out by the L sub-models p, p + 1, ... (modulo K): which members
-    stand K places apart is left to chance by the draw of the members. The last ones, fewer than K,
-    are in nobody's part; every sub-model could answer for them, and the same L do.
+    The L sub-models p, p + 1, ... (modulo K) leave out the member at place p; the draw of the
+    members decides at random which members stand K places apart. The last ones, fewer than K, are
+    in no part; every sub-model could answer for them, and the same L do.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -41,7 +41,7 @@ def ensemble_answers(
     data: Arrays,
     members: Int[Array, " members"],
 ) -> Any:
-    """For each member the mean of what the sub-models teach that never saw it.
+    """For each member the mean answer of the sub-models that did not train on it.
 
     Args:
         ensemble: how many there are, and how many left a member out.
@@ -57,7 +57,7 @@ def ensemble_answers(
 
 
 def answers(model: Model, variables: Variables, data: Arrays, rows: Int[Array, " rows"]) -> Any:
-    """What a student learns of a model about some examples, in eval mode."""
+    """A model's targets for a student on some examples, in eval mode."""
 
     def one(row: Int[Array, ""]) -> Any:
         outputs = eval_outputs(model, variables, data, row[None])

@@ -1,4 +1,4 @@
-"""How the training of a fleet is worked off, taken up, and watched."""
+"""The execution of a fleet's training: groups, checkpoints and callbacks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Group = tuple[int, ...]
 
 
 class Progress(NamedTuple):
-    """How far a fleet is.
+    """The progress of a fleet.
 
     Attributes:
         models: the models whose training has ended.
@@ -31,7 +31,7 @@ class Progress(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """Some models of a fleet from where more than one recipe goes on, with the next phase.
+    """Models at the end of a phase that several recipes share.
 
     Attributes:
         phases: how many phases are behind them; the last of them may go on in the recipe that
@@ -49,11 +49,11 @@ class Branch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How a fleet is worked off; but for `start`, nothing of it changes a number, up to rounding.
+    """How a fleet is executed; no field but `start` changes a number, up to rounding.
 
     Attributes:
         groups: the models in groups; None puts as many together as fit the device's memory.
-        strategy: how a group is worked off; None is `usual_strategy()`.
+        strategy: how a group is trained; None is `usual_strategy()`.
         width: the number of models that every group is filled up to; None is that of the largest.
         checkpoint: where a group keeps its state on the way, process 0 alone where processes train
             together; None keeps none.
@@ -66,7 +66,7 @@ class Execution:
         on_phase: is given the group and where it stands after each phase, and after the epochs of
             `branch_after`; what it keeps it must copy.
         branch_after: epochs within phases after which another recipe goes on from these networks.
-        stop: whether to stop, asked after each epoch; the word of one process is enough.
+        stop: whether to stop, called after each epoch; one process that returns True is enough.
 
     Examples:
         >>> Execution(groups=[(0, 1), (2,)]).width is None

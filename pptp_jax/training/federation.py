@@ -1,4 +1,4 @@
-"""Federated training as plain data: who the clients are, and what of which region they send."""
+"""Federated training as plain data: the clients, and the updates of each region."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ class Federated:
 
     @property
     def words(self) -> str:
-        """Its numbers in words, for the name of a recipe.
+        """Its settings as text, for the name of a recipe.
 
         Examples:
             >>> Federated(clients=4, home=("protect",), proximal=0.1).words
@@ -132,7 +132,7 @@ class Federated:
         return " ".join(parts)
 
     def part(self, members: int) -> int:
-        """How many places for members a client has, of so many members of a model."""
+        """The number of places for members that a client has, given a model's members."""
         if self.owners is None:
             return members // self.clients
         return min(members, int(np.bincount(np.asarray(self.owners)).max()))

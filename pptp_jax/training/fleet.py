@@ -79,7 +79,7 @@ def train_fleet(
             steps of a phase's schedule to one; None is `SGD()`.
         batch_size: the members in a step.
         seed: what all keys derive from.
-        execution: how the groups are worked off, taken up and watched.
+        execution: groups, checkpoints and callbacks.
 
     Yields:
         The groups in order. Only the last one is held in memory.
@@ -130,7 +130,7 @@ def train_fleet(
 
 
 class _Fleet(NamedTuple):
-    """What all groups of a fleet have in common."""
+    """The parts that all groups of a fleet share."""
 
     trainer: Trainer
     strategy: Strategy
@@ -142,7 +142,7 @@ class _Fleet(NamedTuple):
 
     @property
     def rules(self) -> GroupRules:
-        """How a group is trained."""
+        """The rules of a group's training."""
         return GroupRules(self.trainer, self.optimizer, self.strategy)
 
     @property
@@ -212,7 +212,7 @@ class _Group(NamedTuple):
     def _begun(
         self, members: Int[Array, "models members"], keys: Key[Array, " models"]
     ) -> tuple[int, Variables | None, TrainState | None, Float[Array, "models epochs"], Kept]:
-        """The epochs behind the group, and what they have left: a state, networks, or nothing."""
+        """The finished epochs of a group, and their result: a state, networks, or nothing."""
         fleet, ends = self.fleet, self.fleet.ends
         phases = fleet.recipe.phases
         [losses] = self._filled([jnp.zeros((len(self.models), int(ends[-1])))])
@@ -295,5 +295,5 @@ class _Group(NamedTuple):
 
 
 def _left_shape(phase: Phase, like: TrainState) -> Variables:
-    """The shapes of what a phase leaves, given those of its state."""
+    """The shapes of a phase's result, given those of its state."""
     return jax.eval_shape(partial(TrainState.left, fork=phase.fork, axis=1), like)

@@ -1,4 +1,4 @@
-"""What a network says of some examples in eval mode."""
+"""The outputs of a network in eval mode."""
 
 from typing import Any
 
@@ -28,5 +28,5 @@ def eval_outputs(
 
 
 def outputs_shape(model: Model, variables: Variables, data: Arrays) -> Any:
-    """The shapes of what a network makes of one example; nothing is computed."""
+    """The shapes of a network's outputs for one example; nothing is computed."""
     return jax.eval_shape(lambda own: eval_outputs(model, own, data, slice(0, 1)), variables)

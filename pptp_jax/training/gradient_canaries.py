@@ -1,4 +1,4 @@
-"""Canaries that are gradients: rows whose gradient is known, and what a step shows of them."""
+"""Gradient canaries: rows with a known gradient, and their trace in a step."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -56,7 +56,7 @@ class GradientCanaries:
     def seen(
         self, mean: Any, rows: Int[Array, " batch"], expected: float
     ) -> Float[Array, " canaries"]:
-        """What a step shows of each canary, in clipping norms.
+        """The trace of each canary in a step, in clipping norms.
 
         Args:
             mean: the step's noisy mean gradient.
@@ -79,7 +79,7 @@ class GradientCanaries:
 
 
 class CanariesSeenState(NamedTuple):
-    """What all steps so far have shown of each canary, summed up."""
+    """The sum of each canary's traces over all steps so far."""
 
     canaries_seen: Float[Array, " canaries"]
 
@@ -87,7 +87,7 @@ class CanariesSeenState(NamedTuple):
 def see_canaries(
     canaries: GradientCanaries, expected: float
 ) -> optax.GradientTransformationExtraArgs:
-    """Sums up what noisy mean gradients show of canaries, and passes them on as they are.
+    """Sums the canaries' traces in noisy mean gradients, which pass unchanged.
 
     Args:
         canaries: the canaries.

@@ -1,4 +1,4 @@
-"""What is done to the gradients of a phase: nothing, something by region, or DP-SGD."""
+"""The gradient rules of a phase: plain, perturbed by region, or DP-SGD."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Plain:
 @pytree
 @dataclass(frozen=True, kw_only=True)
 class Perturbation:
-    """What is done to the gradient of one region before the optimiser sees it, in this order.
+    """Changes to the gradient of one region before the optimiser, in this order.
 
     Noise on a region alone gives **no ε for the model**.
 
@@ -145,7 +145,7 @@ class Private:
         at_least(1, **given(microbatch_size=self.microbatch_size))
 
     def norms(self, members: int) -> Float[Array, " members"] | None:
-        """What each member may keep, over `max_norm`; None where all are alike.
+        """The clipping norm of each member, relative to `max_norm`; None where all are alike.
 
         Args:
             members: how many there are.

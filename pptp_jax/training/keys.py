@@ -1,4 +1,4 @@
-"""What each draw of a training derives from: keys of a model's own key, of which no two are equal.
+"""The random keys of a training, all derived from the model's key and all different.
 
 Splitting a key folds in 0, 1, 2, ..., so what is split must have been folded with a number of its
 own before.
@@ -22,12 +22,12 @@ def order_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
 
 
 def noise_key(key: Key[Array, ""], number: int | Int[Array, ""]) -> Key[Array, ""]:
-    """The key of what an epoch's steps draw: each folds its own number in."""
+    """The key of an epoch's random draws: each step folds its number in."""
     return jax.random.split(_epoch_key(key, number))[1]
 
 
 def beginning_key(key: Key[Array, ""]) -> Key[Array, ""]:
-    """The key of what is drawn as a phase begins, besides initial values."""
+    """The key of a phase's draws at its start, besides initial values."""
     return jax.random.fold_in(key, _BEGINNING)
 
 

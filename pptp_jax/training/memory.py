@@ -1,4 +1,4 @@
-"""Which models of a fleet are trained side by side: as many as fit the device's memory."""
+"""Group the models of a fleet: as many side by side as fit the device's memory."""
 
 import math
 import os
@@ -58,7 +58,7 @@ def fitting_chunk(
         batch_size: the examples in a step.
         models: how many there are.
         networks: how many networks a recipe trains side by side for one model.
-        strategy: how they are worked off; None is `usual_strategy()`.
+        strategy: how they are trained; None is `usual_strategy()`.
         device_memory: the bytes of a device that is not there; None looks at those that are.
 
     Examples:
@@ -101,7 +101,7 @@ def needed_memory(
         batch_size: the examples in a step.
         models: how many there are, on all devices together, whose memory is counted together, too.
         networks: how many networks a recipe trains side by side for one model.
-        strategy: how they are worked off; None is `usual_strategy()`.
+        strategy: how they are trained; None is `usual_strategy()`.
 
     Examples:
         >>> from pptp_jax import data, models
@@ -120,7 +120,7 @@ def needed_memory(
 def _of_one(
     model: Model, data: Arrays, batch_size: int, networks: int, shares: int
 ) -> tuple[int, int]:
-    """The bytes that one model needs all the time, and besides while it is worked on.
+    """The bytes that one model needs all the time, and additionally while it trains.
 
     They are those of all devices that share it, each of which has its part of a batch.
     """

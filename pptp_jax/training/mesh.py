@@ -1,4 +1,4 @@
-"""The two axes of a mesh of devices: models that are spread, and batches that are shared.
+"""The two axes of a device mesh: models and data.
 
 Models exchange nothing, so their axis is the mapped one of `jax.shard_map`. The axis of a batch is
 left to XLA: a step says where its batch lies and what every device needs entire, and is otherwise

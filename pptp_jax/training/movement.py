@@ -1,4 +1,4 @@
-"""Parameters that a phase trains and that never move, which no loss and no accuracy shows."""
+"""Refuse phases with trained parameters that never move."""
 
 import zlib
 from typing import Any

@@ -70,7 +70,7 @@ class Scheduled(ABC):
 
     @abstractmethod
     def _steps(self, decay: optax.GradientTransformation) -> Sequence[optax.GradientTransformation]:
-        """What becomes of a gradient before the learning rate scales it."""
+        """The transform of a gradient before the learning rate scales it."""
 
     def _rate(self, steps: int | Int[Array, ""], count: Int[Array, ""]) -> float | Float[Array, ""]:
         if self.schedule == "constant":
@@ -223,7 +223,7 @@ def _check_function(optimizer: Callable[..., Any]) -> None:
     try:
         first = next(iter(signature(optimizer).parameters), None)
         if first != "learning_rate":
-            made = optimizer(10**6)  # so many that no warm-up is longer
+            made = optimizer(10**6)  # longer than any warm-up
     except Exception as error:  # whatever a user's function raises
         raise Refused(f"the optimizer {name} fails for a number of steps: {error}") from error
     if first == "learning_rate":  # it would take the number of steps for its rate

@@ -192,7 +192,7 @@ class Phase:
 
     @property
     def restored(self) -> tuple[Restore, ...]:
-        """The regions that start from what they were after an earlier epoch."""
+        """The regions that start from their values after an earlier epoch."""
         return tuple(part for part in self.start if isinstance(part, Restore))
 
     @property
@@ -202,23 +202,23 @@ class Phase:
 
     @property
     def searched(self) -> tuple[str, ...]:
-        """The region whose most vulnerable weights are looked for; none is all of the network."""
+        """The region whose most vulnerable weights are rewound; none for the entire network."""
         rule = self.rewound_weights
         return () if rule is None or rule.region is None else (rule.region,)
 
     @property
     def perturbed(self) -> Mapping[str, Perturbation]:
-        """What is done to the gradient of which region."""
+        """The gradient rule of each region."""
         return self.gradient.regions if isinstance(self.gradient, Perturbed) else {}
 
     @property
     def weighted(self) -> Mapping[str, Number]:
-        """What a private phase multiplies the gradient of which region by."""
+        """The factor of each region's gradient in a private phase."""
         return (isinstance(self.gradient, Private) and self.gradient.weights) or {}
 
     @property
     def decayed(self) -> Mapping[str, Number]:
-        """The weight decay by region; one for all stands under `WHOLE`."""
+        """The weight decay by region; under `WHOLE` if there is one for all."""
         if isinstance(self.weight_decay, Mapping):
             return self.weight_decay
         return {} if self.weight_decay is None else {WHOLE: self.weight_decay}
@@ -233,7 +233,7 @@ class Phase:
         return 1 if self.fork is None else self.fork.parts
 
     def part(self, examples: int) -> int:
-        """How many of so many examples each of these networks trains on."""
+        """The number of examples that each of these networks trains on, of `examples`."""
         apart = self.ensemble or self.fork or self.clients
         return examples if apart is None else apart.part(examples)
 
@@ -244,7 +244,7 @@ class Phase:
 
     @property
     def by_region(self) -> dict[str, Objective]:
-        """The objectives by region; one for all stands under `WHOLE`."""
+        """The objectives by region; under `WHOLE` if there is one for all."""
         if isinstance(self.objectives, Mapping):
             return dict(self.objectives)
         return {WHOLE: self.objectives}

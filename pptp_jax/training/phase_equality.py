@@ -1,4 +1,4 @@
-"""Whether two phases are the same training."""
+"""Compare two phases: are they the same training?"""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pptp_jax.training.phase import Phase
 
 
 def same_training(one: Phase, other: Phase) -> bool:
-    """Whether two phases train alike, as far as can be known: parts of unknown types are not.
+    """Whether two phases are the same training; parts of unknown types count as different.
 
     Equal phases make the same of equal networks, members, keys and optimisers.
 

@@ -39,7 +39,7 @@ def transform(
     batch_size: float,
     blind: str | None = None,
 ) -> optax.GradientTransformationExtraArgs:
-    """What a phase makes of gradients.
+    """The optax transform of a phase.
 
     Args:
         optimizer: makes the transform that the rules are put around.

@@ -18,7 +18,7 @@ from pptp_jax.validation.names import file_name
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A method of training: its phases, and the words that a table needs for it.
+    """A recipe: the phases of a training, and the texts that a table needs for it.
 
     Attributes:
         name: the method's name, such as `split`.
@@ -104,12 +104,12 @@ class Recipe:
         return self.phases[phase - 1].ensemble if phase else None
 
     def kept(self, epochs: int) -> tuple[int, ...]:
-        """After which epochs the networks are kept, once so many are behind.
+        """The epochs after which networks have been saved and are still needed.
 
-        They are kept until a phase has begun that takes a region back to them.
+        Networks are kept until a phase has begun that takes a region back to them.
 
         Args:
-            epochs: how many epochs of the recipe are behind.
+            epochs: how many epochs of the recipe are done.
 
         Examples:
             >>> from pptp_jax.training import restored

@@ -21,7 +21,7 @@ from pptp_jax.validation import Refused
 
 
 def undefended(epochs: int) -> Recipe:
-    """Cross-entropy in all network, to the end of its schedule.
+    """Cross-entropy for the entire network, to the end of its schedule.
 
     Examples:
         >>> undefended(30).slug
@@ -31,7 +31,7 @@ def undefended(epochs: int) -> Recipe:
 
 
 def early_stopped(epochs: int) -> Recipe:
-    """Cross-entropy in all network for fewer epochs: the control that is hard to beat.
+    """Cross-entropy for the entire network for fewer epochs: the control that is hard to beat.
 
     The learning-rate schedule ends with the training, which keeps more accuracy than a longer
     schedule cut off at the same epoch.
@@ -44,7 +44,7 @@ def early_stopped(epochs: int) -> Recipe:
 
 
 def whole_network(defence: Objective, epochs: int, release: Release | None = None) -> Recipe:
-    """A defence objective in all network.
+    """A defence objective for the entire network.
 
     Args:
         defence: the objective.
@@ -66,7 +66,7 @@ def whole_network(defence: Objective, epochs: int, release: Release | None = Non
 
 
 def switch(defence: Objective, after: int, more: int) -> Recipe:
-    """Cross-entropy first, then a defence, both in all network.
+    """Cross-entropy first, then a defence, both for the entire network.
 
     The control of PPTP `freeze` with a defence: what of its gain is due to the late start of the
     defence, and what to the region. With cross-entropy as the "defence" it is plain training whose
@@ -115,7 +115,7 @@ def federated(recipe: Recipe, clients: Federated, region: Region | None = None) 
 
 
 def dp_sgd(private: Private, epochs: int, batches: Batches | None = None) -> Recipe:
-    """DP-SGD in all network.
+    """DP-SGD for the entire network.
 
     A study prints the ε that is valid for how its batches are drawn: that of Poisson sampling is
     not valid for shuffled ones, whose ε is larger at equal noise; see `pptp_jax.privacy.epsilon`.
@@ -186,7 +186,7 @@ def dmp(epochs: int, distil: int, temperature: float = 1.0) -> Recipe:
 def selena(
     epochs: int, distil: int, ensemble: Ensemble | None = None, region: Region | None = None
 ) -> Recipe:
-    """SELENA: sub-models answer for the members that they never saw, and one network learns that.
+    """SELENA: sub-models label the members that they did not see, and one network learns these.
 
     Args:
         epochs: how long the sub-models learn.

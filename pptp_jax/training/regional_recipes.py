@@ -17,7 +17,7 @@ from pptp_jax.validation import Refused, not_negative
 def freeze(
     region: Region = "not head", after: int = 2, more: int = 8, defence: Objective | None = None
 ) -> Recipe:
-    """PPTP `freeze`: all of the network learns for a while, then the region stops.
+    """PPTP `freeze`: the entire network learns for some epochs, then the region is frozen.
 
     The recipe to begin with for dense networks on records: its defaults are what won there, against
     tuned rivals (docs/findings.md); for images see `annealed`. Choose `after` by the accuracy that
@@ -144,7 +144,7 @@ def rewind(
 
 
 def finish(region: Region, defence: Objective, epochs: int, more: int) -> Recipe:
-    """PPTP `finish`: the defence trains all of the network, then the region stops.
+    """PPTP `finish`: the defence trains the entire network, then the region is frozen.
 
     Args:
         region: what is frozen once the defence has trained it.
@@ -187,7 +187,7 @@ def perturb(region: Region, perturbation: Perturbation, epochs: int) -> Recipe:
 
 
 def decay(epochs: int, weight_decay: Number, region: Region | None = None) -> Recipe:
-    """Cross-entropy with a weight decay of its own, in all network or on a region alone.
+    """Cross-entropy with a weight decay, for the entire network or for one region.
 
     On the entire network it is the rival to tune first; on a region the rest keeps the decay of the
     study's `SGD`. Behind a batch norm, decay sets the effective learning rate: see

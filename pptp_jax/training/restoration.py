@@ -1,4 +1,4 @@
-"""Regions taken back to an earlier epoch: which networks are kept for it, and what goes back."""
+"""Restore regions to an earlier epoch, from networks saved then."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ Kept = dict[int, Variables]
 
 
 def check_restored(name: str, phases: Sequence[Phase]) -> None:
-    """Refuses phases that take a region back to an epoch that is not behind them.
+    """Refuses phases that restore a region to an epoch that does not precede them.
 
     Args:
         name: the recipe's.
@@ -156,7 +156,7 @@ def restored_region(now: Variables, then: Variables, regions: RegionMap, label: 
                 return old if all(own) else new
         raise Refused(
             f"{label} cannot go back to an earlier epoch: the statistics {path_name(path)} stand "
-            "at no path of parameters, so nobody knows whether they are part of it; take a model "
+            "at no path of parameters, so it is unknown whether they are part of it; take a model "
             "of Linen or NNX, or one without running statistics"
         )
 

@@ -9,7 +9,7 @@ from pptp_jax.training.recipe import Recipe
 
 
 class Position(NamedTuple):
-    """Where a step stands; all numbers from 0.
+    """The position of a step; all numbers from 0.
 
     Attributes:
         phase: the phase.
@@ -25,7 +25,7 @@ class Position(NamedTuple):
 
 
 class StepPlan(NamedTuple):
-    """What each phase of a recipe goes through.
+    """The steps of each phase of a recipe.
 
     Attributes:
         rows: the examples of its epochs.
@@ -45,18 +45,18 @@ class StepPlan(NamedTuple):
         reference: Int[np.ndarray, " reference"],
         batch_size: int,
     ) -> "StepPlan":
-        """The course of a recipe."""
+        """The plan of a recipe."""
         rows = [members if phase.examples == "members" else reference for phase in recipe.phases]
         epochs = [int(phase.epochs) for phase in recipe.phases]
         return cls(rows, epochs, [len(own) // batch_size for own in rows])
 
     @property
     def ends(self) -> Int[np.ndarray, " phases"]:
-        """How many steps are behind each phase, those of the phases before it included."""
+        """The cumulative number of steps at the end of each phase."""
         return np.cumsum(np.multiply(self.epochs, self.steps))
 
     def at(self, done: int) -> Position:
-        """Where the step stands that comes after `done` others."""
+        """The position of the step after `done` others."""
         phase = int(np.searchsorted(self.ends, done, side="right"))
         before = int(self.ends[phase]) - self.epochs[phase] * self.steps[phase]
         within, step = divmod(done - before, self.steps[phase])

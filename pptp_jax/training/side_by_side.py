@@ -42,7 +42,7 @@ class Ensemble:
             )
 
     def part(self, members: int) -> int:
-        """How many of so many members a sub-model trains on."""
+        """The number of members that a sub-model trains on, of `members`."""
         return members // self.models * (self.models - self.left_out)
 
 
@@ -76,7 +76,7 @@ class Fork:
         at_least(2, parts=self.parts)
 
     def part(self, members: int) -> int:
-        """How many of so many members a copy trains on; a smaller rest is left out."""
+        """The number of members that a copy trains on; a smaller rest is left out."""
         return members // self.parts
 
     def rows(self, members: Int[Array, " members"]) -> Int[Array, "parts part"]:

@@ -1,4 +1,4 @@
-"""The precision in which everything is trained and attacked, whatever JAX's own default is."""
+"""Train and attack in single precision, whatever JAX's default."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -1,4 +1,4 @@
-"""What training carries from step to step."""
+"""The state of training between steps."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ class Server(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a phase has to remember besides the network.
+    """The state of a phase besides the network.
 
     Attributes:
         objectives: what each objective has learned itself, by region.
@@ -44,7 +44,7 @@ class Memory(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """A network on its way.
+    """The state of a network in training.
 
     In a phase with an ensemble, a fork or clients all leaves but the server's have an axis of
     sub-models, copies or clients.
@@ -55,7 +55,7 @@ class TrainState(NamedTuple):
     memory: Memory
 
     def left(self, fork: Fork | None = None, axis: int = 0) -> Variables:
-        """The network that the phase would leave if it ended now; all sub-models of an ensemble.
+        """The network if the phase ended now; all sub-models of an ensemble.
 
         That of clients is the server's network.
 

@@ -50,10 +50,10 @@ class Step:
     """The step of a phase, within one of its epochs.
 
     Attributes:
-        model: what is trained.
+        model: the trained model.
         regions: the recipe's regions.
         phase: the rules.
-        tx: what becomes of the gradients.
+        tx: the transform of the gradients.
         data: where the batch's examples stand.
         others: where reference examples stand; the same, if all are in memory.
         epoch: the number of the epoch in its phase.
@@ -208,7 +208,7 @@ class Step:
         )
         grads, auxiliary = total(variables.params, (*batch, keys), batch.present, relative_norms)
         if DERIVED in clip.region_map.names:
-            # As many losses as a batch has places, whoever is in it: that number is public.
+            # As many losses as a batch has places, filled or not: that number is public.
             def derived(params: Any) -> Float[Array, ""]:
                 own, drawing = variables._replace(params=params), jax.random.fold_in(key, 0)
                 return task.blind_losses(self.model, own, batch.size, drawing).mean()
@@ -224,7 +224,7 @@ class Step:
     def _seen(
         self, outputs: Any, memory: Memory, examples: _Examples, label: str
     ) -> tuple[Any, Any, Context]:
-        """What the objective of a region gets to see of a batch."""
+        """The inputs of a region's objective from a batch."""
         batch, reference, count = examples.batch, None, examples.members
         own = jax.tree.map(lambda leaf: leaf[:count], outputs)
         if examples.reference is not None:

@@ -1,4 +1,4 @@
-"""How the models of a group are worked off: a matter of speed and memory, and of rounding alone."""
+"""The strategy: how the models of a group share devices. It changes only rounding."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class Strategy:
         )
 
     def place(self, tree: Any, axis: int | None) -> Any:
-        """Puts arrays where the mapped function takes them: spread by models, or on every device.
+        """Places arrays for the mapped function: sharded by model, or on every device.
 
         All processes give the same where they train together.
 
@@ -114,7 +114,7 @@ class Strategy:
         return jax.device_put(tree, sharding)
 
     def here(self, tree: Any) -> Any:
-        """What all processes hold, as this process's own arrays; the rest of it as it is."""
+        """Arrays of all processes, as this process's own; other leaves unchanged."""
         if not self.together:
             return tree
         return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
@@ -129,7 +129,7 @@ class Strategy:
 
 
 def usual_strategy() -> Strategy:
-    """What suits most models: one after another on a CPU, all at once on anything else.
+    """The default strategy: one after another on a CPU, all at once on other devices.
 
     On a CPU a network of its own stays in the caches, and its matrix products are as wide as those
     of many.

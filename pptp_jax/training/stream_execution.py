@@ -1,4 +1,4 @@
-"""How a streamed training is spread over devices, kept, and watched."""
+"""The execution of a streamed training: devices, checkpoints and callbacks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pptp_jax.validation import at_least
 
 
 class StreamProgress(NamedTuple):
-    """How far a streamed training is.
+    """The progress of a streamed training.
 
     Attributes:
         epoch: the number of its epoch in the entire recipe, from 0.
@@ -26,12 +26,13 @@ class StreamProgress(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamExecution:
-    """How a streamed training is executed; nothing of it changes a number, up to rounding.
+    """How a streamed training is executed; no field changes a number, up to rounding.
 
     Attributes:
         data_devices: how many devices share the batches, as in `Strategy`: as many as all
             processes have, if there are several.
-        every: after so many steps, and at the end of an epoch, it reports, saves and may stop.
+        every: after this number of steps, and at the end of an epoch, it reports, saves and may
+            stop.
         checkpoint: keeps the state on the way, in a directory named after what the training depends
             on, so that another one does not go on from there; None keeps none. Where processes
             share the model, they must see the same directory, and process 0 alone writes.

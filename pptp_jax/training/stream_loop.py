@@ -1,4 +1,4 @@
-"""One model, trained on data that are read while it is trained."""
+"""Train one model on data that are read during training."""
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -140,7 +140,7 @@ def train_streamed(
 
 
 class _Training(NamedTuple):
-    """What all steps have in common."""
+    """The parts that all steps share."""
 
     rules: StreamRules
     strategy: Strategy
@@ -230,7 +230,7 @@ class _Training(NamedTuple):
                         yield done, state
 
     def _keep(self, kept: Kept, epochs: int, state: TrainState) -> None:
-        """Keeps the network that so many epochs have left, and drops what is needed no more."""
+        """Keeps the network after a number of epochs, and drops those no longer needed."""
         wanted = self.recipe.kept(epochs)
         for other in {*kept} - {*wanted}:
             del kept[other]

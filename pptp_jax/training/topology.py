@@ -1,4 +1,4 @@
-"""The chips of a TPU pod that nobody has rented: the compiler knows them, and nothing runs.
+"""The chips of an absent TPU pod: programs are compiled for them, and not run.
 
 `libtpu` contains the compiler of every TPU. It compiles for a named topology on any machine, plans
 the memory of a chip and refuses a program that does not fit there.
@@ -104,7 +104,7 @@ def topology(name: str) -> Topology:
 
 
 def chip_memory(found: Topology) -> int | None:
-    """The bytes of a chip's memory, by what the compiler answers to a program that is too large.
+    """The bytes of a chip's memory, read from the compiler's error for a program that is too large.
 
     Args:
         found: the pod.

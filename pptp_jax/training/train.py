@@ -19,7 +19,7 @@ from pptp_jax.training.trainer import Trainer
 
 
 class Metrics(NamedTuple):
-    """What is known of a training besides its result.
+    """The metrics of a training.
 
     Attributes:
         loss: the mean cross-entropy over each epoch's batches.

@@ -1,4 +1,4 @@
-"""Whether labels stay right on inputs that fool an attacker's own models: one query each.
+"""Whether a model labels transferred adversarial inputs right, at one query each.
 
 References:
     Peng et al., "OSLO: One-Shot Label-Only Membership Inference Attacks", NeurIPS 2024,
@@ -85,13 +85,13 @@ def transferred_correct(
     rows: Int[Array, " rows"],
     transfer: Transfer = Transfer(),  # noqa: B008 - frozen
 ) -> Bool[Array, "models thresholds rows"]:
-    """Whether each model knows the label of an input that was moved until surrogates doubt it.
+    """Whether each model labels an input right that was moved until surrogates doubt it.
 
     Two thirds of the surrogates, rounded down, say where to move it, the others when it is enough.
 
     Args:
         model: the network, in eval mode.
-        fleet: the variables of the models that are asked, stacked.
+        fleet: the variables of the queried models, stacked.
         own: those of the attacker's surrogates, at least two.
         data: the examples.
         rows: which of them.
@@ -113,12 +113,12 @@ def transferred_correct(
     at_least(2, surrogates=count)
     sources = max(1, 2 * count // 3)
     parts = (jax.tree.map(lambda a, p=p: a[p], own) for p in (slice(sources), slice(sources, None)))
-    return _asked(model, transfer, fleet, *parts, data, rows)
+    return _queried(model, transfer, fleet, *parts, data, rows)
 
 
 @partial(jax.jit, static_argnums=1)
 @full_float32
-def _asked(
+def _queried(
     model: Model,
     transfer: Transfer,
     fleet: Variables,

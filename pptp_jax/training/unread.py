@@ -1,4 +1,4 @@
-"""Parameters that a model has and does not use."""
+"""Find parameters that a model does not use."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from pptp_jax.tasks import Batch
 
 
 def unread(model: Model, x: Any) -> set[str]:
-    """The parameters on which nothing depends that a model says in training; nothing is computed.
+    """The parameters that no output of a model depends on in training; nothing is computed.
 
     What stands in a program within the program, such as a loop, counts as read.
 

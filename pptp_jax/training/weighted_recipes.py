@@ -70,7 +70,7 @@ def each(weights: Mapping[str, Number]) -> dict[str, tuple[str, ...]]:
 
 
 def weight_words(weights: Mapping[str, Number]) -> str:
-    """The weights in words, which tell recipes apart.
+    """The weights as text, for the name of a recipe.
 
     Examples:
         >>> weight_words({"stem": 1 / 3, "head": 1.0})

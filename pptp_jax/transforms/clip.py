@@ -1,4 +1,4 @@
-"""Bounding the norm of a region's gradient."""
+"""Clip the norm of a region's gradient."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The usual case in one line."""
+"""`pptp`: protect one region of any optax optimiser."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How the gradient of each example is clipped, and by how much one example can then matter."""
+"""Per-example gradient clipping by region, and its sensitivity."""
 
 import math
 from dataclasses import dataclass
@@ -209,7 +209,7 @@ def count_examples(tree: Any) -> int:
 
 
 class _Weights(NamedTuple):
-    """What the examples' gradients are multiplied by, in turn; those that are not kept are zero."""
+    """The factors of the examples' gradients, in turn; those of examples left out are zero."""
 
     kept: jax.Array
     scale: jax.Array | None

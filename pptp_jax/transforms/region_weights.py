@@ -14,7 +14,7 @@ from pptp_jax.validation import Refused, one_of, positive
 
 @dataclass(frozen=True)
 class RegionWeights:
-    """What each region's part of a gradient is multiplied by: g[R] ← v_R · g[R].
+    """The factor of each region's part of a gradient: g[R] ← v_R · g[R].
 
     In `RegionClip(..., weights=...)` it comes before the clipping. The region with the smaller
     weight then has a smaller share of what an example may change, under the same noise. If every

@@ -1,4 +1,4 @@
-"""Taking a region back to the values that it once had."""
+"""Rewind a region to earlier values."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from pptp_jax.validation import Refused
 def rewind_region(
     params: optax.Params, earlier: optax.Params, region_map: Regions, label: str
 ) -> optax.Params:
-    """The parameters with one region taken back to earlier values.
+    """The parameters with one region rewound to earlier values.
 
     An optimiser with a memory goes on pushing a rewound region where it went before; take its
     state back too, with `rewind_region_state`.

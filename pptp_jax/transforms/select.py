@@ -1,4 +1,4 @@
-"""What all transforms do with a region: find it in a tree, and change nothing else."""
+"""Select a region in a tree, for all transforms."""
 
 from collections.abc import Callable
 from typing import Any

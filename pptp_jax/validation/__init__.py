@@ -1,4 +1,4 @@
-"""Checks of arguments, named after what they demand; each names the argument that fails.
+"""Checks of arguments; each message names the argument that fails.
 
 A number of NumPy or JAX is checked as the Python number that it holds, an array by its entries. A
 value that JAX is tracing cannot be looked at and passes; it was looked at when it was concrete. So
@@ -18,18 +18,18 @@ _LEAST, _LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
 
 
 class Refused(ValueError):
-    """What a user requested cannot be; the message names what is wrong and what would be right.
+    """A user's request is invalid; the message names what is wrong and what would be right.
 
     Errors of any other type are faults of the code, and nothing takes them for a refusal.
     """
 
 
 class AttackUnavailable(Refused):
-    """An attack cannot be made from the evidence at hand; the others can."""
+    """An attack cannot be run on the given evidence; others can."""
 
 
 def positive(**values: object) -> None:
-    """Refuses what is no number, not finite or not above zero, in single precision.
+    """Refuses anything but finite numbers above zero, in single precision.
 
     Examples:
         >>> positive(learning_rate=-1.0)
@@ -51,7 +51,7 @@ def positive(**values: object) -> None:
 
 
 def not_negative(**values: object) -> None:
-    """Refuses what is no number, not finite or below zero, in single precision.
+    """Refuses anything but finite numbers of at least zero, in single precision.
 
     Examples:
         >>> not_negative(weight_decay=float("nan"))
@@ -63,7 +63,7 @@ def not_negative(**values: object) -> None:
 
 
 def finite(**values: object) -> None:
-    """Refuses what is no finite number, in single precision.
+    """Refuses anything but finite numbers, in single precision.
 
     Examples:
         >>> finite(low=None)
@@ -75,7 +75,7 @@ def finite(**values: object) -> None:
 
 
 def fraction(**values: object) -> None:
-    """Refuses what is no number in [0, 1].
+    """Refuses anything but numbers in [0, 1].
 
     Examples:
         >>> fraction(momentum=1.5)

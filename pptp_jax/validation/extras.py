@@ -1,4 +1,4 @@
-"""Packages that only some uses need."""
+"""Optional packages, imported when they are needed."""
 
 from importlib import import_module
 from types import ModuleType

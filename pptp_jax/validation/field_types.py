@@ -1,4 +1,4 @@
-"""The types of a frozen config's fields, checked as they are annotated."""
+"""Check a frozen config's fields against their annotated types."""
 
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ _NUMBERS = {int: Integral, float: Real}
 def check_fields(config: Any, within: str = "") -> None:
     """Refuses a field whose value is not of its annotated type, in a config and in its parts.
 
-    Annotations that no value can be held against, such as type variables, let everything pass.
+    Annotations that cannot be checked, such as type variables, let everything pass.
 
     Args:
         config: a dataclass.

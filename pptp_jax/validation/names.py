@@ -6,7 +6,7 @@ from pptp_jax.validation import Refused
 
 
 def word(**values: object) -> None:
-    """Refuses what is no text.
+    """Refuses anything but a text.
 
     Examples:
         >>> word(name=3)
@@ -20,7 +20,7 @@ def word(**values: object) -> None:
 
 
 def file_name(**values: object) -> None:
-    """Refuses what cannot name one file or directory inside another.
+    """Refuses a text that is not the name of one file or directory.
 
     Examples:
         >>> file_name(name="a/../../b")
@@ -36,7 +36,7 @@ def file_name(**values: object) -> None:
 
 
 def path(**values: object) -> None:
-    """Refuses what is no path.
+    """Refuses anything but a path.
 
     Examples:
         >>> path(out=b"runs")

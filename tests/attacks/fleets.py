@@ -1,4 +1,4 @@
-"""Synthetic fleets: what models say, made up so that the truth is known."""
+"""Synthetic fleets: signals of models with a known effect of membership."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Made(NamedTuple):
     inputs: np.ndarray
 
     def signals(self) -> dict[str, np.ndarray]:
-        """Every signal; those that ask for a model are told by φ here."""
+        """Every signal; those that need a model are made of φ here."""
         margin = self.phi.mean(axis=1)
         # The first of two stops says something of its own; so does a student.
         early = np.float32(self.phi / 2 + np.sin(3 * self.phi))
@@ -54,7 +54,7 @@ class Made(NamedTuple):
         }
 
     def samples(self) -> dict[str, np.ndarray]:
-        """What a GAN gives away: scores, and three samples that are nearer the larger φ is."""
+        """The signals of a GAN: scores, and three samples that are nearer the larger φ is."""
         margin = self.phi.mean(axis=1)
         near = np.float32(np.exp(-margin / 4))
         return {

@@ -177,7 +177,7 @@ def oslo(made, target):
 
 
 def lira_along(made, target, name):
-    """All stops and queries jointly, as so many queries."""
+    """All stops and queries jointly, each of them as a query."""
     joined = np.concatenate(list(np.moveaxis(made.signals()[name], 1, 0)), axis=1)
     return lira_multivariate(made._replace(phi=joined), target)
 

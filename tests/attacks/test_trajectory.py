@@ -1,4 +1,4 @@
-"""Attacks along a training: what is known only on the way, and in which order it comes."""
+"""Attacks along a training: signals at intermediate stops, and their order."""
 
 import fleets
 import jax
@@ -52,8 +52,8 @@ def test_lira_along_stops_uses_what_each_of_them_adds(name: str) -> None:
     assert along > last + 0.08
 
 
-def test_a_sequence_is_told_by_its_order() -> None:
-    """A pulse that comes late in members and early in others; each stop alone says half of it."""
+def test_the_order_of_a_sequence_shows_membership() -> None:
+    """A pulse that comes late in members and early in others; one stop alone shows half of it."""
     rng = np.random.default_rng(3)
     seen = 0.3 * rng.normal(size=(6, 4, 1, 600, 5))
     late = rng.integers(2, size=(6, 600))

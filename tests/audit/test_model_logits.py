@@ -1,4 +1,4 @@
-"""Models of a user's own, asked: every form that a library gives them, and what is no answer."""
+"""Logits of a user's own models: the forms of each library, and answers that are refused."""
 
 import equinox as eqx
 import flax.linen as nn

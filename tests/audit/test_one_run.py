@@ -50,9 +50,9 @@ def test_by_hand():
     # 9 of 10: q^10 + 10 q^9 (1 − q) = .05 at q = .6058.
     q = math.exp(one_run_bound(10, 10, 9)) / (1 + math.exp(one_run_bound(10, 10, 9)))
     assert q**10 + 10 * q**9 * (1 - q) == pytest.approx(0.05, rel=1e-6)
-    # Half of the guesses right tells nothing.
+    # Half of the guesses right is chance.
     assert one_run_bound(100, 100, 50) == 0.0
-    # With m δ as large as this nothing can be told either.
+    # With m δ as large as this there is no bound above 0.
     assert one_run_bound(100, 100, 100, delta=0.1) == 0.0
 
 
@@ -68,7 +68,7 @@ def test_more_right_guesses_less_delta_and_less_confidence_give_a_higher_bound(g
 
 
 def flipped(rng, canaries, epsilon, delta=0.0):
-    """Randomised response: each bit flipped by chance, or with probability δ told as it is."""
+    """Randomised response: each bit flipped by chance, or with probability δ published as it is."""
     membership = rng.random(canaries) < 0.5
     lies = (rng.random(canaries) < 1 / (1 + math.exp(epsilon))) & (rng.random(canaries) >= delta)
     told = np.where(membership ^ lies, 1.0, -1.0)
@@ -159,7 +159,7 @@ def test_bad_input(change, message):
         epsilon_in_one_run(**(good | change))
 
 
-def test_shapes_and_counts_are_told():
+def test_wrong_shapes_and_counts_are_refused():
     with pytest.raises(ValueError, match=r"one run needs scores of shape \(canaries,\), got"):
         epsilon_in_one_run(np.zeros((2, 5)), np.ones((2, 5), bool))
     with pytest.raises(ValueError, match="needs right ≤ guesses ≤ canaries, got 5 right of 4"):

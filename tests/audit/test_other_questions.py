@@ -71,7 +71,7 @@ def test_targets_that_are_no_shadows_are_counted_by_the_shadows(rng) -> None:
     logits, membership, labels = fleet(rng, models=8)
     options = {"attacks": ("loss",), "targets": [0, 1], "shadows": range(2, 8), "resamples": 20}
     results = audit_signals({"logits": logits}, membership, labels, **options)
-    # Scores of LOSS are the models' own, whoever is attacked.
+    # Scores of LOSS do not depend on the other targets.
     every = audit_signals(
         {"logits": logits[1:]}, membership[1:], labels, attacks=("loss",), resamples=20
     )

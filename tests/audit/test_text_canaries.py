@@ -1,4 +1,4 @@
-"""Text canaries: what is planted, what is asked, and by which coins."""
+"""Text canaries: planted sequences, queries and coins."""
 
 from pathlib import Path
 
@@ -65,9 +65,9 @@ def test_what_is_planted() -> None:
     texts = [words(data.y[row]) for row in compared.canaries]
     labels = {text.split()[3] for text in texts}
     assert len(labels) == 10 and all(len(text.split()) == 5 + 6 for text in texts)
-    # Asked are the same tokens, with the secret alone for a target.
-    np.testing.assert_array_equal(data.x[compared.canaries], data.x[compared.asked])
-    for text, row in zip(texts, compared.asked, strict=True):
+    # The queries are the same tokens, with the secret alone for a target.
+    np.testing.assert_array_equal(data.x[compared.canaries], data.x[compared.secrets])
+    for text, row in zip(texts, compared.secrets, strict=True):
         prefix = len("the secret number abcd is ")
         assert words(data.y[row]) == text[prefix:]
         assert (data.y[row][:prefix] == -1).all() and (data.y[row][len(text) :] == -1).all()
@@ -95,17 +95,17 @@ def test_coins_and_repetitions() -> None:
     assert abs(planted.present.mean() - 0.5) < 0.04
     pairs = np.corrcoef(planted.present.T) - np.eye(10)
     assert np.abs(pairs).max() < 0.25
-    asked = np.concatenate([planted.compared.asked, planted.compared.fillings.ravel()])
-    assert not np.isin(np.concatenate([planted.held_out, asked]), there).any()
+    queried = np.concatenate([planted.compared.secrets, planted.compared.fillings.ravel()])
+    assert not np.isin(np.concatenate([planted.held_out, queried]), there).any()
     np.testing.assert_array_equal(audit(runs=300).plant().members(), rows)
     assert (audit(runs=300, seed=1).plant().present != planted.present).any()
 
 
-def test_a_small_space_is_asked_as_a_whole() -> None:
+def test_all_fillings_of_a_small_space_are_queried() -> None:
     secrets = Secrets(template="pin {label}: {secret}", alphabet="abc", length=2, separator="")
     compared = audit(secrets=secrets).plant().compared
     assert compared.exact and compared.fillings.shape == (10, 8)
-    for own, rows in zip(compared.asked, compared.fillings, strict=True):
+    for own, rows in zip(compared.secrets, compared.fillings, strict=True):
         found = {words(row) for row in planted_targets(compared, [own, *rows])}
         assert found == {a + b for a in "abc" for b in "abc"}
 
@@ -117,7 +117,7 @@ def planted_targets(compared, rows) -> np.ndarray:
 def test_secrets_with_one_prefix_are_different_and_not_compared_with_each_other() -> None:
     secrets = Secrets(template="pin {secret}", length=2)
     compared = audit(secrets=secrets, fillings=90).plant().compared
-    own = [words(row) for row in planted_targets(compared, compared.asked)]
+    own = [words(row) for row in planted_targets(compared, compared.secrets)]
     assert len(set(own)) == 10 and compared.exact
     assert (compared.fillings == compared.fillings[0]).all() and compared.fillings.shape[1] == 90
     others = {words(row) for row in planted_targets(compared, compared.fillings[0])}
@@ -134,15 +134,15 @@ class Pairs:
         return [sum(map(ord, pair)) % 299 for pair in pairs]
 
 
-def test_the_tokens_asked_are_those_that_differ() -> None:
+def test_the_secret_is_the_tokens_that_differ() -> None:
     secrets = Secrets(template="odd {secret}", length=3, separator="", tokenizer=Pairs())
     found = rows_of_secrets(secrets, np.array([[1, 2, 3], [1, 2, 4]]), length=6)
     # "od", "d ", "12", "3": the last two.
-    assert found.asked.tolist() == [[False, False, True, True, False, False]] * 2
+    assert found.secret.tolist() == [[False, False, True, True, False, False]] * 2
     odd = Secrets(template="odds {secret}", length=2, separator="", tokenizer=Pairs())
     found = rows_of_secrets(odd, np.array([[1, 2]]), length=6)
     # "od", "ds", " 1", "2": the blank belongs to the secret's first token.
-    assert found.asked.tolist() == [[False, False, True, True, False, False]]
+    assert found.secret.tolist() == [[False, False, True, True, False, False]]
 
 
 @pytest.mark.parametrize(

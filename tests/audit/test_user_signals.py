@@ -1,4 +1,4 @@
-"""Signals from elsewhere: shapes distinguished, and every doubt put in words."""
+"""A user's own signals: their shapes, and a warning for each doubt."""
 
 import math
 
@@ -20,7 +20,7 @@ LABELS = RNG.integers(0, CLASSES, EXAMPLES)
 MEMBERSHIP = RNG.permuted(np.tile(np.arange(MODELS) < 3, (EXAMPLES, 1)), axis=1).T
 
 
-def test_forms_of_logits_are_told_apart_by_their_axes():
+def test_the_axes_decide_the_form_of_logits():
     whole = given_signals({"logits": LOGITS}, MEMBERSHIP, LABELS)
     np.testing.assert_array_equal(whole.signals["logits"], LOGITS)
     one_query = given_signals({"logits": LOGITS[:, 0]}, MEMBERSHIP, LABELS)

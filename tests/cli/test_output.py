@@ -56,7 +56,7 @@ def test_what_was_computed_is_on_disk_before_it_is_printed(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-def test_work_goes_on_where_nobody_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_goes_on_where_no_message_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     with FULL.open("w") as full:
         monkeypatch.setattr("sys.stderr", full)
         log("training by vmap")

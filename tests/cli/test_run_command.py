@@ -83,7 +83,9 @@ def test_devices_that_cannot_share_a_batch(study: Path, tmp_path: Path, strategy
         ),
     ],
 )
-def test_processes_are_said_whole(study: Path, options: tuple[object, ...], said: str) -> None:
+def test_all_options_of_processes_are_needed(
+    study: Path, options: tuple[object, ...], said: str
+) -> None:
     result = pptp("run", study, *options)
     assert result.exit_code == 2 and said in " ".join(result.stderr.split())
 
@@ -149,7 +151,7 @@ study = replace(study, data=Few())
         ("models", "--set models: write it as key=value"),
     ],
 )
-def test_what_is_set_wrong_is_told(study: Path, change: str, said: str) -> None:
+def test_wrong_settings_are_refused(study: Path, change: str, said: str) -> None:
     for option in ((), ("--dry-run",)):
         result = pptp("run", study, "--set", change, *option)
         assert result.exit_code == 1 and said in result.stderr

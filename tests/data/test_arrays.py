@@ -39,7 +39,7 @@ def of(x: np.ndarray, scale: float = 1.0) -> Arrays:
     ],
 )
 @pytest.mark.parametrize("order", ["<i8", ">i8"])
-def test_whole_numbers_take_as_few_bytes_as_they_need(numbers, stored: str, order: str) -> None:
+def test_integers_take_as_few_bytes_as_they_need(numbers, stored: str, order: str) -> None:
     x = np.array(numbers, order)
     arrays = of(x, scale=0.5)
     assert str(arrays.x.dtype) == stored

@@ -71,7 +71,7 @@ def test_every_version_is_as_likely() -> None:
     assert chi_square < 40.8  # the 99.9 % quantile with 17 degrees of freedom
 
 
-def test_nothing_asked_for_is_nothing_done() -> None:
+def test_no_augmentation_changes_nothing() -> None:
     np.testing.assert_array_equal(drawn(False, 0, 3), np.tile(IMAGE, (3, 1, 1, 1)))
 
 

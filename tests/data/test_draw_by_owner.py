@@ -1,4 +1,4 @@
-"""Membership by owner: all records in or none, models of one size, nothing told by sizes."""
+"""Membership by owner: all records in or none, models of one size, sizes independent of it."""
 
 import numpy as np
 import pytest

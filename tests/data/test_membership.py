@@ -79,7 +79,7 @@ def test_shadow_pairs_say_nothing_of_a_target() -> None:
     assert len({row.tobytes() for row in matrix}) == 22
 
 
-def test_each_shadow_splits_the_pool_anew() -> None:
+def test_each_shadow_has_its_own_half_of_the_pool() -> None:
     others = Quarters(1, 4).draw(400, 0).matrix[1:]
     assert len({row.tobytes() for row in others}) == 4
 

@@ -48,6 +48,6 @@ def test_what_does_not_shrink_is_refused(
         Shrunk(saved(tmp_path, np.ones(shape, np.uint8)), factor).load()
 
 
-def test_a_factor_is_a_whole_number_of_two_and_more() -> None:
+def test_a_factor_is_an_integer_of_two_and_more() -> None:
     with pytest.raises(Refused, match="factor must be an integer of at least 2, got 1"):
         Shrunk(Digits(), factor=1)

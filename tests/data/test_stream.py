@@ -70,8 +70,8 @@ class Counted:
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
-def test_no_more_is_read_than_was_asked_for(ahead: int) -> None:
-    """However much there is to come."""
+def test_only_requested_rows_are_read(ahead: int) -> None:
+    """However many more rows there are."""
     source = Counted()
     batches = stream(source=source, ahead=ahead).batches(np.arange(400).reshape(100, 4))
     for taken, _ in enumerate(batches, 1):

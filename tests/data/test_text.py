@@ -107,7 +107,7 @@ def test_topics_in_two_parts_share_neither_topic_nor_sequence() -> None:
     assert some.name.endswith("second part")
 
 
-def test_a_model_sees_whole_numbers() -> None:
+def test_a_model_sees_integers() -> None:
     data = Topics(length=8).load(lambda rows: np.arange(3))
     arrays = Arrays.of(data)
     assert str(arrays.x.dtype) == "uint16" and str(arrays.batch_shape().dtype) == "int32"

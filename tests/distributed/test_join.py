@@ -125,7 +125,7 @@ def watched(board: Memory, monkeypatch: pytest.MonkeyPatch, patience: float) -> 
     return time.monotonic() - began
 
 
-def test_the_others_are_told_why_a_process_stops(
+def test_the_others_receive_the_reason_why_a_process_stops(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     board = Memory()

@@ -103,7 +103,7 @@ def test_a_setting_that_leaks_less_than_any_rival_is_unresolved() -> None:
     assert [found.value is None for found in margins(method, RIVALS)] == [True, False]
 
 
-def test_a_setting_that_leaks_more_than_the_best_rival_is_held_against_that_rival() -> None:
+def test_a_setting_that_leaks_more_than_the_best_rival_is_compared_with_that_rival() -> None:
     (_, keeps), (_, best) = (curve.drawn("auc") for curve in (EARLY, RIVALS))
     setting = made(np.full(201, 0.99), np.full(201, 0.61))
     [found] = margins(Curve("freeze", (setting,)), RIVALS)

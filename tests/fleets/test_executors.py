@@ -1,4 +1,4 @@
-"""Groups worked off by executors: the numbers are those of one process, whatever becomes of it."""
+"""Groups trained by executors: the numbers are those of one process, whatever fails."""
 
 import errno
 import threading
@@ -147,7 +147,7 @@ def test_a_worker_of_other_code_is_refused(tmp_path: Path) -> None:
         run_fleet(SPECS[0], tmp_path, runtime(Answers(task.train_group)), key=KEYS[1])
 
 
-def test_what_fails_in_a_worker_is_told_as_it_is_here(
+def test_an_error_in_a_worker_reads_as_it_does_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(order: Order) -> Any:

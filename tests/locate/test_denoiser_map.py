@@ -35,7 +35,7 @@ def test_a_denoiser_that_is_rewound_denoises_and_remembers_less() -> None:
     assert -2 < found.undefended.accuracy.value < -0.3  # an error of 1 knows nothing
     assert found.undefended.loss_gap.value > 0.05
     head = found[("head",)]
-    # A head at its initial zeros says that there is no noise, whoever asks.
+    # A head at its initial zeros says of every input that there is no noise.
     assert head.privacy_score("rewind", "rmia_online").value > 0.05
     np.testing.assert_allclose(
         found.undefended.auc["loss"].value - head.privacy_score("rewind", "loss").value,

@@ -59,7 +59,7 @@ def test_the_table_is_where_members_are_remembered(planted: RiskMap) -> None:
         assert choose(planted, 0.05, by=way, attack="loss") == ("table",)
 
 
-def test_everything_is_told(planted: RiskMap, shares: list[float]) -> None:
+def test_progress_and_fields_are_complete(planted: RiskMap, shares: list[float]) -> None:
     assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
     assert planted.modifications == MODIFICATIONS
     for risk in planted.regions:

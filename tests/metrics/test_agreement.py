@@ -83,7 +83,7 @@ def test_who_finds_nobody_agrees_with_nobody(membership: np.ndarray) -> None:
     assert found["found"] == [0, membership.sum()]
     assert found["jaccard"] == [[None, 0.0], [0.0, 1.0]]
     assert found["low"] == [[None, 0.0], [0.0, 1.0]] and found["high"][0][0] is None
-    # Not one of so many: the interval has a width.
+    # None of all members: the interval has a width.
     assert found["high"][0][1] == clopper_pearson(0, int(membership.sum())).high
     assert found["overlap"][0] == [None, None]
     assert stability(nobody, membership).to_json()["jaccard"]["value"] is None

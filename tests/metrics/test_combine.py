@@ -174,8 +174,8 @@ def of_ranks(known: np.ndarray, members: np.ndarray, judged: np.ndarray) -> np.n
     return fitted.decision_function(judged)
 
 
-def test_where_nothing_leaks_nothing_is_told(rng: np.random.Generator) -> None:
-    """Records are known again by their scores, and each is a member of half of the models."""
+def test_where_nothing_leaks_nothing_is_found(rng: np.random.Generator) -> None:
+    """Scores identify a record, which is a member of half of the models."""
     told, other_models, own_means, spread = [], [], [], []
     part = np.arange(300) % 5
     for _ in range(24):

@@ -35,7 +35,7 @@ def test_an_owners_score_is_that_of_its_records_taken_one_by_one(join, joined, o
     )
 
 
-def test_whole_numbers_are_joined_as_numbers() -> None:
+def test_integers_are_joined_without_overflow() -> None:
     scores = np.array([[200, 100]], np.uint8)
     assert owner_scores(scores, np.array([1, 1]), join="sum").tolist() == [[300.0]]
     assert owner_scores(np.array([[True, False]]), np.array([1, 1])).tolist() == [[0.5]]

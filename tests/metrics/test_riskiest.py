@@ -1,4 +1,4 @@
-"""The examples that an attack tells best, against a slow twin and planted ones."""
+"""The examples that an attack identifies best, against a slow twin and planted ones."""
 
 import math
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pptp_jax.metrics import alarm_rates, riskiest
 
 
-def naive_told(scores: np.ndarray, membership: np.ndarray, example: int) -> float:
+def naive_risk(scores: np.ndarray, membership: np.ndarray, example: int) -> float:
     """How many nepers of false-positive rate lie between being a member and not being one."""
     nonmembers = [s for s, m in zip(scores.flat, membership.flat, strict=True) if not m]
 
@@ -33,13 +33,13 @@ def test_the_order_is_that_of_a_slow_twin(seed: int, count: int) -> None:
     membership[0, :2] = True, False
     chosen = riskiest(scores, membership, count)
     ever = np.flatnonzero(membership.any(axis=0))
-    told = {example: naive_told(scores, membership, example) for example in ever}
+    risks = {example: naive_risk(scores, membership, example) for example in ever}
     assert len(chosen) == min(count, len(ever)) and set(chosen) <= set(ever)
-    expected = sorted(told.values(), reverse=True)[: len(chosen)]
-    np.testing.assert_allclose([told[example] for example in chosen], expected, atol=1e-12)
+    expected = sorted(risks.values(), reverse=True)[: len(chosen)]
+    np.testing.assert_allclose([risks[example] for example in chosen], expected, atol=1e-12)
 
 
-def test_what_looks_like_a_member_to_every_target_is_not_told(rng: np.random.Generator) -> None:
+def test_an_example_high_for_every_target_has_no_risk(rng: np.random.Generator) -> None:
     membership = np.arange(16)[:, None] % 2 == np.arange(100) % 2
     scores = rng.normal(size=(16, 100))
     scores[:, 7] += 10  # high whether it is a member or not

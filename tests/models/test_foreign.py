@@ -1,4 +1,4 @@
-"""Modules of NNX and Equinox as models: trained, asked, attacked and studied as our own are."""
+"""Modules of NNX and Equinox as models: trained, queried, attacked and studied as our own are."""
 
 from functools import partial
 from pathlib import Path

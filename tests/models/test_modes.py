@@ -136,7 +136,7 @@ def test_wrn28_drops_once_in_each_of_its_twelve_blocks() -> None:
     assert draws(traced(model, variables, True)) == 12
 
 
-def test_a_model_that_knows_only_a_bool_trains_as_a_whole() -> None:
+def test_a_model_that_knows_only_a_bool_trains_all_its_blocks() -> None:
     def apply(params, state, x, *, train, key):
         return x * (2.0 if train else 1.0), state
 

@@ -73,7 +73,7 @@ def test_a_sweep_over_strengths_is_one_mapped_call(name: str) -> None:
             np.testing.assert_allclose(together[number], single, rtol=1e-5, atol=1e-6)
 
 
-def test_another_strength_compiles_nothing_anew() -> None:
+def test_another_strength_compiles_nothing_again() -> None:
     traces = []
 
     @jax.jit

@@ -145,7 +145,7 @@ def test_one_leaking_phase_spoils_the_run():
 
 
 def test_a_run_that_does_not_know_is_refused():
-    with pytest.raises(ValueError, match=r"'protect'; nobody said .* 'general'; nobody said"):
+    with pytest.raises(ValueError, match=r"'protect' is unknown; .* 'general' is unknown; the"):
         epsilon(Ledger(region_map=REGIONS), delta=1e-5)
 
 

@@ -35,12 +35,12 @@ def test_a_run_whose_every_part_is_accounted_for_has_no_obstacle(change):
     ("change", "obstacle"),
     [
         ({"frozen": (), "clear": ("general",)}, "region 'general' was trained in the clear"),
-        ({"frozen": ()}, "nobody said what became of region 'general'"),
-        ({"statistics": None}, "nobody said what became of the running statistics"),
+        ({"frozen": ()}, "the treatment of region 'general' is unknown"),
+        ({"statistics": None}, "the treatment of the running statistics is unknown"),
         ({"statistics": "clear"}, "the running statistics are averages over private batches"),
-        ({"noise_multiplier": None}, "nobody said how much noise was added"),
+        ({"noise_multiplier": None}, "the noise multiplier is unknown"),
         ({"noise_multiplier": 0.0}, "a noise multiplier of 0 adds no noise"),
-        ({"sampling": None}, "nobody said how the batches were drawn"),
+        ({"sampling": None}, "the sampling of the batches is unknown"),
     ],
 )
 def test_each_gap_is_an_obstacle_of_its_own(change, obstacle):
@@ -48,7 +48,7 @@ def test_each_gap_is_an_obstacle_of_its_own(change, obstacle):
     assert reason.startswith(obstacle)
 
 
-def test_all_obstacles_are_told_at_once():
+def test_all_obstacles_are_listed_at_once():
     assert len(Ledger(region_map=REGIONS).obstacles) == 3
     assert len(Ledger(region_map=REGIONS, noised=("protect",)).obstacles) == 4
 

@@ -164,7 +164,7 @@ def test_what_no_selection_can_be() -> None:
     dealt = Ledger.of(CLIP, noise_multiplier=1.0, sampling=sampling, statistics="none")
     with pytest.raises(ValueError, match=r"one relation .* one example added or removed and one"):
         private_selection([[run()], [dealt]], delta=1e-5, trials=trials)
-    with pytest.raises(ValueError, match="this run has no ε: nobody said"):
+    with pytest.raises(ValueError, match="this run has no ε: the treatment"):
         private_selection([[Ledger(region_map=CLIP.region_map)]], delta=1e-5, trials=trials)
     with pytest.raises(ValueError, match="needs an RDP for each order above 1, got orders"):
         selected_rdp(np.array([1.0, 2.0]), np.array([1.0, 2.0]), trials)

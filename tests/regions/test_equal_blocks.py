@@ -42,7 +42,7 @@ def test_the_seed_draws_among_the_nearest_alone() -> None:
     assert equal_blocks("stem", blocks, params, 3) == equal_blocks("stem", blocks, params, 3)
 
 
-def test_a_map_of_whole_blocks_is_as_good_as_their_names() -> None:
+def test_a_map_of_entire_blocks_is_as_good_as_their_names() -> None:
     params, blocks = network([5, 2, 3, 4])
     regions = RegionMap.from_rules([("b0/w", "protect"), (".*", "general")])
     assert (

@@ -27,7 +27,7 @@ def test_the_first_rule_that_matches_decides() -> None:
     assert regions.names == ("a", "b", "c")
 
 
-def test_a_pattern_must_match_the_whole_path() -> None:
+def test_a_pattern_must_match_the_entire_path() -> None:
     regions = RegionMap.from_rules([("stem", "a"), (".*", "b")])
     with pytest.raises(ValueError, match=r"stem -> a decide over no parameter; no parameter is a"):
         regions.labels(PARAMS)
@@ -131,7 +131,7 @@ def test_a_traced_mask_is_refused() -> None:
         jax.jit(lambda mask: RegionMap.from_labels({"stem": mask}) and 0)(jnp.array(True))
 
 
-def test_parts_of_a_tree_are_labelled_as_the_whole_was() -> None:
+def test_parts_of_a_tree_are_labelled_as_the_entire_tree_was() -> None:
     regions = RegionMap.from_rules([("stem/.*", "a"), ("head/.*", "b")])
     masked = {"stem": {"kernel": 1.0, "bias": optax.MaskedNode()}, "head": optax.MaskedNode()}
     assert regions.labels(masked) == {
@@ -144,7 +144,7 @@ def test_parts_of_a_tree_are_labelled_as_the_whole_was() -> None:
         regions.labels({**masked, "more": 1.0})
 
 
-def test_a_predicate_is_not_asked_about_none() -> None:
+def test_a_predicate_is_not_called_with_none() -> None:
     regions = RegionMap.from_rules([(lambda path, leaf: leaf.ndim == 1, "a"), (".*", "b")])
     assert regions.labels({"bias": None, "kernel": jnp.ones((1, 1))})["kernel"] == "b"
 

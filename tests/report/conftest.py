@@ -67,5 +67,5 @@ def _record(blocks: int) -> dict[str, object]:
 
 @pytest.fixture
 def risk_record() -> Callable[[int], dict[str, Any]]:
-    """Makes the record of a network of so many blocks."""
+    """Makes the record of a network of a number of blocks."""
     return _record

@@ -50,7 +50,7 @@ def test_no_figure_of_a_statistic_that_no_point_resolves(tmp_path: Path) -> None
     assert not path.exists()
 
 
-def test_the_table_tells_the_mean_and_what_cannot_be_told() -> None:
+def test_the_table_has_the_mean_and_unknown_values() -> None:
     unknown = dict.fromkeys(("value", "low", "high"))
     known = {"value": 0.042, "low": -0.001, "high": 0.05}
     pair = {

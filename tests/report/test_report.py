@@ -87,7 +87,7 @@ def test_the_table_shows_the_wider_side_and_what_is_unknown() -> None:
     assert "LiRA offline" not in text
 
 
-def test_notes_and_divergence_are_told_as_they_are_written() -> None:
+def test_notes_and_divergence_are_printed_as_they_are_written() -> None:
     noted = row("split", 0.5, diverged=[3, 7], notes=["rmia_online: needs [more] shadows"])
     text = render_table(results(noted, row("freeze", 0.7)))
     assert "note: split: models [3, 7] diverged and are left out" in text

@@ -16,7 +16,7 @@ DATA = Arrays.of(Digits().load(lambda n: np.arange(30)))
 QUERIES = (IDENTITY, FLIP, shift(1, -2))
 
 
-def asked(model: Model, variables: Variables, data: Arrays, **options):
+def collected(model: Model, variables: Variables, data: Arrays, **options):
     return collect(model.answering(variables), data, task=model.task, **options)
 
 
@@ -39,7 +39,7 @@ def wobbly(rng: np.random.Generator) -> tuple[Model, Variables]:
 
 def test_batch_norm_uses_its_running_statistics_and_nothing_is_dropped(wobbly) -> None:
     model, variables = wobbly
-    seen = asked(model, variables, DATA)
+    seen = collected(model, variables, DATA)
     params, state = jax.tree.map(np.float64, variables)
     stats = state["batch_stats"]["BatchNorm_0"]
     x = np.float64(DATA.inputs(slice(None))).reshape(30, -1)
@@ -51,31 +51,31 @@ def test_batch_norm_uses_its_running_statistics_and_nothing_is_dropped(wobbly) -
 
 @pytest.mark.parametrize("batch_size", [1, 7, 500])
 def test_signals_do_not_depend_on_the_batch(wobbly, batch_size: int) -> None:
-    seen = asked(*wobbly, DATA, queries=QUERIES, batch_size=batch_size)
-    known = asked(*wobbly, DATA, queries=QUERIES)
+    seen = collected(*wobbly, DATA, queries=QUERIES, batch_size=batch_size)
+    known = collected(*wobbly, DATA, queries=QUERIES)
     np.testing.assert_allclose(seen["logits"], known["logits"], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(seen["confidence"], known["confidence"], rtol=1e-4, atol=1e-4)
 
 
-def test_every_query_is_asked_in_its_place(wobbly) -> None:
+def test_every_query_has_its_place(wobbly) -> None:
     model, variables = wobbly
-    seen = asked(model, variables, DATA, queries=QUERIES)
+    seen = collected(model, variables, DATA, queries=QUERIES)
     for query, logits, confidence in zip(QUERIES, seen["logits"], seen["confidence"], strict=True):
         x = query(DATA.inputs(slice(None)))
         known, _ = model.apply(*variables, x, train=False, key=None)
         np.testing.assert_allclose(logits, known, rtol=1e-4, atol=1e-5)
         phi = logit_scaled_confidence(known, DATA.y)
         np.testing.assert_allclose(confidence, phi, rtol=1e-4, atol=1e-4)
-    alone = asked(model, variables, DATA)["correct"][0]
+    alone = collected(model, variables, DATA)["correct"][0]
     np.testing.assert_array_equal(seen["correct"][0], alone)
 
 
 def test_a_release_answers_every_query(wobbly) -> None:
     model, variables = wobbly
-    told = asked(
+    told = collected(
         model, variables, DATA, queries=QUERIES, release=OrderOnly(), key=jax.random.key(1)
     )
-    true = asked(model, variables, DATA, queries=QUERIES)
+    true = collected(model, variables, DATA, queries=QUERIES)
     np.testing.assert_array_equal(told["logits"].argsort(-1), true["logits"].argsort(-1))
     numbers = np.sort(told["logits"], axis=-1)
     assert not np.isclose(numbers[0], numbers[1]).all(axis=-1).any()  # a draw of its own each
@@ -89,11 +89,11 @@ def test_signals_are_float32_whatever_the_model_computes_in() -> None:
             state,
         ),
     )
-    seen = asked(half, Variables({}, {}), DATA)
+    seen = collected(half, Variables({}, {}), DATA)
     assert seen["logits"].dtype == seen["confidence"].dtype == jnp.float32
 
 
 def test_a_table_is_not_mirrored(wobbly) -> None:
     table = Arrays.of(Dataset("table", np.ones((2, 3)), np.array([0, 1]), np.arange(2), 2))
     with pytest.raises(ValueError, match=r"'flip' needs images .* have shape \(3,\)"):
-        asked(*wobbly, table, queries=(IDENTITY, FLIP))
+        collected(*wobbly, table, queries=(IDENTITY, FLIP))

@@ -55,7 +55,7 @@ def test_names_tell_queries_apart() -> None:
     ]
 
 
-def test_any_data_can_be_asked_about_as_they_are() -> None:
+def test_the_identity_suits_any_data() -> None:
     check_queries((IDENTITY,), (30,))
     check_queries((IDENTITY, FLIP, shift(3, 4)), (4, 5, 1))
     assert IDENTITY(jnp.ones((2, 30))).shape == (2, 30)

@@ -47,7 +47,7 @@ def filled(directory: Path) -> SignalStore:
     return found
 
 
-def assert_whole(found: SignalStore) -> None:
+def assert_complete(found: SignalStore) -> None:
     assert not found.missing
     for name in LAYOUT.parts:
         known = np.stack([row(model)[name] for model in range(4)])
@@ -65,8 +65,8 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"logits.npy lacks models 1"):
         again.read("logits")
     again.write(rows(1))
-    assert_whole(again)
-    assert_whole(SignalStore(tmp_path / "s", LAYOUT))
+    assert_complete(again)
+    assert_complete(SignalStore(tmp_path / "s", LAYOUT))
 
 
 def test_a_store_takes_from_another_what_it_lacks(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_store_takes_from_another_what_it_lacks(tmp_path: Path) -> None:
     assert own.missing == {2}
     other.write(rows(2))
     own.take(SignalStore(tmp_path / "b", LAYOUT))
-    assert_whole(SignalStore(tmp_path / "a", LAYOUT))
+    assert_complete(SignalStore(tmp_path / "a", LAYOUT))
 
 
 def test_arrays_are_mapped_and_not_copied(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_arrays_are_mapped_and_not_copied(tmp_path: Path) -> None:
     assert logits[-1, -1, -1, -1] == 7
 
 
-def test_the_manifest_says_how_the_models_were_asked(tmp_path: Path) -> None:
+def test_the_manifest_has_the_queries(tmp_path: Path) -> None:
     filled(tmp_path)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     sums = manifest.pop("crc32")
@@ -145,7 +145,7 @@ def test_what_was_being_written_when_the_process_was_killed_is_missing(
     again = SignalStore(tmp_path, LAYOUT)
     assert again.missing == {1, 2}
     again.write(rows(1, 2))
-    assert_whole(SignalStore(tmp_path, LAYOUT))
+    assert_complete(SignalStore(tmp_path, LAYOUT))
 
 
 def test_a_model_half_written_over_is_missing(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_flipped_bit_is_found(
     found = SignalStore(tmp_path, LAYOUT)
     assert found.missing == ({at // size} if at >= 0 else {0, 1, 2, 3})
     found.write(rows(*found.missing))
-    assert_whole(SignalStore(tmp_path, LAYOUT))
+    assert_complete(SignalStore(tmp_path, LAYOUT))
 
 
 @pytest.mark.parametrize(("share", "missing"), [(0.7, {2, 3}), (0.0, {0, 1, 2, 3})])
@@ -189,7 +189,7 @@ def test_a_truncated_file_loses_what_lay_behind_its_end(
     found = SignalStore(tmp_path, LAYOUT)
     assert found.missing == missing
     found.write(rows(*missing))
-    assert_whole(SignalStore(tmp_path, LAYOUT))
+    assert_complete(SignalStore(tmp_path, LAYOUT))
     path.unlink()
     assert SignalStore(tmp_path, LAYOUT).missing == {0, 1, 2, 3}
 
@@ -247,7 +247,7 @@ def test_a_row_that_does_not_fit(model: int, change, message: str, tmp_path: Pat
     found = filled(tmp_path)
     with pytest.raises(ValueError, match=message):
         found.write([(model, {**row(0), **change})])
-    assert_whole(SignalStore(tmp_path, LAYOUT))
+    assert_complete(SignalStore(tmp_path, LAYOUT))
 
 
 def test_the_store_knows_nothing_of_training() -> None:

@@ -57,7 +57,7 @@ def test_a_student_is_gradient_descent_on_its_teachers_answers() -> None:
     found = distilled_trajectory(
         linear.MODEL, FLEET, HELD, jnp.asarray(rows), key, epochs=4, optimizer=PLAIN
     )
-    # All students begin alike, whoever their teachers are; one step back gives where.
+    # All students begin alike, whatever their teacher; one step back gives where.
     assert found.shape == (3, 5, 1, 12)
     begin = student_begin(key)
     for teacher, own in zip(W, np.asarray(found), strict=True):

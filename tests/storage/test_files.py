@@ -13,7 +13,7 @@ from pptp_jax.storage.files import link, read_arrays, write, write_json
 from pptp_jax.validation import Refused
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_written_entirely_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "a" / "f.json"
     write_json(path, {"a": 1})
 

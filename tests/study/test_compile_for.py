@@ -41,7 +41,9 @@ def _analysed(program: _Lowered) -> ChipProgram:
     )
 
 
-def told(monkeypatch: pytest.MonkeyPatch, width: int, order="vmap", devices: int = 1, fixed=FIXED):
+def compiled_with(
+    monkeypatch: pytest.MonkeyPatch, width: int, order="vmap", devices: int = 1, fixed=FIXED
+):
     def lowered(fleet, strategy, models):
         a_chip = models // strategy.devices
         parts = ("start", 0), ("epoch", 2), ("step", 0)
@@ -57,7 +59,7 @@ def told(monkeypatch: pytest.MonkeyPatch, width: int, order="vmap", devices: int
 
 
 def test_groups_are_halved_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, lines = told(monkeypatch, 16)
+    found, lines = compiled_with(monkeypatch, 16)
     assert len(lines) == 2 and found["at_a_time"] == found["a_chip"] == 4
     assert found["memory"] == FIXED + 4 * (EACH + PASSING)
     # Every count that fits, one by one.
@@ -68,13 +70,13 @@ def test_groups_are_halved_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_chip_has_its_share_and_a_turn_is_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, lines = told(monkeypatch, 8, order="scan", devices=4)
+    found, lines = compiled_with(monkeypatch, 8, order="scan", devices=4)
     assert not lines and found["a_chip"] == 2 and found["room"] == 6
     assert found["step_bytes"] == found["step_of"] == 1
 
 
 def test_what_never_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{__name__}.FIXED", 1000)
-    found, lines = told(monkeypatch, 8, devices=2)
+    found, lines = compiled_with(monkeypatch, 8, devices=2)
     assert found == {"fits": False, "at_a_time": 2}
     assert len(lines) == 2

@@ -47,7 +47,7 @@ DEAD = replace(
 
 
 def warned(study, out: Path) -> tuple[list[str], str]:
-    """What is told while it trains, and the printed table."""
+    """The warnings while it trains, and the printed table."""
     told: list[str] = []
     results = run(study, out, runtime=Runtime(log=told.append))
     return [line for line in told if line.startswith("warning")], render_table(
@@ -161,7 +161,7 @@ def said(accuracies: list[float], low: float, models=None) -> list[str]:
     return unlearned(*fleet(accuracies), found, models or range(len(accuracies)))
 
 
-def test_a_fleet_is_held_against_its_own_majority_not_one_in_ten() -> None:
+def test_a_fleet_is_compared_with_its_own_majority_not_one_in_ten() -> None:
     _, membership, labels = fleet([0.1] * 4)
     share = majority_share(membership, labels)
     naive = [max(np.mean(labels[own] == c) for c in range(10)) for own in membership]
@@ -190,7 +190,7 @@ def test_few_pairs_are_said(members: int, said: list[str]) -> None:
     assert [w.split(" of a target")[0].split(" ", 4)[-1] for w in warnings] == said
 
 
-def test_a_fleet_that_diverged_whole_is_said(tmp_path: Path) -> None:
+def test_a_fleet_of_which_all_models_diverged_is_reported(tmp_path: Path) -> None:
     study = replace(FAST, data=Bytes(1e30), standardize=False, optimizer=SGD())
     _, table = warned(replace(study, model=mlp([8], 10, activation="relu")), tmp_path)
     [row] = rows(tmp_path)

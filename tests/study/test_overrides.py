@@ -47,7 +47,7 @@ def test_parts_by_path_and_by_name_alone() -> None:
         overridden(quarters, ["models=3"])
 
 
-def test_the_model_is_built_anew() -> None:
+def test_the_model_is_built_again() -> None:
     model = change("model.hidden=4,5", "model.dropout=0.5").model
     assert describe(model) == describe(mlp([4, 5], num_classes=10, dropout=0.5))
     assert [block.name for block in model.blocks] == ["stem", "stage1", "head"]

@@ -143,7 +143,7 @@ def test_regions_are_stored_with_a_fleet_and_compared(done: Path) -> None:
         path.write_text(json.dumps(stored))
 
 
-def test_only_the_damaged_group_is_trained_anew(
+def test_only_the_damaged_group_is_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(study_plan, "fitting_chunk", lambda *_: 2)

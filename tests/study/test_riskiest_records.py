@@ -1,4 +1,4 @@
-"""What a run keeps of the examples that are told best."""
+"""What a run stores of the riskiest examples."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A study that asks how right its models stay on disturbed inputs."""
+"""A study that measures its models' accuracy on perturbed inputs."""
 
 import json
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from pptp_jax.report import render_robustness, write_report
 from pptp_jax.robustness import Robustness
 from pptp_jax.signals import SignalRequest
 from pptp_jax.study import run
-from pptp_jax.study.robustness_accuracy import asked, robust_signal, robustness
+from pptp_jax.study.robustness_accuracy import disturbed_rows, robust_signal, robustness
 from pptp_jax.training import Strategy, undefended
 
 HOW = Robustness(epsilons=(0.05, 0.3), steps=(3,), noise=(0.2,), draws=2, examples=40)
@@ -59,11 +59,11 @@ def test_what_a_study_finds_is_in_its_results_table_and_page(robust_run: Path) -
 
 
 def test_clean_inputs_are_labelled_as_the_signals_say(robust_run: Path) -> None:
-    """Only non-members are asked, and the same ones of models that have not seen them."""
+    """Only non-members are disturbed: the same ones for models with the same non-members."""
     [end] = robust_run.glob("fleets/*/after-4")
     correct, kept = np.load(end / "utility.npy"), np.load(end / "robust.npy")
     membership = ROBUST.membership(200)
-    rows = asked(ROBUST, membership)
+    rows = disturbed_rows(ROBUST, membership)
     assert rows.shape == (6, 40)
     assert not np.take_along_axis(membership.matrix, rows, axis=1).any()
     np.testing.assert_array_equal(kept[:, 0], np.take_along_axis(correct, rows, axis=1))
@@ -87,7 +87,7 @@ def test_mere_shadows_are_not_looked_at() -> None:
     fleet = jax.vmap(study.model.init, in_axes=(0, None))(
         jax.random.split(jax.random.key(0), 2), arrays.inputs(slice(0, 1))
     )
-    assert asked(study, membership).shape == (3, 40)
+    assert disturbed_rows(study, membership).shape == (3, 40)
     signal = robust_signal(study, membership)
     assert signal.take is not None
     key = jax.random.key(study.seed)
@@ -101,7 +101,7 @@ def fleet_of(kept: np.ndarray, finite: np.ndarray) -> FleetSignals:
     return FleetSignals({"utility": np.ones((6, 200), bool), "finite": finite, "robust": kept})
 
 
-def test_a_stronger_attack_that_does_less_is_told() -> None:
+def test_a_stronger_attack_that_does_less_is_reported() -> None:
     how = Robustness(epsilons=(0.1,), steps=(5, 50), noise=())
     study = replace(ROBUST, robustness=replace(how, examples=40))
     rng = np.random.default_rng(0)
@@ -117,7 +117,7 @@ def test_a_stronger_attack_that_does_less_is_told() -> None:
     assert by_kind["worst"] == pytest.approx(kept[finite, 1:].min(axis=1).mean(), rel=1e-5)
 
 
-def test_a_fleet_that_diverged_whole_resolves_nothing() -> None:
+def test_a_fleet_of_which_all_models_diverged_resolves_nothing() -> None:
     kept = np.zeros((6, 6, 40), np.float32)
     found = robustness(ROBUST, fleet_of(kept, np.zeros(6, bool)), ROBUST.membership(200))
     assert {trial["accuracy"]["value"] for trial in found["trials"]} == {None}

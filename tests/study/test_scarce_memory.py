@@ -57,7 +57,7 @@ def test_groups_are_halved_where_memory_fails(
     np.testing.assert_array_equal(np.load(tmp_path / first), found)
 
 
-def test_a_model_that_does_not_fit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scarce(monkeypatch, lambda group, width: False)
     told: list[str] = []
     with pytest.raises(ValueError, match="too small even for one model a device at a time; take"):

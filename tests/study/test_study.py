@@ -109,7 +109,7 @@ def test_the_four_quarter_split(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Poisoned:
-    """Digits with one input so large that whoever trains on it diverges."""
+    """Digits with one input so large that a model that trains on it diverges."""
 
     def load(self, select):
         data = Digits().load(select)
@@ -118,7 +118,7 @@ class Poisoned:
         return replace(data, x=x)
 
 
-def test_divergence_is_told_and_left_out(tmp_path: Path) -> None:
+def test_divergence_is_reported_and_left_out(tmp_path: Path) -> None:
     study = replace(STUDY, data=Poisoned(), optimizer=SGD(), standardize=False)
     linear = Model(
         init=lambda key, x: Variables({"w": jnp.zeros((64, 10))}, {}),

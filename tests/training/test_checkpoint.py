@@ -83,7 +83,7 @@ def test_no_damage_is_taken_for_a_state(tmp_path: Path) -> None:
     chex.assert_trees_all_equal(kept.restore(1, STATE), STATE)
 
 
-def test_the_state_before_stands_until_the_next_one_is_whole(
+def test_the_state_before_is_kept_until_the_next_one_is_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = saved(tmp_path / "c", 1)

@@ -35,7 +35,7 @@ def donated(lowered) -> int:
     )
 
 
-def test_an_epoch_takes_the_memory_of_the_whole_state_and_of_nothing_else() -> None:
+def test_an_epoch_takes_the_memory_of_the_entire_state_and_of_nothing_else() -> None:
     rules, members = (
         GroupRules(TRAINER, SGD(), usual_strategy()),
         jnp.arange(80).reshape(2, 40) % 60,

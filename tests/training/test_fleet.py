@@ -123,7 +123,7 @@ def test_an_interrupted_group_goes_on_bit_for_bit(tmp_path: Path, epoch: int) ->
     chex.assert_trees_all_equal(resumed, trained(recipe, groups=groups))
 
 
-def test_whoever_asks_to_stop_finds_the_state_saved(tmp_path: Path) -> None:
+def test_a_requested_stop_saves_the_state(tmp_path: Path) -> None:
     told: list[Progress] = []
     options = {
         "checkpoint": lambda _: Checkpoint(tmp_path / "c", every=3600.0),
@@ -136,7 +136,7 @@ def test_whoever_asks_to_stop_finds_the_state_saved(tmp_path: Path) -> None:
     chex.assert_trees_all_equal(resumed, trained(RECIPES[0]))
 
 
-def test_divergence_is_told_model_by_model() -> None:
+def test_divergence_is_reported_model_by_model() -> None:
     poisoned = DATA._replace(x=DATA.x.astype(jnp.float32).at[INDICES[1, 0]].set(jnp.nan))
     parts = list(train_fleet(MODEL, undefended(2), poisoned, INDICES, batch_size=50))
     holds = (INDICES == INDICES[1, 0]).any(axis=1)

@@ -149,7 +149,7 @@ def test_private_gradients_are_clipped_over_adapters_alone() -> None:
 @pytest.mark.parametrize(
     ("public", "reason"),
     [
-        (None, "nobody said what became of region 'shared weights'"),
+        (None, "the treatment of region 'shared weights' is unknown"),
         (False, "region 'shared weights' was trained in the clear"),
     ],
 )

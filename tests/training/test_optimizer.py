@@ -1,4 +1,4 @@
-"""Any optimiser of optax trains wherever one is requested, and what is none is refused in words."""
+"""Any optimiser of optax trains; anything else is refused with a message."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -83,7 +83,7 @@ def test_a_killed_process_loses_the_steps_in_work_alone(tmp_path: Path) -> None:
         process.kill()
         late, _ = process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL and not list(tmp_path.glob("found*"))
-        # The step it told of last may not have been saved, all before it were.
+        # The last step that it printed may not have been saved, all before it were.
         assert seen <= told[0] <= seen + 1
         seen = int((late.split() or [told[-1]])[-1])
     process = start(tmp_path)

@@ -195,11 +195,11 @@ def watched(stream: Stream) -> Stream:
 def test_memory_does_not_grow_with_the_data(watched: Stream) -> None:
     ahead = []
 
-    def told(progress: StreamProgress) -> None:
+    def on_progress(progress: StreamProgress) -> None:
         # The first example was read before any step: to see what it is like, and to begin with.
         ahead.append(len(watched.source.asked) - 2 - BATCH * progress.step)
 
-    streamed(PLAIN, undefended(1), watched, members=np.arange(88), every=1, on_progress=told)
+    streamed(PLAIN, undefended(1), watched, members=np.arange(88), every=1, on_progress=on_progress)
     # Those on the devices, two more, wait no longer.
     assert len(ahead) == 11 and max(ahead) <= BATCH * (watched.ahead + 1) and ahead[-1] == 0
     assert 1 <= watched.source.alive <= 2
@@ -216,11 +216,11 @@ class Killed(Exception):
 
 
 def dies(after: int):
-    def told(progress: StreamProgress) -> None:
+    def on_progress(progress: StreamProgress) -> None:
         if 4 * progress.epoch + progress.step == after:
             raise Killed
 
-    return told
+    return on_progress
 
 
 kept = partial(streamed, NORMED, FROZEN, every=1)
@@ -236,7 +236,7 @@ def test_what_was_killed_goes_on_from_its_last_step(
         kept(watched, checkpoint=checkpoint, on_progress=dies(after))
     anew = replace(watched, source=Watched(watched.source))  # as another process would read it
     told: list[StreamProgress] = []
-    resumed = kept(anew, checkpoint=checkpoint, on_progress=told.append)
+    resumed = kept(anew, checkpoint=checkpoint, on_progress=on_progress.append)
     chex.assert_trees_all_equal(resumed, undisturbed)
     steps = range(after - 1, 12)
     assert [now[:3] for now in told] == [(step // 4, step % 4 + 1, 4) for step in steps]
@@ -253,7 +253,7 @@ def test_a_stop_saves_and_other_devices_go_on(
     with pytest.raises(KeyboardInterrupt):
         kept(watched, checkpoint=patient, stop=lambda: next(asked))
     told: list[StreamProgress] = []
-    resumed = kept(watched, checkpoint=patient, on_progress=told.append, data_devices=4)
+    resumed = kept(watched, checkpoint=patient, on_progress=on_progress.append, data_devices=4)
     assert told[0][:2] == (0, 4)
     chex.assert_trees_all_close(resumed, undisturbed, rtol=1e-3, atol=1e-4)
 
@@ -276,7 +276,7 @@ def test_another_training_does_not_go_on_from_there() -> None:
     assert len({*names}) == len(names) and name() == names[0]
 
 
-def test_divergence_is_told(stream: Stream) -> None:
+def test_divergence_is_reported(stream: Stream) -> None:
     _, metrics = streamed(PLAIN, undefended(1), stream, optimizer=SGD(learning_rate=1e38))
     assert not metrics.finite
 

@@ -113,7 +113,7 @@ def test_a_frozen_region_is_not_decayed() -> None:
     assert_unmoved(after["stem"], before["stem"])
 
 
-def test_rewind_starts_the_region_anew_and_freezes_the_rest() -> None:
+def test_rewind_starts_the_region_again_and_freezes_the_rest() -> None:
     before = trained(undefended(3))[0].params
     # With everything frozen the region stays where it was put.
     still = Recipe(
@@ -185,7 +185,7 @@ def test_strengths_and_lengths_share_one_program() -> None:
     assert len(compiled) == 1
 
 
-def test_divergence_is_told() -> None:
+def test_divergence_is_reported() -> None:
     diverging = SGD(learning_rate=1e38, momentum=0.0)
     _, metrics = trained(undefended(2), optimizer=diverging)
     assert not metrics.finite

@@ -129,7 +129,7 @@ def test_dtypes_are_kept(case: Case, dtype: Any) -> None:
 
 
 @every
-def test_a_masked_part_is_updated_as_in_the_whole(case: Case) -> None:
+def test_a_masked_part_is_updated_as_in_the_full_tree(case: Case) -> None:
     """An outer mask hides leaves of the other region; the rest must not notice."""
     params, tx = tree(), case.make(REGIONS)
     visible = {**jax.tree.map(lambda _: True, params), "head": {"w": True, "scale": False}}

@@ -44,7 +44,7 @@ def private(label="protect", max_norm=1.0, noise=1.0, batch=8, jointly=False):
     return private_region_aggregation(clip, noise, batch_size=batch)
 
 
-def test_without_noise_it_is_optax_on_the_whole_network():
+def test_without_noise_it_is_optax_on_the_entire_network():
     gradients = gradients_of(8)
     theirs = differentially_private_aggregate(0.9, 0.0, key=0)
     expected, _ = theirs.update(gradients, theirs.init(PARAMS))

@@ -37,7 +37,7 @@ def test_frozen_leaves_have_no_state() -> None:
     assert not any("stem" in path or "stage" in path for path in paths(state))
 
 
-def test_frozen_weights_stand_still() -> None:
+def test_frozen_weights_do_not_change() -> None:
     before = tree()
     weights = weight_map(before)
     after = train(pptp(optax.adamw(0.1, weight_decay=0.5), weights, freeze=True), before)

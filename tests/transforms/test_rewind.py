@@ -37,7 +37,7 @@ def steps(tx: Any, params: Any, count: int) -> Any:
 
 @pytest.mark.parametrize("make", OPTIMISERS.values(), ids=OPTIMISERS)
 @pytest.mark.parametrize("weights", [False, True])
-def test_the_memory_of_the_region_alone_begins_anew(make: Callable, weights: bool) -> None:
+def test_the_memory_of_the_region_alone_begins_again(make: Callable, weights: bool) -> None:
     """Every array of the region's shape holds zeros in the region, and what it held elsewhere."""
     params, tx = tree(), make()
     params["stage"].pop("empty")
@@ -79,7 +79,7 @@ def test_the_states_of_our_transforms_can_be_rewound(name: str) -> None:
 
 
 def test_a_rewound_region_does_not_drift() -> None:
-    """With zero gradients after the rewinding, momentum would go on; a fresh state stands still."""
+    """With zero gradients after the rewinding, momentum would go on; a fresh one moves nothing."""
     initial = jax.tree.map(jnp.ones_like, tree())
     tx = optax.sgd(0.1, momentum=0.9)
     state, params = steps(tx, initial, 3), tree()

@@ -72,7 +72,7 @@ def write_run(
                 "utility": masked_mean(correct, ~members, resamples=RESAMPLES)._asdict(),
                 "train_utility": masked_mean(correct, members, resamples=RESAMPLES)._asdict(),
                 "attacks": measured,
-                **told_of(measured, names),
+                **slices_of(measured, names),
                 "combined": combined(
                     scores, members, "lira_online", resamples=RESAMPLES, seed=0
                 ).record,
@@ -119,7 +119,7 @@ def write_run(
     return results
 
 
-def told_of(measured: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def slices_of(measured: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """What a run tells beyond rates, in the form that docs/metrics.md has."""
     auc, unknown = measured["loss"]["auc"], dict.fromkeys(("value", "low", "high"))
     square = [[0.25 if i != j else 1.0 for i in range(len(names))] for j in range(len(names))]
@@ -150,7 +150,7 @@ def write_text(
 ) -> None:
     """Riskiest records of text in the place of images: one of the texts each, cut to 300 bytes.
 
-    The tokens of each recipe are more likely to members by so many deviations at every 7th place.
+    The tokens of each recipe are more likely to members by some deviations at every 7th place.
     """
     rng = np.random.default_rng(1)
     y = np.full((EXAMPLES, 300), -1)

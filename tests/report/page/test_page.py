@@ -223,7 +223,7 @@ def test_the_risk_map_joins_the_page_and_stands_alone(
     ]
 
 
-def test_a_map_of_other_data_is_told_apart(
+def test_a_map_of_other_data_is_marked(
     tmp_path: Path, risk_record: Callable[[int], dict[str, Any]]
 ) -> None:
     write_run(tmp_path, {"undefended": 1.0})

@@ -39,7 +39,7 @@ def test_what_lies_outside_is_put_at_the_edge() -> None:
     assert (scale(0.0), scale(0.1), scale(7.0)) == (0, 50, 100)
 
 
-def test_whole_numbers_alone() -> None:
+def test_integers_alone() -> None:
     scale = Scale(low=-0.5, high=2.5, start=0, end=300, whole=True)
     assert [tick.text for tick in scale.ticks()] == ["0", "1", "2"]
 

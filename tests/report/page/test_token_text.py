@@ -58,7 +58,7 @@ def test_every_token_has_its_number_and_shade(run: Path) -> None:
     assert text.count("The first 256 of 300 tokens are shown.") == 20
 
 
-def test_a_record_is_told_in_words(run: Path) -> None:
+def test_a_sentence_describes_a_record(run: Path) -> None:
     page, _ = written(run, ["short"])
     text = " ".join(page.text)
     for own in json.loads((run / "report.json").read_text())["riskiest"].values():
@@ -120,7 +120,7 @@ def test_many_records_share_the_room() -> None:
     assert token_text.shown_of([one] * 10_000) == token_text.LEAST
 
 
-def test_shades_can_be_read_and_told_apart() -> None:
+def test_shades_are_legible_and_distinct() -> None:
     """The ink on each shade, in light and dark, as WCAG 2 asks for; and no two shades alike."""
     css = (Path(token_text.__file__).parent / "report.css").read_text()
     shares = [int(s) for s in re.findall(r"\.gives\d \{ --share: (\d+)%", css)]
