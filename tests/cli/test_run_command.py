@@ -35,7 +35,7 @@ def test_a_run_prints_its_table_and_leaves_its_files(study: Path) -> None:
     end = heading.index("test accuracy") + len("test accuracy")
     assert all(line[end - 1].isdigit() and line[end : end + 2] == "  " for line in table)
     [pair] = [line for line in lines if line.strip().startswith("freeze stem  ")]
-    assert pair.split()[:6] == "freeze stem early stopping lira online".split()
+    assert pair.split()[:6] == "freeze stem early stopping LiRA AUC".split()
     # A sentence is there in either case.
     assert any("freeze stem" in line and line.endswith(".") for line in lines)
     for name in ("utility_over_auc.png", "roc.png"):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RecipeResult
 from pptp_jax.report.page.plot import (
     Area,
@@ -17,7 +18,7 @@ from pptp_jax.report.page.plot import (
     points,
     steps,
 )
-from pptp_jax.report.page.words import attack_name, number, rate, recipe_name
+from pptp_jax.report.page.words import number, rate, recipe_name
 
 # As many lines as one picture has room for beside that of the first recipe.
 LINES = 6

@@ -75,6 +75,7 @@ def test_everything_is_there_once(run: Path) -> None:
     assert all(count == 1 for count in Counter(ids).values())
     assert page.all("html") == [{"lang": "en"}]
     assert len(page.all("h1")) == 1
+    assert len([a for a in page.all("p") if a.get("class") == "lead"]) == len(ids)
     assert len(page.all("caption")) == len(page.all("table")) > 4
     for figure in page.all("svg"):
         assert figure.get("aria-label") or figure.get("aria-hidden") == "true"
@@ -98,7 +99,7 @@ def test_attacks_together_stand_apart_from_the_attacks(run: Path) -> None:
             assert f"{one['value']:{sign}.3f}".replace("-", "−") in text
         for one in found["reliability"]:
             members, mean = one["members"]["value"], one["probability"]
-            assert f"{mean:.2f} on the average: {members:.2f} are members" in label
+            assert f"{mean:.2f} on average: {members:.2f} are members" in label
 
 
 def test_a_run_whose_attacks_were_not_combined_has_no_such_section(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_run_whose_attacks_were_not_combined_has_no_such_section(tmp_path: Pat
         row["combined"] = None
     (tmp_path / "results.json").write_text(json.dumps(results))
     write_report(tmp_path)
-    assert "All attacks together" not in (tmp_path / "report.html").read_text()
+    assert "All attacks combined" not in (tmp_path / "report.html").read_text()
 
 
 def test_the_numbers_are_those_of_the_results(run: Path) -> None:
