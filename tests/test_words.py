@@ -100,7 +100,7 @@ def page_sentences() -> Iterator[tuple[str, str]]:
         yield path.name, re.sub(code, " ", path.read_text(encoding="utf-8"), flags=re.S)
     for path in sorted(room.glob("*.py")):
         nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
-        documented = {id(one.value) for one in nodes if isinstance(one, ast.Expr)}
+        docs = {id(one.value) for one in nodes if isinstance(one, ast.Expr)}
         texts = [
             one for one in nodes if isinstance(one, ast.Constant) and id(one) not in documented
         ]
