@@ -101,9 +101,7 @@ def page_sentences() -> Iterator[tuple[str, str]]:
     for path in sorted(room.glob("*.py")):
         nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
         docs = {id(one.value) for one in nodes if isinstance(one, ast.Expr)}
-        texts = [
-            one for one in nodes if isinstance(one, ast.Constant) and id(one) not in documented
-        ]
+        texts = [one for one in nodes if isinstance(one, ast.Constant) and id(one) not in docs]
         yield path.name, " ".join(one.value for one in texts if " " in str(one.value))
 
 
