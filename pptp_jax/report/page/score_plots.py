@@ -199,8 +199,8 @@ def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
         return rate(math.exp(sum(map(math.log, rates)) / len(rates))) if rates else ""
 
     told = [
-        f"{typical(member)} where {who} it"
-        for member, who in ((True, "trained on"), (False, "not trained on"))
+        f"{typical(member)} {where}"
+        for member, where in ((True, "if trained on it"), (False, "if not"))
         if typical(member)
     ]
     dots = []
@@ -212,4 +212,4 @@ def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
             {"x": x(rate), "y": round(top + step * i, 1), "member": member}
             for i, rate in enumerate(rates)
         ]
-    return {"dots": dots, "told": ", ".join(told)}
+    return {"dots": dots, "told": f"false-positive rate {', '.join(told)}"}

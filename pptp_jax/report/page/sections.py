@@ -28,7 +28,7 @@ SECTIONS = {
         "Utility and leakage",
         "rows",
         "Each row shows the {utility} of one recipe and what attacks find. A defence helps if the "
-        "attack loses more than the {utility} does. Read the warnings below the table first.",
+        "attack AUC falls and the {utility} hardly changes. Read the warnings below the table.",
     ),
     "blind": Section(
         "Baseline without the model",

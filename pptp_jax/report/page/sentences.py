@@ -34,16 +34,16 @@ def summary(results: RunResults) -> list[str]:
     told = []
     if warned := sum(bool(row.warnings) for row in results.rows):
         told.append(
-            f"Warning: {warned} of {len(results.rows)} recipes have unreliable numbers; the notes "
-            "below the first table give the reasons."
+            f"Warning: the numbers of {warned} of {len(results.rows)} recipes are unreliable; the "
+            "first table gives the reasons."
         )
     if results.rows and (attack := strongest(row := results.rows[0])) is not None:
         metrics = row.attacks[attack]
         among = f", the strongest of {len(row.attacks)} attacks," if len(row.attacks) > 1 else ""
         named = " ".join(filter(None, (attack_name(attack), attack_shadows(attack))))
         told.append(
-            f"{named}{among} finds members of {recipe_name(row)} with AUC "
-            f"{number(metrics.auc.value)} ({interval(metrics.auc)}); 0.5 is chance."
+            f"{recipe_name(row)}: {named}{among} has AUC {number(metrics.auc.value)} "
+            f"({interval(metrics.auc)}); 0.5 is chance."
         )
         few = metrics["tpr@0.001"].value
         if few is not None:
@@ -54,8 +54,8 @@ def summary(results: RunResults) -> list[str]:
         more, less = sum(m.low > 0 for m in known), sum(m.high < 0 for m in known)
         first, second, rest = (n or "none" for n in (more, less, len(means) - more - less))
         told.append(
-            f"Of {len(means)} comparisons of two methods at equal AUC, {first} favour the first "
-            f"method, {second} the second, and {rest} show no significant difference."
+            f"Of {len(means)} comparisons at equal AUC, the first method wins {first}, the second "
+            f"{second}; {rest} show no significant difference."
         )
     return told
 
@@ -85,8 +85,8 @@ def split(results: RunResults) -> str:
     return ", ".join(parts) + attacked
 
 
-def notes(results: RunResults) -> list[str]:
-    """Warnings, diverged models and notes of single rows, the most important first."""
+def warnings(results: RunResults) -> list[str]:
+    """What makes numbers unreliable: warnings, diverged models, and copies among the data."""
     told = [
         f"Warning, {recipe_name(row)}: {warning}."
         for row in results.rows
@@ -99,7 +99,7 @@ def notes(results: RunResults) -> list[str]:
     ]
     if alike := results.data.get("likeness"):
         told.append(f"Data: {alike['words']}.")
-    return told + sorted({note for row in results.rows for note in row.notes})
+    return told
 
 
 def caveats(found: Mapping[str, Any]) -> list[str]:

@@ -122,6 +122,18 @@ def test_the_numbers_are_those_of_the_results(run: Path) -> None:
     assert rows[0]["attacks"]["loss"]["tpr@0.001"]["value"] is None and "n/a" in text
 
 
+def test_many_notes_are_folded_and_warnings_are_not(tmp_path: Path) -> None:
+    results = write_run(tmp_path, {"undefended": 1.0})
+    for count, folded in ((5, False), (6, True)):
+        results["rows"][0]["notes"] = [f"note {i}" for i in range(count)]
+        results["rows"][0]["warnings"] = ["it is cold"]
+        (tmp_path / "results.json").write_text(json.dumps(results))
+        html = write_report(tmp_path).read_text()
+        assert f"<details{'' if folded else ' open'}><summary>Notes: " in html
+        before, after = html.split("<summary>Notes: ")
+        assert "it is cold" in before and after.count("<li>note ") == count
+
+
 def test_no_text_becomes_markup(run: Path) -> None:
     html = (run / "report.html").read_text()
     assert NASTY not in html and "<script" not in html
