@@ -113,3 +113,8 @@ def test_sections_of_the_report_begin_with_short_sentences() -> None:
     for section in SECTIONS.values():
         sentences = re.split(r"[.:;?] ", section.lead)
         assert len(sentences) <= 4 and max(len(one.split()) for one in sentences) <= 25, section
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_pages_begin_with_what_the_reader_can_do(page: Path) -> None:
+    assert "After this page you " in page.read_text(encoding="utf-8").partition("\n## ")[0]
