@@ -3,6 +3,8 @@
 # %% [markdown]
 # # A walk through Location-30
 #
+# After this page you can read the files of a run from Python, and compute its tables and verdicts yourself.
+#
 # Check-ins of some thousand people, a small network that says what group a person belongs to, and an attacker who asks: was this
 # person in the training set? This page reads what the study has left in its run directory. Every number below was printed by the code
 # above it. To make it yourself, with a file `location30.npz` of `x` (5010, 446) and `y` (5010,):

@@ -23,13 +23,14 @@ import click
 
 from pptp_jax import report
 from pptp_jax.attacks import ATTACKS
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Balanced, Digits, Npz
 from pptp_jax.evaluation import RecipeResult, RunResults
 from pptp_jax.fleets import Runtime
 from pptp_jax.models import mlp
 from pptp_jax.report.attack_figure import by_auc, draw_attacks
-from pptp_jax.report.page.words import attack_name, attack_needs
+from pptp_jax.report.page.words import attack_needs
 from pptp_jax.report.progress import progress_bar
 from pptp_jax.report.table import cell
 from pptp_jax.signals import IDENTITY, shift

@@ -10,6 +10,7 @@ import click
 import pytest
 
 from pptp_jax.cli import main
+from pptp_jax.report.page.sections import SECTIONS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -179,3 +180,30 @@ def test_words_are_found_where_python_has_prose(
 def test_a_banned_word_is_found() -> None:
     assert found("It is told anew.") == ["anew: write again", f"told: write {BANNED['told']}"]
     assert found("`told` and whole_network, a tale") == []
+
+
+def page_sentences() -> Iterator[tuple[str, str]]:
+    """The report's template without its code, and the texts of the modules that fill it."""
+    room, code = ROOT / "pptp_jax" / "report" / "page", r"\{[{%#].*?[}%#]\}|<[^>]*>"
+    for path in sorted(room.glob("*.jinja")):
+        yield path.name, re.sub(code, " ", path.read_text(encoding="utf-8"), flags=re.S)
+    for path in sorted(room.glob("*.py")):
+        nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+        docs = {id(one.value) for one in nodes if isinstance(one, ast.Expr)}
+        texts = [one for one in nodes if isinstance(one, ast.Constant) and id(one) not in docs]
+        yield path.name, " ".join(one.value for one in texts if " " in str(one.value))
+
+
+def test_the_report_page() -> None:
+    assert {name: hits for name, text in page_sentences() if (hits := found(text))} == {}
+
+
+def test_sections_of_the_report_begin_with_short_sentences() -> None:
+    for section in SECTIONS.values():
+        sentences = re.split(r"[.:;?] ", section.lead)
+        assert len(sentences) <= 4 and max(len(one.split()) for one in sentences) <= 25, section
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_pages_begin_with_what_the_reader_can_do(page: Path) -> None:
+    assert "After this page you " in page.read_text(encoding="utf-8").partition("\n## ")[0]

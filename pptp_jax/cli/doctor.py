@@ -58,9 +58,11 @@ def doctor(as_json: bool) -> None:
         click.echo(f"device         {device['kind']} ({device['platform']}{size})")
     for line in _advice(devices):
         click.echo(line)
+    click.echo()
     for name, present in extras.items():
-        state = "installed" if present else f"missing: pip install 'pptp-jax[{name}]'"
-        click.echo(f"{name:<14} {EXTRAS[name][1]}: {state}")
+        click.echo(f"{name:<14} {'installed' if present else 'missing':<10} {EXTRAS[name][1]}")
+    if missing := [name for name, present in extras.items() if not present]:
+        click.echo(f"\nTo install what is missing: pip install 'pptp-jax[{','.join(missing)}]'")
 
 
 def _advice(devices: list[dict[str, Any]]) -> Iterator[str]:

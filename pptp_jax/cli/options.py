@@ -37,11 +37,11 @@ class _StudyArgument(click.Argument):
 
 
 study_argument = click.argument("study", cls=_StudyArgument, type=click.Path(path_type=Path))
-data_option = click.option("--data", type=click.Path(path_type=Path), help="Where the data lie.")
+data_option = click.option("--data", type=click.Path(path_type=Path), help="Path of the data.")
 out_option = click.option(
     "--out",
     type=_Directory(path_type=Path, file_okay=False),
-    help="Default: runs/NAME, of the file's study, audit, signals or table.",
+    help="Output directory (default: runs/NAME, with the name of the study or audit).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: JSON.")
 

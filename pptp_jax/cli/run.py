@@ -147,7 +147,7 @@ def run(
             chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
             chosen = studies.overridden(chosen, changes)
             how = probed(chosen, strategy, devices, data_devices)
-            forecast = report.render_forecast(studies.forecast(chosen, *how))
+            forecast = report.render_forecast(studies.forecast(chosen, *how), _columns())
         click.echo(forecast)
         return
     interruption = Interruption()
@@ -201,8 +201,14 @@ def run(
         write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
         report.draw_figures(results, directory)
         page = report.write_report(directory)
-    columns = shutil.get_terminal_size(fallback=(report.WIDEST, 24)).columns
-    summary = report.render_summary(results, directory, columns)
+    summary = report.render_summary(results, directory, _columns())
     click.echo("\n".join(filter(None, [found, summary])))
     spent = f"{results.seconds:.0f} s on {results.device}"
     click.echo(f"Report         {page} (table.txt: all attacks); {spent}")
+
+
+def _columns() -> int:
+    """The width of the terminal; elsewhere that of the summary."""
+    from pptp_jax.report import WIDEST
+
+    return shutil.get_terminal_size(fallback=(WIDEST, 24)).columns

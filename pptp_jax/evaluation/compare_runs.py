@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.curve import Curve
 from pptp_jax.evaluation.matched_utility import matched_utilities
 from pptp_jax.evaluation.method import method_name
@@ -70,7 +71,7 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
         "measure": found["a"].utility_name,
         "rows": [row for side, results in found.items() for row in _rows(side, results, attack)],
         "config": _differences(found["a"].config, found["b"].config),
-        "comparisons": matched_utilities(_pairs(sides), attack=_spoken(attack)) if sides else [],
+        "comparisons": _comparisons(sides, attack),
         "unmatched": unmatched,
         "left_out": [] if unmatched else [*_left_out(homes, found, attack)],
     }
@@ -117,7 +118,8 @@ def _unmatched(homes: Mapping[str, Path], found: Found, attack: str) -> str | No
     for side, home in homes.items():
         reasons = [_impossible(row, attack) for row in found[side].rows]
         if all(reasons):
-            return f"{home} has no {_spoken(attack)}: {reasons[0] if reasons else 'it has no rows'}"
+            why = reasons[0] if reasons else "it has no rows"
+            return f"{home} has no {attack_name(attack)}: {why}"
     return None
 
 
@@ -135,11 +137,7 @@ def _left_out(homes: Mapping[str, Path], found: Found, attack: str) -> Iterator[
     for side, home in homes.items():
         for row in found[side].rows:
             if reason := _impossible(row, attack):
-                yield f"{row.slug} of {home} has no {_spoken(attack)}: {reason}"
-
-
-def _spoken(attack: str) -> str:
-    return attack.replace("_", " ")
+                yield f"{row.slug} of {home} has no {attack_name(attack)}: {reason}"
 
 
 def _rows(side: str, results: RunResults, attack: str) -> Iterator[dict[str, Any]]:
@@ -198,6 +196,10 @@ def _array(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise Refused(f"{path} is lost or damaged ({error}); {AGAIN}") from error
+
+
+def _comparisons(sides: Mapping[str, Mapping[Method, Curve]], attack: str) -> list[dict[str, Any]]:
+    return matched_utilities(_pairs(sides), attack=attack_name(attack)) if sides else []
 
 
 def _pairs(sides: Mapping[str, Mapping[Method, Curve]]) -> list[tuple[Curve, Curve]]:

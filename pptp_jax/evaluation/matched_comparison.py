@@ -75,7 +75,7 @@ class MatchedComparison:
 
 def _verdict(matched: MatchedComparison) -> str:
     a, b, measure = matched.a, matched.b, matched.measure
-    scale = f"{matched.attack} {_statistic(matched.statistic)}"
+    scale = f"{matched.attack} {statistic_name(matched.statistic)}"
     if matched.common is None:
         return _apart(matched, scale)
     span = f"At equal {scale} ({_ends(matched.common)})"
@@ -138,7 +138,13 @@ def _strength(value: float) -> str:
     return f"{value:.{3 if value >= 0.1 else 4}f}".removeprefix("0")
 
 
-def _statistic(name: str) -> str:
+def statistic_name(name: str) -> str:
+    """A statistic of an attack, as readers call it.
+
+    Examples:
+        >>> statistic_name("auc"), statistic_name("tpr@0.001")
+        ('AUC', 'TPR at 0.1 % FPR')
+    """
     if name.startswith("tpr@"):
         return f"TPR at {100 * float(name.removeprefix('tpr@')):g} % FPR"
     return {"auc": "AUC"}.get(name, name.replace("_", " "))

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.risk import ATTACK, DECISIVE, Modification
 from pptp_jax.locate.result import RegionRisk, RiskMap
 from pptp_jax.validation import Refused, not_negative, one_of
@@ -66,7 +67,7 @@ def choose(
         >>> choose(risks, budget=0.05)
         ('stem',)
         >>> print(explain(risks, budget=0.05))
-        stem: AUC of lira online -0.200 for accuracy -0.020 (rewind_early), the best of 2 cuts ...
+        stem: AUC of LiRA -0.200 for accuracy -0.020 (rewind_early), the best of 2 cuts ...
     """
     return _offers(risk_map, budget, by, attack)[0].risk.region
 
@@ -98,7 +99,7 @@ def explain(
     offers = _offers(risk_map, budget, by, attack)
     best = offers[0]
     return (
-        f"{best.risk.name}: AUC of {attack.replace('_', ' ')} {-best.drop:+.3f} for accuracy "
+        f"{best.risk.name}: AUC of {attack_name(attack)} {-best.drop:+.3f} for accuracy "
         f"{-best.lost:+.3f} ({by}), the best of {len(offers)} cuts within "
         f"{budget:g}"
     )

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pptp_jax.attacks import Attack
+from pptp_jax.attacks.title import attack_name, known_attack
 from pptp_jax.evaluation.results import RecipeResult
 from pptp_jax.report.curves import COLOURS
-from pptp_jax.report.page.words import attack_name, known_attack
 
 ACCESS = {
     "labels": (COLOURS[2], "sees labels alone"),

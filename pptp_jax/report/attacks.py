@@ -8,10 +8,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.attacks.title import attack_name, known_attack
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
-from pptp_jax.report.page.words import attack_name, known_attack
 from pptp_jax.report.screen import blind_lines
 from pptp_jax.report.table import EXPLAINED, cell
 

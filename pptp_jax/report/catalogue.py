@@ -7,10 +7,11 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
+EXPLAINED = "access: what the attacker sees; shadows: how many an example needs"
 # What stands below a description, in this order.
 DETAILS = {
-    "access": "the attacker sees",
-    "shadows": "shadows an example needs",
+    "access": "access",
+    "shadows": "shadows",
     "reads": "reads",
     "needs": "needs",
     "arguments": "arguments",
@@ -34,6 +35,8 @@ def _table(section: str, entries: Sequence[Mapping[str, Any]]) -> Table:
     if not any(entry.get("what") for entry in entries):
         for key in present:
             table.add_column(DETAILS[key], overflow="fold")
+        if "access" in present:
+            table.caption, table.caption_justify = EXPLAINED, "left"
         for entry in entries:
             table.add_row(entry["name"], *(_words(entry.get(key, "")) for key in present))
         return table

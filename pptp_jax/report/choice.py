@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.comparison import gain_cells
 from pptp_jax.report.table import cell
@@ -29,7 +30,7 @@ def render_choice(found: Mapping[str, Any]) -> str:
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("recipe", no_wrap=True)
-    attack = found["attack"].replace("_", " ")
+    attack = attack_name(found["attack"])
     titles = ("stop", f"{attack} AUC", f"test {found['measure']}", found["gain"], "95 % interval")
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)

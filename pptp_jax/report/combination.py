@@ -6,8 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RunResults
-from pptp_jax.report.page.words import attack_name
 from pptp_jax.report.table import cell
 
 MOST = 3

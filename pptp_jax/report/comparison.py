@@ -8,14 +8,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.evaluation.matched_comparison import statistic_name
 from pptp_jax.evaluation.measure import POINTS
 from pptp_jax.evaluation.method import RIVALS
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
 
 RIVALS_EXPLAINED = (
-    f"The {RIVALS} are all methods that protect no region, as one curve. Its hull is made on the "
-    "fleets that it is measured on, which favours them."
+    f"The {RIVALS} are all methods without a protected region, as one curve. Its best settings are "
+    "chosen on the fleets of the measurement, which favours them."
 )
 
 
@@ -45,7 +46,7 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
     for found in comparisons:
         digits = 3 if found["statistic"] == "auc" else 4
         ends = [f"{x:.{digits}f}" for x in found["common"] or ()] or ["-", "-"]
-        attack = f"{found['attack']} {found['statistic']}"
+        attack = f"{found['attack']} {statistic_name(found['statistic'])}"
         table.add_row(
             found["a"],
             found["b"],

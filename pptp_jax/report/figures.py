@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.metrics import Roc, auc, roc
 from pptp_jax.report.curves import draw_curves
@@ -26,7 +27,7 @@ def draw_figures(results: RunResults, out: Path) -> list[Path]:
         The pictures' paths; none for a run that this attack had nothing to say of.
     """
     attack = results.compared
-    name = attack.replace("_", " ")
+    name = attack_name(attack)
     paths = [
         draw_curves(
             results.curves,

@@ -11,31 +11,30 @@ from rich.table import Table
 from pptp_jax.storage.units import duration, size
 
 
-def render_forecast(found: Mapping[str, Any]) -> str:
+def render_forecast(found: Mapping[str, Any], width: int = 160) -> str:
     """One line a recipe with its phases, models, predicted time and memory; then the sums.
 
     Args:
         found: what `pptp_jax.study.forecast` gives.
+        width: that of the terminal, in characters.
 
     Returns:
         The table, as plain text.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("recipe", "phases"):
-        table.add_column(column, no_wrap=column == "recipe")
-    for column in ("models", "at a time", "predicted time", "predicted memory"):
+    table.add_column("recipe, and the epochs of its phases", overflow="fold")
+    for column in ("models", "at a time", "time", "memory"):
         table.add_column(column, justify="right", no_wrap=True)
     for recipe in found["recipes"]:
         table.add_row(
-            recipe["slug"],
-            _phases(recipe),
+            f"{recipe['slug']}\n{_phases(recipe)}",
             str(recipe["models"]),
             str(recipe["at_a_time"]),
             duration(recipe["seconds"]),
             size(recipe["bytes"]),
         )
     text = StringIO()
-    Console(file=text, width=160, color_system=None).print(table, markup=False)
+    Console(file=text, width=width, color_system=None).print(table, markup=False)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     devices = "1 device" if found["devices"] == 1 else f"{found['devices']} devices"
     models = sum(recipe["models"] for recipe in found["recipes"])
@@ -59,7 +58,7 @@ def render_forecast(found: Mapping[str, Any]) -> str:
     )
     if any(recipe["region"] in ("auto", "not auto") for recipe in found["recipes"]):
         why += " So does the search for the region `auto`."
-    alike = [f"Of the data: {found['likeness']['words']}."] if found.get("likeness") else []
+    alike = [f"Data: {found['likeness']['words']}."] if found.get("likeness") else []
     known = [f"Precision {found['precision']}.", *alike, told, why]
     return "\n".join([heading, *lines, *known, "Nothing was trained or written."])
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
-from pptp_jax.report.page.words import attack_name
 
 
 def other_facts(results: RunResults) -> dict[str, str]:
@@ -49,8 +49,8 @@ def _shares(found: Mapping[str, Any] | None) -> dict[str, str]:
     width = sum(share.high - share.low for share, _ in pairs) / len(pairs)
     return {
         "share of the data that a model used": (
-            f"counted by {by} it is {off:.3f} off on the average; the intervals of {covered} of "
-            f"{len(pairs)} models hold the true one, their mean width is {width:.3f}"
+            f"{by} estimates it with a mean error of {off:.3f}; the intervals of {covered} of "
+            f"{len(pairs)} models contain the true share, their mean width is {width:.3f}"
         )
     }
 
@@ -60,8 +60,8 @@ def _labels(found: Mapping[str, Any] | None) -> dict[str, str]:
         return {}
     inside, outside = found["members"], found["nonmembers"]
     return {
-        "labels that the models tell of members": (
-            f"{_words(inside['attack'])} right; by models that did not train on the record "
+        "labels of members that the models reveal": (
+            f"{_words(inside['attack'])} right; for models that did not train on the record "
             f"{_words(inside['control'])}; difference {_words(inside['difference'])}, of "
             f"non-members {_words(outside['difference'])}"
         )

@@ -6,12 +6,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import UNRESOLVED
 from pptp_jax.report.attacks import render_attacks
 from pptp_jax.report.combination import render_combined
 from pptp_jax.report.other_questions import render_other
-from pptp_jax.report.page.words import attack_name
 from pptp_jax.report.table import cell
 
 SHOWN = (("AUC", "auc"), ("TPR@1%", "tpr@0.01"))
@@ -50,7 +50,7 @@ def render_owners(results: RunResults) -> str:
         console.print(table)
         console.print(
             f"By owner: {found['owners']} owners of {found['least']} to {found['most']} records, "
-            f"{found['median']:g} in the middle; an owner's score is the mean, the maximum or, of "
+            f"median {found['median']:g}; an owner's score is the mean, the maximum or, of "
             "log-likelihood ratios, the sum of those of its records. The number of records alone "
             f"has AUC {cell(found['size'])}",
             markup=False,

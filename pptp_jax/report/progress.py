@@ -10,6 +10,11 @@ from pptp_jax.fleets.spec import OnProgress
 from pptp_jax.training import Progress as FleetProgress
 from pptp_jax.training import Recipe
 
+# From this width on there is room for long names, a long bar and its unit.
+ROOMY = 130
+# The columns beside the name on a narrow terminal, with the spaces between them.
+OTHERS = 34
+
 
 @contextmanager
 def progress_bar(
@@ -25,11 +30,13 @@ def progress_bar(
         shown: whether it is drawn.
     """
     console = console or Console(stderr=True)
+    narrow = console.width < ROOMY
+    unit = [] if narrow else [TextColumn("model epochs")]
     bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=10 if narrow else 40),
         MofNCompleteColumn(),
-        TextColumn("model epochs"),
+        *unit,
         TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
         disable=not (shown and console.is_terminal),
@@ -42,12 +49,11 @@ def progress_bar(
 
         def told(recipe: Recipe, now: FleetProgress) -> None:
             done = now.models * length[recipe.slug] + now.training * now.epoch
-            bar.update(
-                task,
-                completed=before[recipe.slug] + done,
-                description=f"{recipe.slug}: models {now.models + now.training}"
-                f"/{models}, loss {now.loss:.3f}",
-            )
+            state = f": models {now.models + now.training}/{models}, loss {now.loss:.3f}"
+            name = recipe.slug
+            if len(name) > (room := max(console.width - OTHERS - len(state), 4)):
+                name = f"{name[: room - 1]}…"
+            bar.update(task, completed=before[recipe.slug] + done, description=name + state)
 
         yield told
         bar.update(task, completed=bar.tasks[0].total)

@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.table import EXPLAINED, cell
@@ -43,7 +44,7 @@ def render_runs(found: Mapping[str, Any]) -> str:
     console = Console(file=text, width=200, color_system=None)
     console.print(f"a: {found['a']}\nb: {found['b']}", markup=False)
     console.print(table)
-    console.print(f"AUC, TPR: of {found['attack'].replace('_', ' ')}; {EXPLAINED}", markup=False)
+    console.print(f"AUC, TPR: of {attack_name(found['attack'])}; {EXPLAINED}", markup=False)
     if found["config"]:
         console.print(settings)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]

@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.table import cell
 
@@ -28,7 +29,7 @@ def render_search(results: Mapping[str, Any]) -> str:
         Every trial diverged.
     """
     found = typed(results)
-    attack = found["compared"].replace("_", " ")
+    attack = attack_name(found["compared"])
     taken = {own["trial"] for own in found["chosen"]}
     margins = any(own["margin"] is not None for own in found["trials"])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

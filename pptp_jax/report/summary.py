@@ -9,12 +9,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.run_files import read_riskiest
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
-from pptp_jax.report.page.words import attack_name
 from pptp_jax.report.table import cell, warnings_of
 
 NARROWEST, WIDEST = 80, 100

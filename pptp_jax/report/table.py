@@ -10,8 +10,8 @@ from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import Estimate
 
 EXPLAINED = (
-    "±: the wider side of the 95 % interval; n/a: more than the sample can tell; ~: fewer than "
-    "10 pairs may pass the threshold, so hardly more than a hint"
+    "±: the wider side of the 95 % interval; n/a: sample too small to estimate; ~: fewer than 10 "
+    "false positives allowed, imprecise"
 )
 COLUMNS = {
     "LOSS": ("loss", "auc"),
@@ -67,7 +67,7 @@ def render_table(results: RunResults) -> str:
     console.print(
         f"{results.study}: {data['name']}, {data['examples']} examples{classes}; "
         f"{results.models} models a recipe, {results.members} members each, "
-        f"{results.targets} of them attacked in turn"
+        f"{results.targets} targets"
     )
     console.print(table)
     console.print(

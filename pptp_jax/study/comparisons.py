@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pptp_jax.attacks import attack_of
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.data import Membership
 from pptp_jax.evaluation import Curve, Measure, Point, point
 from pptp_jax.evaluation.attack_fleet import Attacked, attacked
@@ -100,7 +101,7 @@ def pairs(study: Study, drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
 
 def comparisons(study: Study, drawn: Sequence[Curve]) -> list[dict[str, Any]]:
     """What is found of every pair, at equal AUC and at equal TPR at 0.1 % FPR."""
-    return matched_utilities(pairs(study, drawn), attack=study.compared.replace("_", " "))
+    return matched_utilities(pairs(study, drawn), attack=attack_name(study.compared))
 
 
 def margins_of_settings(study: Study, found: Sequence[Setting]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.measure import Measure
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.study.search import Frontier, LargestMargin, MostUtility
@@ -16,7 +17,7 @@ def sentence(found: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         manifest: what is known of the search.
     """
     found = typed(found)
-    attack = manifest["compared"].replace("_", " ")
+    attack = attack_name(manifest["compared"])
     measure = Measure(manifest["utility_name"], manifest["higher_is_better"])
     if found["auc"] is None:
         return f"Trial {found['trial']}, {found['recipe']}, diverged on the fresh fleet."

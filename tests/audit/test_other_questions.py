@@ -47,10 +47,10 @@ def test_an_audit_says_what_the_functions_say(tmp_path, rng) -> None:
     known = RunResults.from_json(results)
     assert known.to_json() == results
     table = render_audit(known)
-    assert "share of the data that a model used: counted by LiRA it is" in table
-    assert "labels that the models tell of members: " in table
+    assert "share of the data that a model used: LiRA estimates it with a mean error" in table
+    assert "labels of members that the models reveal: " in table
     page = (tmp_path / "report.html").read_text()
-    assert "Beyond membership" in page and "the intervals of 4 of 4 models" in page
+    assert "Data share and labels" in page and "the intervals of 4 of 4 models" in page
 
 
 def test_a_single_target_is_counted_by_its_shadows(rng) -> None:

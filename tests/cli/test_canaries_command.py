@@ -16,10 +16,11 @@ def test_canaries_print_their_table_and_leave_their_files(tmp_path: Path) -> Non
     assert json.loads((out / "audit.json").read_text())["runs"] == 8
     assert (out / "scores" / "undefended_1.npz").is_file()
     page = (out / "report.html").read_text()
-    assert "Bounds on ε from canaries" in page and "40 of 120 examples have wrong labels" in page
+    planted = "40 of 120 examples are canaries: wrong labels"
+    assert "Bounds on ε from canaries" in page and planted in page
     assert f"pptp canaries {path}" in page
     readme = (out / "README.md").read_text()
-    assert f"pptp canaries {path}" in readme and "40 of 120 examples have wrong labels" in readme
+    assert f"pptp canaries {path}" in readme and planted in readme
     assert all(f"- `{name}`: " in readme for name in named(out))
 
 

@@ -140,7 +140,7 @@ def test_an_attack_that_was_not_possible_is_no_damage(runs: Path, study: Path) -
         assert pptp("run", study, *options).exit_code == 0
     result = pptp("compare", runs / "two", runs / "two more")
     assert result.exit_code == 0, result.output
-    assert "two has no lira online: this attack needs at least 2 IN shadows" in result.stdout
+    assert "two has no LiRA: this attack needs at least 2 IN shadows" in result.stdout
 
 
 def test_recipes_that_could_not_be_attacked_are_left_out(runs: Path, tmp_path: Path) -> None:
@@ -156,5 +156,5 @@ def test_recipes_that_could_not_be_attacked_are_left_out(runs: Path, tmp_path: P
     found = json.loads(pptp("compare", runs / "a", tmp_path / "b", "--json").stdout)
     assert {pair["a"] for pair in found["comparisons"]} == {"freeze stem (a)"}
     [sentence] = found["left_out"]
-    assert sentence.endswith("has no lira online: every shadow diverged")
+    assert sentence.endswith("has no LiRA: every shadow diverged")
     assert sentence in pptp("compare", runs / "a", tmp_path / "b").stdout

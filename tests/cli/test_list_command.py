@@ -47,4 +47,6 @@ def test_sections_are_listed_alone() -> None:
     assert list(json.loads(pptp("list", "regions", "data", "--json").stdout)) == ["regions", "data"]
     shown = pptp("list", "attacks").stdout
     assert "rmia_offline" in shown and "1 OUT" in shown and "freeze" not in shown
+    names = {name for entry in catalogue()["attacks"] for name in (entry["name"], *entry["reads"])}
+    assert max(map(len, shown.splitlines())) <= 80 and all(name in shown for name in names)
     assert "'atacks' is not one of" in pptp("list", "atacks").output

@@ -59,7 +59,7 @@ def test_the_most_privacy_for_the_accuracy_wins_within_the_budget() -> None:
     assert choose(risks, budget=0.06) == ("stem", "stage1")
     assert choose(risks, budget=0.06, attack="loss") == ("stem", "stage1")
     assert explain(risks, budget=0.05) == (
-        "stem: AUC of lira online -0.200 for accuracy -0.020 (rewind_early), the best of 2 cuts "
+        "stem: AUC of LiRA -0.200 for accuracy -0.020 (rewind_early), the best of 2 cuts "
         "within 0.05"
     )
     assert explain(risks, budget=0.06, attack="loss") == (

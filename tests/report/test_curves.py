@@ -65,8 +65,8 @@ def test_the_table_has_the_mean_and_unknown_values() -> None:
         [pair | {"common": [0.6, 0.7], "mean": known}, pair | {"common": None, "mean": unknown}]
     )
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("x")]
-    assert rows[0] == ["x", "y", "LiRA", "auc", "0.600", "0.700", "+4.2", "[-0.1,", "+5.0]"]
-    assert rows[1] == ["x", "y", "LiRA", "auc", "-", "-", "n/a", "n/a"]
+    assert rows[0] == ["x", "y", "LiRA", "AUC", "0.600", "0.700", "+4.2", "[-0.1,", "+5.0]"]
+    assert rows[1] == ["x", "y", "LiRA", "AUC", "-", "-", "n/a", "n/a"]
     assert text.endswith("It [is] so.\nIt [is] so.")
     assert "favours them" not in text
     hull = [pair | {"b": "tuned rivals", "common": [0.6, 0.7], "mean": known}]

@@ -38,7 +38,7 @@ def test_auto_is_what_the_risk_map_chooses(out: Path) -> None:
     chosen = tuple(json.loads((out / "risk_map.json").read_text())["auto"]["blocks"])
     other = tuple({"stem", "head"} - set(chosen))
     assert [recipe.region for recipe in found.recipes] == [None, chosen, other]
-    assert why.startswith(f"auto is {'+'.join(chosen)}: AUC of lira online -")
+    assert why.startswith(f"auto is {'+'.join(chosen)}: AUC of LiRA -")
 
 
 def test_the_map_is_made_again_only_where_something_has_changed(out: Path) -> None:

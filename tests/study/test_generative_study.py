@@ -74,6 +74,6 @@ def test_a_gan_goes_from_a_study_to_the_page(tmp_path) -> None:
     for row in results["rows"]:
         assert set(row["attacks"]) == {attack.name for attack in ON_GENERATORS}
     page = write_report(tmp_path).read_text()
-    assert "What the models make up" in page
+    assert "Generated samples" in page
     assert page.count('alt="sample"') == 2 * COUNT
     assert page.count('alt="nearest member digits/') == 2 * COUNT

@@ -74,7 +74,7 @@ def test_results_table_and_page_say_that_nothing_was_learned(dead) -> None:
     assert f"warning: undefended_3: {warning}" in " ".join(table.split())
     write_report(out)
     page = (out / "report.html").read_text()
-    assert "for 1 of 1 recipes the numbers say little" in page
+    assert "the numbers of 1 of 1 recipes are unreliable" in page
     assert "Warning, undefended, 3 epochs: these models have learned nothing" in page
 
 

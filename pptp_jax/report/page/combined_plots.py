@@ -30,7 +30,7 @@ def _plot(title: str, bins: Sequence[Mapping[str, Any]]) -> Plot:
     for found in bins:
         at, (value, low, high) = x(found["probability"]), found["members"]
         told = (
-            f"{number(found['probability'], 2)} on the average: {number(value, 2)} are members, of "
+            f"{number(found['probability'], 2)} on average: {number(value, 2)} are members, of "
             f"{found['pairs']:,} pairs"
         )
         marks.append(Mark(at, y(value), 1, told, ((at, y(low), at, y(high)),)))

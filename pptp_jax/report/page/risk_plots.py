@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.risk import ATTACK, DECISIVE
 from pptp_jax.report.page.plot import Entry, Line, Mark, Plot, Scale, around, points
-from pptp_jax.report.page.words import attack_name, number
+from pptp_jax.report.page.words import number
 from pptp_jax.report.risk_table import WAYS
 
 Change = Mapping[str, float | None]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RecipeResult
 from pptp_jax.report.page.plot import (
     Area,
@@ -17,7 +18,7 @@ from pptp_jax.report.page.plot import (
     points,
     steps,
 )
-from pptp_jax.report.page.words import attack_name, number, rate, recipe_name
+from pptp_jax.report.page.words import number, rate, recipe_name
 
 # As many lines as one picture has room for beside that of the first recipe.
 LINES = 6
@@ -198,8 +199,8 @@ def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
         return rate(math.exp(sum(map(math.log, rates)) / len(rates))) if rates else ""
 
     told = [
-        f"{typical(member)} where {who} it"
-        for member, who in ((True, "trained on"), (False, "not trained on"))
+        f"{typical(member)} {where}"
+        for member, where in ((True, "if trained on it"), (False, "if not"))
         if typical(member)
     ]
     dots = []
@@ -211,4 +212,4 @@ def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
             {"x": x(rate), "y": round(top + step * i, 1), "member": member}
             for i, rate in enumerate(rates)
         ]
-    return {"dots": dots, "told": ", ".join(told)}
+    return {"dots": dots, "told": f"false-positive rate {', '.join(told)}"}

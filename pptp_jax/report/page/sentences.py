@@ -1,12 +1,13 @@
-"""What the page says in words."""
+"""The sentences of the page."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.method import RIVALS
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.report.comparison import RIVALS_EXPLAINED
-from pptp_jax.report.page.words import attack_name, interval, number, rate, recipe_name
+from pptp_jax.report.page.words import attack_shadows, interval, number, rate, recipe_name
 
 
 def strongest(row: RecipeResult) -> str | None:
@@ -29,64 +30,63 @@ def strongest(row: RecipeResult) -> str | None:
 
 
 def summary(results: RunResults) -> list[str]:
-    """The page in a few sentences."""
+    """The strongest attack on the first recipe, and how many comparisons came out which way."""
     told = []
     if warned := sum(bool(row.warnings) for row in results.rows):
         told.append(
-            f"Warning: for {warned} of {len(results.rows)} recipes the numbers say little; "
-            "the notes below the table say why."
+            f"Warning: the numbers of {warned} of {len(results.rows)} recipes are unreliable; the "
+            "first table gives the reasons."
         )
     if results.rows and (attack := strongest(row := results.rows[0])) is not None:
         metrics = row.attacks[attack]
-        among = f" of {len(row.attacks)} attacks" if len(row.attacks) > 1 else ""
+        among = f", the strongest of {len(row.attacks)} attacks," if len(row.attacks) > 1 else ""
+        named = " ".join(filter(None, (attack_name(attack), attack_shadows(attack))))
         told.append(
-            f"On {recipe_name(row)} the strongest{among} is {attack_name(attack)}: its AUC is "
-            f"{number(metrics.auc.value)} ({interval(metrics.auc)}), where 0.5 is chance."
+            f"{recipe_name(row)}: {named}{among} has AUC {number(metrics.auc.value)} "
+            f"({interval(metrics.auc)}); 0.5 is chance."
         )
         few = metrics["tpr@0.001"].value
         if few is not None:
-            told.append(
-                f"Where it accuses one non-member in a thousand wrongly, it finds {rate(few)} of "
-                "the members."
-            )
+            told.append(f"At 0.1 % false positives it finds {rate(few)} of the members.")
     means = [c["mean"] for c in results.comparisons if c["statistic"] == "auc"]
     if means:
         known = [mean for mean in means if mean.low is not None and mean.high is not None]
         more, less = sum(m.low > 0 for m in known), sum(m.high < 0 for m in known)
         first, second, rest = (n or "none" for n in (more, less, len(means) - more - less))
         told.append(
-            f"Of {len(means)} comparisons of two methods at equal AUC, {first} came out for the "
-            f"first, {second} for the second, and {rest} show no significant difference."
+            f"Of {len(means)} comparisons at equal AUC, the first method wins {first}, the second "
+            f"{second}; {rest} show no significant difference."
         )
     return told
 
 
 def split(results: RunResults) -> str:
-    """Who is a member of what, and who is attacked.
+    """How many models and members there are, and which models are attacked.
 
     Examples:
         >>> split(RunResults(rows=(), models=16, members=150, targets=16))
-        '16 models a recipe, ..., 16 of them attacked in turn, with all the others as its shadows'
+        '16 models a recipe, 150 members each; 16 are targets, each with all others as shadows'
         >>> split(RunResults(rows=(), models=1, targets=1))
-        '1 model a recipe, attacked without shadows'
+        '1 model a recipe; it is the target, without shadows'
     """
     models, members, targets = results.models, results.members, results.targets
-    parts = []
+    parts, attacked = [], ""
     if models is not None:
         parts.append(f"{models:,} model{'s' if models > 1 else ''} a recipe")
     if members is not None:
         parts.append(f"{members:,} members each")
     if targets is not None:
         if targets == models == 1:
-            parts.append("attacked without shadows")
+            attacked = "; it is the target, without shadows"
         else:
-            helped = "all the others as its" if targets == models else "the"
-            parts.append(f"{targets:,} of them attacked in turn, with {helped} shadows")
-    return ", ".join(parts)
+            shadows = "all others as shadows" if targets == models else "the shadows"
+            are = "are targets, each" if targets > 1 else "is the target,"
+            attacked = f"; {targets:,} {are} with {shadows}"
+    return ", ".join(parts) + attacked
 
 
-def notes(results: RunResults) -> list[str]:
-    """What has to be known of single rows, the most important first."""
+def warnings(results: RunResults) -> list[str]:
+    """What makes numbers unreliable: warnings, diverged models, and copies among the data."""
     told = [
         f"Warning, {recipe_name(row)}: {warning}."
         for row in results.rows
@@ -98,51 +98,51 @@ def notes(results: RunResults) -> list[str]:
         if row.diverged
     ]
     if alike := results.data.get("likeness"):
-        told.append(f"Of the data: {alike['words']}.")
-    return told + sorted({note for row in results.rows for note in row.notes})
+        told.append(f"Data: {alike['words']}.")
+    return told
 
 
 def caveats(found: Mapping[str, Any]) -> list[str]:
-    """What the numbers do not say."""
+    """The limits of the numbers."""
     results: RunResults = found["results"]
     config = results.config
     resamples = config.get("resamples")
     drawn = f" of {resamples} resamples" if resamples else ""
     told = [
-        f"Intervals hold 95 % each and come from a bootstrap{drawn} over targets and examples. "
-        "They cover the draw of these. They do not cover the choice of the data, of the network or "
-        "of hyperparameters, and they hold for each number by itself, not for all at once: the "
-        "largest of many is large in part by luck.",
+        f"The 95 % intervals come from a bootstrap{drawn} over targets and examples. They cover "
+        "the draw of targets and examples. They do not cover the choice of data, network or "
+        "hyperparameters. Each interval holds for one number: the largest of many numbers is in "
+        "part lucky.",
     ]
     if config.get("recipes"):
         told.append(
-            "The attacker knows the recipe: the shadows were trained as the targets were, on as "
-            "many examples of the same data. An attacker who knows less achieves less."
+            "The attacker knows the recipe: shadows and targets have the same training and as many "
+            "examples of the same data. An attacker who knows less finds less."
         )
     else:
         told.append(
-            "The signals come from elsewhere. They do not show whether the shadows were trained as "
-            "the targets were; if not, the attacks are weaker than they could be."
+            "The signals come from elsewhere. They do not show whether shadows and targets had the "
+            "same training; if not, the attacks are weaker than they could be."
         )
     told.append(
-        "No attack that fails proves that nothing leaks: another may succeed. A guarantee is an ε, "
-        "and only recipes with one beside their name have it."
+        "A weak attack does not prove that nothing leaks: another attack may succeed. Only an ε is "
+        "a guarantee, and only recipes with an ε beside their name have one."
     )
     counts = [counted["pairs"]["nonmembers"] for counted in found["histograms"].values()]
     if counts:
         least = min(counts)
         told.append(
-            f"Rates are counted over {least:,} pairs of a target and a non-member. So few cannot "
-            f"resolve a false-positive rate below {rate(1 / least)}: what asks for one reads n/a. "
-            "What is marked ~ hangs on less than ten pairs and is hardly more than a hint."
+            f"False-positive rates are counted over {least:,} pairs of a target and a non-member. "
+            f"The smallest rate that they resolve is {rate(1 / least)}; smaller ones read n/a. "
+            "Numbers with ~ allow fewer than 10 false positives and are imprecise."
         )
     if any(row.utility.value is not None for row in results.rows):
         name = results.utility_name
-        told.append(f"The test {name} is that on the targets' non-members.")
+        told.append(f"The test {name} is measured on the non-members of each target.")
     if results.comparisons:
         told.append(
-            "Comparisons choose the best settings of both methods on the examples that they are "
-            "measured on, which flatters a method with many settings."
+            "Comparisons choose the best settings of both methods on the examples of the "
+            "measurement, which favours a method with many settings."
         )
     if any(pair["b"] == RIVALS for pair in results.comparisons):
         told.append(RIVALS_EXPLAINED)
@@ -150,28 +150,28 @@ def caveats(found: Mapping[str, Any]) -> list[str]:
 
 
 def canaries(audit: Mapping[str, Any]) -> list[str]:
-    """What the bounds on ε stand on."""
+    """The setting of an audit by canaries, and what its bounds on ε prove."""
     level = f"{100 * audit['confidence']:g} %"
     if "secrets" in audit:
         planted = (
-            f"{audit['canaries']} canaries, records with a random secret, were added to the text; "
-            f"with all repetitions there are {audit['places']:,} records. The bounds rest on the "
-            "canaries of one repetition."
+            f"The audit adds {audit['canaries']} canaries (records with a random secret) to the "
+            f"text, {audit['places']:,} records with all repetitions. The bounds use the canaries "
+            "with one repetition."
         )
     elif audit.get("gradients"):
         planted = (
-            f"{audit['canaries']} of {audit['places']:,} places have a gradient of the clipping "
-            "norm along one weight; the attacker sees every noisy gradient of the training."
+            f"{audit['canaries']} of {audit['places']:,} examples are canaries: their gradient has "
+            "the clipping norm along one weight. The attacker sees every noisy gradient."
         )
     else:
-        planted = f"{audit['canaries']} of {audit['places']:,} examples have wrong labels."
+        planted = f"{audit['canaries']} of {audit['places']:,} examples are canaries: wrong labels."
     told = [
-        f"{planted} In each of {audit['runs']} runs a recipe, each of these canaries is present by "
-        f"a fair coin; the auditor guesses which were. Bounds are at δ = {audit['delta']:.2g}, and "
-        f"each by itself holds with {level} confidence.",
-        "A bound from below says that at least so much leaks. That it is small does not say that "
-        "little leaks: other canaries or another score may find more. One above the accounted ε is "
-        "evidence of a fault in the training, the accounting or the audit.",
+        f"{planted} In each of the {audit['runs']} runs of a recipe a fair coin decides whether a "
+        f"canary is present, and the auditor guesses which are. Bounds are at "
+        f"δ = {audit['delta']:.2g}; each bound holds with {level} confidence.",
+        "A lower bound proves that at least this much leaks. A small bound does not prove that "
+        "little leaks: other canaries or another score may find more. A bound above the accounted "
+        "ε is evidence of an error in the training, the accounting or the audit.",
     ]
     return told + [
         f"{row['slug']}: runs {row['diverged']} diverged and are left out."
@@ -181,13 +181,13 @@ def canaries(audit: Mapping[str, Any]) -> list[str]:
 
 
 def risk_map(results: RunResults | None, risks: Mapping[str, Any]) -> list[str]:
-    """What the risk map stands on, and what follows from it."""
+    """The setting of a risk map, and its choice of a region."""
     setting = risks["setting"]
     strength = "" if setting["strength"] is None else f" {setting['strength']:g}"
     told = [
         f"{setting['models']} models of {setting['members']} members each, trained for "
-        f"{setting['epochs']} epochs; the defence is {setting['defence']}{strength}. One block "
-        "after the other is changed, and the accuracy and the attack are measured again."
+        f"{setting['epochs']} epochs; the defence is {setting['defence']}{strength}. Each block "
+        "in turn is changed, and the accuracy and the attack are measured again."
     ]
     if explanation := risks.get("auto", {}).get("explanation"):
         told.append(f"The region “auto”: {explanation}")
@@ -195,5 +195,5 @@ def risk_map(results: RunResults | None, risks: Mapping[str, Any]) -> list[str]:
         data.get("fingerprint") for data in (results.data if results else {}, risks.get("data", {}))
     )
     if ours is not None and its is not None and ours != its:
-        told.append("It was made on other data than the rest of this page.")
+        told.append("The risk map was made on other data than the rest of this page.")
     return told

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.report.page.sentences import split
-from pptp_jax.report.page.words import attack_name, compact, recipe_name
+from pptp_jax.report.page.words import compact, recipe_name
 
 
 def facts(results: RunResults) -> dict[str, str]:
@@ -16,7 +17,7 @@ def facts(results: RunResults) -> dict[str, str]:
         "classes": data.get("classes"),
         "models a recipe": results.models,
         "members each": results.members,
-        "attacked in turn": results.targets,
+        "targets": results.targets,
         "recipes": len(results.rows),
         "attacks": max((len(row.attacks) for row in results.rows), default=0),
     }
@@ -32,16 +33,16 @@ def setting(results: RunResults) -> dict[str, str]:
         "source": source if "(" in source else None,
         "model": compact(config["model"]) if config.get("model") else None,
         "classes": _classes(config.get("classes")),
-        "who is a member": split(results),
+        "members and targets": split(results),
         "recipes": "; ".join(map(recipe_name, results.rows)),
         "optimiser": compact(config["optimizer"]) if config.get("optimizer") else None,
         "batch size": config.get("batch_size"),
         "precision": results.precision,
         "augmentation": compact(config["augmentation"]) if config.get("augmentation") else None,
-        "attacked on the way": f"after {compact(stops)} epochs" if stops else None,
+        "attacked at checkpoints": f"after {compact(stops)} epochs" if stops else None,
         "attacks": ", ".join(dict.fromkeys(map(attack_name, results.attacks))),
         "probes": _probes(results),
-        "compared by": attack_name(results.compared),
+        "attack of the comparisons": attack_name(results.compared),
     }
     return {name: str(value) for name, value in found.items() if value}
 

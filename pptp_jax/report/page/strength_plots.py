@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation import Measure, frontier
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.report.curves import Known, panels, resolved
 from pptp_jax.report.page.plot import COLOURS, Entry, Line, Mark, Plot, Scale, around, points
-from pptp_jax.report.page.words import attack_name, metric_name, number
+from pptp_jax.report.page.words import metric_name, number
 
 Pairs = list[tuple[Known, Known]]
 

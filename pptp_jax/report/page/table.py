@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.metrics import Estimate
 from pptp_jax.report.page.sentences import strongest
-from pptp_jax.report.page.words import attack_name, metric_name
+from pptp_jax.report.page.words import metric_name
 
 # Whose AUC stands in the table beside that of the compared attack; all of them stand further down.
 HEADLINE = ("loss", "lira_online", "lira_offline", "rmia_online")

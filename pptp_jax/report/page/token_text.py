@@ -1,4 +1,4 @@
-"""The riskiest records of text: each token with a shade, and what is told of it in words."""
+"""The riskiest records of text: each token with a shade, and sentences on the record."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -139,21 +139,21 @@ def told(record: Mapping[str, Any], most: int) -> str:
     own = record["tokens"]
     inside, models = own["models"]["in"], sum(own["models"].values())
     score = own["surest_score"]
-    scored = "the highest score" + ("" if score is None else f", {number(score, 2)}")
+    scored = "" if score is None else f", {number(score, 2)},"
     said = [
-        f"Member of {inside} of {models} models. Of the attacked among them, model "
-        f"{own['surest']} has {scored}."
+        f"Member of {inside} of {models} models. The target with the highest score{scored} is "
+        f"model {own['surest']}."
     ]
     at, without = (_mean(own[name][:most]) for name in ("target", "outside"))
     if at is not None and without is not None:
         said.append(
-            f"It gives these tokens log p {number(at, 2)} on the average; the models that have not "
-            f"learned the record, {number(without, 2)}."
+            f"Its mean log p of these tokens is {number(at, 2)}; that of models that did not train "
+            f"on the record: {number(without, 2)}."
         )
     else:
-        said.append("What models say of its tokens is not known.")
+        said.append("The run stored no log p of its tokens.")
     if named := _largest(own, most):
-        said.append(f"Most is given away by {named}.")
+        said.append(f"Largest leakage: {named}.")
     shown = min(most, len(own["ids"]))
     if shown < own["count"]:
         said.append(f"The first {shown:,} of {own['count']:,} tokens are shown.")

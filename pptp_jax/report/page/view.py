@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.measure import POINTS
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.risk import ATTACK, DECISIVE
@@ -17,38 +18,15 @@ from pptp_jax.report.page.plot import Plot
 from pptp_jax.report.page.risk_plots import bar_charts, cut_plot
 from pptp_jax.report.page.robustness import robustness_table
 from pptp_jax.report.page.score_plots import histogram_plots, roc_plots, slice_plots, strip
+from pptp_jax.report.page.sections import SECTIONS
 from pptp_jax.report.page.setting import facts, setting, versions
 from pptp_jax.report.page.strength_plots import strength_plots
 from pptp_jax.report.page.table import cells, columns
-from pptp_jax.report.page.words import attack_name, metric_name, recipe_name
+from pptp_jax.report.page.words import metric_name, recipe_name
 from pptp_jax.report.risk_table import WAYS
 from pptp_jax.report.screen import screen_facts
 
 STATISTICS = ("auc", "tpr@0.001")
-# Each section with what it has to have to be shown.
-SECTIONS = {
-    "setting": ("What was trained and attacked", "setting"),
-    "table": ("Utility and leakage", "rows"),
-    "blind": ("Without the model", "blind"),
-    "screen": ("The model alone", "screen"),
-    "curves": ("Utility over attack strength", "curves"),
-    "comparisons": ("Verdicts at equal attack strength", "comparisons"),
-    "rocs": ("ROC", "rocs"),
-    "scores": ("Scores of members and non-members", "histograms"),
-    "attacks": ("Every attack", "attacks"),
-    "combined": ("All attacks together", "combined"),
-    "owners": ("Owners of several records", "owners"),
-    "other": ("Beyond membership", "other_facts"),
-    "found": ("Who is found", "slices"),
-    "white-box": ("Inside the network", "blocks"),
-    "robustness": ("Under disturbed inputs", "robustness"),
-    "riskiest": ("Riskiest records", "riskiest"),
-    "samples": ("What the models make up", "samples"),
-    "canaries": ("Bounds on ε from canaries", "canaries"),
-    "risk-map": ("Where the risk lies", "bars"),
-    "caveats": ("What the numbers do not say", "caveats"),
-    "again": ("Versions, and how to get this again", "versions"),
-}
 
 
 def view(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +47,12 @@ def view(found: Mapping[str, Any]) -> dict[str, Any]:
     shown["title"] = either.get("study") or either.get("audit", "membership")
     shown["versions"] = versions(either)
     shown["utility"] = results.utility_name if results else "accuracy"
-    sections = {id: name for id, (name, needed) in SECTIONS.items() if shown.get(needed)}
+    filled = {"utility": shown["utility"], "attack": shown.get("attack", "")}
+    sections = {
+        id: section._replace(lead=section.lead.format(**filled))
+        for id, section in SECTIONS.items()
+        if shown.get(section.needs)
+    }
     return shown | {"sections": sections}
 
 
@@ -89,7 +72,8 @@ def _of_results(results: RunResults) -> dict[str, Any]:
         "screen_facts": screen_facts(results.screen) if results.screen else {},
         "columns": shown,
         "cells": {row.slug: cells(row, shown) for row in rows},
-        "notes": sentences.notes(results),
+        "warnings": sentences.warnings(results),
+        "notes": sorted({note for row in rows for note in row.notes}),
         "attack": attack_name(results.compared),
         "attacks": results.attacks,
         "metrics": {row.slug: _metrics(row) for row in rows},
@@ -220,5 +204,5 @@ def _comparison(found: Mapping[str, Any]) -> dict[str, Any]:
         "mean": mean,
         "digits": 1 if scale > 1 else 3,
         "scale": f"{metric_name(found['statistic'])} of {attack_name(found['attack'])}",
-        "told": low is not None and high is not None and (low > 0 or high < 0),
+        "significant": low is not None and high is not None and (low > 0 or high < 0),
     }

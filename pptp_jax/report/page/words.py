@@ -4,42 +4,12 @@ from collections.abc import Mapping, Sequence
 from statistics import median as middle
 from typing import Any
 
-from pptp_jax.attacks import ATTACKS, Attack
+from pptp_jax.attacks.title import known_attack
 from pptp_jax.evaluation.results import RecipeResult
 from pptp_jax.metrics import Estimate
 
 METRICS = {"auc": "AUC", "balanced_accuracy": "balanced accuracy"}
 RATES = {"tpr": "TPR at {} % FPR", "tnr": "TNR at {} % FNR"}
-
-
-def known_attack(attack: str) -> Attack | None:
-    """The attack of `ATTACKS` that has been made, perhaps with options or over a range.
-
-    Examples:
-        >>> known_attack("rmia online range(lowest=0.1)").name, known_attack("my_own")
-        ('rmia_online', None)
-    """
-    name = attack.partition("(")[0].replace(" ", "_")
-    return ATTACKS.get(name) or ATTACKS.get(name.removesuffix("_range"))
-
-
-def attack_name(attack: str) -> str:
-    """An attack's title, also where blanks stand for the underscores of its name.
-
-    Examples:
-        >>> attack_name("lira_online"), attack_name("lira online"), attack_name("my_own")
-        ('LiRA', 'LiRA', 'my own')
-        >>> attack_name("rmia_offline(a=0.6)")
-        'RMIA offline (a=0.6)'
-        >>> attack_name("loss_range(lowest=0.25)")
-        'LOSS over a range (lowest=0.25)'
-    """
-    name, options, values = attack.partition("(")
-    known = known_attack(attack)
-    if known is None:
-        return attack.replace("_", " ")
-    title = known.title + " over a range" * (name.replace(" ", "_") != known.name)
-    return f"{title} {options}{values}" if options else title
 
 
 def attack_needs(attack: str) -> str:
@@ -61,6 +31,27 @@ def attack_needs(attack: str) -> str:
     ]
     shadows = ", ".join(f"{count} {side}" for count, side in sides if count)
     return f"{known.access}; shadows: {shadows}" if shadows else known.access
+
+
+def attack_shadows(attack: str) -> str:
+    """The shadows that an attack needs, as readers say it.
+
+    Examples:
+        >>> attack_shadows("lira_online"), attack_shadows("lira_offline"), attack_shadows("loss")
+        ('with shadows on both sides', 'with OUT shadows only', 'without shadows')
+        >>> attack_shadows("shadow_network"), attack_shadows("my_own")
+        ('with shadows', '')
+    """
+    known = known_attack(attack)
+    if known is None:
+        return ""
+    sides = ("IN", known.min_in_shadows), ("OUT", known.min_out_shadows)
+    needed = [side for side, count in sides if count]
+    if len(needed) == 2:
+        return "with shadows on both sides"
+    if needed:
+        return f"with {needed[0]} shadows only"
+    return "with shadows" if known.min_shadows else "without shadows"
 
 
 def metric_name(metric: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.report.page import words
 from pptp_jax.report.page.content import content
 from pptp_jax.report.page.plot import COLOURS, DASHES, SHAPES
@@ -13,7 +14,6 @@ from pptp_jax.report.page.view import view
 from pptp_jax.storage.files import write, write_json
 
 FILTERS = (
-    "attack_name",
     "attack_needs",
     "compact",
     "interval",
@@ -67,5 +67,6 @@ def render_page(found: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(words, name) for name in FILTERS}
+    environment.filters["attack_name"] = attack_name
     environment.globals |= {"colours": COLOURS, "dashes": DASHES, "shapes_of": SHAPES}
     return environment.get_template("report.html.jinja").render(page=view(found))

@@ -104,7 +104,7 @@ def write_run(
         "rows": rows,
         "compared": "lira_online",
         "curves": [curve.to_json() for curve in curves],
-        "comparisons": [matched_utility(c, first, attack="lira online").to_json() for c in others],
+        "comparisons": [matched_utility(c, first, attack="LiRA").to_json() for c in others],
     }
     (directory / "results.json").write_text(json.dumps(results))
     shape = (EXAMPLES, 6, 6, 1) if images else (EXAMPLES, 6)

@@ -101,7 +101,7 @@ def test_table_and_figures_are_seen_without_error_or_network(browser: Any, repor
     assert sent and all(url.startswith(("file:", "data:")) for url in sent)
 
 
-@pytest.mark.parametrize("width", [320, 360, 768, 1280])
+@pytest.mark.parametrize("width", [320, 360, 390, 768, 1280])
 def test_nothing_sticks_out_sideways(browser: Any, report: Path, width: int) -> None:
     look(browser, report, width)
     wide, room, cut = browser.execute_script(
@@ -131,6 +131,24 @@ def test_wide_tables_scroll_in_their_box_beside_a_standing_first_column(
         """
     )
     assert room > 200 and after == pytest.approx(before, abs=1)
+
+
+def test_figures_can_be_read_on_a_phone(browser: Any, report: Path) -> None:
+    look(browser, report, 390)
+    texts = browser.execute_script(
+        """
+        document.querySelectorAll('details').forEach(e => e.open = true);
+        return [...document.querySelectorAll('svg.plot text:not(.count)')].map(e => {
+          const box = e.getBoundingClientRect(), scale = e.getScreenCTM().a;
+          const size = scale * parseFloat(getComputedStyle(e).fontSize);
+          return [box.left, box.right, size, e.textContent];
+        });
+        """
+    )
+    assert len(texts) > 100
+    for left, right, size, text in texts:
+        assert left >= 0 and right <= 390, text
+        assert 10.5 <= size <= 14, (size, text)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

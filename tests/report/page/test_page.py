@@ -75,6 +75,7 @@ def test_everything_is_there_once(run: Path) -> None:
     assert all(count == 1 for count in Counter(ids).values())
     assert page.all("html") == [{"lang": "en"}]
     assert len(page.all("h1")) == 1
+    assert len([a for a in page.all("p") if a.get("class") == "lead"]) == len(ids)
     assert len(page.all("caption")) == len(page.all("table")) > 4
     for figure in page.all("svg"):
         assert figure.get("aria-label") or figure.get("aria-hidden") == "true"
@@ -98,7 +99,7 @@ def test_attacks_together_stand_apart_from_the_attacks(run: Path) -> None:
             assert f"{one['value']:{sign}.3f}".replace("-", "−") in text
         for one in found["reliability"]:
             members, mean = one["members"]["value"], one["probability"]
-            assert f"{mean:.2f} on the average: {members:.2f} are members" in label
+            assert f"{mean:.2f} on average: {members:.2f} are members" in label
 
 
 def test_a_run_whose_attacks_were_not_combined_has_no_such_section(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_run_whose_attacks_were_not_combined_has_no_such_section(tmp_path: Pat
         row["combined"] = None
     (tmp_path / "results.json").write_text(json.dumps(results))
     write_report(tmp_path)
-    assert "All attacks together" not in (tmp_path / "report.html").read_text()
+    assert "All attacks combined" not in (tmp_path / "report.html").read_text()
 
 
 def test_the_numbers_are_those_of_the_results(run: Path) -> None:
@@ -119,6 +120,18 @@ def test_the_numbers_are_those_of_the_results(run: Path) -> None:
             assert f"{found['value']:.3f} {found['low']:.3f} to {found['high']:.3f}" in text
     # Of 800 pairs none is as rare as 1 in 10,000; one in a thousand is not even one pair.
     assert rows[0]["attacks"]["loss"]["tpr@0.001"]["value"] is None and "n/a" in text
+
+
+def test_many_notes_are_folded_and_warnings_are_not(tmp_path: Path) -> None:
+    results = write_run(tmp_path, {"undefended": 1.0})
+    for count, folded in ((5, False), (6, True)):
+        results["rows"][0]["notes"] = [f"note {i}" for i in range(count)]
+        results["rows"][0]["warnings"] = ["it is cold"]
+        (tmp_path / "results.json").write_text(json.dumps(results))
+        html = write_report(tmp_path).read_text()
+        assert f"<details{'' if folded else ' open'}><summary>Notes: " in html
+        before, after = html.split("<summary>Notes: ")
+        assert "it is cold" in before and after.count("<li>note ") == count
 
 
 def test_no_text_becomes_markup(run: Path) -> None:

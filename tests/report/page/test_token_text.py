@@ -54,7 +54,7 @@ def test_every_token_has_its_number_and_shade(run: Path) -> None:
         assert shown.text in page.text and f"token {shown.shade}".strip() in {
             str(span["class"]).strip() for span in page.all("span") if "class" in span
         }
-    assert "by about ±1.0 by chance" in text  # two models in, two out
+    assert "By chance alone a token varies by about ±1.0." in text  # two models in, two out
     assert text.count("The first 256 of 300 tokens are shown.") == 20
 
 
@@ -68,11 +68,11 @@ def test_a_sentence_describes_a_record(run: Path) -> None:
             surest = max(members, key=lambda i: record["targets"][i]["score"])
             assert tokens["surest"] == surest
             score = f"{record['targets'][surest]['score']:.2f}".replace("-", "−")
-            assert f"Member of {len(members)} of 4 models. Of the attacked among them," in text
-            assert f"model {surest} has the highest score, {score}." in text
+            assert f"Member of {len(members)} of 4 models. The target with the" in text
+            assert f"highest score, {score}, is model {surest}." in text
             without = f"{np.mean(tokens['outside']):.2f}".replace("-", "−")
-            assert f"the models that have not learned the record, {without}." in text
-    assert "are shown." not in text and "Most is given away by “" in text
+            assert f"models that did not train on the record: {without}." in text
+    assert "are shown." not in text and "Largest leakage: “" in text
 
 
 def test_markup_in_a_record_stays_text(run: Path) -> None:
@@ -98,8 +98,8 @@ def test_without_numbers_of_tokens_the_text_is_left(run: Path) -> None:
     page, _ = written(run, ["abc"], numbers=False)
     assert {(span["class"], span["title"]) for span in tokens_of(page)} == {("token ", "")}
     text = " ".join(page.text)
-    assert text.count("What models say of its tokens is not known.") == 20
-    assert "Most is given" not in text
+    assert text.count("The run stored no log p of its tokens.") == 20
+    assert "Largest leakage" not in text
     found = json.loads((run / "report.json").read_text())["riskiest"]["freeze"][0]["tokens"]
     assert set(found["leakage"]) == {None} and found["count"] == len(found["ids"])
 
