@@ -209,7 +209,7 @@ def count_examples(tree: Any) -> int:
 
 
 class _Weights(NamedTuple):
-    """The factors of the examples' gradients, in turn; those of absent examples are zero."""
+    """The factors of the examples' gradients, in turn; those of examples left out are zero."""
 
     kept: jax.Array
     scale: jax.Array | None

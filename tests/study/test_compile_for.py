@@ -41,7 +41,9 @@ def _analysed(program: _Lowered) -> ChipProgram:
     )
 
 
-def compiled_with(monkeypatch: pytest.MonkeyPatch, width: int, order="vmap", devices: int = 1, fixed=FIXED):
+def compiled_with(
+    monkeypatch: pytest.MonkeyPatch, width: int, order="vmap", devices: int = 1, fixed=FIXED
+):
     def lowered(fleet, strategy, models):
         a_chip = models // strategy.devices
         parts = ("start", 0), ("epoch", 2), ("step", 0)

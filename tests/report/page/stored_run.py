@@ -150,7 +150,7 @@ def write_text(
 ) -> None:
     """Riskiest records of text in the place of images: one of the texts each, cut to 300 bytes.
 
-    The tokens of each recipe are more likely to members by a number of deviations at every 7th place.
+    The tokens of each recipe are more likely to members by some deviations at every 7th place.
     """
     rng = np.random.default_rng(1)
     y = np.full((EXAMPLES, 300), -1)
