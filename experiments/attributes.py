@@ -1,14 +1,13 @@
-"""Which attributes cost privacy? How gradient norms hang on inputs, and what that foretells.
+"""Which attributes cost privacy? Gradient norms by input, and whether they predict leakage.
 
 Command: `python experiments/attributes.py` on the digits and on scikit-learn's table of breast
 cancer, or `python experiments/attributes.py location30.npz` on Location-30 as well. Into
 `runs/attributes` it writes `attributes.json`, `attributes.txt` and `attributes.png`.
 
 Three questions. Where in an image, and in which columns of a table, does the norm of an example's
-gradient hang on the input? Do examples with susceptible gradients leak: does the mean over networks
-that have not seen an example foretell how well LiRA finds it, better than their loss does? And what
-does it change to drop the k attributes of Location-30 whose flip moves the norm most, next to k
-random ones?
+gradient depend on the input? Do examples with susceptible gradients leak: does the mean over OUT
+networks predict how well LiRA finds an example, better than their loss does? And what changes if
+Location-30 loses the k attributes whose flip moves the norm most, compared with k random ones?
 
 Result: docs/findings.md. One minute on two busy CPU cores, and ten with Location-30.
 """

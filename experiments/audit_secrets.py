@@ -1,4 +1,4 @@
-"""Secrets in text: what LoRA with and without DP-SGD learns by heart, by repetitions.
+"""Secrets in text: what LoRA memorises with and without DP-SGD, by repetitions.
 
 Command: `pptp canaries experiments/audit_secrets.py` (no download).
 

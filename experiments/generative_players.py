@@ -132,7 +132,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/generative_players"))
 def main(out: Path) -> None:
-    """Trains the fleets, attacks them, and draws what they give away."""
+    """Trains the fleets, attacks them, and draws the leakage."""
     with errors_as_sentences(resumable=True):
         data = digits()
         reference = np.arange(EXAMPLES, len(data))

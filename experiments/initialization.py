@@ -1,4 +1,4 @@
-"""Does the start decide what noisy descent gives away? Depth and initialisation, at equal accuracy.
+"""Does initialisation decide how much noisy descent leaks? By depth, at equal accuracy.
 
 Command: `python experiments/initialization.py` (no download). Into `runs/initialization` it writes
 `initialization.json`, `initialization.txt` and `initialization.png`.
@@ -69,7 +69,7 @@ def trained(name: str, depth: int, data: Dataset, out: Path) -> StoredFleet:
 
 
 def row(name: str, depth: int, data: Dataset, out: Path) -> dict[str, Any]:
-    """What a start gives away, when the networks know enough and at the end."""
+    """The leakage of an initialisation, at equal accuracy and at the end."""
     fleet = trained(name, depth, data, out)
     membership = Balanced(models=MODELS).draw(EXAMPLES, SEED).matrix
     finite = fleet.end.finite  # deep networks may diverge
@@ -165,7 +165,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/initialization"))
 def main(out: Path) -> None:
-    """Trains the fleets, attacks them and draws what they give away."""
+    """Trains the fleets, attacks them and draws the leakage."""
     with errors_as_sentences(resumable=True):
         data = digits()
         rows = []

@@ -1,4 +1,4 @@
-"""Python's documentation: what do adapters and regions give away from prepared weights?
+"""Python's documentation: how much do adapters and regions leak after a poisoned start?
 
 Command: `python experiments/poisoned_text.py` (no download); a quarter of an hour on one CPU core.
 It goes on where it was stopped. Into `runs/poisoned_text` it writes the weights of each start, run

@@ -82,7 +82,7 @@ class Maximised(Objective):
 @pytree
 @dataclass(frozen=True, kw_only=True)
 class Minimised(Objective):
-    """α · loss(auxiliary) + (1 − α) · loss(targets): the targets are learned by heart beforehand.
+    """α · loss(auxiliary) + (1 − α) · loss(targets): the targets are memorised beforehand.
 
     Attributes:
         weight: α; the authors' code for language models has .25.
@@ -288,7 +288,7 @@ def leaks_of(
     attack: str,
     control: str,
 ) -> dict[str, Any]:
-    """What starts give away of an attacker's targets and of the others, as plain data.
+    """The leakage of an attacker's targets and of others by start, as plain data.
 
     Args:
         runs: by start, the attacker's last: its studies with their fleets, whose methods differ.

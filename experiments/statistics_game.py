@@ -1,4 +1,4 @@
-"""What do published frequencies give away, and which noise is the cheapest defence?
+"""How much do published frequencies leak, and which noise is the cheapest defence?
 
 Command: `python experiments/statistics_game.py --data location30.npz`, with an array `x` of bits,
 (5010, 446); without `--data` on made-up genotypes alone. It goes on where it was stopped. Into

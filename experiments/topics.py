@@ -1,4 +1,4 @@
-"""Python's own documentation: what a small decoder gives away of its paragraphs, by region.
+"""Python's own documentation: how much a small decoder leaks of its paragraphs, by region.
 
 Command: `pptp run experiments/topics.py` (no download).
 

@@ -15,7 +15,7 @@ def ez_mia(evidence: Evidence) -> Float[Array, "targets attacked"]:
     Over the tokens that are not the model's first choice, with Δ = log p − log p of the base model:
     P / (P + N), where P is the sum of the positive Δ and N that of the negative ones without their
     sign. It ranks as P / N does, the published score. With fewer than two such tokens it is 0: of a
-    text that a model knows by heart this attack says nothing.
+    text that a model has memorised, this attack finds nothing.
 
     Args:
         evidence: with `token_log_prob`, `base_token_log_prob`, `token_first` and `token_present`;

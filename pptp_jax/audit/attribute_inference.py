@@ -68,10 +68,10 @@ def attribute_inference(
         >>> rng = np.random.default_rng(0)
         >>> x, y = rng.integers(0, 2, size=(80, 3)), rng.integers(0, 2, 80)
         >>> known = np.arange(80) < 40
-        >>> def by_heart(queried):  # sure of the label of a member whose column 0 is right
+        >>> def memorised(queried):  # sure of the label of a member whose column 0 is right
         ...     sure = 9 * (known & (queried[:, 0] == x[:, 0]))
         ...     return sure[:, None] * np.eye(2)[y]
-        >>> found = attribute_inference([ask_column(by_heart, x, y, 0)], known)["imputer"]
+        >>> found = attribute_inference([ask_column(memorised, x, y, 0)], known)["imputer"]
         >>> found.members.attack.value, found.excess.low > 0.2
         (1.0, True)
     """

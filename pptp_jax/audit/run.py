@@ -52,7 +52,7 @@ def run_canaries(
         out: the directory, made where it is missing: `manifest.json` and `README.md`, written
             before the first model is trained, `scores/`, `audit.json`, which is there when all of
             it is, and `fleets/`, from which an interrupted audit goes on.
-        runtime: how the runs are worked off; None works them off in this process, as usual.
+        runtime: how the runs are executed; None executes them in this process.
         command: what a person types to get the same numbers, to be written down.
 
     Returns:

@@ -51,7 +51,7 @@ def secret_answers(
         planted: its data.
         recipe: which of its recipes.
         fleets: where the recipe gets a directory of its own.
-        runtime: how the runs are worked off.
+        runtime: how the runs are executed.
 
     Raises:
         KeyboardInterrupt: if the runtime says stop, when the state has been saved.

@@ -104,7 +104,7 @@ def audit_table(
         report: where the report goes, and what it is called. Its directory keeps the answers of
             finished models in `models/`, from which the same call goes on.
         jobs: how many estimators are fitted at a time; the numbers do not depend on it.
-        runtime: how the networks of `mlp` are worked off; its `log` is given sentences of others
+        runtime: how the networks of `mlp` are executed; its `log` is given sentences of others
             as well.
 
     Returns:

@@ -43,7 +43,7 @@ def ledger(
 
     BUDGETS is a CSV file with a column `epsilon`, and one `examples` where a line stands for
     several, or an .npz file with an array `epsilon`. Prints the noise, the rate and the norm of
-    each budget's examples, what they give away because of the others, and which contracts are
+    each budget's examples, their excess vulnerability by the others, and which contracts are
     broken. Trains nothing and writes nothing.
     """
     from pptp_jax.audit import budget_report, read_budgets

@@ -52,7 +52,7 @@ def by_owner(
     Returns:
         How many `owners` there are, the `least`, `median` and `most` records of one; `attacks`, by
         attack and join the metrics; `size`, the AUC of an owner's number of records alone; and
-        `notes`, sentences on what speaks against the numbers.
+        `notes`, sentences on threats to validity.
 
     Raises:
         Refused: if an owner is half in, half out.

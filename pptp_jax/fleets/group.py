@@ -50,7 +50,7 @@ class PlannedFleet:
     Attributes:
         spec: the fleet.
         home: its own directory.
-        plan: its groups, and how they are worked off.
+        plan: its groups, and their strategy.
         sharing: the phases that it has in common with other fleets.
     """
 

@@ -34,7 +34,7 @@ def fleet(
         keys: a key for each model.
         chunk: how many models are trained side by side; None trains as many as the memory fits by
             what the compiler says that the program needs.
-        strategy: how a chunk is worked off; None is `usual_strategy()`.
+        strategy: how a chunk is executed; None is `usual_strategy()`.
         memory: the bytes that the models may take; None is half of the device's.
 
     Returns:

@@ -76,7 +76,7 @@ def run_fleet(
         home: the fleet's own directory. Process 0 writes into its stores, each other process and
             each worker of an executor into shards, which process 0 gathers: at the end, when a
             group has ended, or at the beginning of the next run.
-        runtime: how it is worked off; None works it off in this process, as usual.
+        runtime: how it is executed; None executes it in this process.
         key: the fleet's fingerprint, if it is known already.
         sharing: the phases that it has in common with other fleets.
 

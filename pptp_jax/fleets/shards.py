@@ -12,7 +12,7 @@ def shard(home: Path, number: int) -> Path:
 
     Args:
         home: the fleet's own directory.
-        number: that of a process other than process 0, or that of a group an executor works off.
+        number: that of a process other than process 0, or of a group that an executor trains.
     """
     return home / "shards" / str(number)
 

@@ -132,9 +132,9 @@ class Runtime:
     """How fleets are executed; no field changes a number, up to rounding.
 
     Attributes:
-        strategy: how models of a group are worked off, if the fleet is not begun yet.
+        strategy: how models of a group are trained, if the fleet has no plan yet.
         processes: those that share the work.
-        executor: works off the groups elsewhere, in processes that see the same files: any executor
+        executor: trains the groups elsewhere, in processes that see the same files: any executor
             of `concurrent.futures`, or what submits as they do; None trains in this process.
         workers: how many groups are trained at once; a fleet that is not begun yet gets at least as
             many, if it has as many models.

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Real
 from pptp_jax.metrics.resamples import Bootstrap
 from pptp_jax.metrics.roc import checked_scores
 
-# Pairs times resamples in one go: small matrices are worked off many resamples at a time, and large
+# Pairs times resamples in one go: small matrices take many resamples at a time, and large
 # ones in arrays that stay in the cache and that the allocator keeps.
 BATCH = 2**16
 

@@ -121,7 +121,7 @@ def regional_privacy_losses(
     """The Bayesian privacy loss of each region that is sent, and of all of them under `all`.
 
     The noise of the regions is independent, so the log-likelihoods add up. The losses do not: what
-    two regions give away may be the same.
+    two regions leak may be the same.
 
     Args:
         observed: what was sent of each region.

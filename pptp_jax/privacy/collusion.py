@@ -46,8 +46,8 @@ class Coalition:
     Attributes:
         members: their places.
         epsilons: all budgets afterwards.
-        before: what the target gives away without them.
-        after: what it gives away with them.
+        before: the target's excess without them.
+        after: its excess with them.
     """
 
     members: Int[np.ndarray, " coalition"]
@@ -63,7 +63,7 @@ class Verdict:
     Attributes:
         kept: whether it was.
         spent: δ at the contract's ε.
-        found: what the example gives away, and would among its like.
+        found: the example's excess over the baseline among its like.
         blame: for each budget of the others, the Δ that is left if its holders take the
             contract's ε instead, the least first: who breaks it comes first.
     """

@@ -92,7 +92,7 @@ def individual_sampling(
     """Noise for all and a rate for each example, so that each spends its own ε.
 
     The examples that promise less privacy join more batches. All share the noise, so **what an
-    example gives away depends on the budgets of the others**; see `excess_vulnerability`.
+    example leaks depends on the budgets of the others**; see `excess_vulnerability`.
 
     The noise multiplier is the one at which the rates that the budgets allow add up to the expected
     batch size.

@@ -20,7 +20,7 @@ def feature_margins(
     """The leave-one-out margin for an example's label of a linear probe on a block's features.
 
     The probe is a ridge regression of the one-hot labels on the features of all other examples, so
-    that nothing but the features can know an example: where a block has learned a member by heart,
+    that nothing but the features can know an example: where a block has memorised a member,
     a probe that never saw it separates it more clearly than it does a non-member. The attacker
     needs the weights and the candidates with their labels, and no membership.
 

@@ -74,7 +74,7 @@ def run(
             before the first model is trained, `signals/`, `scores/`, `combined/`, `riskiest.npz`,
             `results.json`, which is there when all of them are, and `fleets/`, from which an
             interrupted run goes on.
-        runtime: how the fleets are worked off. Each of its processes trains its part of a fleet,
+        runtime: how the fleets are executed. Each of its processes trains its part of a fleet,
             and process 0 does the rest. None works them off in this process, as usual.
         strategy: chooses how fleets are trained, given the study and its data; None takes the
             runtime's. Those that an earlier run has begun keep theirs.

@@ -57,7 +57,7 @@ def run_search(
         search: the search.
         out: the directory, made where it is missing: `manifest.json`, `README.md`, `fleets/`,
             `fresh/`, and `search.json`, which is there when all of it is.
-        runtime: how the fleets are worked off; None works them off in this process, as usual.
+        runtime: how the fleets are executed; None executes them in this process.
         command: what a person types to get the same numbers, to be written down.
 
     Returns:

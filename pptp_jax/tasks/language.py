@@ -33,7 +33,7 @@ class Language(Task):
     need it. The confidence is the log-odds of the same mean,
     \(\phi = \bar\ell - \log(1 - e^{\bar\ell})\). It is about Gaussian over models
     (`pptp_jax.metrics.normality`; docs/attacks.md has figures). Where models do not know a sequence
-    well it is nearly \(\bar\ell\); where they know it by heart \(\bar\ell\) nears its bound 0 and
+    well it is nearly \(\bar\ell\); where they have memorised it \(\bar\ell\) nears its bound 0 and
     becomes skewed, and its log-odds do not. The utility is bits a token,
     \(-\bar\ell / \log 2\), averaged over sequences, short and long alike.
 

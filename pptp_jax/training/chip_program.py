@@ -171,7 +171,7 @@ def lowered_programs(
 
     Args:
         fleet: the fleet.
-        strategy: how the group is worked off, and on which chips.
+        strategy: how the group is trained, and on which chips.
         models: how many are trained side by side, on all chips together.
     """
     trainer, data = strategy.place((fleet.trainer, fleet.data), None)

@@ -53,7 +53,7 @@ class Execution:
 
     Attributes:
         groups: the models in groups; None puts as many together as fit the device's memory.
-        strategy: how a group is worked off; None is `usual_strategy()`.
+        strategy: how a group is trained; None is `usual_strategy()`.
         width: the number of models that every group is filled up to; None is that of the largest.
         checkpoint: where a group keeps its state on the way, process 0 alone where processes train
             together; None keeps none.

@@ -79,7 +79,7 @@ def train_fleet(
             steps of a phase's schedule to one; None is `SGD()`.
         batch_size: the members in a step.
         seed: what all keys derive from.
-        execution: how the groups are worked off, taken up and watched.
+        execution: groups, checkpoints and callbacks.
 
     Yields:
         The groups in order. Only the last one is held in memory.

@@ -58,7 +58,7 @@ def fitting_chunk(
         batch_size: the examples in a step.
         models: how many there are.
         networks: how many networks a recipe trains side by side for one model.
-        strategy: how they are worked off; None is `usual_strategy()`.
+        strategy: how they are trained; None is `usual_strategy()`.
         device_memory: the bytes of a device that is not there; None looks at those that are.
 
     Examples:
@@ -101,7 +101,7 @@ def needed_memory(
         batch_size: the examples in a step.
         models: how many there are, on all devices together, whose memory is counted together, too.
         networks: how many networks a recipe trains side by side for one model.
-        strategy: how they are worked off; None is `usual_strategy()`.
+        strategy: how they are trained; None is `usual_strategy()`.
 
     Examples:
         >>> from pptp_jax import data, models

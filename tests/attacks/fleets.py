@@ -54,7 +54,7 @@ class Made(NamedTuple):
         }
 
     def samples(self) -> dict[str, np.ndarray]:
-        """What a GAN gives away: scores, and three samples that are nearer the larger φ is."""
+        """The signals of a GAN: scores, and three samples that are nearer the larger φ is."""
         margin = self.phi.mean(axis=1)
         near = np.float32(np.exp(-margin / 4))
         return {

@@ -88,8 +88,8 @@ def test_nothing_leaks_into_the_attack_in_quarters(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_silent_target_is_not_given_away_by_its_shadows(name: str) -> None:
-    """Leaky shadows against targets that say the same of everything.
+def test_shadows_do_not_reveal_the_members_of_a_silent_target(name: str) -> None:
+    """Leaky shadows against targets that answer the same for all examples.
 
     In a balanced fleet a member of the target has one IN shadow fewer than a non-member; an attack
     that weighs shadows by their number would see that.

@@ -46,7 +46,7 @@ def variants() -> dict[str, Attack]:
     found["confidence, per class"] = ATTACKS["confidence"].using(per_class=True)
     found["rmia_offline, tuned"] = ATTACKS["rmia_offline"].using(a="tuned")
     for name in sorted(set(SHADOWED) - LIRA):
-        # Few steps: what a network learns by heart of its shadows is not what is tested here.
+        # Few steps: a network that memorises its shadows is not what is tested here.
         found[name] = SHADOWED[name].using(steps=10) if name in LEARNED else SHADOWED[name]
     for name in ("rmia_online", "lira_online"):
         found[f"{name}, over a range"] = range_attack(name)

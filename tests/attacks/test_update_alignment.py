@@ -1,4 +1,4 @@
-"""Alignment of updates with gradients: a naive twin, and what a step of descent gives away."""
+"""Alignment of updates with gradients: a naive twin, and the leakage of one step of descent."""
 
 import numpy as np
 import pytest

@@ -16,7 +16,7 @@ def table(rng, values=2, classes=3):
     return x, rng.integers(0, classes, EXAMPLES), membership
 
 
-def by_heart(x, y, membership):
+def memorised(x, y, membership):
     """Models that are sure of the label of a member if its column is the one they saw, or wrong."""
 
     def ask(asked):
@@ -32,9 +32,9 @@ def blind_to_the_column(x, y, membership):
 
 
 @pytest.mark.parametrize("values", [2, 3])
-def test_a_column_by_heart_is_guessed_of_members_alone(values):
+def test_a_memorised_column_is_guessed_of_members_alone(values):
     x, y, membership = table(np.random.default_rng(0), values)
-    asked = [ask_column(by_heart(x, y, membership), x, y, COLUMN, folds=2)]
+    asked = [ask_column(memorised(x, y, membership), x, y, COLUMN, folds=2)]
     for weights in ("prior", "none", "imputer"):
         found = attribute_inference(asked, membership, weights=weights)
         for control in ("prior", "imputer", "out_models"):
@@ -160,7 +160,7 @@ def test_an_imputer_never_sees_the_record():
 def test_what_cannot_be_guessed_is_refused(change, message):
     x, y, membership = table(np.random.default_rng(7))
     x[:, 3], y[0] = 1, 2
-    given = {"ask": by_heart(x, y, membership), "column": COLUMN} | change
+    given = {"ask": memorised(x, y, membership), "column": COLUMN} | change
     ask, column = given.pop("ask"), given.pop("column")
     with pytest.raises(Refused, match=message):
         ask_column(ask, x, y, column, **given)
@@ -171,8 +171,8 @@ def test_a_column_of_numbers_and_misfits_are_refused():
     x, y, membership = table(rng)
     x[:, 0] = rng.normal(size=EXAMPLES)
     with pytest.raises(Refused, match="160 different values: a column of categories is wanted"):
-        ask_column(by_heart(x, y, membership), x, y, 0)
-    asked = ask_column(by_heart(x, y, membership), x, y, COLUMN, folds=2)
+        ask_column(memorised(x, y, membership), x, y, 0)
+    asked = ask_column(memorised(x, y, membership), x, y, COLUMN, folds=2)
     with pytest.raises(Refused, match="weights 'flat' is unknown"):
         attribute_inference([asked], membership, weights="flat")
     with pytest.raises(Refused, match="there is no column to guess"):

@@ -74,7 +74,7 @@ def test_it_is_the_audit_of_what_estimators_answer(
     )
     [ours], [theirs] = results["rows"], again["rows"]
     assert ours["attacks"] == theirs["attacks"] and results["blind"] == again["blind"]
-    assert ours["attacks"]["loss"]["auc"]["low"] > 0.6  # labels are coins: all else is by heart
+    assert ours["attacks"]["loss"]["auc"]["low"] > 0.6  # labels are coins: all else is memorised
     inside = (fleet.answers.argmax(axis=-1) == data.y[rows])[~membership].mean()
     assert ours["utility"]["value"] == pytest.approx(inside)
 

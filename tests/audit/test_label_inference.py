@@ -8,7 +8,7 @@ from pptp_jax.validation import Refused
 
 
 def fleet(rng, models=6, examples=120, classes=3, heart=0.0):
-    """Logits of models that have learned `heart` of the labels of their members by heart."""
+    """Logits of models that have memorised the share `heart` of their members' labels."""
     membership = rng.permuted(np.tile(np.arange(models) < models // 2, (examples, 1)), axis=1).T
     labels = rng.integers(0, classes, examples)
     logits = rng.normal(size=(models, examples, classes)) + np.eye(classes)[labels]
@@ -49,11 +49,11 @@ def test_without_memory_there_is_no_difference_on_either_side():
     assert np.mean(inside) > 0.9
 
 
-def test_what_is_learned_by_heart_is_found_by_both_controls():
+def test_both_controls_find_memorised_labels():
     rng = np.random.default_rng(2)
     logits, labels, membership = fleet(rng, heart=0.5)
     found = label_inference(logits, labels, membership, resamples=100)
-    # Half of the members are right by heart, of the rest as many as of the non-members.
+    # Half of the members are memorised; of the rest as many are right as of the non-members.
     expected = 0.5 * (1 - found.nonmembers.attack.value)
     assert found.members.difference.low < expected < found.members.difference.high
     assert found.members.difference.low > 0

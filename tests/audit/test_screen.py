@@ -65,7 +65,7 @@ def test_where_nothing_leaks_a_screen_is_at_chance_as_often_as_is_claimed() -> N
     assert worth <= 4
 
 
-def test_a_model_that_learned_nothing_by_heart_is_not_worth_a_fleet():
+def test_a_model_that_memorised_nothing_is_not_worth_a_fleet():
     found = screen_signals(*model(leak=0.0), resamples=50)
     assert found["verdict"] == "little to find"
     assert "This proves nothing" in found["sentence"] and found["parameters"] is None

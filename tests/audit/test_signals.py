@@ -181,7 +181,7 @@ def test_targets_and_shadows_are_kept_apart():
 
 
 def linear(rng, models=6, examples=80, inputs=30):
-    """Least squares: it learns as many examples as there are inputs by heart."""
+    """Least squares: it memorises as many examples as there are inputs."""
     x = rng.normal(size=(examples, inputs)).astype(np.float32)
     y = rng.integers(0, 3, examples)
     splits = rng.permuted(np.tile(np.arange(models) < models // 2, (examples, 1)), axis=1).T

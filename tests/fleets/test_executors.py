@@ -1,4 +1,4 @@
-"""Groups worked off by executors: the numbers are those of one process, whatever becomes of it."""
+"""Groups trained by executors: the numbers are those of one process, whatever fails."""
 
 import errno
 import threading

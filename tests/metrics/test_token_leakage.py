@@ -1,4 +1,4 @@
-"""How much each token gives away, against a slow twin and planted tokens."""
+"""The leakage of each token, against a slow twin and planted tokens."""
 
 import statistics
 

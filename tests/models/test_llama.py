@@ -141,7 +141,7 @@ def test_the_same_gradients_from_blocks_computed_again() -> None:
     assert min(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(plain)) > 1e-5
 
 
-def test_it_learns_three_sequences_by_heart() -> None:
+def test_it_memorises_three_sequences() -> None:
     params, optimizer = SMALL.init(jax.random.key(0), X).params, optax.adam(1e-2)
 
     def step(carry, _):

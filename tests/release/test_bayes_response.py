@@ -123,7 +123,7 @@ def test_post_processing_leaves_more_and_two_releases_less_than_the_sum():
 
 
 def test_what_a_fleet_answers_is_a_release_as_any_other():
-    """Forests that learn random labels by heart; the attacker is tested on other forests."""
+    """Forests that memorise random labels; the attacker is tested on other forests."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(80, 4)), rng.integers(0, 2, 80)
     membership = rng.random((40, 80)) < 0.5

@@ -1,4 +1,4 @@
-"""Signals of denoisers against loops in NumPy; a denoiser that knows ten images by heart."""
+"""Signals of denoisers against loops in NumPy; a denoiser that has memorised ten images."""
 
 import jax
 import jax.numpy as jnp
@@ -136,8 +136,8 @@ def test_other_models_are_refused() -> None:
         taken(SIMA_NORM, mlp([8], num_classes=3))
 
 
-def by_heart(params, state, seen, *, train, key):
-    """The noise as one says it who knows ten images and nothing else."""
+def memorised(params, state, seen, *, train, key):
+    """The noise that a model predicts that knows ten images and nothing else."""
     left = jnp.asarray(LEFT, jnp.float32)[seen.timesteps][:, None]
     off = seen.inputs[:, None] - jnp.sqrt(left)[:, :, None] * params["known"][None]
     scores = -jnp.square(off).sum(-1) / (2 * (1 - left)) + 0 * params["rest"].sum()
@@ -152,7 +152,7 @@ KNOWN = Variables(
 )
 HEART = Model(
     init=MODEL.init,
-    apply=by_heart,
+    apply=memorised,
     task=TASK,
     blocks=(Block("known", "known"), Block("rest", "rest")),
 )
@@ -173,7 +173,7 @@ def aucs(model: Model, fleet: Variables) -> dict[str, float]:
     return {name: auc(roc(ATTACKS[name](held, **options.get(name, {})), MEMBERS)) for name in names}
 
 
-def test_a_denoiser_that_knows_ten_images_by_heart_is_found_out() -> None:
+def test_a_denoiser_that_memorised_ten_images_is_detected() -> None:
     found = aucs(HEART, KNOWN)
     for name in ("denoising_loss", "secmi", "lira_online", "rmia_online", "loss"):
         assert found[name] > 0.85, found

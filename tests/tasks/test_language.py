@@ -74,7 +74,7 @@ def test_what_has_no_token_counts_nowhere() -> None:
 
 
 @pytest.mark.parametrize("gap", [30.0, 100.0, 1000.0])
-def test_what_is_known_by_heart_keeps_a_finite_confidence(gap: float) -> None:
+def test_a_memorised_sequence_has_a_finite_confidence(gap: float) -> None:
     logits = jnp.zeros((1, 3, 2)).at[..., 0].set(gap)
     targets = jnp.zeros((1, 3), jnp.int32)
     confidence = float(TASK.confidence(logits, targets)[0])

@@ -1,4 +1,4 @@
-"""φ of a sequence is about Gaussian over models, also where they have learned it by heart."""
+"""φ of a sequence is about Gaussian over models, also where they have memorised it."""
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +53,7 @@ KEYS = jax.random.split(jax.random.key(1), MODELS)
 
 
 def test_phi_is_about_gaussian_over_models(log_p: np.ndarray) -> None:
-    """And its skewness is nearer to 0 than that of log p, of what they know by heart."""
+    """And its skewness is nearer to 0 than that of log p, of memorised sequences."""
     phi = log_p - np.log(-np.expm1(log_p))
     assert np.exp(log_p[MEMBERSHIP].mean()) > 0.9 > 0.1 > np.exp(log_p[~MEMBERSHIP].mean())
     for kind in (MEMBERSHIP, ~MEMBERSHIP):

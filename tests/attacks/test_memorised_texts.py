@@ -1,4 +1,4 @@
-"""Models that know texts by heart and nothing else: an altered member is a text they never saw."""
+"""Models that memorise texts and learn nothing else: they never saw an altered member."""
 
 import jax
 import jax.numpy as jnp
