@@ -1,8 +1,8 @@
-"""Choose as many IN as OUT shadows of each example, the same ones for every target.
+"""Use as many IN as OUT shadows of each example, for every target and whatever its members.
 
 A fit to fewer shadows is a worse one. If one kind had more of them than the other, the example
-would look like a member of that kind: a likelihood ratio would call it one for the numbers alone,
-and in a fleet that is attacked model by model the numbers tell who is a member of the target. With
+would look like a member of that kind, by the numbers of shadows alone: a fleet that is attacked
+model by model has one IN shadow less of each of the target's members. With
 equal numbers the ratio changes its sign where IN and OUT are exchanged. If membership means
 nothing, both signs are then equally likely, for any matrix of membership and any distribution.
 """
@@ -64,7 +64,7 @@ def without_target(
     place: Int[Array, ""],
     value: Float[Array, "queries examples"],
 ) -> tuple[PyTree, PyTree]:
-    """The fits to the first n IN and the first n OUT shadows but the target, n as many as can be.
+    """The fits to the first n IN and the first n OUT shadows but the target, with the largest n.
 
     Args:
         kinds: those of `kinds_alike`.

@@ -43,8 +43,8 @@ def quantile_regression(
 
     The network learns from pairs of an example and one of its OUT shadows, drawn again for every
     batch: first the example, so that all weigh alike, then the shadow. The published attack trains
-    no shadows (see `quantile_nonmembers`). Here nobody is known to be a non-member of the target,
-    and OUT shadows stand in for it.
+    no shadows (see `quantile_nonmembers`). Here no example is known to be a non-member of the
+    target, and OUT shadows replace it.
 
     Args:
         evidence: with φ and inputs; of several queries the mean φ is taken.

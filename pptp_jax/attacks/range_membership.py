@@ -50,9 +50,9 @@ def trimmed_mean(
 def range_attack(attack: str | Attack, *, lowest: float = 0.25, highest: float = 0.25) -> Attack:
     """An attack on the variants of a record, one query each, joined by a trimmed mean.
 
-    The member that is looked for is a record in any of its forms: a photo that was mirrored before
-    it was trained on, say. Each form is attacked by itself, against the shadows' answers to the
-    same form, so that forms that look like nobody's cannot spoil the others.
+    The attack looks for a record in any of its forms: a photo that was mirrored before training,
+    say. Each form is attacked by itself, against the shadows' answers to the same form, so that
+    unlikely forms cannot spoil the others.
 
     Args:
         attack: what each form is attacked by, such as `rmia_online` or `base_online`.

@@ -17,8 +17,8 @@ MECHANISMS: tuple[Mechanism, ...] = ("any", "gaussian")
 class EpsilonBound:
     """A lower bound on ε: with this confidence, the training has no smaller ε.
 
-    It speaks of the training that ran, on these canaries, against this score. A bound of 0 says
-    that nothing was found, not that nothing is there.
+    It holds for the training that ran, with these canaries and this score. A bound of 0 means that
+    the audit found nothing, not that the training leaks nothing.
 
     Attributes:
         epsilon: the bound; 0 where the audit found nothing.

@@ -12,8 +12,9 @@ def of_losses(
 ) -> Float[np.ndarray, "models queries examples"]:
     """φ = log p − log (1 − p) = −ℓ − log (1 − e^−ℓ), with p = e^−ℓ.
 
-    A loss of zero is what rounding has left of one below half the precision that it was computed
-    in, which is read off the values: who takes float32 for float64 has float32 left.
+    A loss of zero counts as half the precision that it was computed in, below which losses are
+    rounded to zero. The precision is inferred from the values: float32 stored as float64 is
+    float32.
 
     Raises:
         ValueError: if a loss is negative.

@@ -33,7 +33,7 @@ class Given(NamedTuple):
         inputs: the examples themselves.
         targets: the models under attack.
         shadows: the models that may help.
-        owners: whose each example is; None where nobody named them.
+        owners: the owner of each example; None if there are none.
     """
 
     signals: dict[str, Shaped[np.ndarray, "models ..."]]

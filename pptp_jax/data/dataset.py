@@ -21,11 +21,11 @@ class Dataset:
         ids: one identity an example, each once, stable from run to run.
         num_classes: the number of classes; None where targets are numbers and no classes.
         scale: what the inputs are multiplied by before a model sees them.
-        vocabulary: of how many symbols, such as tokens, the inputs are made: a model sees entire
-            numbers from 0 to `vocabulary` − 1, which are never scaled, standardised or rounded.
-            None where inputs are amounts.
-        owners: whose each example is, such as a patient or a user: integers or texts. None
-            where nobody says.
+        vocabulary: the number of symbols, such as tokens, of the inputs: a model sees integers
+            from 0 to `vocabulary` − 1, which are never scaled, standardised or rounded. None
+            where inputs are amounts.
+        owners: the owner of each example, such as a patient or a user: integers or texts. None
+            if unknown.
 
     Raises:
         ValueError: naming what is wrong with the data, and what would be right.

@@ -34,7 +34,7 @@ class Membership(NamedTuple):
         return member_indices(self.matrix)
 
     def spread(self, rows: Int[np.ndarray, " rows"], examples: int) -> "Membership":
-        """The same membership for some rows of a larger data set, of whose others nobody learns.
+        """The same membership for some rows of a larger data set; no model trains on its others.
 
         Args:
             rows: where this membership's examples stand there.

@@ -106,7 +106,7 @@ def draw_by_owner(
     for size in np.unique(sizes).tolist():
         alike = rng.permutation(np.flatnonzero(sizes == size))
         kept = alike[: len(alike) // split.multiple * split.multiple]
-        # Drawn even where nobody is left, so that it does not depend on what other sizes have.
+        # Drawn even where no owner is left, so that it does not depend on owners of other sizes.
         own_seed = int(rng.integers(2**63))
         if not len(kept):
             continue

@@ -52,7 +52,7 @@ def attacked(
     """
     targets = np.array([i for i in membership.targets if fleet.finite[i]], int)
     learned = np.union1d(np.flatnonzero(membership.matrix.any(axis=0)), membership.evaluated)
-    # The attacker may know who is nobody's member, as long as that is not the question.
+    # The attacker may know the non-members of all targets, but not among the attacked examples.
     nonmembers = np.logical_not(membership.matrix[list(membership.targets)].any(axis=0))
     nonmembers[membership.evaluated] = False
     scores, notes = {}, []

@@ -64,7 +64,7 @@ class RecipeResult:
         agreement: whether attacks find the same members.
         stability: whether an attack finds a member again in another target.
         combined: what the attacks achieve together; None where they were not combined.
-        owners: what the attacks achieve on owners of several records; None where nobody named them.
+        owners: the metrics of the attacks on owners of several records; None without owners.
         regions: which parameters belong to which region.
         white_box: the attacks on each block's gradients and features.
         robustness: accuracies on disturbed inputs.

@@ -45,7 +45,7 @@ def write_riskiest(
         seen: each recipe's fleet, attacked.
         attack: the name of the attack.
         fleets: the signals of each recipe's finished models; None keeps no tokens.
-        texts: gives the text of each of some tokens; None if nobody knows it.
+        texts: decodes tokens; None if there is no tokenizer.
     """
     told = {slug: one for slug, one in seen.items() if len(one.scores.get(attack, ()))}
     if not told:

@@ -87,11 +87,11 @@ class Scores(NamedTuple):
     """The scores of an attack on a recipe's targets.
 
     Attributes:
-        scores: what it says.
-        membership: who is a member.
-        examples: which examples these are.
-        targets: which models these are.
-        ids: what the examples are called, where somebody named them.
+        scores: those of each pair.
+        membership: whether a pair is a member.
+        examples: the numbers of the examples.
+        targets: the numbers of the models.
+        ids: the names of the examples, if the data have names.
     """
 
     scores: Float[np.ndarray, "targets examples"]

@@ -77,7 +77,7 @@ def among_whom(
         scores: those of each attack.
         membership: who is a member of which target.
         compared: the attack whose members are distinguished.
-        labels: the examples' classes; None if nobody knows them.
+        labels: the examples' classes; None if unknown.
         confidence: how confident the OUT models are of each example; NaN where there are none.
         resamples: the number of bootstrap resamples.
         seed: what the bootstrap depends on.

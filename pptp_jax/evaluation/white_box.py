@@ -22,8 +22,8 @@ def white_box(
     """The metrics of LiRA on each block's gradients and features: a white-box attacker.
 
     The signals are −log ‖∇_b ℓ‖ of a block b, and the margin by which its features speak for the
-    label. The shadows' are taken in the same way, so that what a block tells anyhow of an example
-    is allowed for.
+    label. Those of the shadows are computed alike, so that the attack allows for an example's
+    difficulty.
 
     Args:
         fleet: with the signals that were kept.

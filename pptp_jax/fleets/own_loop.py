@@ -87,6 +87,6 @@ def fleet(
 
 
 def _needed(program: Any) -> int:
-    """The bytes that a compiled program takes besides its arguments; 0 where nobody can say."""
+    """The bytes that a compiled program takes besides its arguments; 0 if unknown."""
     seen = program.memory_analysis()
     return 0 if seen is None else seen.temp_size_in_bytes + seen.output_size_in_bytes

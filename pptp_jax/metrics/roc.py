@@ -97,10 +97,10 @@ def advantage(curve: Roc) -> float:
 def ppv(tpr: float, fpr: float, prior: float) -> float:
     """The share of members among those called members, when a share `prior` of all are members.
 
-    It is 0 where nobody is found.
+    It is 0 where no member is found.
 
     Raises:
-        ValueError: if one of them is no rate, or nobody at all is called a member.
+        ValueError: if one of them is not a rate, or no example is called a member.
 
     Examples:
         >>> print(f"{ppv(tpr=0.05, fpr=0.001, prior=0.01):.3f}")
@@ -109,7 +109,7 @@ def ppv(tpr: float, fpr: float, prior: float) -> float:
     fraction(tpr=tpr, fpr=fpr, prior=prior)
     called = prior * tpr + (1 - prior) * fpr
     if called == 0:
-        raise Refused(f"nobody is called a member at tpr={tpr}, fpr={fpr}, prior={prior}")
+        raise Refused(f"no example is called a member at tpr={tpr}, fpr={fpr}, prior={prior}")
     return prior * tpr / called
 
 

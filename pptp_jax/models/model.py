@@ -79,19 +79,19 @@ class Model:
         statistics: `statistics(params, state, x) -> state`, the state with the running statistics
             that the batch `x` alone would give; None where no state depends on the inputs. See
             `recompute_statistics`.
-        features: `features(params, state, x) -> tuple`, what each block makes of the batch `x` in
-            eval mode, in the order of the blocks; None where nobody can look inside.
-        sample: `sample(params, state, key, labels) -> inputs`, an example that the model makes up
-            for each of the labels (count,), of shape (count, *example); None for models that make
-            up none. One that knows no labels takes their number alone.
-        task: what the model is for: its loss, what it answers, and what attacks read of it.
-        shared: weights that all models of a fleet have in common and no training changes, such as
+        features: `features(params, state, x) -> tuple`, the output of each block for the batch `x`
+            in eval mode, in the order of the blocks; None if they are not accessible.
+        sample: `sample(params, state, key, labels) -> inputs`, a sample of the model for each of
+            the labels (count,), of shape (count, *example); None for models that are not
+            generative. An unconditional model takes the number of labels alone.
+        task: the kind of model: its loss, its outputs, and the signals that attacks read.
+        shared: weights that all models of a fleet share and no training changes, such as
             the base of LoRA adapters. Where there are any, the functions above take them as the
             keyword `shared`, which `Model` itself passes: callers leave it out. They are in no
             `Variables` and in no checkpoint; a fleet's fingerprint depends on their content.
         precision: that in which it trains, as `in_precision` has set it.
-        public: whether no example that is to stay private went into the shared weights; None where
-            nobody says so, and then no private training on top of them has an ε.
+        public: whether no private example went into the shared weights; None if unknown, and then
+            no private training on top of them has an ε.
         sees_rows: whether `apply` takes the keyword `rows` where it trains: the row of the data at
             which each example of the batch stands, the same in every epoch. Other models never get
             it.

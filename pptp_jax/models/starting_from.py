@@ -24,12 +24,12 @@ def starting_from(
 ) -> Model:
     """The same model, whose initial values are given ones.
 
-    Whatever means a model's initial values means these from now on: training begins with them, and
-    regions are rewound to them. All models of a fleet share them. Their checksum is part of the
-    model's record, so a study with other values is another study.
+    These values replace the initial ones everywhere: training begins with them, and regions are
+    rewound to them. All models of a fleet share them. Their checksum is part of the model's record,
+    so a study with other values is another study.
 
-    Weights from elsewhere are nobody's: who made them may have prepared them, so that what is
-    learned from your members shows (docs/findings.md).
+    Weights from elsewhere may be poisoned: their author can prepare them so that the trained model
+    leaks more of your members (docs/findings.md).
 
     Args:
         model: the model.

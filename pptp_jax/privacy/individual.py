@@ -167,7 +167,7 @@ def individual_clipping(
     """Noise for all and a clipping norm for each example, so that each spends its own ε.
 
     All join a batch with the same probability. The noise over an example's own norm is what plain
-    training at its budget would need, so **nobody's privacy depends on the others' budgets**.
+    training at its budget would need, so **no example's privacy depends on the others' budgets**.
 
     Args:
         epsilons: the budget of each example, all above 0.

@@ -1,4 +1,4 @@
-"""Signals along a training: what a model answers at each stop, the finished model last.
+"""Signals along a training: a model's outputs at each stop, the finished model last.
 
 References:
     Liu et al., "Membership Inference Attacks by Exploiting Loss Trajectory", CCS 2022,

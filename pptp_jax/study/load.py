@@ -85,7 +85,7 @@ def importable_beside(path: Path) -> Iterator[None]:
             top = name.split(".")[0]
             files = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
             places = [place for file in files if file for place in _upwards(Path(file))]
-            # Below it may also be what is installed, which nobody else may lose.
+            # Installed packages may lie below it, too; other code still needs them.
             if top not in known and home / top in places:
                 del sys.modules[name]
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def text_probes(study: "Study", data: Dataset) -> list[Signal]:
     """The text signals that the study's models permit; none for models of another task.
 
-    Without reference examples there is no text that nobody learned, and without a tokenizer that
-    knows the text no lower case of tokens that are more than bytes.
+    Without reference examples there are no non-member prefixes, and without a tokenizer that knows
+    the text there is no lower case of tokens that are more than bytes.
 
     Args:
         study: the study.

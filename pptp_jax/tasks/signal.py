@@ -9,8 +9,8 @@ from jaxtyping import Array, Shaped
 
 from pptp_jax.validation import Refused, one_of
 
-# What the attacker gets of a model: predicted labels, what it answers, all of it, or nothing but
-# what a generative model makes up.
+# The attacker's access to a model: predicted labels, outputs, all of it, or the samples of a
+# generative model alone.
 Access = Literal["labels", "scores", "white-box", "samples"]
 ACCESS = get_args(Access)
 # Signals that cost little are taken at every stop of a training, the others at its end.
@@ -23,11 +23,11 @@ class Signal:
 
     Attributes:
         name: its key wherever signals are kept.
-        axes: what the axes of a fleet's array are called, `models` first; `examples` among them, or
-            `samples` where it is of what a model makes up.
+        axes: the names of the axes of a fleet's array, `models` first; `examples` among them, or
+            `samples` where it is of a model's samples.
         access: what the attacker needs of the model.
         at: `stops`, taken at every stop of a training, or `end`.
-        reduce: `reduce(answers, targets)`, from what a model answers about one example, a row a
+        reduce: `reduce(answers, targets)`, from a model's outputs for one example, a row a
             query, and the example's targets. It is computed where the answers are, example by
             example, so that answers themselves need not be kept.
         take: `take(request)`, from one model as it is; see `pptp_jax.signals.SignalRequest`.

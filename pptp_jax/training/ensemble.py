@@ -15,9 +15,9 @@ from pptp_jax.training.side_by_side import Ensemble
 def members_of(ensemble: Ensemble, members: Int[Array, " members"]) -> Int[Array, "models part"]:
     """The members that each sub-model trains on, as many for each.
 
-    The member at place p is left out by the L sub-models p, p + 1, ... (modulo K): which members
-    stand K places apart is left to chance by the draw of the members. The last ones, fewer than K,
-    are in nobody's part; every sub-model could answer for them, and the same L do.
+    The L sub-models p, p + 1, ... (modulo K) leave out the member at place p; the draw of the
+    members decides at random which members stand K places apart. The last ones, fewer than K, are
+    in no part; every sub-model could answer for them, and the same L do.
 
     Examples:
         >>> import jax.numpy as jnp

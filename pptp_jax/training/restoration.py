@@ -156,7 +156,7 @@ def restored_region(now: Variables, then: Variables, regions: RegionMap, label: 
                 return old if all(own) else new
         raise Refused(
             f"{label} cannot go back to an earlier epoch: the statistics {path_name(path)} stand "
-            "at no path of parameters, so nobody knows whether they are part of it; take a model "
+            "at no path of parameters, so it is unknown whether they are part of it; take a model "
             "of Linen or NNX, or one without running statistics"
         )
 

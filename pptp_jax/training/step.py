@@ -50,10 +50,10 @@ class Step:
     """The step of a phase, within one of its epochs.
 
     Attributes:
-        model: what is trained.
+        model: the trained model.
         regions: the recipe's regions.
         phase: the rules.
-        tx: what becomes of the gradients.
+        tx: the transform of the gradients.
         data: where the batch's examples stand.
         others: where reference examples stand; the same, if all are in memory.
         epoch: the number of the epoch in its phase.
