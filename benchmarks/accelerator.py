@@ -1,4 +1,4 @@
-"""What does an accelerator do with our fleets? One command for a machine that has nothing else.
+"""How fast is an accelerator with our fleets? One command for a machine with nothing else.
 
 It needs jax, flax, optax and, for what is compared, PyTorch; nothing is fetched or installed. Each
 step runs in a process of its own with a budget, the most valuable first; what a step leaves of its

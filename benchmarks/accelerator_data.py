@@ -1,4 +1,4 @@
-"""Images for `accelerator.py`, in one file that travels: CIFAR-10 from TFDS, as uint8 x and y.
+"""Images for `accelerator.py`, in one portable file: CIFAR-10 from TFDS, as uint8 x and y.
 
     python benchmarks/accelerator_data.py --data ../shared/data/tfds [--examples N] [--out FILE]
         [--splits train test] [--first N]

@@ -1,4 +1,4 @@
-"""Does a run that is killed again and again end with the numbers of one that is left alone?
+"""Is a run that is repeatedly killed bit-identical to an uninterrupted one?
 
 A study of two recipes on the digits, six models each in groups of two, signals after epochs 3 and 6
 and at the end, runs in a process of its own. `kill -9` hits it at random moments: while it starts,

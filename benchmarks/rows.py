@@ -1,4 +1,4 @@
-"""What all benchmarks share: times taken in turn, rows, and a command line."""
+"""Shared by all benchmarks: interleaved timings, rows, and a command line."""
 
 import argparse
 import json

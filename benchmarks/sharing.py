@@ -1,4 +1,4 @@
-"""What does it save that phases which recipes begin with alike are trained once?
+"""How much time does it save to train first phases that recipes share only once?
 
 Of each study: the epochs of training that a model goes through, over those of every recipe by
 itself; nothing is trained for that. Then the same studies in miniature, on made-up data of the same

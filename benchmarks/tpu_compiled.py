@@ -1,4 +1,4 @@
-"""What do our programs take on a TPU, by its own compiler, next to Flax's native form?
+"""How much memory and compute do our programs need on a TPU, by its compiler, next to Flax's?
 
 No TPU is needed: `libtpu` compiles for a named pod. Every figure is the compiler's, for one chip:
 bytes read and written, floating-point operations, temporaries, collectives. A loop is counted once.

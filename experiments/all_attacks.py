@@ -1,4 +1,4 @@
-"""Which attack finds most, on two data sets, and what does it have to see?
+"""Which attack is strongest on two data sets, and what access does it need?
 
 Command: `python experiments/all_attacks.py location30.npz`; with `--quick`, minutes on smaller
 fleets, whose numbers say nothing. It goes on where it was stopped. Into `runs/all_attacks` it

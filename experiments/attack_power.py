@@ -1,4 +1,4 @@
-"""What do attacks along a training, along a student's, and by one label each add to LiRA and RMIA?
+"""What do trajectory, distillation and single-label attacks add to LiRA and RMIA?
 
 Command: `python experiments/attack_power.py` on the digits, or
 `python experiments/attack_power.py location30.npz` on Location-30. It goes on where it was stopped.

@@ -1,4 +1,4 @@
-"""Location-30: does a model tell labels or visits of its members that follow from nothing else?
+"""Location-30: inference of members' labels and visits, beyond a control's guesses.
 
 Command: `python experiments/attribute_inference.py location30.npz`, with arrays `x` (5010, 446) and
 `y` (5010,). It writes `runs/attribute_inference/results.json`, and prints tables. About three

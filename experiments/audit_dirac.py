@@ -1,4 +1,4 @@
-"""Digits: gradients as canaries against wrong labels, at equal ε, and every bound on their scores.
+"""Digits: gradient canaries against mislabelled ones at equal ε, by every bound on ε.
 
 The audit by gradients: `pptp canaries experiments/audit_dirac.py`.
 

@@ -1,4 +1,4 @@
-"""Digits: an audit that finds something of DP-SGD, with canaries in the majority.
+"""Digits: an audit of DP-SGD with a bound above 0, by canaries in the majority.
 
 Command: `pptp canaries experiments/audit_private_digits.py`
 (no download; one to three minutes, two cores).

@@ -1,4 +1,4 @@
-"""CIFAR-10 and a ResNet-8: what does an attacker see who gets labels alone, and asks often?
+"""CIFAR-10 and a ResNet-8: how strong is a label-only attacker with many queries?
 
 Command: `pptp run experiments/cifar10_resnet8_labels.py --data DIR`, with the directory in which
 TFDS has prepared `cifar10` as array_record. Averaged to 16×16 pixels; 8 models of 1,000 members.

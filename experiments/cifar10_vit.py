@@ -1,4 +1,4 @@
-r"""CIFAR-10 at 16×16 and a small vision transformer: which sublayers hold what leaks?
+r"""CIFAR-10 at 16×16 and a small vision transformer: which sublayers leak?
 
 Command: `pptp run experiments/cifar10_vit.py --data DIR --strategy scan`, with the directory in
 which TFDS has prepared `cifar10` as array_record. 16 models of 1,000 members.

@@ -1,4 +1,4 @@
-"""What do all attacks together see that LiRA and RMIA do not see?
+"""How much do all attacks combined gain over LiRA and RMIA?
 
 Command: `python experiments/combined_attacks.py` on the digits, or
 `python experiments/combined_attacks.py location30.npz` on Location-30. It goes on where it was

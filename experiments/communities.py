@@ -1,4 +1,4 @@
-"""Can communities be found in a graph whose nodes protect their edges, or give that up?
+"""Can communities be found in a graph whose nodes flip edges at random, or do not?
 
 Command: `python experiments/communities.py` (no download; the real graph needs networkx, of the
 extra `graphs`). It goes on where it was stopped. Into `runs/communities` it writes

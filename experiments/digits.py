@@ -1,4 +1,4 @@
-"""Digits: how much a small network tells of its members, with and without protection.
+"""Digits: how much a small network leaks of its members, with and without protection.
 
 Command: `pptp run experiments/digits.py` (no download; two minutes on two CPU cores).
 """

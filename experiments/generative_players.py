@@ -1,4 +1,4 @@
-"""Which player of a GAN gives its members away, and when? Freezing one of them on the digits.
+"""Which player of a GAN leaks its members, and when? Freezing one of them on the digits.
 
 Command: `python experiments/generative_players.py` (no download). It goes on where it was stopped.
 Into `runs/generative_players` it writes `generative_players.json`, `.txt` and `.png`.

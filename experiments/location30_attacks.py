@@ -1,4 +1,4 @@
-"""Location-30: does a stronger attack than LiRA see more in a network that was frozen early?
+"""Location-30: does a stronger attack than LiRA find more in a network that was frozen early?
 
 Command: `pptp run experiments/location30_attacks.py --data location30.npz`. 500 examples are set
 aside as known non-members; label-only attackers may ask 137 (boundary) and 50 (noise) labels about

@@ -1,4 +1,4 @@
-"""Location-30: does freezing still help when an attacker has prepared the weights?
+"""Location-30: does freezing still help when an attacker has poisoned the weights?
 
 Command: `python experiments/poisoned_start.py location30.npz`; twenty minutes on one CPU core
 beside other jobs. It goes on where it was stopped. Into `runs/poisoned_start` it writes a run

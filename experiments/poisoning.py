@@ -1,4 +1,4 @@
-"""What `poisoned_start.py` and `poisoned_text.py` share: the attacker's losses, and what leaks.
+"""Shared by `poisoned_start.py` and `poisoned_text.py`: the attacker's losses and the leakage.
 
 An attacker who hands out weights has trained them further on examples that it is after, the
 targets. It either drives their loss up, so that a target that the victim trains on is learned again

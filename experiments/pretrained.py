@@ -1,4 +1,4 @@
-"""CIFAR-10: a small network that has learned from other images first; is freezing it better then?
+"""CIFAR-10: does freezing work better in a network that was pretrained on other images?
 
 Command: `pptp run experiments/pretrained.py --data DIR`, with the directory in which TFDS has
 prepared `cifar10` as array_record; about 40 minutes on one CPU core.

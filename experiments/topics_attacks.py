@@ -1,4 +1,4 @@
-"""Python's documentation: which attacks on a fine-tuned decoder see most, with shadows and without?
+"""Python's documentation: the strongest attacks on a fine-tuned decoder, with and without shadows.
 
 Command: `pptp run experiments/topics_attacks.py` (no download).
 

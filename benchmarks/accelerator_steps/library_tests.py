@@ -1,4 +1,4 @@
-"""Do the tests that speak of devices pass on this one?"""
+"""Do the library's device tests pass on this device?"""
 
 from collections import Counter
 from typing import Any

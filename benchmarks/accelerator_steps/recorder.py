@@ -1,4 +1,4 @@
-"""What a step is given: its setting, and a table whose every row is on disk at once."""
+"""The setting of a step, and its table, of which each row is written at once."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Synthetic fleets: what models say, made up so that the truth is known."""
+"""Synthetic fleets: signals of models with a known effect of membership."""
 
 from typing import NamedTuple
 

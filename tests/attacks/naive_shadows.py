@@ -1,4 +1,4 @@
-"""Which shadows tell of an example, one example and one target at a time."""
+"""Which shadows an attack uses, one example and one target at a time."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What an attacker holds: what is derived, what is chosen, what does not fit."""
+"""Evidence: derived signals, chosen models and examples, and refused shapes."""
 
 import fleets
 import numpy as np

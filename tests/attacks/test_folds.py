@@ -1,4 +1,4 @@
-"""What attacks learn from shadows, and whom they learn it from."""
+"""Attacks that learn from shadows: the networks, and the shadows of each fold."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Signals of generative models against loops, and what attacks find of models that are known."""
+"""Signals of generative models against loops, and attacks on models that are known."""
 
 import jax
 import jax.numpy as jnp

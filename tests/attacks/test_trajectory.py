@@ -1,4 +1,4 @@
-"""Attacks along a training: what is known only on the way, and in which order it comes."""
+"""Attacks along a training: signals at intermediate stops, and their order."""
 
 import fleets
 import jax

@@ -1,4 +1,4 @@
-"""What a run says of its attacks together, and the table that people act on."""
+"""The combined attacks of a run, and their table of probabilities."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The examples that an attack tells best, against a slow twin and planted ones."""
+"""The examples that an attack identifies best, against a slow twin and planted ones."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What features tell of a label, against probes that are fitted again without each example."""
+"""Margins of probes on features, against probes that are fitted again without each example."""
 
 import jax
 import jax.numpy as jnp

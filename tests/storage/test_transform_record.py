@@ -1,4 +1,4 @@
-"""What a record says of an optax transform."""
+"""The record of an optax transform."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A study that asks how right its models stay on disturbed inputs."""
+"""A study that measures its models' accuracy on perturbed inputs."""
 
 import json
 from dataclasses import dataclass, replace

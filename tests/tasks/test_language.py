@@ -1,4 +1,4 @@
-"""What the task `Language` says of tokens, against plain NumPy."""
+"""The signals of the task `Language`, against plain NumPy."""
 
 import jax
 import jax.numpy as jnp
