@@ -28,7 +28,7 @@ _NONE_LEFT = "this attack needs a target and the shadows it asks for, and no mod
 class Evidence:
     """The attacker's arrays: signals of targets and shadows, and the shadows' membership.
 
-    It is made by `leave_one_out` or `split`. A target's own membership is not contained, unless the
+    Made by `leave_one_out` or `split`. It does not contain a target's own membership, unless the
     target is a shadow as well, as in `leave_one_out`; then `target_among_shadows` names the shadow
     that an attack on it must not use, and `alone` hands out each target without that shadow.
 

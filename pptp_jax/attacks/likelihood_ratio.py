@@ -1,6 +1,6 @@
 """The log-likelihood ratio of the target's φ under fits to the IN and the OUT shadows.
 
-They differ in what is fitted to the shadows and in the density that follows from it.
+Likelihood-ratio attacks differ in the fit to the shadows and in the density that follows from it.
 """
 
 from collections.abc import Callable

@@ -106,7 +106,7 @@ class Recipe:
     def kept(self, epochs: int) -> tuple[int, ...]:
         """The epochs after which networks have been saved and are still needed.
 
-        They are kept until a phase has begun that takes a region back to them.
+        Networks are kept until a phase has begun that takes a region back to them.
 
         Args:
             epochs: how many epochs of the recipe are done.
