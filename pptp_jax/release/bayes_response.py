@@ -257,7 +257,7 @@ def descended(
     optimizer: optax.GradientTransformation, grads: Any, params: Any, state: Any
 ) -> tuple[Any, Any]:
     """The parameters and the optimiser's state after a step."""
-    # Adam takes a float to the power of the step, an integer.
+    # Adam takes a float to the power of the step, which is an integer.
     with jax.numpy_dtype_promotion("standard"):
         updates, state = optimizer.update(grads, state)
     return optax.apply_updates(params, updates), state

@@ -236,7 +236,7 @@ def test_what_was_killed_goes_on_from_its_last_step(
         kept(watched, checkpoint=checkpoint, on_progress=dies(after))
     anew = replace(watched, source=Watched(watched.source))  # as another process would read it
     told: list[StreamProgress] = []
-    resumed = kept(anew, checkpoint=checkpoint, on_progress=on_progress.append)
+    resumed = kept(anew, checkpoint=checkpoint, on_progress=told.append)
     chex.assert_trees_all_equal(resumed, undisturbed)
     steps = range(after - 1, 12)
     assert [now[:3] for now in told] == [(step // 4, step % 4 + 1, 4) for step in steps]
@@ -253,7 +253,7 @@ def test_a_stop_saves_and_other_devices_go_on(
     with pytest.raises(KeyboardInterrupt):
         kept(watched, checkpoint=patient, stop=lambda: next(asked))
     told: list[StreamProgress] = []
-    resumed = kept(watched, checkpoint=patient, on_progress=on_progress.append, data_devices=4)
+    resumed = kept(watched, checkpoint=patient, on_progress=told.append, data_devices=4)
     assert told[0][:2] == (0, 4)
     chex.assert_trees_all_close(resumed, undisturbed, rtol=1e-3, atol=1e-4)
 
