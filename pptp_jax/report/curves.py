@@ -120,7 +120,7 @@ def _draw(axes: Axes, i: int, curve: Mapping[str, Any], statistic: str, measure:
         label=curve["name"],
         markersize=5,
         linewidth=1.6,
-        # A second round of the colours is told by its dashes.
+        # Dashes mark the second round of the colours.
         linestyle="-" if i < len(COLOURS) else "--",
         elinewidth=0.6,
         **look,

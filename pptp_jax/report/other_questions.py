@@ -1,4 +1,4 @@
-"""How much of the data was used, and which labels are told: in words for terminal and page."""
+"""Sentences on dataset inference and label inference, for terminal and page."""
 
 from collections.abc import Mapping
 from typing import Any

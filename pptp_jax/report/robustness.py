@@ -55,7 +55,7 @@ def measured(rows: Sequence[RecipeResult]) -> list[RecipeResult]:
 
 
 def render_robustness(results: RunResults) -> str:
-    """One line a recipe: its accuracy on disturbed inputs; empty if nobody asked.
+    """One line a recipe: its accuracy on perturbed inputs; empty if it was not measured.
 
     Of several numbers of steps the largest stands for all: a terminal is not wide enough.
 

@@ -1,4 +1,4 @@
-"""What a screen of one model found, and its blind baseline, in words for terminal and page."""
+"""Sentences on a screen of one model and its blind baseline, for terminal and page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -61,7 +61,7 @@ def screen_facts(screen: Mapping[str, Any]) -> dict[str, str]:
 
 
 def blind_lines(blind: Mapping[str, Any] | None) -> list[str]:
-    """The blind baseline and the copied records in words; none where nothing was looked at.
+    """Sentences on the blind baseline and the copied records; empty without them.
 
     Args:
         blind: that of an audit or of a screen.

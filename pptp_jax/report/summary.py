@@ -99,7 +99,7 @@ def _table(results: RunResults, width: int) -> Table:
 
 
 def _label(row: RecipeResult) -> str:
-    """The recipe in words: what is trained how long, where, with which defence."""
+    """The text of a recipe: its epochs, its region and its defence."""
     strength = "" if row.strength is None else f" {row.strength:g}"
     defence = "" if row.defence == "none" else row.defence + strength
     region = "" if row.region == "-" else row.region

@@ -84,7 +84,7 @@ def render_table(results: RunResults) -> str:
 
 
 def render_white_box(results: RunResults) -> str:
-    """What attackers make of each block's gradients and features; empty if nobody asked.
+    """LiRA on each block's gradients and features; empty if it was not measured.
 
     Args:
         results: of a run.

@@ -111,7 +111,7 @@ class Area(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A point, with its error bars as x, y pairs of line ends, and what is told of it."""
+    """A point, with its error bars as x, y pairs of line ends, and its text."""
 
     x: float
     y: float
@@ -135,7 +135,7 @@ class Plot:
 
     Attributes:
         title: what stands above.
-        label: the figure in words, for those who do not see it.
+        label: a description of the figure for screen readers.
         x: the scale of the x axis.
         y: the scale of the y axis.
         x_title: below the x axis.

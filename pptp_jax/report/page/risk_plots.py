@@ -19,7 +19,7 @@ class Bars(NamedTuple):
         name: of the block.
         y: where the row begins.
         falls: kind, x, width, and x of both ends of the interval; what is unknown is missing.
-        told: the numbers in words.
+        told: the numbers as text.
     """
 
     name: str

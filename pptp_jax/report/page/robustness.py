@@ -8,7 +8,7 @@ from pptp_jax.report.robustness import measure_name, measured, trial_name
 
 
 def robustness_table(rows: Sequence[RecipeResult]) -> dict[str, Any]:
-    """The table's columns, rows and warnings; empty if nobody asked.
+    """The table's columns, rows and warnings; empty if the study does not measure robustness.
 
     Args:
         rows: those of the results.

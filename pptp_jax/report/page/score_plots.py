@@ -186,7 +186,7 @@ def _slices(found: Sequence[Mapping[str, Any]], title: str, x_title: str) -> Plo
 
 
 def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
-    """Where a record's targets lie on the logarithmic axis of alarm rates, and that in words.
+    """The places of a record's targets on the logarithmic axis of alarm rates, and a sentence.
 
     Args:
         record: one of the riskiest.

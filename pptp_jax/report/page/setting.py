@@ -53,7 +53,7 @@ def _classes(names: Sequence[str] | None) -> str | None:
 
 
 def _probes(results: RunResults) -> str | None:
-    """How the models were asked, where an attack depends on it."""
+    """The settings of the probes, if an attack depends on them."""
     depend = {*results.attacks} & {"boundary_distance", "noise"}
     return compact(results.config["probes"]) if depend and "probes" in results.config else None
 

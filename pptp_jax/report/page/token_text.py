@@ -130,7 +130,7 @@ def _numbers(
 
 
 def told(record: Mapping[str, Any], most: int) -> str:
-    """A record in words.
+    """Sentences on a record.
 
     Args:
         record: one of the riskiest.
