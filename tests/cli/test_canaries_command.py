@@ -16,7 +16,7 @@ def test_canaries_print_their_table_and_leave_their_files(tmp_path: Path) -> Non
     assert json.loads((out / "audit.json").read_text())["runs"] == 8
     assert (out / "scores" / "undefended_1.npz").is_file()
     page = (out / "report.html").read_text()
-    planted = "40 of 120 examples are canaries: wrong labels"
+    planted = "40 of 120 examples have wrong labels"
     assert "Bounds on ε from canaries" in page and planted in page
     assert f"pptp canaries {path}" in page
     readme = (out / "README.md").read_text()

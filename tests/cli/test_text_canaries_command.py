@@ -147,7 +147,7 @@ def test_the_table_and_the_page_show_them(done: tuple[Path, Any, str]) -> None:
     assert "'{label} 0000', a space of 13.3 bits: skew-normal fits to 32" in printed
     page = (out / "report.html").read_text()
     assert "Exposure by repetitions" in page and "repetitions of a canary in training" in page
-    assert "70 canaries, records with a random secret, were added to the text" in page
+    assert "The audit adds 70 canaries (records with a random secret) to the text" in page
     assert "greedily extracted" in page and "bits per token" in page
     readme = (out / "README.md").read_text()
     assert f"70 secrets take up to 88 of {places} records" in readme

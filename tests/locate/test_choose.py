@@ -63,7 +63,7 @@ def test_the_most_privacy_for_the_accuracy_wins_within_the_budget() -> None:
         "within 0.05"
     )
     assert explain(risks, budget=0.06, attack="loss") == (
-        "stem+stage1: AUC of loss -0.450 for accuracy -0.060 (rewind_early), the best of 3 cuts "
+        "stem+stage1: AUC of LOSS -0.450 for accuracy -0.060 (rewind_early), the best of 3 cuts "
         "within 0.06"
     )
 

@@ -164,7 +164,7 @@ def canaries(audit: Mapping[str, Any]) -> list[str]:
             "the clipping norm along one weight. The attacker sees every noisy gradient."
         )
     else:
-        planted = f"{audit['canaries']} of {audit['places']:,} examples are canaries: wrong labels."
+        planted = f"{audit['canaries']} of {audit['places']:,} examples have wrong labels."
     told = [
         f"{planted} In each of the {audit['runs']} runs of a recipe a fair coin decides whether a "
         f"canary is present, and the auditor guesses which are. Bounds are at "
