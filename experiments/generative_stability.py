@@ -20,8 +20,9 @@ Result: docs/findings.md. TIME of one CPU core.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,8 +79,7 @@ def parts(kind: str, params: Any) -> dict[str, Any]:
     return {name: params[name] for name in ("discriminator", "generator")}
 
 
-@dataclass(frozen=True, eq=False)
-class Pairs:
+class Pairs(NamedTuple):
     """Whom the two trainings of each pair learn."""
 
     membership: Membership
@@ -112,15 +112,10 @@ def shuffled() -> Dataset:
 
 
 class Distances(NamedTuple):
-    """By player and epoch: between the trainings of a pair, and from the start."""
+    """Between the trainings of a pair, by player (pairs, epochs)."""
 
     apart: dict[str, np.ndarray]
-    moved: dict[str, np.ndarray]
-
-    @property
-    def relative(self) -> dict[str, np.ndarray]:
-        """What lies between two trainings, over what the first has moved: (pairs, epochs)."""
-        return {name: self.apart[name] / self.moved[name] for name in self.apart}
+    relative: dict[str, np.ndarray]  # over what the first of them has moved
 
 
 def trained(
@@ -138,28 +133,26 @@ def trained(
     if clip is not None:
         recipe = dp_sgd(Private(noise_multiplier=0.0, max_norm=clip), last)
     [phase], trainer = recipe.phases, Trainer(model, recipe.regions(model), batch)
-    keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(SEED)))(
-        jnp.arange(len(pairs.replaced))
-    )
-
-    def begun(key: Any, members: Any) -> Any:
-        return trainer.start(rule, phase, None, key, data, members, None)
+    count = jnp.arange(len(pairs.replaced))
+    keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(SEED)))(count)
 
     def epochs(state: Any, start: Any, key: Any, members: Any, numbers: Any) -> Any:
         def one(state: Any, number: Any) -> Any:
-            def of_each(own: Any, rows: Any) -> Any:
-                return trainer.epoch(rule, phase, own, data, rows, key, number, number)[0]
+            def of_each(own: Any) -> Any:
+                return trainer.epoch(rule, phase, own[0], data, own[1], key, number, number)[0]
 
-            state = jax.lax.map(lambda given: of_each(*given), (state, members))
+            state = jax.lax.map(of_each, (state, members))
             both = parts(kind, state.variables.params)
-            apart = jax.tree.map(lambda leaf: leaf[0] - leaf[1], both)
+            between = jax.tree.map(lambda leaf: leaf[0] - leaf[1], both)
             moved = jax.tree.map(lambda leaf, begin: leaf[0] - begin[0], both, start)
-            return state, ({p: _norm(apart[p]) for p in both}, {p: _norm(moved[p]) for p in both})
+            apart = {player: _norm(between[player]) for player in both}
+            return state, Distances(apart, {p: apart[p] / _norm(moved[p]) for p in both})
 
         return jax.lax.scan(one, state, numbers)
 
     members = jnp.asarray(pairs.members)
-    state = jax.jit(jax.vmap(jax.vmap(begun, in_axes=(None, 0))))(keys, members)
+    begin = jax.vmap(partial(trainer.start, rule, phase, None), in_axes=(None, None, 0, None))
+    state = jax.vmap(begin, in_axes=(0, None, 0, None))(keys, data, members, None)
     start = parts(kind, state.variables.params)
 
     @jax.jit
@@ -168,9 +161,9 @@ def trained(
         return jax.lax.map(lambda own: epochs(*own, numbers), (state, start, keys, members))
 
     seen: list[Distances] = []
-    for begin, end in zip((0, *times[:-1]), times, strict=True):
-        state, found = advance(state, jnp.arange(begin, end))
-        seen.append(Distances(*jax.tree.map(np.asarray, found)))
+    for before, end in zip((0, *times[:-1]), times, strict=True):
+        state, found = advance(state, jnp.arange(before, end))
+        seen.append(found)
         joined = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *seen)
         yield end, state.variables, joined
 
@@ -188,21 +181,15 @@ def answers(kind: str, variables: Any, data: Arrays) -> dict[str, np.ndarray]:
     def one(own: Any) -> dict[str, Any]:
         outputs, _ = model.task.outputs(model, own, Batch(x, y), train=False, key=None)
         confidence = model.task.confidence(outputs, y).reshape(-1, POOL).mean(axis=0)
-        loss = jnp.clip(outputs.mean(axis=1), 0, 1) if kind == "DDPM" else None
+        diffuses = kind == "DDPM"
+        loss = jnp.clip(outputs.mean(axis=1), 0, 1) if diffuses else jax.nn.sigmoid(-confidence)
         made = samples(model, own, jax.random.key(SEED), labels)
         nearest = smallest_distances(x, made, 1)[:, 0]
-        return {
-            "own": confidence,
-            "loss": jax.nn.sigmoid(-confidence) if loss is None else loss,
-            "samples": -jnp.log(nearest),
-            "made": made.reshape(SAMPLES, -1),
-        }
+        signals = {"own": confidence, "loss": loss, "samples": -jnp.log(nearest)}
+        return signals | {"made": made.reshape(SAMPLES, -1)}
 
-    flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), variables)
-    found = jax.jit(lambda own: jax.lax.map(one, own))(flat)
-    return {
-        name: np.asarray(leaf).reshape(PAIRS, 2, *leaf.shape[1:]) for name, leaf in found.items()
-    }
+    each = jax.jit(lambda own: jax.lax.map(lambda pair: jax.lax.map(one, pair), own))
+    return jax.tree.map(np.asarray, each(variables))
 
 
 def with_and_without(scores: np.ndarray, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
@@ -217,19 +204,18 @@ def of_score(scores: np.ndarray, pairs: Pairs) -> dict[str, Any]:
     """How a score changes by one example, over its spread, and what LiRA makes of it."""
     member = pairs.membership.matrix
     learned, other = with_and_without(scores, pairs)
-    outside = np.ma.masked_array(scores[:, 0], member)
-    spread = float(np.sqrt(outside.var(axis=0, ddof=1).mean()))
+    spread = np.ma.masked_array(scores[:, 0], member).var(axis=0, ddof=1).mean() ** 0.5
     own = (learned - other) / spread
-    touched = np.zeros((PAIRS, POOL), bool)
-    touched[np.arange(PAIRS)[:, None], np.stack([pairs.replaced, pairs.instead], axis=1)] = True
-    others = (scores[:, 0] - scores[:, 1])[~touched] / spread
+    others = np.abs(scores[:, 0] - scores[:, 1]) / spread
+    for changed in (pairs.replaced, pairs.instead):
+        others[np.arange(PAIRS), changed] = np.nan
     held = Evidence.leave_one_out({"confidence": scores[:, 0].astype(np.float32)}, member)
     found = attack_metrics(np.asarray(lira_online(held)), member, resamples=RESAMPLES, seed=SEED)
     effect = interval(own.mean(axis=1))
     return {
         "effect": effect,
         "size": interval(np.abs(own).mean(axis=1)),
-        "others": float(np.abs(others).mean()),
+        "others": float(np.nanmean(others)),
         "foretold": {end: float(norm.cdf(at / 2**0.5)) for end, at in effect.items()},
         "lira": found["auc"]._asdict(),
         "noisy": noisy_score_advantage(own[:, 0], 1.0)._asdict(),
@@ -240,19 +226,17 @@ def row(kind: str, label: str, found: dict[str, np.ndarray], pairs: Pairs) -> di
     """All that is known of the networks of one kind and time, but their weights."""
     losses = with_and_without(found["loss"], pairs)
     first, member = found["loss"][:, 0], pairs.membership.matrix
-    gaps = [
-        own[~there].mean() - own[there].mean() for own, there in zip(first, member, strict=True)
-    ]
-    made = found["made"]
-    apart = np.square(made[:, 0] - made[:, 1]).mean(axis=(1, 2))
-    unrelated = np.square(made[:, 0] - np.roll(made[:, 0], 1, axis=0)).mean(axis=(1, 2))
+    gaps = first[~member].reshape(PAIRS, -1).mean(1) - first[member].reshape(PAIRS, -1).mean(1)
+    made, other = found["made"].swapaxes(0, 1)
+    apart = np.square(made - other).mean(axis=(1, 2))
+    unrelated = np.square(made - np.roll(made, 1, axis=0)).mean(axis=(1, 2))
     return {
         "kind": kind,
         "label": label,
         "identity": {
             # Both examples of a pair make up one independent number.
             "pairs": replace_one_advantage(*(own.mean(axis=1) for own in losses))._asdict(),
-            "gap": interval(np.array(gaps)),
+            "gap": interval(gaps),
         },
         "samples apart": interval(apart / unrelated.mean()),
         "scores": {name: of_score(found[name], pairs) for name in ("own", "samples")},
@@ -261,41 +245,30 @@ def row(kind: str, label: str, found: dict[str, np.ndarray], pairs: Pairs) -> di
 
 def interval(each: np.ndarray) -> dict[str, float]:
     """A mean over independent pairs, with twice its standard error."""
-    error = 2 * each.std(ddof=1) / len(each) ** 0.5
-    return {
-        "value": float(each.mean()),
-        "low": float(each.mean() - error),
-        "high": float(each.mean() + error),
-    }
+    mean, error = float(each.mean()), 2 * float(each.std(ddof=1)) / len(each) ** 0.5
+    return {"value": mean, "low": mean - error, "high": mean + error}
 
 
 def judged(made: np.ndarray, pairs: Pairs, judge: SampleJudge) -> dict[str, float]:
     """The accuracy, on digits that a model has not seen, of a classifier of its samples."""
     matrix = np.zeros((JUDGED, len(judge.data)), bool)
     matrix[:, :POOL] = pairs.membership.matrix[:JUDGED]
-    reference = np.arange(POOL, POOL + REFERENCE)
-    quality = judge.fleet(made[:JUDGED, 0], np.arange(SAMPLES) % CLASSES, matrix, reference)
+    reference, labels = np.arange(POOL, POOL + REFERENCE), np.arange(SAMPLES) % CLASSES
+    quality = judge.fleet(made[:JUDGED, 0], labels, matrix, reference)
     return interval(np.array([one.accuracy for one in quality]))
 
 
 def descent(pairs: Pairs, data: Arrays) -> dict[str, Any]:
     """Gradient descent on all members: distances by step, and the order in which they grow."""
     found: dict[str, Any] = {}
-    fewer = replace(
-        pairs,
-        members=pairs.members[:FEWER],
-        replaced=pairs.replaced[:FEWER],
-        instead=pairs.instead[:FEWER],
-    )
+    fewer = Pairs(pairs.membership, *(array[:FEWER] for array in pairs[1:]))
     for kind in TIMES:
         for clip in (None, CLIP):
             rule = SGD(learning_rate=RATE, momentum=0.0, schedule="constant")
             [(_, _, seen)] = trained(kind, fewer, data, (DESCENT,), rule, MEMBERS, clip)
             for player, apart in seen.apart.items():
-                mean = apart.mean(axis=0)
                 found[f"{player}, clipped" if clip else player] = {
-                    "apart": mean.tolist(),
-                    "relative": seen.relative[player].mean(axis=0).tolist(),
+                    "apart": apart.mean(axis=0).tolist(),
                     "first": float(apart[:, 0].max() / (RATE * 2 * CLIP / MEMBERS)),
                     "order": order(apart),
                     "end": interval(seen.relative[player][:, -1]),
@@ -306,8 +279,7 @@ def descent(pairs: Pairs, data: Arrays) -> dict[str, Any]:
 def order(apart: np.ndarray) -> dict[str, float]:
     """The exponent of t in the distance after 4 to 16 steps, by pair."""
     steps = np.arange(4, 17)
-    logs = np.log(apart[:, steps - 1])
-    return interval(np.polyfit(np.log(steps), logs.T, 1)[0])
+    return interval(np.polyfit(np.log(steps), np.log(apart[:, 3:16]).T, 1)[0])
 
 
 def adam(
@@ -359,15 +331,14 @@ def text_of_descent(found: dict[str, Any]) -> str:
 def foretelling(rows: list[dict[str, Any]]) -> dict[str, float]:
     """How well the changes by one example foretell LiRA: ranks, and the mean error of the AUC."""
     scores = [score for one in rows for score in one["scores"].values()]
-    found = np.array(
-        [[s["effect"]["value"], s["foretold"]["value"], s["lira"]["value"]] for s in scores]
-    )
+    names = "effect", "foretold", "lira"
+    effect, foretold, lira = ([score[n]["value"] for score in scores] for n in names)
     weights = [list(one["weights"].values())[-1]["value"] for one in rows]  # of what is released
     own = [one["scores"]["samples"]["lira"]["value"] for one in rows]
     return {
-        "rank correlation of effect": float(spearmanr(found[:, 0], found[:, 2]).statistic),
+        "rank correlation of effect": float(spearmanr(effect, lira).statistic),
         "rank correlation of weights": float(spearmanr(weights, own).statistic),
-        "mean error of AUC": float(np.abs(found[:, 1] - found[:, 2]).mean()),
+        "mean error of AUC": float(np.abs(np.subtract(foretold, lira)).mean()),
     }
 
 
@@ -380,48 +351,27 @@ def draw(found: dict[str, Any], path: Path) -> None:
     """Weights apart by descent and by Adam, and what changes foretell of LiRA."""
     figure = Figure(figsize=(14, 4.4), layout="constrained", dpi=80)
     left, middle, right = figure.subplots(1, 3)
-    steps = np.arange(1, DESCENT + 1)
+    steps = np.arange(2, DESCENT + 1)  # the generator moves apart from the second one on
     for name, one in found["descent"].items():
-        player, clipped = name.split(",")[0], "clipped" in name
-        style = {"color": COLOURS[player], "linestyle": "--" if clipped else "-"}
-        apart = np.where(np.array(one["apart"]) > 0, one["apart"], np.nan)
-        left.loglog(steps, apart, label=name, **style)
-        if name == "generator":
-            left.loglog(
-                steps[1:], apart[7] * (steps[1:] / 8.0) ** 2, color="0.6", linestyle=":", label="t²"
-            )
+        style = {"color": COLOURS[name.split(",")[0]], "linestyle": "--" if "," in name else "-"}
+        left.loglog(steps, one["apart"][1:], label=name, **style)
+    eighth = found["descent"]["generator"]["apart"][7]
+    left.loglog(steps, eighth * (steps / 8) ** 2, color="0.6", linestyle=":", label="t²")
     left.set(title="gradient descent on all members", xlabel="step t", ylabel="‖θ − θ′‖")
     for player, curve in found["curves"].items():
-        epochs = np.arange(1, len(curve) + 1)
-        middle.loglog(epochs, np.array(curve), color=COLOURS[player], label=player)
+        middle.loglog(np.arange(1, len(curve) + 1), curve, color=COLOURS[player], label=player)
     middle.set(title="Adam, batches", xlabel="epoch", ylabel="‖θ − θ′‖ / ‖θ − θ₀‖")
-    marks = {
-        ("DDPM", "own"): "o",
-        ("DDPM", "samples"): "s",
-        ("GAN", "own"): "^",
-        ("GAN", "samples"): "v",
-    }
-    for (kind, name), mark in marks.items():
+    for (kind, name), mark in zip(product(TIMES, ("own", "samples")), "os^v", strict=True):
         own = [one["scores"][name] for one in found["rows"] if one["kind"] == kind]
-        ends = {
-            at: np.array([[score[at][end] for end in ("low", "value", "high")] for score in own]).T
+        x, y = (
+            np.array([[score[at][end] for end in ("low", "value", "high")] for score in own]).T
             for at in ("effect", "lira")
-        }
-        bars = {at: [line[1] - line[0], line[2] - line[1]] for at, line in ends.items()}
-        right.errorbar(
-            ends["effect"][1],
-            ends["lira"][1],
-            xerr=bars["effect"],
-            yerr=np.maximum(bars["lira"], 0),
-            fmt=mark,
-            capsize=2,
-            label=f"{kind}, {'samples alone' if name == 'samples' else 'its own score'}",
         )
+        bars = {"xerr": np.abs(x[::2] - x[1]), "yerr": np.abs(y[::2] - y[1])}
+        right.errorbar(x[1], y[1], **bars, fmt=mark, capsize=2, label=f"{kind}, {name}")
     span = np.linspace(*right.get_xlim(), 50)
     right.plot(span, norm.cdf(span / 2**0.5), color="0.6", linestyle=":", label="Φ(effect / √2)")
-    right.set(
-        title="foretold and found", xlabel="change by one example / spread", ylabel="AUC of LiRA"
-    )
+    right.set(title="foretold and found", xlabel="effect / spread", ylabel="AUC of LiRA")
     for axes in (left, middle, right):
         axes.legend(fontsize="x-small")
     write(path, lambda file: figure.savefig(file, format="png"))
@@ -433,8 +383,7 @@ def main(out: Path) -> None:
     """Trains the pairs, compares and attacks them, and draws what comes out."""
     with errors_as_sentences():
         digits = shuffled()
-        pairs = Pairs.drawn(digits.y)
-        arrays = Arrays.of(digits)
+        pairs, arrays = Pairs.drawn(digits.y), Arrays.of(digits)
         reference = np.arange(POOL, POOL + REFERENCE)
         judge = SampleJudge.of(digits, reference, mlp([64], CLASSES, activation="relu"))
         found: dict[str, Any] = {"descent": descent(pairs, arrays)}
