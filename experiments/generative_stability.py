@@ -260,11 +260,10 @@ def judged(made: np.ndarray, pairs: Pairs, judge: SampleJudge) -> dict[str, floa
 
 def descent(pairs: Pairs, data: Arrays) -> dict[str, Any]:
     """Gradient descent on all members: distances by step, and the order in which they grow."""
-    found: dict[str, Any] = {}
+    found, rule = {}, SGD(learning_rate=RATE, momentum=0.0, schedule="constant")
     fewer = Pairs(pairs.membership, *(array[:FEWER] for array in pairs[1:]))
     for kind in TIMES:
         for clip in (None, CLIP):
-            rule = SGD(learning_rate=RATE, momentum=0.0, schedule="constant")
             [(_, _, seen)] = trained(kind, fewer, data, (DESCENT,), rule, MEMBERS, clip)
             for player, apart in seen.apart.items():
                 found[f"{player}, clipped" if clip else player] = {

@@ -20,9 +20,9 @@ def replace_one_advantage(
     pairs give the loss \(\ell(S, z)\) of an example by the network that learned it, and
     \(\ell(S', z)\) by the one that learned another in its place.
 
-    **An identity.** Let examples be drawn independently and the training be symmetric: an example's
-    place does not matter, as where batches are shuffled. Then z is to S′ what any non-member is to
-    S: \((S', z)\) and \((S, \text{non-member})\) have one distribution. So \(E[\ell(S', z) -
+    **An identity.** Let examples be drawn independently, or S be a random half of a pool, and the
+    training be symmetric: an example's place does not matter, as where batches are shuffled. Then
+    \((S', z)\) and \((S, \text{non-member})\) have one distribution. So \(E[\ell(S', z) -
     \ell(S, z)]\) is the mean loss of non-members less that of members. The attacker's true
     positive rate is \(1 - E\,\ell(S, z) / B\), and the false one \(1 - E\,\ell(S', z) / B\): their
     difference, the advantage, is \(E[\ell(S', z) - \ell(S, z)] / B\). No bound and no smoothness
@@ -133,8 +133,8 @@ def replace_one_divergence(
     A 1×1 matrix is a single network, such as a denoiser. A GAN has the players discriminator and
     generator, and \(\Delta = (\Delta_D, 0)\): the generator sees no example. To lowest order
     \(d_D = \eta t \Delta_D / n\) and \(d_G = \eta^2 \frac{t (t - 1)}{2} \beta_{GD} \Delta_D / n\).
-    **Later the head start is lost**: the greatest eigenvalue of B governs both, and \(d_G / d_D\)
-    tends to a constant.
+    **The generator is behind at the start alone**: later the greatest eigenvalue of B governs both
+    players, and \(d_G / d_D\) tends to a constant.
 
     For random batches of b of n examples it bounds the expected distances: the replaced example
     adds \(\eta \Delta / b\) with probability b / n, and the recursion is linear. Equality holds
