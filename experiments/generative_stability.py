@@ -16,7 +16,7 @@ digit move apart, and whether that foretells what an attack finds.
 `run_fleet` sorts a model's members, so one that is replaced moves the places of others, and it
 gives each model a key of its own. So the loop here is made of the library's `Trainer`.
 
-Result: docs/findings.md. TIME of one CPU core.
+Result: docs/findings.md. Six minutes of one CPU core.
 """
 
 from collections.abc import Callable, Iterator
@@ -214,7 +214,6 @@ def of_score(scores: np.ndarray, pairs: Pairs) -> dict[str, Any]:
     effect = interval(own.mean(axis=1))
     return {
         "effect": effect,
-        "size": interval(np.abs(own).mean(axis=1)),
         "others": float(np.nanmean(others)),
         "foretold": {end: float(norm.cdf(at / 2**0.5)) for end, at in effect.items()},
         "lira": found["auc"]._asdict(),
@@ -303,13 +302,13 @@ def adam(
 def text_of(rows: list[dict[str, Any]]) -> str:
     """The trainings by Adam as a table of Markdown."""
     names = ["model", "training", "accuracy by samples", "weights apart", "samples apart", "score"]
-    names += ["effect / spread", "size", "size, other digits", "AUC foretold", "LiRA", "advantage"]
+    names += ["effect / spread", "other digits", "AUC foretold", "LiRA", "advantage"]
     lines = [f"| {' | '.join([*names, 'gap'])} |", "| --- " * (len(names) + 1) + "|"]
     for one in rows:
         weights = "; ".join(f"{part} {cell(at)}" for part, at in one["weights"].items())
         for name, score in one["scores"].items():
             cells = [one["kind"], one["label"], cell(one["accuracy"]), weights]
-            cells += [cell(one["samples apart"]), name, cell(score["effect"]), cell(score["size"])]
+            cells += [cell(one["samples apart"]), name, cell(score["effect"])]
             cells += [f"{score['others']:.2f}", cell(score["foretold"]), cell(score["lira"])]
             both = one["identity"]
             cells += [cell(both["pairs"]), cell(both["gap"])] if name == "own" else ["", ""]
@@ -356,6 +355,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
         left.loglog(steps, one["apart"][1:], label=name, **style)
     eighth = found["descent"]["generator"]["apart"][7]
     left.loglog(steps, eighth * (steps / 8) ** 2, color="0.6", linestyle=":", label="t²")
+    left.xaxis.set_minor_formatter("")
     left.set(title="gradient descent on all members", xlabel="step t", ylabel="‖θ − θ′‖")
     for player, curve in found["curves"].items():
         middle.loglog(np.arange(1, len(curve) + 1), curve, color=COLOURS[player], label=player)
