@@ -30,6 +30,11 @@ from pptp_jax.privacy.profile import PrivacyProfile, delta_divergence, privacy_p
 from pptp_jax.privacy.reconstruction import reconstruction_error, restored_input
 from pptp_jax.privacy.sampling import PoissonSampling, ShuffledBatches
 from pptp_jax.privacy.selection import RandomTrials, private_selection, selected_rdp
+from pptp_jax.privacy.stability import (
+    noisy_score_advantage,
+    replace_one_advantage,
+    replace_one_divergence,
+)
 
 __all__ = [
     "BayesianLoss",
@@ -59,10 +64,13 @@ __all__ = [
     "mean_privacy_loss",
     "most_privacy_loss",
     "noise_within",
+    "noisy_score_advantage",
     "privacy_profile",
     "private_selection",
     "reconstruction_error",
     "regional_privacy_losses",
+    "replace_one_advantage",
+    "replace_one_divergence",
     "restore_by_descent",
     "restored_input",
     "selected_rdp",
