@@ -82,7 +82,9 @@ def surrogate_signal(
             drawing, learning = jax.random.split(jax.random.fold_in(key, jnp.uint32(_SURROGATE)))
 
             def of_model(own: Variables) -> Float[Array, " examples"]:
-                made = Arrays(samples(model, own, drawing, labels), labels, jnp.float32(1), rows[:0])
+                made = Arrays(
+                    samples(model, own, drawing, labels), labels, jnp.float32(1), rows[:0]
+                )
                 variables, _ = train(learning, made, rows)
                 return surrogate.answering(variables)(x, y).score
 

@@ -70,7 +70,9 @@ def test_models_with_the_same_samples_have_the_same_scores_which_give_half(
 
 
 def test_it_is_the_score_of_a_gan_that_is_trained_on_the_samples_alone(copied: np.ndarray) -> None:
-    own = Variables({"inputs": jnp.asarray(X[MEMBERS[1]]), "labels": jnp.asarray(MEMBERS[1] % 2)}, {})
+    own = Variables(
+        {"inputs": jnp.asarray(X[MEMBERS[1]]), "labels": jnp.asarray(MEMBERS[1] % 2)}, {}
+    )
     key = jax.random.fold_in(jax.random.key(0), jnp.uint32(2**31 + 5))
     drawing, learning = jax.random.split(key)
     labels = sample_labels(COUNT, 2)
