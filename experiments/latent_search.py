@@ -7,7 +7,7 @@ GAN-Leaks with the generator looks for the noise whose image is nearest to an ex
 takes L-BFGS. Here both optimisers begin at the same noise, the best of 50 draws, and lower the same
 loss, for 100 members and 100 others of each of some GANs of the digits. An evaluation is the loss
 with its gradient. An example's distance is the least that was met within so many evaluations of its
-own. The learning rate of Adam is that of `latent_signal`; L-BFGS has optax's line search.
+own. Adam has a learning rate of 0.05; L-BFGS has optax's line search.
 
 Result: docs/findings.md.
 """

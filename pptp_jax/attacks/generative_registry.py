@@ -61,7 +61,7 @@ ON_GENERATORS = (
         access="white-box",
         reads=("latent_distance",),
         source=_LEAKS,
-        deviations="Adam in place of L-BFGS; no LPIPS; the noise's length is drawn to its mean",
+        deviations="no LPIPS; the noise's length is drawn to its mean",
         function=gan_leaks_latent,
     ),
     Attack(
