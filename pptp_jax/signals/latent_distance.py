@@ -10,7 +10,6 @@ from pptp_jax.signals.request import SignalRequest
 from pptp_jax.tasks import Adversarial, Drawn, Signal
 from pptp_jax.validation import Refused, at_least, positive
 
-
 # L-BFGS: the steps that it remembers, and the most evaluations of one search along a line.
 _MEMORY, _LONGEST = 10, 10
 

@@ -14,6 +14,7 @@ from pptp_jax.study.config import Study
 
 # What judges samples: a perceptron with one hidden layer, which takes inputs of any shape.
 _HIDDEN = 64
+_NAMES = SampleQuality._fields
 
 
 def sample_worth(
@@ -44,9 +45,6 @@ def sample_worth(
     labels = np.asarray(sample_labels(made.shape[1], data.num_classes))
     found = judge.fleet(made, labels, membership.matrix[targets], left_out)
     return {name: _mean(study, [getattr(one, name) for one in found]) for name in _NAMES}
-
-
-_NAMES = SampleQuality._fields
 
 
 def _mean(study: Study, values: list[float]) -> Estimate:
