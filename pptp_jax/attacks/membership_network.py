@@ -104,7 +104,7 @@ def learned_of_others(
     own: Float[Array, "targets attacked numbers"],
     known: Float[Array, "shadows examples numbers"],
     training: Training,
-) -> Float[Array, "targets attacked"]:
+) -> Float[np.ndarray, "targets attacked"]:
     """The log-odds of membership by networks that judge no example that they learn from.
 
     One network learns from every second example and judges those between, another the other way

@@ -171,8 +171,10 @@ class SampleJudge:
         """Precision and recall by the learned features; NaN without them."""
         if self.learned is None:
             return np.nan, np.nan
-        features = [np.asarray(_features(self.classifier, self.learned, x)) for x in (real, made)]
-        found = manifolds(*features, count)
+        of_real, of_made = (
+            np.asarray(_features(self.classifier, self.learned, x)) for x in (real, made)
+        )
+        found = manifolds(of_real, of_made, count)
         return found.precision, found.recall
 
     def fleet(
