@@ -27,7 +27,7 @@ _SURROGATE = 2**31 + 5
 
 
 def surrogate_signal(
-    num_classes: int,
+    classes: int,
     *,
     count: int = 500,
     epochs: int = 200,
@@ -43,7 +43,7 @@ def surrogate_signal(
     sample was made for.
 
     Args:
-        num_classes: the number of classes, of which as many samples are made each.
+        classes: the number of classes, of which as many samples are made each.
         count: how many samples.
         epochs: how long each surrogate learns.
         width: that of the hidden layers.
@@ -55,14 +55,14 @@ def surrogate_signal(
             examples.
 
     Examples:
-        >>> signal = surrogate_signal(num_classes=10, epochs=50)
+        >>> signal = surrogate_signal(classes=10, epochs=50)
         >>> signal.access, signal.settings["epochs"]
         ('samples', 50)
     """
     whole = {"count": count, "epochs": epochs, "width": width, "batch_size": batch_size}
-    at_least(1, num_classes=num_classes, **whole)
+    at_least(1, classes=classes, **whole)
     positive(learning_rate=learning_rate)
-    settings = {"num_classes": num_classes, **whole, "learning_rate": learning_rate}
+    settings = {"classes": classes, **whole, "learning_rate": learning_rate}
     optimizer = Players(learning_rate=learning_rate)
 
     def take(request: SignalRequest) -> Float[Array, "models examples"]:
@@ -70,8 +70,8 @@ def surrogate_signal(
         if not isinstance(model.task, Adversarial | Denoising):
             raise Refused(f"the task {model.task.name} makes up no examples: take a gan or a ddpm")
         x, y = request.data.inputs(request.rows), request.data.targets(request.rows)
-        surrogate = _surrogate(model.task, x.shape[1:], num_classes, width)
-        labels, rows = sample_labels(count, num_classes), jnp.arange(count)
+        surrogate = _surrogate(model.task, x.shape[1:], classes, width)
+        labels, rows = sample_labels(count, classes), jnp.arange(count)
         train = make_train(
             surrogate, undefended(epochs), optimizer, batch_size=min(batch_size, count)
         )
@@ -96,9 +96,9 @@ def surrogate_signal(
 
 
 def _surrogate(
-    task: Adversarial | Denoising, shape: tuple[int, ...], num_classes: int, width: int
+    task: Adversarial | Denoising, shape: tuple[int, ...], classes: int, width: int
 ) -> Model:
     """A GAN of perceptrons for inputs of the range of a task."""
     hidden = [width, width]
-    players = generator_mlp(hidden, shape, num_classes), discriminator_mlp(hidden, num_classes)
-    return gan(*players, num_classes, low=task.low, high=task.high)
+    players = generator_mlp(hidden, shape, classes), discriminator_mlp(hidden, classes)
+    return gan(*players, classes, low=task.low, high=task.high)
