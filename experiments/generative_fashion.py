@@ -8,8 +8,9 @@ Class-conditional models learn halves of some images of 14×14 pixels: a diffusi
 U-Net and a GAN of convolutions. Their samples are judged by a classifier that learns from samples
 alone and is tested on images that the model has not seen, by precision and recall, and by how much
 nearer they are to members than to others. The picture shows samples beside the nearest member and
-the nearest non-member. `--size full` has the sizes that are meant for a GPU; `small`, the default,
-is what two CPU cores can do: so few models that attacks with shadows are left out.
+the nearest non-member. The diffusion model releases an average of its networks (EMA) and samples
+by ancestral sampling. `--size full` has the sizes that are meant for a GPU; `small`, the default,
+is what two CPU cores can do, with six models of each kind, so that attacks have shadows.
 
 Result: docs/findings.md.
 """
@@ -30,13 +31,20 @@ from pptp_jax.fleets import FleetSignals, FleetSpec, run_fleet
 from pptp_jax.metrics import Estimate, attack_metrics, masked_mean
 from pptp_jax.metrics.manifolds import nearest
 from pptp_jax.models import Model, cnn, ddpm, discriminator_cnn, gan, generator_cnn, unet
-from pptp_jax.signals import sample_distances_signal, samples_signal
+from pptp_jax.signals import (
+    SECMI_DIFFERENCE,
+    SECMI_ERROR,
+    sample_distances_signal,
+    samples_signal,
+)
 from pptp_jax.storage.files import write, write_json, write_text
-from pptp_jax.training import AdamW, Optimizer, Players, undefended
+from pptp_jax.tasks import Signal
+from pptp_jax.training import AdamW, Average, Optimizer, Players, Recipe, undefended
 
 CLASSES, SHAPE, SEED, RESAMPLES = 10, (14, 14, 1), 0, 200
 SAMPLED = ("gan_leaks", "gan_leaks_calibrated", "monte_carlo")
-ON_SCORES = ("loss", "rmia_online", "lira_online")
+ON_SCORES = ("loss", "rmia_online", "lira_online", "calibration_watson")
+EMA = 0.995
 SHOWN = 10  # samples of each kind in the picture, one a class
 
 
@@ -49,6 +57,7 @@ class Size:
         examples: those that are attacked; each model learns half of them.
         reference: those that the judge's features are learned from.
         width: the channels of the networks at full height and width.
+        batch: the examples in a step.
         gan_epochs: how long a GAN learns.
         ddpm_epochs: how long a diffusion model learns.
         samples: how many are judged and attacked of each model.
@@ -58,14 +67,15 @@ class Size:
     examples: int
     reference: int
     width: int
+    batch: int
     gan_epochs: int
     ddpm_epochs: int
     samples: int
 
 
 SIZES = {
-    "small": Size(2, 1200, 300, 16, 250, 250, 200),
-    "full": Size(16, 8000, 2000, 64, 200, 200, 1000),
+    "small": Size(6, 600, 300, 12, 25, 120, 120, 200),
+    "full": Size(16, 8000, 2000, 64, 50, 200, 200, 1000),
 }
 
 
@@ -76,30 +86,42 @@ class Kind:
     title: str
     model: Model
     optimizer: Optimizer
-    epochs: int
+    recipe: Recipe
     attacks: tuple[str, ...]
+    signals: tuple[Signal, ...] = ()
 
 
 def kinds(size: Size) -> dict[str, Kind]:
     """The two kinds."""
     network = unet(size.width, depth=1, num_classes=CLASSES)
-    diffusion = ddpm(network, steps=100, shape=SHAPE, timesteps=(5, 15, 30, 50, 80), draws=2)
+    diffusion = ddpm(
+        network,
+        steps=100,
+        shape=SHAPE,
+        timesteps=(5, 15, 30, 50, 80),
+        draws=2,
+        sampling_steps=50,
+        eta=1.0,
+    )
+    [phase] = undefended(size.ddpm_epochs).phases
+    averaged = Recipe(name="averaged", phases=(replace(phase, average=Average(decay=EMA)),))
     wide = 2 * size.width
     players = generator_cnn([2 * wide, wide], SHAPE), discriminator_cnn([wide, 2 * wide])
     return {
-        "dcgan": Kind(
-            "DCGAN",
-            gan(*players, num_classes=CLASSES, penalty=0.3),
-            Players(learning_rate=5e-4),
-            size.gan_epochs,
-            ("logan", *ON_SCORES, *SAMPLED),
-        ),
         "unet": Kind(
             "U-Net, diffusion",
             diffusion,
             AdamW(learning_rate=2e-3),
-            size.ddpm_epochs,
-            (*ON_SCORES, "denoising_loss", *SAMPLED),
+            averaged,
+            (*ON_SCORES, "denoising_loss", "secmi", "secmi_nns", *SAMPLED),
+            (SECMI_ERROR, SECMI_DIFFERENCE),
+        ),
+        "dcgan": Kind(
+            "DCGAN",
+            gan(*players, num_classes=CLASSES, penalty=0.3),
+            Players(learning_rate=5e-4),
+            undefended(size.gan_epochs),
+            ("logan", *ON_SCORES, *SAMPLED),
         ),
     }
 
@@ -119,14 +141,15 @@ def trained(
     kind = kinds(size)[name]
     spec = FleetSpec(
         model=kind.model,
-        recipe=undefended(kind.epochs),
+        recipe=kind.recipe,
         data=data,
         members=membership.members,
         optimizer=kind.optimizer,
-        batch_size=50,
+        batch_size=size.batch,
         seed=SEED,
         signals=(
             *kind.model.task.signals,
+            *kind.signals,
             samples_signal(CLASSES, size.samples),
             sample_distances_signal(CLASSES, size.samples, 20),
         ),

@@ -13,6 +13,7 @@ from pptp_jax.attacks.base_comparison import ez_mia, informia_tokens
 from pptp_jax.attacks.bavaria import bavaria_t
 from pptp_jax.attacks.calibration import calibration_sablayrolles, calibration_watson
 from pptp_jax.attacks.denoiser_attacks import denoising_loss, gsa1, gsa2, pia, pian, secmi, sima
+from pptp_jax.attacks.difference_network import secmi_nns
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.generative import (
     gan_leaks,
@@ -20,6 +21,7 @@ from pptp_jax.attacks.generative import (
     gan_leaks_latent,
     gan_leaks_latent_calibrated,
     logan,
+    logan_black_box,
     monte_carlo,
 )
 from pptp_jax.attacks.informia import informia
@@ -81,6 +83,7 @@ __all__ = [
     "lira_tokens",
     "lira_trajectory",
     "logan",
+    "logan_black_box",
     "loss",
     "lowercase",
     "metric_sequence",
@@ -100,6 +103,7 @@ __all__ = [
     "rmia_offline",
     "rmia_online",
     "secmi",
+    "secmi_nns",
     "shadow_network",
     "sima",
     "trajectory",

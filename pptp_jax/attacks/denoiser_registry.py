@@ -2,7 +2,15 @@
 
 from pptp_jax.attacks.attack import Attack
 from pptp_jax.attacks.denoiser_attacks import denoising_loss, gsa1, gsa2, pia, pian, secmi, sima
-from pptp_jax.signals import PIA_ERROR, PIAN_ERROR, SECMI_ERROR, SIMA_NORM, TIMESTEP_GRADIENTS
+from pptp_jax.attacks.difference_network import secmi_nns
+from pptp_jax.signals import (
+    PIA_ERROR,
+    PIAN_ERROR,
+    SECMI_DIFFERENCE,
+    SECMI_ERROR,
+    SIMA_NORM,
+    TIMESTEP_GRADIENTS,
+)
 
 _CHOSEN = "the timestep is chosen on the shadows unless given"
 
@@ -26,6 +34,17 @@ ON_DENOISERS = (
         source="Duan et al. 2023, arXiv 2302.01316",
         deviations=f"{_CHOSEN}; the steps of DDIM lead over the timesteps that are evaluated",
         function=secmi,
+    ),
+    Attack(
+        name="secmi_nns",
+        title="SecMI (network)",
+        access="scores",
+        reads=(SECMI_DIFFERENCE,),
+        min_shadows=1,
+        source="Duan et al. 2023, arXiv 2302.01316",
+        deviations="a perceptron of one hidden layer in place of a ResNet-18, which judges other "
+        "examples than it learns from, and reads all timesteps unless one is given",
+        function=secmi_nns,
     ),
     Attack(
         name="pia",

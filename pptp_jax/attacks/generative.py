@@ -31,6 +31,25 @@ def logan(evidence: Evidence) -> Float[Array, "targets attacked"]:
     return evidence.target_signal("discriminator_score").mean(axis=1)
 
 
+def logan_black_box(evidence: Evidence) -> Float[Array, "targets attacked"]:
+    """LOGAN without the model: the discriminator's score of a GAN that learned from samples alone.
+
+    Args:
+        evidence: with `surrogate_score`, as `pptp_jax.training.surrogate_signal` takes it.
+
+    References:
+        Hayes et al., "LOGAN: Membership Inference Attacks Against Generative Models", PoPETs 2019,
+        https://arxiv.org/abs/1705.07663
+
+    Examples:
+        >>> import numpy as np
+        >>> scores = {"surrogate_score": np.float32([[3.0, 1.0]])}
+        >>> print(logan_black_box(Evidence.leave_one_out(scores, np.array([[True, False]]))))
+        [[3. 1.]]
+    """
+    return evidence.target_signal("surrogate_score")
+
+
 def gan_leaks(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """Minus the distance to the nearest sample.
 

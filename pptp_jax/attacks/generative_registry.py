@@ -7,8 +7,10 @@ from pptp_jax.attacks.generative import (
     gan_leaks_latent,
     gan_leaks_latent_calibrated,
     logan,
+    logan_black_box,
     monte_carlo,
 )
+from pptp_jax.signals.surrogate_score import SURROGATE_SCORE
 
 _LEAKS = "Chen et al. 2020, arXiv 1909.03935"
 _PLAIN = "mean squared differences of inputs, without LPIPS; as many samples of each class"
@@ -23,6 +25,16 @@ ON_GENERATORS = (
         source="Hayes et al. 2019, arXiv 1705.07663",
         deviations="a score; the paper takes as many of the largest as there are members",
         function=logan,
+    ),
+    Attack(
+        name="logan_black_box",
+        title="LOGAN (samples)",
+        access="samples",
+        reads=(SURROGATE_SCORE.name,),
+        source="Hayes et al. 2019, arXiv 1705.07663",
+        deviations="a score, as LOGAN (D); the surrogate is a GAN of perceptrons, and gets the "
+        "samples' labels",
+        function=logan_black_box,
     ),
     Attack(
         name="gan_leaks",
@@ -49,7 +61,7 @@ ON_GENERATORS = (
         access="white-box",
         reads=("latent_distance",),
         source=_LEAKS,
-        deviations="Adam in place of L-BFGS; no LPIPS; the noise's length is drawn to its mean",
+        deviations="no LPIPS; the noise's length is drawn to its mean",
         function=gan_leaks_latent,
     ),
     Attack(

@@ -5,7 +5,7 @@ They learn from pairs of a shadow and an example, and never from the target (`fo
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.folds import Folds, Network, fitted, folds_of, scored
-from pptp_jax.validation import at_least, positive
+from pptp_jax.validation import AttackUnavailable, at_least, positive
 
 _BATCH = 256
 
@@ -97,6 +97,60 @@ def learned(
     )
     classes = int(labels.max()) + 1
     return _run(features, network, steps, classes, given, dealt, learning_rate, seed)
+
+
+def learned_of_others(
+    evidence: Evidence,
+    own: Float[Array, "targets attacked numbers"],
+    known: Float[Array, "shadows examples numbers"],
+    training: Training,
+) -> Float[np.ndarray, "targets attacked"]:
+    """The log-odds of membership by networks that judge no example that they learn from.
+
+    One network learns from every second example and judges those between, another the other way
+    round. A network that knows an example by its signal sees how many of the other shadows have it,
+    and in a balanced fleet that gives the target's membership away. Each number of the signal is
+    standardised by what the network learns from.
+
+    Args:
+        evidence: whose membership is learned.
+        own: the targets' signal.
+        known: the shadows' signal, on all examples.
+        training: how the networks are trained.
+
+    Raises:
+        AttackUnavailable: if some target has no shadow with both members and non-members.
+    """
+    network, steps, learning_rate, folds, seed = training
+    at_least(1, steps=steps, folds=folds)
+    positive(learning_rate=learning_rate)
+    dealt, members = folds_of(evidence, folds), evidence.shadow_membership(all_examples=True)
+    rows = np.arange(members.shape[1])
+    attacked = rows if evidence.examples is None else np.asarray(evidence.examples)
+    found = np.empty((len(own), len(attacked)))
+    for part in (0, 1):
+        seen, judged = rows[rows % 2 != part], np.flatnonzero(attacked % 2 == part)
+        if not len(judged):
+            continue
+        if not len(seen):
+            raise AttackUnavailable("this attack learns from other examples, and there is only one")
+        teaching = known[:, seen]
+        mean = teaching.mean(axis=(0, 1), keepdims=True)
+        deviation = teaching.std(axis=(0, 1), keepdims=True)
+        unit = jnp.where(deviation > 0, deviation, 1.0)
+        given = _Given(
+            own=((own[:, judged] - mean) / unit)[:, None],
+            known=((teaching - mean) / unit)[:, None],
+            members=jnp.asarray(members[:, seen]),
+            labels=jnp.zeros(len(seen), int),
+            attacked=jnp.zeros(len(judged), int),
+        )
+        found[:, judged] = _run(_flat, network, steps, 1, given, dealt, learning_rate, seed)
+    return found
+
+
+def _flat(signal: Float[Array, "batch 1 numbers"], labels: Any) -> Float[Array, "batch numbers"]:
+    return signal[:, 0]
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

@@ -16,8 +16,10 @@ from pptp_jax.signals import (
     INPUT_GRADIENT_NORM,
     PIA_ERROR,
     PIAN_ERROR,
+    SECMI_DIFFERENCE,
     SECMI_ERROR,
     SIMA_NORM,
+    SURROGATE_SCORE,
     TIMESTEP_GRADIENTS,
     TRAJECTORIES,
     TRANSFERRED_CORRECT,
@@ -56,6 +58,7 @@ KNOWN: Mapping[str, Signal] = {
         neighbour_signal(),
         prefixed_signals()[0],
         UNPREFIXED,
+        SECMI_DIFFERENCE,
         SECMI_ERROR,
         PIA_ERROR,
         PIAN_ERROR,
@@ -63,6 +66,7 @@ KNOWN: Mapping[str, Signal] = {
         TIMESTEP_GRADIENTS,
         sample_distances_signal(),
         latent_signal(),
+        SURROGATE_SCORE,
     )
 }
 

@@ -194,6 +194,7 @@ def run(
     parts.append(report.render_owners(results))
     parts.append(report.render_white_box(results))
     parts.append(report.render_robustness(results))
+    parts.append(report.render_samples(results))
     if results.comparisons:
         parts.append(report.render_comparison(results.comparisons))
     table = "\n".join(filter(None, parts))

@@ -83,6 +83,7 @@ _ROW = {
     "stability?": Maybe({"*": {"jaccard": ESTIMATE, "chance": _MAYBE_NUMBER}}),
     **{"combined?": Maybe(_COMBINED), "owners?": Maybe(_OWNERS)},
     **{"white_box?": {"*": {"*": ANY}}, "predicted_bytes?": Maybe(WHOLE)},
+    "sample_quality?": {"*": ESTIMATE},
     "robustness?": {
         **{"examples?": WHOLE, "trials?": [_TRIAL], "warnings?": [TEXT]},
         "measures?": [{"name": TEXT, "mean": ESTIMATE}],

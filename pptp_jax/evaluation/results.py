@@ -68,6 +68,8 @@ class RecipeResult:
         regions: which parameters belong to which region.
         white_box: the attacks on each block's gradients and features.
         robustness: accuracies on disturbed inputs.
+        sample_quality: what the samples of a generative model are worth, by the names of
+            `SampleQuality`.
         predicted_bytes: the memory that was predicted for the training.
 
     Examples:
@@ -101,6 +103,7 @@ class RecipeResult:
     regions: Mapping[str, Any] | None = None
     white_box: Mapping[str, Any] = field(default_factory=dict)
     robustness: Mapping[str, Any] = field(default_factory=dict)
+    sample_quality: Mapping[str, Estimate] = field(default_factory=dict)
     predicted_bytes: int | None = None
 
     def attack(self, name: str) -> AttackResult:

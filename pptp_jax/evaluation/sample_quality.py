@@ -26,8 +26,8 @@ class SampleQuality(NamedTuple):
 
     Attributes:
         accuracy: that of a classifier which learns from samples alone, on non-members.
-        precision: the share of samples that lie among non-members, by features.
-        recall: the share of non-members that lie among samples, by features.
+        precision: the share of samples that lie among non-members, by features; NaN without any.
+        recall: the share of non-members that lie among samples, by features; NaN without any.
         to_members: the mean distance of a sample to the nearest member.
         to_nonmembers: that to the nearest of as many non-members.
         nearer_members: the share of samples that are nearer to a member than to any of these
@@ -60,7 +60,7 @@ class SampleJudge:
         classifier: what learns from samples.
         epochs: how long it learns.
         learned: what it has learned of reference examples: its features are what precision and
-            recall compare.
+            recall compare; None if there are no reference examples.
 
     Examples:
         >>> from pptp_jax.data import Digits
@@ -77,7 +77,7 @@ class SampleJudge:
     data: Dataset
     classifier: Model
     epochs: int
-    learned: Variables
+    learned: Variables | None
 
     @classmethod
     def of(
@@ -93,7 +93,8 @@ class SampleJudge:
 
         Args:
             data: the examples, with labels.
-            reference: the rows of those that no model has as members.
+            reference: the rows of those that no model has as members; without any there are no
+                features, and so no precision or recall.
             classifier: the network, for features as for accuracy. Its features are what its last
                 block but one makes.
             epochs: how long it learns.
@@ -107,7 +108,10 @@ class SampleJudge:
         at_least(1, epochs=epochs)
         if classifier.features is None or len(classifier.blocks) < 2:
             raise Refused("the classifier must have features: take one with two blocks or more")
-        learned = _trained(classifier, epochs, data.inputs()[reference], data.y[reference], seed)
+        learned = None
+        if len(reference):
+            x, y = data.inputs()[reference], data.y[reference]
+            learned = _trained(classifier, epochs, x, y, seed)
         return cls(data, classifier, epochs, learned)
 
     def judged(
@@ -149,20 +153,29 @@ class SampleJudge:
         count = min(len(made), len(nonmembers))
         real = inputs[rng.permutation(nonmembers)[:count]]
         some = made[rng.permutation(len(made))[:count]]
-        of_real, of_made = (
-            np.asarray(_features(self.classifier, self.learned, x)) for x in (real, some)
-        )
-        found = manifolds(of_real, of_made, neighbours)
+        precision, recall = self._manifolds(real, some, neighbours)
         own = _trained(self.classifier, self.epochs, made, labels, seed)
         right = _right(self.classifier, own, inputs[nonmembers], self.data.y[nonmembers])
         return SampleQuality(
             accuracy=float(right.mean()),
-            precision=found.precision,
-            recall=found.recall,
+            precision=precision,
+            recall=recall,
             to_members=float(inside.mean()),
             to_nonmembers=float(outside.mean()),
             nearer_members=float(((inside < outside) + 0.5 * (inside == outside)).mean()),
         )
+
+    def _manifolds(
+        self, real: Float[np.ndarray, "rows ..."], made: Float[np.ndarray, "rows ..."], count: int
+    ) -> tuple[float, float]:
+        """Precision and recall by the learned features; NaN without them."""
+        if self.learned is None:
+            return np.nan, np.nan
+        of_real, of_made = (
+            np.asarray(_features(self.classifier, self.learned, x)) for x in (real, made)
+        )
+        found = manifolds(of_real, of_made, count)
+        return found.precision, found.recall
 
     def fleet(
         self,

@@ -18,7 +18,11 @@ Maps = Float[Array, "batch height width channels"]
 
 
 class _Residual(nn.Module):
-    """Two convolutions with group norm, between which the embedding is added."""
+    """Two convolutions with group norm, of which the embedding scales and shifts the second.
+
+    It does so behind the norm: before it, where each channel is a group of its own, the norm would
+    take away all of what the embedding adds.
+    """
 
     features: int
     dropout: float
@@ -29,8 +33,9 @@ class _Residual(nn.Module):
     ) -> Float[Array, "batch height width features"]:
         y = nn.silu(normalize(x, "group", train=train, name="norm1"))
         y = Conv(self.features, name="conv1")(y)
-        y = y + nn.Dense(self.features, name="shift")(embedding)[:, None, None]
-        y = nn.silu(normalize(y, "group", train=train, name="norm2"))
+        own = nn.Dense(2 * self.features, name="modulation")(embedding)[:, None, None]
+        scale, shift = jax.numpy.split(own, 2, axis=-1)
+        y = nn.silu(normalize(y, "group", train=train, name="norm2") * (1 + scale) + shift)
         y = nn.Dropout(self.dropout, deterministic=not train)(y)
         y = Conv(self.features, name="conv2")(y)
         if x.shape[-1] != self.features:
@@ -123,6 +128,8 @@ def unet(width: int = 32, depth: int = 2, num_classes: int = 10, dropout: float 
     References:
         Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", NeurIPS 2020,
         https://arxiv.org/abs/2006.11239 (with attention and more blocks a level)
+        Dhariwal and Nichol, "Diffusion Models Beat GANs on Image Synthesis", NeurIPS 2021,
+        https://arxiv.org/abs/2105.05233 (scale and shift behind the norm)
 
     Examples:
         >>> [block.name for block in unet(8, depth=1).blocks]

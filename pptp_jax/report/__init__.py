@@ -16,6 +16,7 @@ from pptp_jax.report.risk_map import draw_risk_map
 from pptp_jax.report.risk_table import render_risk_map
 from pptp_jax.report.robustness import render_robustness
 from pptp_jax.report.runs import render_runs
+from pptp_jax.report.samples import render_samples
 from pptp_jax.report.screen import render_screen
 from pptp_jax.report.search import render_search
 from pptp_jax.report.summary import WIDEST, render_summary
@@ -42,6 +43,7 @@ __all__ = [
     "render_risk_map",
     "render_robustness",
     "render_runs",
+    "render_samples",
     "render_screen",
     "render_search",
     "render_summary",

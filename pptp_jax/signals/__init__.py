@@ -7,6 +7,7 @@ from pptp_jax.signals.collect import collect, utility
 from pptp_jax.signals.denoiser_probes import (
     PIA_ERROR,
     PIAN_ERROR,
+    SECMI_DIFFERENCE,
     SECMI_ERROR,
     SIMA_NORM,
 )
@@ -29,6 +30,7 @@ from pptp_jax.signals.samples import (
     smallest_distances,
 )
 from pptp_jax.signals.store import SignalStore
+from pptp_jax.signals.surrogate_score import SURROGATE_SCORE
 from pptp_jax.signals.text_signals import BASE_LOG_PROB, COMPRESSED_LENGTH, compressed_length
 from pptp_jax.signals.timestep_gradients import TIMESTEP_GRADIENTS
 from pptp_jax.signals.trajectories import (
@@ -56,8 +58,10 @@ __all__ = [
     "METRIC_TRAJECTORY",
     "PIAN_ERROR",
     "PIA_ERROR",
+    "SECMI_DIFFERENCE",
     "SECMI_ERROR",
     "SIMA_NORM",
+    "SURROGATE_SCORE",
     "TIMESTEP_GRADIENTS",
     "TRAJECTORIES",
     "TRAJECTORY",

@@ -18,7 +18,8 @@ from pptp_jax.validation import Refused
 
 # `predict(image, timestep)`: the noise that a model says is in a scaled image of a known class.
 Predict = Callable[[Any, Any], Any]
-Probe = Callable[[Denoising, Predict, Float[Array, "..."]], Float[Array, " timesteps"]]
+# What is taken of a scaled image: a number for each timestep, or several.
+Probe = Callable[[Denoising, Predict, Float[Array, "..."]], Float[Array, "timesteps ..."]]
 
 _AT_ONCE = 500
 _EVEN = math.sqrt(2 / math.pi)  # the mean of |ε| of Gaussian noise
@@ -41,16 +42,42 @@ def secmi_errors(
         Duan et al., "Are Diffusion Models Vulnerable to Membership Inference Attacks?", ICML 2023,
         https://arxiv.org/abs/2302.01316
     """
+    misses = _misses(task, predict, image)
+    return jnp.square(misses).reshape(len(misses), -1).sum(axis=1)
+
+
+def secmi_differences(
+    task: Denoising, predict: Predict, image: Float[Array, "..."]
+) -> Float[Array, "timesteps inputs"]:
+    r"""SecMI's difference images \(|x_t - x_t'|\), flattened, whose squares `secmi_errors` adds up.
+
+    Args:
+        task: with the timesteps.
+        predict: the model's noise in a scaled image.
+        image: scaled.
+
+    References:
+        Duan et al., "Are Diffusion Models Vulnerable to Membership Inference Attacks?", ICML 2023,
+        https://arxiv.org/abs/2302.01316
+    """
+    misses = _misses(task, predict, image)
+    return jnp.abs(misses).reshape(len(misses), -1)
+
+
+def _misses(
+    task: Denoising, predict: Predict, image: Float[Array, "..."]
+) -> Float[Array, "timesteps ..."]:
+    """By how much a step of DDIM forth and back misses its start, at each timestep."""
     times = [0, *task.evaluated]
     last = min(2 * times[-1] - times[-2], task.steps - 1)
     order = jnp.array([times, [*times[1:], last]]).T
     shares = task.shares
 
-    def step(x: Any, at: Int[Array, "2"]) -> tuple[Any, Float[Array, ""]]:
+    def step(x: Any, at: Int[Array, "2"]) -> tuple[Any, Float[Array, "..."]]:
         now, then = at
         there, _ = moved(x, predict(x, now), shares[now], shares[then])
         back, _ = moved(there, predict(there, then), shares[then], shares[now])
-        return there, jnp.square(x - back).sum()
+        return there, x - back
 
     return jax.lax.scan(step, image, order)[1][1:]
 
@@ -110,7 +137,7 @@ def sima_norms(
 @full_float32
 def probed(
     probe: Probe, model: Model, fleet: Variables, data: Arrays, rows: Int[Array, " rows"]
-) -> Float[Array, "models timesteps rows"]:
+) -> Float[Array, "models timesteps rows ..."]:
     """A probe of some denoisers on some examples.
 
     Args:
@@ -125,8 +152,8 @@ def probed(
     """
     task = denoiser(model)
 
-    def of_model(own: Variables) -> Float[Array, "rows timesteps"]:
-        def of_example(row: Int[Array, ""]) -> Float[Array, " timesteps"]:
+    def of_model(own: Variables) -> Float[Array, "rows timesteps ..."]:
+        def of_example(row: Int[Array, ""]) -> Float[Array, "timesteps ..."]:
             label = data.targets(row)[None]
 
             def predict(image: Float[Array, "..."], timestep: Any) -> Float[Array, "..."]:
@@ -154,14 +181,16 @@ def denoiser(model: Model) -> Denoising:
     return model.task
 
 
-def _signal(name: str, probe: Probe) -> Signal:
-    def take(request: SignalRequest) -> Float[Array, "models timesteps examples"]:
+def _signal(name: str, probe: Probe, *within: str) -> Signal:
+    def take(request: SignalRequest) -> Float[Array, "models timesteps examples ..."]:
         return probed(probe, request.model, request.fleet, request.data, request.rows)
 
-    return Signal(name=name, axes=("models", "timesteps", "examples"), access="scores", take=take)
+    axes = ("models", "timesteps", "examples", *within)
+    return Signal(name=name, axes=axes, access="scores", take=take)
 
 
 SECMI_ERROR = _signal("secmi_error", secmi_errors)
+SECMI_DIFFERENCE = _signal("secmi_difference", secmi_differences, "inputs")
 PIA_ERROR = _signal("pia_error", pia_errors)
 PIAN_ERROR = _signal("pian_error", partial(pia_errors, normalized=True))
 SIMA_NORM = _signal("sima_norm", sima_norms)

@@ -10,23 +10,25 @@ from pptp_jax.signals.request import SignalRequest
 from pptp_jax.tasks import Adversarial, Drawn, Signal
 from pptp_jax.validation import Refused, at_least, positive
 
+# L-BFGS: the steps that it remembers, and the most evaluations of one search along a line.
+_MEMORY, _LONGEST = 10, 10
 
-def latent_signal(
-    starts: int = 50, steps: int = 50, learning_rate: float = 0.05, weight: float = 1e-3
-) -> Signal:
+
+def latent_signal(starts: int = 50, evaluations: int = 50, weight: float = 1e-3) -> Signal:
     r"""The distance of each example to the nearest sample found by optimising the latent vector.
 
-    Adam lowers, over the noise z,
+    L-BFGS lowers, over the noise z,
 
     \[ \|G(z, y) - x\|^2 / d + w\,(\|z\|^2 / k - 1)^2 , \]
 
     from the best of some draws of z on. The second part keeps z as long as noise is: k is its
-    length. The attacker has the generator, or can choose its noise.
+    length. The attacker has the generator, or can choose its noise. On GANs of the digits L-BFGS
+    came nearer than Adam in the same number of evaluations (docs/findings.md).
 
     Args:
         starts: how many draws there are to begin with.
-        steps: how many steps of Adam.
-        learning_rate: its rate.
+        evaluations: how often the loss and its gradient are computed; the last search along a line
+            may add nine.
         weight: w.
 
     Raises:
@@ -40,10 +42,11 @@ def latent_signal(
         >>> latent_signal().axes
         ('models', 'examples')
     """
-    at_least(1, starts=starts, steps=steps)
-    positive(learning_rate=learning_rate, weight=weight)
-    settings = {"starts": starts, "steps": steps, "learning_rate": learning_rate, "weight": weight}
-    tx = optax.adam(learning_rate)
+    at_least(1, starts=starts, evaluations=evaluations)
+    positive(weight=weight)
+    settings = {"starts": starts, "evaluations": evaluations, "weight": weight}
+    search = optax.scale_by_zoom_linesearch(_LONGEST, initial_guess_strategy="one")
+    tx = optax.lbfgs(memory_size=_MEMORY, linesearch=search)
 
     def take(request: SignalRequest) -> Float[Array, "models examples"]:
         model, task = request.model, request.model.task
@@ -62,19 +65,31 @@ def latent_signal(
             draws = jax.random.normal(request.key, (starts, task.latent))
             first = distances(own, draws, x, label)
 
-            def loss(z: Float[Array, " latent"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
-                distance = distances(own, z[None], x, label)[0]
-                return distance + weight * (jnp.square(z).mean() - 1) ** 2, distance
+            def beside(z: Float[Array, " latent"]) -> Float[Array, ""]:
+                return weight * (jnp.square(z).mean() - 1) ** 2
 
-            def step(carry: tuple[Array, optax.OptState, Array], _: None) -> tuple[tuple, None]:
-                z, state, best = carry
-                slope, distance = jax.grad(loss, has_aux=True)(z)
-                updates, state = tx.update(slope, state)
-                return (z + updates, state, jnp.minimum(best, distance)), None
+            def loss(z: Float[Array, " latent"]) -> Float[Array, ""]:
+                return distances(own, z[None], x, label)[0] + beside(z)
+
+            known = optax.value_and_grad_from_state(loss)
+
+            def left(carry: tuple) -> Array:
+                return carry[-1] < evaluations
+
+            def step(carry: tuple) -> tuple:
+                z, state, best, spent = carry
+                value, slope = known(z, state=state)
+                best = jnp.minimum(best, value - beside(z))
+                more = {"value": value, "grad": slope, "value_fn": loss}
+                updates, state = tx.update(slope, state, z, **more)
+                spent += jnp.maximum(state[-1].info.num_linesearch_steps, 1)
+                return optax.apply_updates(z, updates), state, best, spent
 
             z = draws[first.argmin()]
-            (z, _, best), _ = jax.lax.scan(step, (z, tx.init(z), first.min()), length=steps)
-            return jnp.sqrt(jnp.minimum(best, loss(z)[1]))
+            begin = (z, tx.init(z), first.min(), jnp.int32(1))
+            z, state, best, _ = jax.lax.while_loop(left, step, begin)
+            end = known(z, state=state)[0] - beside(z)
+            return jnp.sqrt(jnp.maximum(jnp.minimum(best, end), 0.0))
 
         @jax.jit
         @full_float32

@@ -19,7 +19,7 @@ from pptp_jax.signals import (
 from pptp_jax.study.robustness_accuracy import geometry_signal, robust_signal
 from pptp_jax.study.text_probes import text_probes
 from pptp_jax.tasks import Adversarial, Signal
-from pptp_jax.training import distilled_signal, transferred_signal
+from pptp_jax.training import distilled_signal, surrogate_signal, transferred_signal
 
 if TYPE_CHECKING:
     from pptp_jax.study.config import Study
@@ -52,6 +52,7 @@ def required_signals(study: "Study", data: Dataset, membership: Membership) -> t
             probes.append(transferred_signal(models=many, epochs=long, **trained))
     if study.model.sample is not None and data.num_classes is not None:
         probes.append(sample_distances_signal(num_classes=data.num_classes))
+        probes.append(surrogate_signal(data.num_classes))
     if isinstance(task, Adversarial):
         probes.append(latent_signal())
     found = [*task.signals, *(probe for probe in probes if probe.name in read)]

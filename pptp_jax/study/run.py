@@ -41,6 +41,7 @@ from pptp_jax.study.owners import found_by_owner
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.robustness_accuracy import robustness
 from pptp_jax.study.rows import row
+from pptp_jax.study.sample_worth import sample_worth
 from pptp_jax.study.standardize import prepared
 from pptp_jax.study.tokenizer import texts_of
 from pptp_jax.study.watch import watching
@@ -161,6 +162,7 @@ def _run(
             "regions": None if regions is None else regions.to_json(),
             "white_box": white_box(end, membership, blocks, **draws) if study.white_box else {},
             "robustness": robustness(study, end, membership),
+            "sample_quality": sample_worth(study, data, membership, end),
             "predicted_bytes": predicted_bytes(out / home),
         }
         rows.append(replace(found, **typed(told)))

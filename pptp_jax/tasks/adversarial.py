@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.tasks.adversarial_outputs import Contested, Drawn, Scores, Shown, Verdict
 from pptp_jax.tasks.batch import Batch
+from pptp_jax.tasks.input_range import InputRange
 from pptp_jax.tasks.nearest_sample import nearest
 from pptp_jax.tasks.signal import Signal
 from pptp_jax.tasks.task import Task, by_query
@@ -20,7 +21,7 @@ CONTESTS = get_args(Contest)
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)
-class Adversarial(Task):
+class Adversarial(InputRange, Task):
     r"""Class-conditional generative adversarial networks.
 
     The discriminator scores an example with its label, \(D(x, y)\); the generator makes an example
@@ -89,14 +90,14 @@ class Adversarial(Task):
     utility_name: ClassVar[str] = "distance to the nearest sample"
     higher_is_better: ClassVar[bool] = False
     conditional: ClassVar[bool] = True
+    builder: ClassVar[str] = "gan"
     blind: ClassVar[str | None] = "generator/.*"
 
     def __post_init__(self) -> None:
         at_least(1, latent=self.latent, num_classes=self.num_classes, samples=self.samples)
         one_of(CONTESTS, contest=self.contest)
         not_negative(penalty=self.penalty)
-        if not self.low < self.high:
-            raise Refused(f"low must be below high, got {self.low} and {self.high}")
+        self.check_range()
 
     def outputs(
         self, model: Any, variables: Any, batch: Batch, *, train: Any, key: Key[Array, ""] | None
@@ -206,22 +207,9 @@ class Adversarial(Task):
             )
         if data.vocabulary is not None:
             raise Refused(f"{data.name} has a vocabulary, and a GAN is of numbers: give floats")
-        low, high = (float(end) * data.scale for end in (data.x.min(), data.x.max()))
-        if low < self.low or high > self.high:
-            raise Refused(
-                f"{data.name} has inputs from {low:g} to {high:g}, and the GAN was built for "
-                f"{self.low:g} to {self.high:g}: set gan(low=..., high=...)"
-            )
+        self.check_inputs(data)
         if not isinstance(outputs, Verdict) or len(outputs.score.shape) != 1:
             raise Refused("the discriminator must return one score an example, shape (batch,)")
-
-    def scaled(self, inputs: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Inputs, mapped to where networks see them: `low` onto −1 and `high` onto 1."""
-        return (inputs - self.low) * (2 / (self.high - self.low)) - 1
-
-    def unscaled(self, inputs: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Inputs, mapped back."""
-        return (inputs + 1) * ((self.high - self.low) / 2) + self.low
 
     def _made(self, key: Key[Array, ""], labels: Int[Array, " batch"]) -> Drawn:
         return Drawn(jax.random.normal(key, (len(labels), self.latent)), labels)

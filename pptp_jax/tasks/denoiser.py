@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.tasks.batch import Batch
 from pptp_jax.tasks.example_noise import content_key
+from pptp_jax.tasks.input_range import InputRange
 from pptp_jax.tasks.noise_schedule import Schedule, signal_shares
 from pptp_jax.tasks.signal import At, Signal
 from pptp_jax.tasks.task import Task
@@ -40,7 +41,7 @@ class Noisy(NamedTuple):
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)
-class Denoising(Task):
+class Denoising(InputRange, Task):
     r"""Networks that predict the noise, given a noisy image, its timestep and its label.
 
     With the schedule's \(\bar\alpha_t\) the network sees
@@ -98,6 +99,7 @@ class Denoising(Task):
     utility_name: ClassVar[str] = "denoising error"
     higher_is_better: ClassVar[bool] = False
     conditional: ClassVar[bool] = True
+    builder: ClassVar[str] = "ddpm"
 
     def __post_init__(self) -> None:
         signal_shares(self.schedule, self.steps)
@@ -105,8 +107,7 @@ class Denoising(Task):
         for timestep in self.timesteps:
             if not 0 <= timestep < self.steps:
                 raise Refused(f"timesteps must be from 0 to {self.steps - 1}, got {timestep}")
-        if not self.low < self.high:
-            raise Refused(f"low must be below high, got {self.low} and {self.high}")
+        self.check_range()
 
     @cached_property
     def evaluated(self) -> tuple[int, ...]:
@@ -120,14 +121,6 @@ class Denoising(Task):
     def shares(self) -> Float[Array, " steps"]:
         r"""The schedule's \(\bar\alpha_t\)."""
         return jnp.asarray(signal_shares(self.schedule, self.steps), jnp.float32)
-
-    def scaled(self, inputs: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Inputs, mapped to where networks see them: `low` onto −1 and `high` onto 1."""
-        return (inputs - self.low) * (2 / (self.high - self.low)) - 1
-
-    def unscaled(self, images: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Inputs, mapped back."""
-        return (images + 1) * ((self.high - self.low) / 2) + self.low
 
     def noisy(
         self,
@@ -252,12 +245,7 @@ class Denoising(Task):
             )
         if data.vocabulary is not None:
             raise Refused(f"{data.name} has a vocabulary, and denoising is of numbers: give floats")
-        low, high = (float(end) * data.scale for end in (data.x.min(), data.x.max()))
-        if low < self.low or high > self.high:
-            raise Refused(
-                f"{data.name} has inputs from {low:g} to {high:g}, and the model was built for "
-                f"{self.low:g} to {self.high:g}: set ddpm(low=..., high=...)"
-            )
+        self.check_inputs(data)
         shape = getattr(outputs, "shape", None)
         if shape is None or shape[1:] != (len(self.evaluated),):
             raise Refused(

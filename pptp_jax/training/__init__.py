@@ -59,6 +59,7 @@ from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
 from pptp_jax.training.stream_execution import StreamExecution, StreamProgress
 from pptp_jax.training.stream_loop import train_streamed
+from pptp_jax.training.surrogate_gan import surrogate_signal
 from pptp_jax.training.train import Metrics, make_train
 from pptp_jax.training.trainer import Trainer
 from pptp_jax.training.transferred_labels import (
@@ -139,6 +140,7 @@ __all__ = [
     "same_training",
     "selena",
     "split",
+    "surrogate_signal",
     "surrogates",
     "switch",
     "train_fleet",

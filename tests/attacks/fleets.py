@@ -59,6 +59,7 @@ class Made(NamedTuple):
         near = np.float32(np.exp(-margin / 4))
         return {
             "discriminator_score": self.phi,
+            "surrogate_score": margin / 3,
             "sample_distances": near[:, None] * np.float32([1, 1.2, 1.5])[:, None],
             "latent_distance": near / 2,
         }
@@ -72,6 +73,7 @@ class Made(NamedTuple):
         return {
             **{name: errors ** (place + 1) for place, name in enumerate(names)},
             "denoising_error": np.stack([errors, errors], axis=1),
+            "secmi_difference": np.stack([errors, errors / 2], axis=-1),
             "timestep_gradients": np.stack([errors, np.sqrt(errors)], axis=2),
         }
 

@@ -11,6 +11,7 @@ from naive_generators import (
     gan_leaks_latent,
     gan_leaks_latent_calibrated,
     logan,
+    logan_black_box,
     monte_carlo,
 )
 from naive_likelihood import bavaria_t, lira_multivariate, lira_offline, lira_online, lira_tokens
@@ -319,6 +320,7 @@ TWINS = {
         lira_tokens,
         lira_trajectory,
         logan,
+        logan_black_box,
         loss,
         lowercase,
         min_k,

@@ -19,6 +19,10 @@ def logan(made, target):
     return made.samples()["discriminator_score"][target].mean(0)
 
 
+def logan_black_box(made, target):
+    return made.samples()["surrogate_score"][target]
+
+
 def gan_leaks(made, target):
     return -made.samples()["sample_distances"][target].min(0)
 

@@ -13,7 +13,7 @@ from pptp_jax.metrics import attack_metrics, auc, balanced_accuracy, roc
 from pptp_jax.validation import AttackUnavailable
 
 LEARNED = {"augmentation", "quantile_nonmembers", "quantile_regression", "shadow_network"}
-LEARNED |= {"distilled_trajectory", "gsa1", "gsa2", "metric_sequence", "trajectory"}
+LEARNED |= {"distilled_trajectory", "gsa1", "gsa2", "metric_sequence", "secmi_nns", "trajectory"}
 # Few steps will do here: what is learned is tested in test_folds.py.
 RUN = {
     name: attack.using(steps=60) if name in LEARNED else attack for name, attack in ATTACKS.items()

@@ -127,10 +127,10 @@ def test_the_chosen_noise_comes_nearer_than_draws_and_finds_what_can_be_made() -
     made = model.sample(*own, jax.random.key(5), DATA.y)
     x = jnp.where(jnp.arange(EXAMPLES)[:, None] < EXAMPLES // 2, made, DATA.x)
     asked = request(model, fleet)._replace(data=DATA._replace(x=x))
-    with jax.numpy_dtype_promotion("standard"):  # Adam raises a float to its count
+    with jax.numpy_dtype_promotion("standard"):  # L-BFGS divides floats by integers
         few, many = (
-            np.asarray(latent_signal(starts=8, steps=steps, weight=1e-6).take(asked))
-            for steps in (1, 200)
+            np.asarray(latent_signal(starts=8, evaluations=count, weight=1e-6).take(asked))
+            for count in (1, 200)
         )
     assert (many <= few + 1e-6).all()
     made, others = many[:2, : EXAMPLES // 2]
@@ -142,7 +142,7 @@ def test_the_chosen_noise_comes_nearer_than_draws_and_finds_what_can_be_made() -
     [
         (lambda: samples_signal(num_classes=0), "num_classes must be"),
         (lambda: sample_distances_signal(count=5), "neighbours must be at most count = 5"),
-        (lambda: latent_signal(steps=0), "steps must be"),
+        (lambda: latent_signal(evaluations=0), "evaluations must be"),
         (
             lambda: latent_signal().take(request(*made_by(np.zeros((MODELS, 1), int), 0.0))),
             "only a GAN has noise to choose",

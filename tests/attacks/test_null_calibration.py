@@ -30,7 +30,7 @@ SHADOWED = {
     if attack.min_in_shadows or attack.min_out_shadows or attack.min_shadows
 }
 LEARNED = {"augmentation", "quantile_regression", "quantile_nonmembers", "shadow_network"}
-LEARNED |= {"distilled_trajectory", "gsa1", "gsa2", "metric_sequence", "trajectory"}
+LEARNED |= {"distilled_trajectory", "gsa1", "gsa2", "metric_sequence", "secmi_nns", "trajectory"}
 LIRA = {"lira_online", "lira_offline", "lira_multivariate"}
 
 

@@ -18,7 +18,7 @@ MADE = fleets.fleet(8, 60, queries=2)
 TARGETS = (0, 5)
 # What they learn is tested in test_folds.py.
 LEARNED = {"augmentation", "quantile_nonmembers", "quantile_regression", "shadow_network"}
-LEARNED |= {"distilled_trajectory", "gsa1", "gsa2", "metric_sequence", "trajectory"}
+LEARNED |= {"distilled_trajectory", "gsa1", "gsa2", "metric_sequence", "secmi_nns", "trajectory"}
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
 

@@ -52,6 +52,23 @@ def test_a_network_sees_timestep_and_class_and_no_other_example(name: str) -> No
         assert (np.abs(says(other) - found).max(axis=(1, 2, 3)) > 1e-4).all()
 
 
+def test_every_block_of_a_unet_sees_timestep_and_class() -> None:
+    """Also where each channel is a group of its own, whose norm takes away what is added to it."""
+    model, own = started(NETWORKS["unet"])
+    x = jnp.asarray(RNG.normal(size=(2, *SHAPE)), jnp.float32)
+    seen = Noisy(x, jnp.array([1, 3]), jnp.array([0, 1]))
+    says = jax.jit(lambda params: model.apply(params, {}, seen, train=False, key=None)[0])
+    found = says(own.params)
+    for block in ("down1", "down2", "middle", "up2", "up1"):
+
+        def blind(path, leaf, block=block):
+            words = jax.tree_util.keystr(path)
+            return 0 * leaf if block in words and "modulation" in words else leaf
+
+        without = says(jax.tree_util.tree_map_with_path(blind, own.params))
+        assert np.abs(without - found).max() > 1e-3, block
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_regions_cover_a_network(name: str) -> None:
     model, own = started(NETWORKS[name])

@@ -14,6 +14,7 @@ from pptp_jax.signals import (
     GRADIENT_NORMS,
     PIA_ERROR,
     PIAN_ERROR,
+    SECMI_DIFFERENCE,
     SECMI_ERROR,
     SIMA_NORM,
     TIMESTEP_GRADIENTS,
@@ -62,13 +63,17 @@ def step(model: int, x: np.ndarray, label: int, t: int, s: int) -> np.ndarray:
     return np.sqrt(LEFT[s]) * inside + np.sqrt(1 - LEFT[s]) * noise
 
 
-def secmi(model: int, x: np.ndarray, label: int) -> list[float]:
+def misses(model: int, x: np.ndarray, label: int) -> list[np.ndarray]:
     times, found = [0, *GRID, 19], []
     for now, before, then in zip(times[1:-1], times, times[2:], strict=False):
         x = step(model, x, label, before, now)
         back = step(model, step(model, x, label, now, then), label, then, now)
-        found.append(((x - back) ** 2).sum())
+        found.append(x - back)
     return found
+
+
+def secmi(model: int, x: np.ndarray, label: int) -> list[float]:
+    return [(missed**2).sum() for missed in misses(model, x, label)]
 
 
 def pia(model: int, x: np.ndarray, label: int, normalized: bool = False) -> list[float]:
@@ -108,6 +113,18 @@ def test_signals_are_their_twins(signal, twin) -> None:
         [twin(m, np.float64(2 * x - 1), y) for x, y in zip(X, Y, strict=True)] for m in (0, 1)
     ]
     np.testing.assert_allclose(taken(signal), np.swapaxes(expected, 1, 2), rtol=2e-3, atol=1e-5)
+
+
+def test_the_squares_of_the_difference_images_add_up_to_the_error() -> None:
+    found = taken(SECMI_DIFFERENCE)
+    expected = [
+        [np.abs(misses(m, np.float64(2 * x - 1), y)) for x, y in zip(X, Y, strict=True)]
+        for m in (0, 1)
+    ]
+    np.testing.assert_allclose(found, np.swapaxes(expected, 1, 2), rtol=2e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        np.square(found).sum(axis=-1), taken(SECMI_ERROR), rtol=1e-4, atol=1e-9
+    )
 
 
 def test_gradients_by_timestep_are_those_of_the_error() -> None:
@@ -156,8 +173,9 @@ HEART = Model(
     task=TASK,
     blocks=(Block("known", "known"), Block("rest", "rest")),
 )
-SIGNALS = (SECMI_ERROR, PIA_ERROR, PIAN_ERROR, SIMA_NORM, GRADIENT_NORMS, TIMESTEP_GRADIENTS)
-NAMES = ("denoising_loss", "secmi", "pia", "pian", "sima", "gsa1", "gsa2")
+SIGNALS = (SECMI_ERROR, SECMI_DIFFERENCE, PIA_ERROR, PIAN_ERROR, SIMA_NORM)
+SIGNALS += (GRADIENT_NORMS, TIMESTEP_GRADIENTS)
+NAMES = ("denoising_loss", "secmi", "secmi_nns", "pia", "pian", "sima", "gsa1", "gsa2")
 
 
 def aucs(model: Model, fleet: Variables) -> dict[str, float]:
@@ -169,7 +187,7 @@ def aucs(model: Model, fleet: Variables) -> dict[str, float]:
     arrays = {name: np.asarray(array) for name, array in signals.items()}
     held = Evidence.leave_one_out(arrays, MEMBERS)
     names = (*NAMES, "lira_online", "rmia_online", "loss")
-    options = {"gsa1": {"steps": 20}, "gsa2": {"steps": 20}}
+    options = {name: {"steps": 20} for name in ("gsa1", "gsa2")} | {"secmi_nns": {"steps": 300}}
     return {name: auc(roc(ATTACKS[name](held, **options.get(name, {})), MEMBERS)) for name in names}
 
 

@@ -129,7 +129,10 @@ VERDICT = Verdict(jnp.zeros(1), jnp.zeros(1))
         (lambda: Adversarial(penalty=-1.0), "penalty must be"),
         (lambda: Adversarial(low=1.0), "low must be below high"),
         (lambda: Adversarial(num_classes=4).check(VERDICT, digits()), "the GAN was built for 4"),
-        (lambda: Adversarial(high=0.5).check(VERDICT, digits()), "inputs from 0 to 1, and the GAN"),
+        (
+            lambda: Adversarial(high=0.5).check(VERDICT, digits()),
+            "inputs from 0 to 1, and the model",
+        ),
         (lambda: Adversarial().check(jnp.zeros(3), digits()), "one score an example"),
         (lambda: Adversarial().teaching(VERDICT), "does not teach"),
         (

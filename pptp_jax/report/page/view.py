@@ -24,6 +24,7 @@ from pptp_jax.report.page.strength_plots import strength_plots
 from pptp_jax.report.page.table import cells, columns
 from pptp_jax.report.page.words import metric_name, recipe_name
 from pptp_jax.report.risk_table import WAYS
+from pptp_jax.report.samples import TITLES, sample_rows
 from pptp_jax.report.screen import screen_facts
 
 STATISTICS = ("auc", "tpr@0.001")
@@ -109,6 +110,8 @@ def _of_scores(found: Mapping[str, Any]) -> dict[str, Any]:
         "rocs": roc_plots(found),
         "histograms": histogram_plots(found),
         "riskiest": [(names[s], own) for s, own in found["riskiest"].items() if s in names and own],
+        "sample_titles": list(TITLES.values()),
+        "sample_rows": sample_rows(found["results"].rows),
         "samples": [(names[s], own) for s, own in found["samples"].items() if s in names],
         "strip": partial(strip, lowest=min(rates, default=1.0)),
         **_of_tokens([one for own in found["riskiest"].values() for one in own]),
