@@ -168,6 +168,28 @@ class Federated:
                 f"got those of {found}: draw the members with ByOwner, or give clients={found}"
             )
 
+    def check_rounds(self, rounds: int) -> None:
+        """Refuses regions that would never be sent.
+
+        Args:
+            rounds: how many the phase has.
+
+        Raises:
+            ValueError: naming the region.
+
+        Examples:
+            >>> Federated(clients=2, late={"protect": 5}).check_rounds(3)
+            Traceback (most recent call last):
+                ...
+            pptp_jax.validation.Refused: the region protect is sent after 5 rounds, ...
+        """
+        for label, every in (self.late or {}).items():
+            if not isinstance(every, jax.core.Tracer) and np.max(every) > rounds:
+                raise Refused(
+                    f"the region {label} is sent after {np.max(every)} rounds, and the phase has "
+                    f"{rounds}: train longer, or keep it at home"
+                )
+
     def rows(self, members: Int[Array, " members"]) -> Int[Array, "clients part"]:
         """The members of each client; `absent_rows` where one has fewer than there are places.
 
