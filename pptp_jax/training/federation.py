@@ -85,7 +85,7 @@ class Federated:
         at_least(1, clients=self.clients, local_epochs=self.local_epochs)
         several(home=self.home)
         not_negative(**given(proximal=self.proximal))
-        if self.owners is not None and not isinstance(self.owners, tuple):
+        if self.owners is not None:
             _, numbers = np.unique(np.asarray(self.owners), return_inverse=True)
             object.__setattr__(self, "owners", tuple(numbers.ravel().tolist()))
         if self.owners is not None and len(set(self.owners)) < self.clients:
