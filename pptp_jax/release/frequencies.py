@@ -13,7 +13,7 @@ from pptp_jax.release.means import (
     risk_at,
     with_noise,
 )
-from pptp_jax.validation import positive
+from pptp_jax.validation import Refused, positive
 
 
 def membership_from_frequencies(
