@@ -139,9 +139,9 @@ def train_release(
         True
     """
     prior = check_prior(prior)
-    begin, see, attack, play, judge, measure = jax.random.split(key, 6)
+    begin, attack, play, judge, measure = jax.random.split(key, 5)
     sample = drawn(statistic, prior)
-    start = generator.begin(begin, sample(see, 1024)[1])
+    start = generator.begin(begin, sample(begin, 1024)[1])
 
     def published(exact: Publish, params: Any) -> Publish:
         def release(members: Array, key: Array) -> Array:
