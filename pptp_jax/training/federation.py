@@ -168,7 +168,7 @@ class Federated:
                 f"got those of {found}: draw the members with ByOwner, or give clients={found}"
             )
 
-    def check_rounds(self, rounds: int) -> None:
+    def check_rounds(self, rounds: int | Int[Array, ""]) -> None:
         """Refuses regions that would never be sent.
 
         Args:
@@ -184,7 +184,8 @@ class Federated:
             pptp_jax.validation.Refused: the region protect is sent after 5 rounds, ...
         """
         for label, every in (self.late or {}).items():
-            if not isinstance(every, jax.core.Tracer) and np.max(every) > rounds:
+            traced = any(isinstance(one, jax.core.Tracer) for one in (every, rounds))
+            if not traced and np.max(every) > np.max(rounds):
                 raise Refused(
                     f"the region {label} is sent after {np.max(every)} rounds, and the phase has "
                     f"{rounds}: train longer, or keep it at home"
