@@ -6,8 +6,8 @@ Command: `python experiments/latent_search.py`. Into `runs/latent_search` it wri
 GAN-Leaks with the generator looks for the noise whose image is nearest to an example. The paper
 takes L-BFGS. Here both optimisers begin at the same noise, the best of 50 draws, and lower the same
 loss, for 100 members and 100 others of each of some GANs of the digits. An evaluation is the loss
-with its gradient. An example's distance is the least that was met within that number of evaluations of its
-own. Adam has a learning rate of 0.05; L-BFGS has optax's line search.
+with its gradient. An example's distance is the least within its first 25 to 200 evaluations. Adam
+has a learning rate of 0.05; L-BFGS has optax's line search.
 
 Result: docs/findings.md.
 """

@@ -47,8 +47,13 @@ def update_alignment(
             "updates (..., numbers) need gradients (..., candidates, numbers), got the shapes "
             f"{sent.shape} and {own.shape}"
         )
-    products = -(own @ sent[..., None])[..., 0]
-    if match == "product":
-        return products
-    lengths = jnp.linalg.norm(sent, axis=-1)[..., None] * jnp.linalg.norm(own, axis=-1)
-    return jnp.where(lengths > 0, products / jnp.where(lengths > 0, lengths, 1.0), 0.0)
+    if match == "cosine":
+        sent, own = _direction(sent), _direction(own)
+    return -(own @ sent[..., None])[..., 0]
+
+
+def _direction(vectors: Float[Array, "... numbers"]) -> Float[Array, "... numbers"]:
+    """Vectors of length 1; zeros stay, and the squares of small gradients do not vanish."""
+    largest = jnp.abs(vectors).max(axis=-1, keepdims=True, initial=0.0)
+    scaled = vectors / jnp.where(largest == 0, 1, largest)
+    return scaled / jnp.maximum(jnp.linalg.norm(scaled, axis=-1, keepdims=True), 1)

@@ -110,7 +110,7 @@ def generator_cnn(channels: Sequence[int], shape: Sequence[int], num_classes: in
         A model of `Drawn` with the blocks `stem`, `stage1` ..., `head`.
 
     Raises:
-        ValueError: if a width is below 1, or the shape is not one of images.
+        ValueError: if a width or a size is below 1, or the shape is not one of images.
 
     References:
         Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional
@@ -123,8 +123,10 @@ def generator_cnn(channels: Sequence[int], shape: Sequence[int], num_classes: in
         ['stem', 'stage1', 'head']
     """
     _check(channels, num_classes)
+    several(shape=shape)
     if len(shape) != 3:
         raise Refused(f"shape must be height, width and colours, got {tuple(shape)}")
+    at_least(1, **{f"shape[{i}]": size for i, size in enumerate(shape)})
     config = {
         "name": "generator_cnn",
         "channels": list(channels),

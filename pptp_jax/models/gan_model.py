@@ -49,8 +49,8 @@ def gan(
         `Drawn` and `Shown`.
 
     Raises:
-        ValueError: if a number is out of range or the contest is unknown; in `init`, if the
-            generator makes other shapes than the examples have.
+        ValueError: if a number is out of range, the contest is unknown, or a network knows another
+            number of classes; in `init`, if the generator makes other shapes than the data have.
 
     References:
         Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014,
@@ -69,6 +69,10 @@ def gan(
     weight = _PENALTY.get(contest, 0.0) if penalty is None else penalty
     task = Adversarial(num_classes, latent, contest, weight, **settings)
     networks = {GENERATOR: generator, DISCRIMINATOR: discriminator}
+    for name, own in networks.items():
+        known = own.config.get("num_classes", num_classes)
+        if known != num_classes:
+            raise Refused(f"the {name} knows {known} classes, and the gan has {num_classes}")
 
     def init(key: Any, x: Any) -> Variables:
         labels = jnp.zeros(len(x), int)

@@ -63,13 +63,15 @@ def generator_mlp(hidden: Sequence[int], shape: Sequence[int], num_classes: int 
         A model of `Drawn` with one block a layer: `stem`, `stage1` ..., `head`.
 
     Raises:
-        ValueError: if a width is below 1.
+        ValueError: if a width or a size is below 1.
 
     Examples:
         >>> [block.name for block in generator_mlp([64, 64], (8, 8, 1)).blocks]
         ['stem', 'stage1', 'head']
     """
     _check(hidden, num_classes)
+    several(shape=shape)
+    at_least(1, **{f"shape[{i}]": size for i, size in enumerate(shape)})
     config = {
         "name": "generator_mlp",
         "hidden": list(hidden),

@@ -48,7 +48,7 @@ def loss_of_likelihoods(
         divergence: what is computed.
 
     Raises:
-        ValueError: if the prior is no distribution over the candidates, or the divergence unknown.
+        ValueError: if the prior is no distribution, no candidate is possible, or a name is unknown.
 
     References:
         Gu et al., "Federated Deep Learning with Bayesian Privacy", 2021,
@@ -64,6 +64,9 @@ def loss_of_likelihoods(
     if given.ndim < 1 or given.shape[-1] < 2:
         raise Refused(f"there must be at least two candidates, got the shape {given.shape}")
     before = _prior(prior, given.shape[-1])
+    possible = before > 0
+    if not ((given < np.inf).all() and np.isfinite(given[..., possible]).any(axis=-1).all()):
+        raise Refused("log_likelihoods must be below infinity, one that the prior allows finite")
     with np.errstate(divide="ignore"):
         joint = given + np.log(before)
     log_posterior = joint - logsumexp(joint, axis=-1, keepdims=True)
@@ -74,7 +77,6 @@ def loss_of_likelihoods(
         return BayesianLoss(posterior, (halves[0] + halves[1]) / 2)
     if divergence == "kl":
         return BayesianLoss(posterior, _kl(posterior, before))
-    possible = before > 0
     ratios = log_posterior[..., possible] - np.log(before[possible])
     return BayesianLoss(posterior, np.abs(ratios).max(axis=-1))
 
@@ -99,7 +101,7 @@ def bayesian_privacy_loss(
         divergence: as in `loss_of_likelihoods`.
 
     Raises:
-        ValueError: if shapes disagree, or the noise is not positive.
+        ValueError: if shapes disagree, a number is not finite, or the noise is not above 0.
 
     Examples:
         >>> gradients = np.array([[0.0, 0.0], [3.0, 4.0]])
@@ -185,7 +187,7 @@ def mean_privacy_loss(
         True
     """
     at_least(2, draws=draws)
-    rng, gradients = np.random.default_rng(seed), np.asarray(candidate_gradients, float)
+    rng, gradients = np.random.default_rng(seed), _candidates(candidate_gradients)
     before = _prior(prior, len(gradients))
     observed = gradients[rng.choice(len(gradients), draws, p=before)]
     observed = observed + noise_std * rng.standard_normal(observed.shape)
@@ -206,11 +208,15 @@ def most_privacy_loss(
         noise_std: s.
         prior: p; None is uniform.
 
+    Raises:
+        ValueError: as `bayesian_privacy_loss` does.
+
     Examples:
         >>> print(round(most_privacy_loss(np.array([[0.0], [1.0]]), noise_std=3.0), 4))
         0.0278
     """
-    gradients = np.asarray(candidate_gradients, float)
+    _check_noise(noise_std)
+    gradients = _candidates(candidate_gradients)
     before = _prior(prior, len(gradients))
     # Twice the variance is the mean squared distance of two draws.
     spread = 2 * before @ np.square(gradients - before @ gradients).sum(axis=1)
@@ -272,13 +278,23 @@ def _log_likelihoods(
     name: str,
 ) -> Float[np.ndarray, "... candidates"]:
     _check_noise(noise_std)
-    sent, gradients = np.asarray(observed, float), np.asarray(candidates, float)
-    if gradients.ndim != 2 or sent.ndim < 1 or sent.shape[-1] != gradients.shape[1]:
-        raise Refused(
-            f"{f'{name}: ' if name else ''}observed (..., numbers) and candidate_gradients "
-            f"(candidates, numbers) must have as many numbers, got {sent.shape} and "
-            f"{gradients.shape}"
-        )
+    sent, gradients = np.asarray(observed, float), _candidates(candidates)
+    if sent.ndim < 1 or sent.shape[-1] != gradients.shape[1]:
+        found = f"{name} {sent.shape}, {gradients.shape}".lstrip()
+        raise Refused(f"observed and candidate_gradients need as many numbers, got {found}")
+    if np.shape(noise_std) not in ((), gradients.shape[1:]):
+        raise Refused(f"noise_std must be one number, or one for each of {gradients.shape[1]}")
     middle = gradients.mean(axis=0)  # the differences are small where the gradients are long
-    sent, gradients = (sent - middle) / noise_std, (gradients - middle) / noise_std
-    return sent @ gradients.T - np.square(gradients).sum(axis=1) / 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        sent, gradients = (sent - middle) / noise_std, (gradients - middle) / noise_std
+        found = sent @ gradients.T - np.square(gradients).sum(axis=1) / 2
+    if not np.isfinite(found).all():
+        raise Refused("likelihoods are not finite: observed is not, or noise_std is too small")
+    return found
+
+
+def _candidates(gradients: Float[np.ndarray, "..."]) -> Float[np.ndarray, "candidates numbers"]:
+    each = np.asarray(gradients, float)
+    if each.ndim != 2 or not np.isfinite(each).all():
+        raise Refused(f"candidate_gradients (candidates, numbers) must be finite, got {each.shape}")
+    return each

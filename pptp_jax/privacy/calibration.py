@@ -63,7 +63,7 @@ def noise_within(
 def rate_within(
     epsilon: float, delta: float, noise_multiplier: float, steps: int, accountant: Accountant
 ) -> float:
-    """The highest rate at which steps spend no more than ε.
+    """The highest rate at which steps spend no more than ε; 0 where even one in 10¹⁰ spends more.
 
     Args:
         epsilon: ε.
@@ -81,7 +81,7 @@ def rate_within(
     if over(0.0) <= 0:
         return 1.0
     if over(np.log(_LEAST_RATE)) >= 0:
-        return _LEAST_RATE
+        return 0.0
     return float(np.exp(brentq(over, np.log(_LEAST_RATE), 0.0, xtol=_PRECISION)))
 
 
@@ -102,7 +102,7 @@ def _spent(
 
 
 def root(function: Callable[[float], float], least: float, most: float) -> float | None:
-    """The logarithm of a rising function's root; None without one.
+    """The least logarithm at which a rising function of it is 0; None where it has no root.
 
     Args:
         function: of the logarithm.
@@ -112,4 +112,9 @@ def root(function: Callable[[float], float], least: float, most: float) -> float
     low, high = np.log(least), np.log(most)
     if function(low) > 0 or function(high) < 0:
         return None
+    if function(high) == 0:  # as where all rates are 1
+        while high - low > _PRECISION:
+            middle = (low + high) / 2
+            low, high = (middle, high) if function(middle) < 0 else (low, middle)
+        return float(high)
     return float(brentq(function, low, high, xtol=_PRECISION))

@@ -208,7 +208,7 @@ class IndividualContract:
         max_divergence: Δ, at most. The advantage of an attacker may still differ by 2 Δ.
 
     Raises:
-        ValueError: if ε is not positive, or δ or Δ lies outside [0, 1].
+        ValueError: if ε is not positive, δ does not lie between 0 and 1, or Δ outside [0, 1].
 
     References:
         Kaiser et al., "Your Privacy Depends on Others", SaTML 2026,
@@ -232,6 +232,8 @@ class IndividualContract:
         keep_python_numbers(self)
         positive(epsilon=self.epsilon)
         fraction(delta=self.delta, max_divergence=self.max_divergence)
+        if not 0 < self.delta < 1:
+            raise Refused(f"delta must lie between 0 and 1, both excluded, got {self.delta}")
 
     def check(self, others: Epsilons, *, expected_batch_size: float, steps: int) -> Verdict:
         """Whether the contract is kept among others with these budgets, and who breaks it.
@@ -246,7 +248,10 @@ class IndividualContract:
             ImportError: if dp-accounting is not installed.
         """
         run: dict[str, Any] = {"expected_batch_size": expected_batch_size, "steps": steps}
-        each = np.concatenate([[self.epsilon], np.asarray(others, np.float64)])
+        budgets = np.asarray(others, np.float64)
+        if budgets.ndim != 1:
+            raise Refused(f"others must be one budget an example, got shape {budgets.shape}")
+        each = np.append(self.epsilon, budgets)
         found = excess_vulnerability(0, each, self.delta, **run)
         spent = found.own.delta(self.epsilon)
         kept = bool(spent <= self.delta and found.divergence <= self.max_divergence)
@@ -277,7 +282,9 @@ def _excess(own: PrivacyProfile, epsilon: float, delta: float, *, rate: float) -
 
 
 def _check_target(target: int, epsilons: Float[np.ndarray, " examples"]) -> None:
-    if epsilons.ndim != 1 or not 0 <= target < len(epsilons):
+    if epsilons.ndim != 1:
+        raise Refused(f"epsilons must be one number an example, got shape {epsilons.shape}")
+    if target not in range(len(epsilons)):
         raise Refused(
             f"target must be the place of one of the {epsilons.size} budgets, got {target}"
         )

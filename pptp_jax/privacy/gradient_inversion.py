@@ -66,7 +66,8 @@ def restore_by_descent(
         learning_rate: of Adam, in units of the inputs.
 
     Raises:
-        ValueError: if a number is out of range, the structures disagree, or nothing was observed.
+        ValueError: if a number is out of range, the start lies outside the bounds or is no image
+            though it is to be smooth, shapes disagree, or what was observed is zero or not finite.
 
     References:
         Zhu, Liu and Han, "Deep Leakage from Gradients", NeurIPS 2019,
@@ -88,8 +89,16 @@ def restore_by_descent(
     positive(learning_rate=learning_rate)
     at_least(1, steps=steps)
     low, high = bounds
+    start = jnp.asarray(start, jnp.float32)
     if not low < high:
         raise Refused(f"bounds must be the least and the largest value of an input, got {bounds}")
+    if not ((start >= low) & (start <= high)).all():
+        raise Refused(f"start must lie within the bounds, {low:g} to {high:g}")
+    if smoothness and start.ndim < 3:
+        raise Refused(
+            "smoothness needs images (..., height, width, channels), got a start of shape "
+            f"{start.shape}"
+        )
     expected = jax.eval_shape(gradient_of, start)
     shapes = [
         [leaf.shape for leaf in jax.tree.leaves(tree)]
@@ -100,6 +109,8 @@ def restore_by_descent(
             f"observed must have the shapes that gradient_of returns, {shapes[0]}, got {shapes[1]}"
         )
     sent = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(observed)])
+    if not jnp.isfinite(sent).all():
+        raise Refused("what was observed must be finite")
     if not jnp.any(sent):
         raise Refused("what was observed is zero: it says nothing of the inputs")
 

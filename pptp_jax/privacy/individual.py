@@ -17,7 +17,7 @@ from pptp_jax.privacy.calibration import (
     root,
 )
 from pptp_jax.privacy.profile import PrivacyProfile
-from pptp_jax.validation import Refused, at_least, fraction, one_of
+from pptp_jax.validation import Refused, at_least, fraction, one_of, positive
 
 _LEVELS = 64
 
@@ -59,7 +59,7 @@ class IndividualBudgets:
         Raises:
             ValueError: if there is no such place.
         """
-        if not 0 <= example < len(self.rates):
+        if example not in range(len(self.rates)):
             raise Refused(f"example must be one of 0 to {len(self.rates) - 1}, got {example}")
         return PrivacyProfile(
             rate=float(self.rates[example]),
@@ -220,12 +220,14 @@ def _checked(
     each = np.asarray(epsilons, np.float64)
     if each.ndim != 1 or not len(each):
         raise Refused(f"epsilons must be one number an example, got shape {each.shape}")
-    if not (np.isfinite(each) & (each > 0)).all():
-        raise Refused(f"each epsilon must be positive and finite, got {each.min():g}")
+    bad = each[~(np.isfinite(each) & (each > 0))]
+    if len(bad):
+        raise Refused(f"each epsilon must be positive and finite, got {bad[0]:g}")
     fraction(delta=delta)
     if not 0 < delta < 1:
         raise Refused(f"delta must lie between 0 and 1, both excluded, got {delta}")
     at_least(1, steps=steps)
+    positive(expected_batch_size=expected_batch_size)
     if not 0 < expected_batch_size <= len(each):
         raise Refused(
             f"expected_batch_size must be above 0 and at most the number of examples, "

@@ -77,7 +77,8 @@ def kl_of_noisy_gd(
         there is no interval.
 
     Raises:
-        ValueError: if the shapes disagree, a difference is negative or the noise is not positive.
+        ValueError: if the shapes disagree, there is no run, a step size is not finite, a difference
+            is negative or the noise is not positive.
 
     References:
         Ye et al., 2023, https://arxiv.org/abs/2310.20579; the discrete form is ours
@@ -95,8 +96,12 @@ def kl_of_noisy_gd(
             "step_sizes and noise_stddevs need one number a step and the differences shape (runs, "
             f"steps), got {steps.shape}, {noise.shape} and {apart.shape}"
         )
-    if not (noise > 0).all() or not (apart >= 0).all():
-        raise Refused("noise_stddevs must be positive and squared differences at least 0")
+    if not len(apart):
+        raise Refused("squared_gradient_differences need at least one run, got none")
+    if not (np.isfinite(steps).all() and (noise > 0).all() and (apart >= 0).all()):
+        raise Refused(
+            "step_sizes must be finite, noise_stddevs positive and squared differences at least 0"
+        )
     each = (steps**2 * apart / (2 * noise**2)).sum(axis=1)
     value = float(each.mean())
     if len(each) < 2:
@@ -168,7 +173,9 @@ def kl_of_langevin(
     x = (2 + smoothness**2) * time
     with np.errstate(over="ignore"):
         grown = time**2 * (0.5 + x / 6 if x < 1e-3 else float((np.expm1(x) - x) / x**2))
-    late = changed_share**2 * (slack**2 * time + smoothness**2 * moved * grown)
+    late = changed_share**2 * slack**2 * time
+    if changed_share * smoothness * moved:  # `grown` may be infinite
+        late += changed_share**2 * smoothness**2 * moved * grown
     return (time * squared_difference + late) / (2 * noise**2)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pptp_jax.privacy.accounting import dp_accounting
-from pptp_jax.validation import at_least, fraction, keep_python_numbers, one_of, positive
+from pptp_jax.validation import Refused, at_least, fraction, keep_python_numbers, one_of, positive
 
 Direction = Literal["remove", "add"]
 DIRECTIONS: tuple[Direction, ...] = ("remove", "add")
@@ -69,7 +69,7 @@ class PrivacyProfile:
             As many δ as there are ε.
 
         Raises:
-            ValueError: if the direction is neither.
+            ValueError: if the direction is neither, or an ε is nan.
 
         Examples:
             >>> profile = privacy_profile(rate=0.1, noise_multiplier=1.0, steps=10)
@@ -80,6 +80,8 @@ class PrivacyProfile:
         for one in chosen:
             one_of(DIRECTIONS, direction=one)
         values = np.asarray(epsilon, np.float64)
+        if np.isnan(values).any():
+            raise Refused("epsilon must be a number, and may be infinite, got nan")
         found = np.max([self._deltas(values.ravel(), one) for one in chosen], axis=0)
         return found.reshape(values.shape) if values.ndim else float(found[0])
 
@@ -126,7 +128,7 @@ class PrivacyProfile:
             >>> round(profile.trade_off(0.05), 2)  # Φ(Φ⁻¹(0.95) − 1)
             0.74
         """
-        fraction(alpha=alpha)
+        fraction(alpha=np.asarray(alpha))
         at = np.asarray(alpha, np.float64)[..., None]
         delta, power = self._curve[1], np.exp(self._curve[0])
         lines = np.maximum(1 - delta - power * at, (1 - delta - at) / power)

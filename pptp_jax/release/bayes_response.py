@@ -43,7 +43,8 @@ class AttackerTraining:
 
     def __post_init__(self) -> None:
         several(hidden=self.hidden)
-        at_least(1, steps=self.steps, batch_size=self.batch_size)
+        at_least(1, **{f"hidden[{i}]": width for i, width in enumerate(self.hidden)})
+        at_least(1, hidden_layers=len(self.hidden), steps=self.steps, batch_size=self.batch_size)
         positive(learning_rate=self.learning_rate)
 
 
@@ -93,7 +94,8 @@ def bayes_response(
             independent.
 
     Raises:
-        ValueError: if a prior is not between 0 and 1, or a number is out of range.
+        ValueError: if a prior is not between 0 and 1, a number is out of range, or a release is no
+            vector of finite numbers.
 
     References:
         Zhang et al., 2024, https://arxiv.org/abs/2410.07414, call it the Bayes generative privacy
@@ -109,7 +111,7 @@ def bayes_response(
         >>> round(found.uncertainty_left.value, 1)
         0.8
     """
-    check_prior(prior)
+    prior = check_prior(prior)
     at_least(2, draws=draws)
     start, train, test = jax.random.split(key, 3)
     sample = drawn(release, prior)
@@ -128,7 +130,7 @@ def bayes_response(
         return jax.lax.scan(step, carry, jax.random.split(key, training.steps))[0][0]
 
     params = fit(network.params, train)
-    measured = drawn(held_out or release, prior)
+    measured = drawn(held_out or release, prior, len(network.mean))
 
     @jax.jit
     def test_losses(key: Array) -> Array:
@@ -137,6 +139,10 @@ def bayes_response(
 
     keys = jax.random.split(test, -(-draws // 1000))
     losses = np.concatenate([np.asarray(test_losses(one), float) for one in keys])[:draws]
+    if not np.isfinite(losses).all():
+        raise Refused(
+            "the release must be finite: a draw held nan or infinity, or training diverged"
+        )
     entropy = float(_entropy(np.asarray(prior, float)).sum())
     value, error = losses.mean(), 1.96 * losses.std(ddof=1) / len(losses) ** 0.5
     bounds = [float(value), float(value - error), float(value + error)]
@@ -175,12 +181,19 @@ def drawn_answers(
             "answers need shape (models, examples, numbers) and membership (models, examples), got "
             f"{answers.shape} and {membership.shape}"
         )
-    flat, member = answers.reshape(-1, answers.shape[2]), np.asarray(membership).ravel()
+    flat, member = (
+        jnp.asarray(answers).reshape(-1, answers.shape[2]),
+        np.asarray(membership).ravel(),
+    )
     if member.all() or not member.any():
         raise Refused("answers to both members and non-members are needed")
     kinds = [flat[np.flatnonzero(member == kind)] for kind in (False, True)]
 
     def release(members: Bool[Array, " people"], key: Key[Array, ""]) -> Float[Array, " numbers"]:
+        if len(members) != 1:
+            raise Refused(
+                f"answers are about one person: prior must hold one number, got {len(members)}"
+            )
         other, own = (kind[jax.random.randint(key, (), 0, len(kind))] for kind in kinds)
         return jnp.where(members[0], own, other)
 
@@ -241,9 +254,18 @@ class Attacker(NamedTuple):
 
 
 def drawn(
-    release: Publish, prior: Float[Array, " people"]
+    release: Publish, prior: Float[Array, " people"], numbers: int | None = None
 ) -> Callable[[Key[Array, ""], int], tuple[Bool[Array, "draws people"], Float[Array, "draws _"]]]:
     """A sampler of membership and releases: a function of a key and a number of draws."""
+    made = jax.eval_shape(release, jnp.zeros(len(prior), bool), jax.random.key(0))
+    if getattr(made, "ndim", None) != 1 or not made.size:
+        raise Refused(
+            f"release must return a vector of numbers, got {getattr(made, 'shape', type(made))}"
+        )
+    if numbers not in (None, made.size):
+        raise Refused(
+            f"held_out must publish as many numbers as release, {numbers}, got {made.size}"
+        )
 
     def sample(key: Key[Array, ""], count: int) -> tuple[Array, Array]:
         who, what = jax.random.split(key)
@@ -263,13 +285,14 @@ def descended(
     return optax.apply_updates(params, updates), state
 
 
-def check_prior(prior: Float[Array, " people"]) -> None:
+def check_prior(prior: Float[Array, " people"]) -> Float[Array, " people"]:
     """Refuses a prior without a probability strictly between 0 and 1 for each person."""
-    each = np.asarray(prior)
+    each = np.asarray(prior, np.float32)
     if each.ndim != 1 or not len(each) or not ((each > 0) & (each < 1)).all():
         raise Refused(
             "prior must hold one probability between 0 and 1, and neither, for each person"
         )
+    return jnp.asarray(each)
 
 
 def _entropy(prior: Float[np.ndarray, " people"]) -> Float[np.ndarray, " people"]:

@@ -34,7 +34,8 @@ def block_model(
         Symmetric matrices of 0 and 1 without a diagonal.
 
     Raises:
-        ValueError: if a probability is not between 0 and 1, or shapes disagree.
+        ValueError: if a probability is not between 0 and 1, a label has no community, connectivity
+            is not square, or shapes disagree.
 
     Examples:
         >>> labels = jnp.array([0, 0, 1])
@@ -45,11 +46,16 @@ def block_model(
     """
     if labels.shape != degrees.shape:
         raise Refused(f"{labels.shape} labels and {degrees.shape} degrees disagree")
+    if connectivity.ndim != 3 or connectivity.shape[1] != connectivity.shape[2]:
+        raise Refused(
+            f"connectivity needs shape (layers, communities, communities), got {connectivity.shape}"
+        )
+    _check_labels(labels, connectivity.shape[1])
     blocks = connectivity[:, labels][:, :, labels]
     probability = blocks * (degrees[:, None] * degrees[None])[None]
     if not isinstance(probability, jax.core.Tracer):
         held = np.asarray(probability)
-        if held.min() < 0 or held.max() > 1:
+        if not ((held >= 0) & (held <= 1)).all():
             raise Refused(
                 "degrees and connectivity must give probabilities between 0 and 1, got "
                 f"{held.min():.3g} to {held.max():.3g}"
@@ -83,7 +89,7 @@ def communities(
         rounds: of the iteration.
 
     Raises:
-        ValueError: if the method is unknown or a number out of range.
+        ValueError: if the method is unknown, a number out of range, or this is no graph.
 
     References:
         Zhen, Xu and Wang, 2024, https://arxiv.org/abs/2406.14772, decompose a tensor; the
@@ -99,6 +105,8 @@ def communities(
     one_of(METHODS, method=method)
     at_least(2, count=count)
     at_least(0, rounds=rounds)
+    if adjacency.ndim != 3 or adjacency.shape[1] != adjacency.shape[2]:
+        raise Refused(f"a graph needs shape (layers, nodes, nodes), got {adjacency.shape}")
     if not count <= adjacency.shape[-1]:
         raise Refused(f"{adjacency.shape[-1]} nodes cannot have {count} communities")
     if method == "sum":
@@ -123,7 +131,7 @@ def misclassification(found: Int[Array, " nodes"], labels: Int[Array, " nodes"])
         labels: the true ones, from 0.
 
     Raises:
-        ValueError: if there are not as many of both.
+        ValueError: if there are not as many of both, there are none, or one is below 0.
 
     Examples:
         >>> misclassification(jnp.array([1, 1, 0, 0]), jnp.array([0, 0, 1, 0]))
@@ -132,11 +140,24 @@ def misclassification(found: Int[Array, " nodes"], labels: Int[Array, " nodes"])
     ours, true = np.asarray(found), np.asarray(labels)
     if ours.shape != true.shape or ours.ndim != 1:
         raise Refused(f"{ours.shape} labels cannot be compared with {true.shape}")
+    if not len(ours):
+        raise Refused("there must be at least one node, got no labels")
+    _check_labels(ours)
+    _check_labels(true)
     count = int(max(ours.max(), true.max())) + 1
     table = np.zeros((count, count), int)
     np.add.at(table, (ours, true), 1)
     rows, columns = linear_sum_assignment(table, maximize=True)
     return float(1 - table[rows, columns].sum() / len(ours))
+
+
+def _check_labels(labels: Array | np.ndarray, count: int | None = None) -> None:
+    if isinstance(labels, jax.core.Tracer) or not labels.size:
+        return
+    held = np.asarray(labels)
+    if held.min() < 0 or (count is not None and held.max() >= count):
+        most = "" if count is None else f" and below {count}, the number of communities"
+        raise Refused(f"labels must be at least 0{most}, got {held.min()} to {held.max()}")
 
 
 def _leading(matrix: Float[Array, "nodes nodes"], count: int) -> Float[Array, "nodes count"]:

@@ -44,9 +44,9 @@ def flip_edges(
           [1. 0.]]]
     """
     _check_adjacency(adjacency, epsilons)
-    keep = (1 + _fidelities(epsilons)) / 2
+    # A coin of float32 falls below a small number too often, never too seldom: ε is kept.
     coins = jax.random.uniform(key, adjacency.shape)
-    flipped = jnp.where(coins < keep[None], adjacency, 1 - adjacency)
+    flipped = jnp.where(coins < _losses(epsilons)[None] / 2, 1 - adjacency, adjacency)
     upper = jnp.triu(flipped, 1)
     return upper + upper.swapaxes(1, 2)
 
@@ -67,7 +67,8 @@ def edge_epsilon(epsilons: Float[Array, " nodes"]) -> Float[Array, "nodes nodes"
         >>> [round(float(epsilon), 2) for epsilon in each.ravel()]
         [0.43, 1.0, 1.0, inf]
     """
-    return 2 * jnp.arctanh(_fidelities(epsilons))
+    lost, low = _losses(epsilons), jnp.minimum(_fidelities(epsilons), 0.5)
+    return jnp.where(low < 0.5, 2 * jnp.arctanh(low), jnp.log(2 - lost) - jnp.log(lost))
 
 
 def edge_advantage(epsilons: Float[Array, " nodes"]) -> Float[Array, "nodes nodes"]:
@@ -112,16 +113,27 @@ def debias_edges(
         [[[0.0, 0.5], [0.5, 0.0]]]
     """
     _check_shape(flipped, epsilons)
-    fidelities = _fidelities(epsilons)
-    off = 1 - jnp.eye(len(fidelities))
-    return (flipped - (1 - fidelities)[None] / 2) * off[None]
+    lost = _losses(epsilons)
+    off = 1 - jnp.eye(len(lost))
+    return (flipped - lost[None] / 2) * off[None]
 
 
 def _fidelities(epsilons: Float[Array, " nodes"]) -> Float[Array, "nodes nodes"]:
-    if not isinstance(epsilons, jax.core.Tracer) and not (np.asarray(epsilons) >= 0).all():
-        raise Refused("budgets must be numbers of at least 0, and may be infinite")
+    _check_budgets(epsilons)
     own = jnp.tanh(epsilons / 2)
     return own[:, None] * own[None]
+
+
+def _losses(epsilons: Float[Array, " nodes"]) -> Float[Array, "nodes nodes"]:
+    """1 − f_i f_j, also where the fidelities themselves round to 1."""
+    _check_budgets(epsilons)
+    own = 2 * jax.nn.sigmoid(-epsilons)
+    return own[:, None] + own[None] - own[:, None] * own[None]
+
+
+def _check_budgets(epsilons: Array) -> None:
+    if not isinstance(epsilons, jax.core.Tracer) and not (np.asarray(epsilons) >= 0).all():
+        raise Refused("budgets must be numbers of at least 0, and may be infinite")
 
 
 def _check_shape(adjacency: Array, epsilons: Array) -> None:

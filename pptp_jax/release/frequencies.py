@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pptp_jax.release.means import (
@@ -12,6 +13,7 @@ from pptp_jax.release.means import (
     risk_at,
     with_noise,
 )
+from pptp_jax.validation import Refused, positive
 
 
 def membership_from_frequencies(
@@ -65,6 +67,9 @@ def frequency_likelihood_ratio(
         least: x̂ and 1 − x̂ below this are taken for it. Under noise much depends on it: at 1e-8 a
             single attribute can decide.
 
+    Raises:
+        ValueError: if a frequency of the population is 0 or 1, or `least` not positive.
+
     References:
         Sankararaman et al., "Genomic privacy and limits of individual detection in a pool", Nature
         Genetics 2009
@@ -75,6 +80,7 @@ def frequency_likelihood_ratio(
         >>> [round(float(score), 3) for score in scores]
         [0.693, -0.56]
     """
+    _check_frequencies(population, least)
     present = jnp.log(jnp.maximum(released, least)) - jnp.log(population)
     absent = jnp.log(jnp.maximum(1 - released, least)) - jnp.log1p(-population)
     return records @ (present - absent) + absent.sum()
@@ -99,7 +105,8 @@ def risk_of_likelihood_ratio(
         least: as in `frequency_likelihood_ratio`.
 
     Raises:
-        ValueError: if the pool is empty or the noise negative.
+        ValueError: if the pool is empty, the noise negative, a frequency 0 or 1, or `least` not
+            positive.
 
     Examples:
         Noise costs this attacker more than one who knows of it:
@@ -111,6 +118,7 @@ def risk_of_likelihood_ratio(
         >>> round(float(blind.auc), 2), round(float(aware.auc), 2)
         (0.68, 0.87)
     """
+    _check_frequencies(population, least)
     check_release(None, population, pool_size, noise_std, "gaussian")
     variance = population * (1 - population)
     spread = jnp.sqrt(with_noise(variance / pool_size, noise_std))
@@ -128,3 +136,11 @@ def risk_of_likelihood_ratio(
 
     shift, square = jax.lax.map(lambda one: of_attribute(*one), (population, spread))
     return risk_at((variance * shift).sum() / jnp.sqrt((variance * square).sum()))
+
+
+def _check_frequencies(population: Float[Array, " statistics"], least: float) -> None:
+    positive(least=least)
+    if isinstance(population, jax.core.Tracer):
+        return
+    if not ((np.asarray(population) > 0) & (np.asarray(population) < 1)).all():
+        raise Refused("population must hold frequencies between 0 and 1, and neither")

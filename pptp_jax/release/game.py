@@ -71,6 +71,7 @@ class Game:
             batch_size=self.batch_size,
         )
         positive(learning_rate=self.learning_rate)
+        AttackerTraining(hidden=self.attacker)
 
 
 class TrainedRelease(NamedTuple):
@@ -137,7 +138,7 @@ def train_release(
         >>> bool(found.squared_error.value > 0.25)
         True
     """
-    check_prior(prior)
+    prior = check_prior(prior)
     begin, attack, play, judge, measure = jax.random.split(key, 5)
     sample = drawn(statistic, prior)
     start = generator.begin(begin, sample(begin, 1024)[1])

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 
-from pptp_jax.validation import Refused, at_least
+from pptp_jax.validation import Refused, at_least, given, not_negative
 
 
 def optimal_gaussian_noise(
@@ -31,7 +31,8 @@ def optimal_gaussian_noise(
         σ of each statistic; zeros if the release is safe without.
 
     Raises:
-        ValueError: if the AUC or the pool's size is out of range.
+        ValueError: if the AUC or the pool's size is out of range, a variance or a squared shift is
+            negative or infinite, or their shapes disagree.
 
     References:
         Our derivation, for the game of Zhang et al., 2024, https://arxiv.org/abs/2410.07414
@@ -47,10 +48,16 @@ def optimal_gaussian_noise(
     at_least(1, pool_size=pool_size)
     if not 0.5 < max_auc < 1:
         raise Refused(f"max_auc must lie above .5 and below 1, got {max_auc}")
+    if squared_shifts is not None and squared_shifts.shape != variance.shape:
+        raise Refused(
+            f"squared_shifts need one number a statistic, {variance.shape}, got "
+            f"{squared_shifts.shape}"
+        )
+    not_negative(variance=variance, **given(squared_shifts=squared_shifts))
     base = variance / pool_size
     shifts = base / pool_size if squared_shifts is None else squared_shifts
     target = 2 * jnp.square(ndtri(jnp.float32(max_auc)))
-    root = jnp.sqrt(shifts)
+    root = jnp.where(shifts > 0, jnp.sqrt(jnp.where(shifts > 0, shifts, 1.0)), 0.0)
     # In the order of the levels at which statistics begin to need noise: beyond the k-th, those up
     # to it have √a / level each of d'², the others what they have without noise.
     start = jnp.where(shifts > 0, base / jnp.where(shifts > 0, root, 1), jnp.inf)
@@ -61,4 +68,6 @@ def optimal_gaussian_noise(
     ceiling = noised / jnp.where(target > rest, target - rest, jnp.nan)
     fits = (ceiling >= start[order]) & (ceiling <= jnp.append(start[order][1:], jnp.inf))
     level = jnp.where(fits.any(), ceiling[jnp.argmax(fits)], 0.0)
-    return jnp.sqrt(jnp.maximum(level * root - base, 0.0))
+    needed = level * root - base
+    # The derivative of a root at 0 is infinite.
+    return jnp.where(needed > 0, jnp.sqrt(jnp.where(needed > 0, needed, 1.0)), 0.0)

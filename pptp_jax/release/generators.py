@@ -87,7 +87,8 @@ class NetworkNoise:
 
     def __post_init__(self) -> None:
         several(hidden=self.hidden)
-        at_least(1, latents=self.latents)
+        at_least(1, **{f"hidden[{i}]": width for i, width in enumerate(self.hidden)})
+        at_least(1, latents=self.latents, hidden_layers=len(self.hidden))
         positive(start=self.start)
 
     def _model(self, statistics: int) -> Any:

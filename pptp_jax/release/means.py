@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import log_ndtr
 from jaxtyping import Array, Float
 
@@ -72,7 +73,9 @@ def membership_from_means(
         noise: its distribution. Laplace noise needs independent statistics.
 
     Raises:
-        ValueError: if shapes disagree, the pool is empty, or noise is negative or unknown.
+        ValueError: if shapes disagree, the pool is empty, noise is negative or unknown, a variance
+            is negative, or a statistic has no variance at all or follows from others, and there is
+            no noise on it.
 
     References:
         Zhang et al., 2024, https://arxiv.org/abs/2410.07414, have the attacker that knows the
@@ -87,6 +90,11 @@ def membership_from_means(
         [0.5, -0.7]
     """
     check_release(records, covariance, pool_size, noise_std, noise)
+    if not released.shape == mean.shape == covariance.shape[:1]:
+        raise Refused(
+            f"released and mean need one number for each of {len(covariance)} statistics, got "
+            f"{released.shape} and {mean.shape}"
+        )
     shifts = (records - mean[None]) / pool_size
     apart = released - mean
     if noise == "laplace":
@@ -153,11 +161,26 @@ def _divided(rows: Array, covariance: Array, noise_std: Numbers) -> Array:
 
 def _log_density(z: Array, base: Array, scale: Array) -> Array:
     """Of a normal number of standard deviation `base` plus a Laplace one."""
-    far = base / scale
-    sides = [
-        side * z / scale + log_ndtr(-side * z / base - far) for side in (1.0, -1.0)
-    ]  # above and below
-    return jnp.square(far) / 2 - jnp.log(2 * scale) + jnp.logaddexp(*sides)
+
+    def side(at: Array) -> Array:
+        """Of the noise on one side. Neither form subtracts large numbers where it is used."""
+        far = base / scale
+        t = far + at
+        low = jnp.minimum(far, jnp.maximum(-at, 0.0))
+        tail = low * (low / 2 + at) + log_ndtr(-jnp.minimum(t, 0.0))
+        return jnp.where(t > 0, _log_mills(jnp.maximum(t, 0.0)) - jnp.square(at) / 2, tail)
+
+    return jnp.logaddexp(side(z / base), side(-z / base)) - jnp.log(2 * scale)
+
+
+def _log_mills(t: Array) -> Array:
+    """The log of Mills's ratio, Φ(−t) over exp(−t²/2), also where both vanish; t is not below 0."""
+    near, far = jnp.minimum(t, 4.0), jnp.maximum(t, 4.0)
+    fraction = far
+    for k in range(12, 0, -1):  # Laplace's continued fraction
+        fraction = far + k / fraction
+    tail = -jnp.log(fraction) - jnp.log(2 * jnp.pi) / 2
+    return jnp.where(t < 4, log_ndtr(-near) + jnp.square(near) / 2, tail)
 
 
 def _information(base: Array, scale: Array) -> Array:
@@ -188,3 +211,29 @@ def check_release(
         raise Refused(
             f"records have {records.shape[1:]} statistics and the covariance {covariance.shape[:1]}"
         )
+    if jnp.ndim(noise_std) and jnp.shape(noise_std) != covariance.shape[:1]:
+        raise Refused(
+            f"noise_std must be one number or one for each of {len(covariance)} statistics, got "
+            f"shape {jnp.shape(noise_std)}"
+        )
+    if not any(isinstance(one, jax.core.Tracer) for one in (covariance, noise_std)):
+        _check_variances(np.asarray(covariance, float), np.asarray(noise_std, float), noise)
+
+
+def _check_variances(covariance: np.ndarray, noise_std: np.ndarray, noise: str) -> None:
+    variances = covariance if covariance.ndim == 1 else covariance.diagonal()
+    if not np.isfinite(covariance).all() or (variances < 0).any():
+        raise Refused("variances must be finite and at least 0: p(1 − p), with p between 0 and 1")
+    still = variances == 0
+    if (still if noise == "laplace" else still & (noise_std == 0)).any():
+        raise Refused(
+            "a statistic that never varies tells people apart without any error, or says nothing: "
+            "leave it out, or give Gaussian noise"
+        )
+    if covariance.ndim == 2 and not noise_std.any() and variances.size:
+        scale = np.sqrt(variances)
+        if np.linalg.cond(covariance / scale / scale[:, None]) > 1e6:
+            raise Refused(
+                "covariance is singular in float32: leave out statistics that follow from others, "
+                "or give noise"
+            )

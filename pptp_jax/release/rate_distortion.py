@@ -40,7 +40,7 @@ def blahut_arimoto(
         rounds: how often channel and releases are improved in turn.
 
     Raises:
-        ValueError: if the prior is none, or shapes disagree.
+        ValueError: if the prior is none, shapes disagree, or a cost is not finite.
 
     References:
         Blahut, "Computation of channel capacity and rate-distortion functions", IEEE Transactions
@@ -59,11 +59,13 @@ def blahut_arimoto(
     at_least(1, rounds=rounds)
     not_negative(weight=weight)
     prior, cost = np.asarray(prior, float), np.asarray(distortion, float)
-    if cost.ndim != 2 or prior.shape != cost.shape[:1]:
+    if cost.ndim != 2 or prior.shape != cost.shape[:1] or not cost.size:
         raise Refused(
             "distortion needs one row a secret and prior one probability, got shapes "
             f"{cost.shape} and {prior.shape}"
         )
+    if not np.isfinite(cost).all():
+        raise Refused("distortion must be finite: leave forbidden releases out or make them dear")
     if not ((prior > 0).all() and np.isclose(prior.sum(), 1)):
         raise Refused("prior must hold positive probabilities that add up to 1")
     # Rows may be shifted by a constant each, and then nothing underflows for both ends.

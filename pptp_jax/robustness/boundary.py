@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from pptp_jax.robustness.gradient import Predict
+from pptp_jax.robustness.gradient import Predict, as_float32
 from pptp_jax.validation import at_least
 
 # Each step goes a little too far, so that it crosses a boundary that is straight.
@@ -73,6 +73,7 @@ def nearest_boundary(
         [1.4] [1.4]
     """
     at_least(1, steps=steps)
+    x = as_float32(x)
 
     def of_example(x: Float[Array, "*input"], label: Int[Array, ""]) -> Boundary:
         def margins(x: Float[Array, "*input"]) -> Float[Array, " classes"]:

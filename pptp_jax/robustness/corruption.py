@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from pptp_jax.validation import Refused, one_of
+from pptp_jax.validation import Refused, one_of, python_number
 
 Corruption = Literal["gaussian_noise", "blur", "contrast", "jpeg"]
 CORRUPTIONS: tuple[Corruption, ...] = get_args(Corruption)
@@ -66,7 +66,8 @@ def corrupted(
         high: the most.
 
     Raises:
-        ValueError: if there is no such kind, the severity is none, or the inputs are no images.
+        ValueError: if there is no such kind, the severity is none, the inputs are no images, or the
+            keys are not as many.
 
     References:
         Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and
@@ -81,8 +82,10 @@ def corrupted(
     """
     one_of(CORRUPTIONS, corruption=kind)
     check_image(x.shape[1:])
-    if isinstance(severity, int):
-        check_severity(severity=severity)
+    if not isinstance(severity, jax.core.Tracer):
+        check_severity(severity=python_number(severity))
+    if keys.shape != x.shape[:1]:
+        raise Refused(f"keys must be one an image, {len(x)}, got shape {keys.shape}")
     strength = jnp.asarray(STRENGTHS[kind])[jnp.asarray(severity) - 1]
     if kind == "gaussian_noise":
         noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(keys)
@@ -105,7 +108,7 @@ def check_severity(**severities: int) -> None:
         ValueError: naming it.
     """
     for name, severity in severities.items():
-        if severity not in SEVERITIES:
+        if type(severity) is not int or severity not in SEVERITIES:
             raise Refused(f"{name} must be an integer from 1 to 5, got {severity!r}")
 
 

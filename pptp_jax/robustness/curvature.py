@@ -1,10 +1,12 @@
 """The curvature of the loss at an example: the largest eigenvalues of its input Hessian."""
 
+from math import prod
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from pptp_jax.robustness.gradient import Predict
+from pptp_jax.robustness.gradient import Predict, as_float32
 from pptp_jax.tasks import logit_scaled_confidence
 from pptp_jax.validation import Refused, at_least
 
@@ -54,7 +56,8 @@ def input_curvature(
         >>> print(found.round(4))
         [[0.25 0.  ]]
     """
-    size = x[0].size
+    x = as_float32(x)
+    size = prod(x.shape[1:])
     several = min(2 * count + 10 if products is None else products, size)
     at_least(1, count=count)
     if count > several:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from pptp_jax.tasks import logit_scaled_confidence
 
@@ -37,3 +37,16 @@ def ascent(
         return -logit_scaled_confidence(logits, labels).sum(), logits.argmax(axis=-1) == labels
 
     return jax.grad(total, has_aux=True)(x)
+
+
+def as_float32(x: Shaped[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+    """Inputs that a search can move by small steps: of integers and bfloat16 as well.
+
+    Args:
+        x: the inputs.
+
+    Examples:
+        >>> as_float32(jnp.array([[0, 255]])).dtype
+        dtype('float32')
+    """
+    return jnp.asarray(x, jnp.float32)

@@ -81,9 +81,9 @@ def _signs(
         for weak, strong in pairwise(own):
             words = f"{_words(strong)} leaves {{share:.1f}} % of all labels more right than "
             yield words + _words(weak) + MISLED, right[strong] - right[weak], 0.0
-        strongest = own[-1]
-        if strongest.kind != "pgd":
+        if not own or own[-1].kind != "pgd":
             continue
+        strongest = own[-1]
         begin = f"{_words(strongest)} leaves {{share:.1f}} % of all labels "
         for trial in (trial for trial in ball if trial.kind == "transfer"):
             words = "more right than inputs that were found on other networks"

@@ -119,7 +119,15 @@ class Robustness:
         at_least(1, draws=self.draws, examples=self.examples)
         positive(pace=self.pace)
         if not (any(sizes.values()) or self.corruptions):
-            raise Refused("robustness needs at least one of epsilons, l2_epsilons and noise")
+            raise Refused(
+                "robustness needs at least one of epsilons, l2_epsilons, noise and corruptions"
+            )
+        if self.corruptions and not self.severities:
+            raise Refused("corruptions need severities, such as (1, 3, 5), got none")
+        if self.surrogates and not self.steps:
+            raise Refused("surrogates need steps of PGD, such as (40,), got none")
+        if self.surrogates and not (self.epsilons or self.l2_epsilons):
+            raise Refused("surrogates need epsilons or l2_epsilons to find inputs within, got none")
 
     @property
     def trials(self) -> tuple[Trial, ...]:

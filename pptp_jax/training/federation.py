@@ -85,7 +85,7 @@ class Federated:
         at_least(1, clients=self.clients, local_epochs=self.local_epochs)
         several(home=self.home)
         not_negative(**given(proximal=self.proximal))
-        if self.owners is not None and not isinstance(self.owners, tuple):
+        if self.owners is not None:
             _, numbers = np.unique(np.asarray(self.owners), return_inverse=True)
             object.__setattr__(self, "owners", tuple(numbers.ravel().tolist()))
         if self.owners is not None and len(set(self.owners)) < self.clients:
@@ -167,6 +167,29 @@ class Federated:
                 f"a federation of {self.clients} clients needs members of {self.clients} owners, "
                 f"got those of {found}: draw the members with ByOwner, or give clients={found}"
             )
+
+    def check_rounds(self, rounds: int | Int[Array, ""]) -> None:
+        """Refuses regions that would never be sent.
+
+        Args:
+            rounds: how many the phase has.
+
+        Raises:
+            ValueError: naming the region.
+
+        Examples:
+            >>> Federated(clients=2, late={"protect": 5}).check_rounds(3)
+            Traceback (most recent call last):
+                ...
+            pptp_jax.validation.Refused: the region protect is sent after 5 rounds, ...
+        """
+        for label, every in (self.late or {}).items():
+            traced = any(isinstance(one, jax.core.Tracer) for one in (every, rounds))
+            if not traced and np.max(every) > np.max(rounds):
+                raise Refused(
+                    f"the region {label} is sent after {np.max(every)} rounds, and the phase has "
+                    f"{rounds}: train longer, or keep it at home"
+                )
 
     def rows(self, members: Int[Array, " members"]) -> Int[Array, "clients part"]:
         """The members of each client; `absent_rows` where one has fewer than there are places.

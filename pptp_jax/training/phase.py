@@ -163,6 +163,7 @@ class Phase:
                     "vulnerable weights": self.rewound_weights is not None,
                 },
             )
+            self.clients.check_rounds(self.epochs)
 
     def _check_private(self) -> None:
         learns = any(type(part).learn is not Objective.learn for part in self.by_region.values())

@@ -72,3 +72,12 @@ def test_shapes_that_disagree_are_refused() -> None:
         update_alignment(np.zeros(3), np.zeros((2, 4)))
     with pytest.raises(Refused, match="match 'angle' is unknown"):
         update_alignment(np.zeros(3), np.zeros((2, 3)), "angle")  # type: ignore[arg-type]
+
+
+def test_small_gradients_have_a_direction_and_nan_is_not_zero() -> None:
+    update = np.array([-3e-25, 4e-25])
+    gradients = np.array([[6e-26, -8e-26], [3e25, -4e25], [0.0, 0.0], [np.nan, 1.0]])
+    found = np.asarray(update_alignment(update, gradients))
+    np.testing.assert_allclose(found[:3], [1.0, 1.0, 0.0], rtol=1e-6)
+    assert np.isnan(found[3])
+    assert np.isnan(update_alignment(np.array([np.nan, 0.0]), gradients)).all()

@@ -105,6 +105,16 @@ def test_each_player_has_a_rate_and_steps_of_its_own() -> None:
         (lambda: discriminator_cnn([0]), r"channels\[0\] must be"),
         (lambda: generator_mlp([], (3,)), "hidden_layers must be"),
         (lambda: discriminator_mlp([4], dropout=2.0), "dropout must"),
+        (lambda: generator_cnn([8], (0, 8, 1)), r"shape\[0\] must be an integer of at least 1"),
+        (lambda: generator_mlp([8], (8.0, 8)), r"shape\[0\] must be an integer of at least 1"),
+        (
+            lambda: gan(generator_mlp([8], (3,)), discriminator_mlp([8]), num_classes=20),
+            "the generator knows 10 classes, and the gan has 20",
+        ),
+        (
+            lambda: gan(generator_mlp([8], (3,), 20), discriminator_mlp([8]), num_classes=20),
+            "the discriminator knows 10 classes, and the gan has 20",
+        ),
         (lambda: Players(every=0), "every must be"),
         (lambda: Players(generator_rate=0.0), "generator_rate must be"),
     ],

@@ -197,7 +197,7 @@ def test_bad_input_is_refused() -> None:
     two = np.array([[0.0], [1.0]])
     with pytest.raises(Refused, match="noise_std must be above 0"):
         bayesian_privacy_loss(np.zeros(1), two, 0.0)
-    with pytest.raises(Refused, match=r"as many numbers, got \(3,\) and \(2, 1\)"):
+    with pytest.raises(Refused, match=r"as many numbers, got \(3,\), \(2, 1\)"):
         bayesian_privacy_loss(np.zeros(3), two, 1.0)
     with pytest.raises(Refused, match="prior must be 2 probabilities that sum to 1"):
         bayesian_privacy_loss(np.zeros(1), two, 1.0, np.array([0.5, 0.6]))
@@ -209,3 +209,33 @@ def test_bad_input_is_refused() -> None:
         regional_privacy_losses({"a": np.zeros(1)}, {"b": two}, {"a": 1.0})
     with pytest.raises(Refused, match="signal_std must"):
         gaussian_privacy_loss(-1.0, 1.0, 1)
+
+
+@pytest.mark.parametrize("divergence", ["kl", "js", "max"])
+def test_what_is_no_number_is_no_loss_of_zero(divergence) -> None:
+    two = np.array([[0.0], [1.0]])
+    for observed in (np.nan, np.inf):
+        with pytest.raises(Refused, match="likelihoods are not finite: observed is not"):
+            bayesian_privacy_loss(np.array([observed]), two, 1.0, divergence=divergence)
+    with pytest.raises(Refused, match="or noise_std is too small"):
+        bayesian_privacy_loss(np.ones(1), two, 1e-300, divergence=divergence)
+    with pytest.raises(Refused, match="candidate_gradients"):
+        bayesian_privacy_loss(np.ones(1), np.array([[np.nan], [1.0]]), 1.0, divergence=divergence)
+    for wrong in ([np.nan, 0.0], [np.inf, 0.0], [-np.inf, -np.inf]):
+        with pytest.raises(Refused, match="log_likelihoods must be below infinity, one"):
+            loss_of_likelihoods(np.array(wrong), divergence=divergence)
+    with pytest.raises(Refused, match="one that the prior allows finite"):
+        loss_of_likelihoods(np.array([-np.inf, 0.0]), np.array([1.0, 0.0]), divergence=divergence)
+    sure = loss_of_likelihoods(np.array([-np.inf, 0.0]), divergence=divergence)
+    np.testing.assert_array_equal(sure.posterior, [0.0, 1.0])
+    assert sure.loss > 0.2
+
+
+def test_bounds_need_noise_and_candidates() -> None:
+    for wrong in (0.0, -1.0):
+        with pytest.raises(Refused, match="noise_std must be above 0"):
+            most_privacy_loss(np.array([[0.0], [1.0]]), wrong)
+    with pytest.raises(Refused, match=r"candidate_gradients .* got \(2,\)"):
+        most_privacy_loss(np.zeros(2), 1.0)
+    with pytest.raises(Refused, match="noise_std must be one number, or one for each of 1"):
+        bayesian_privacy_loss(np.zeros(1), np.array([[0.0], [1.0]]), np.ones(2))

@@ -77,3 +77,15 @@ def test_bad_input_is_refused():
         worst_coalition(0, 0.5, [1.0, 2.0], DELTA, lowest=0.0, expected_batch_size=1, steps=3)
     with pytest.raises(Refused, match="max_divergence must lie between 0 and 1"):
         IndividualContract(epsilon=1.0, delta=DELTA, max_divergence=2.0)
+    with pytest.raises(Refused, match=r"got 0\.5"):
+        excess_vulnerability(0.5, [1.0, 2.0], DELTA, expected_batch_size=1, steps=3)
+    with pytest.raises(Refused, match=r"delta must lie between 0 and 1, both excluded, got 0\.0"):
+        IndividualContract(epsilon=1.0, delta=0.0, max_divergence=0.1)
+    contract = IndividualContract(epsilon=1.0, delta=DELTA, max_divergence=0.1)
+    with pytest.raises(Refused, match=r"others must be one budget an example, got shape \(1, 1\)"):
+        contract.check([[1.0]], expected_batch_size=1, steps=3)
+
+
+def test_a_contract_with_nobody_else_is_kept():
+    contract = IndividualContract(epsilon=2.0, delta=DELTA, max_divergence=0.01)
+    assert contract.check([], expected_batch_size=1, steps=3).kept

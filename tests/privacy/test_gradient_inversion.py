@@ -126,3 +126,9 @@ def test_bad_input_is_refused():
         attack(smoothness=-1.0)
     with pytest.raises(Refused, match="steps must be an integer of at least 1"):
         attack(steps=0)
+    with pytest.raises(Refused, match="what was observed must be finite"):
+        attack(observed=jnp.array([0.5, jnp.nan]))
+    with pytest.raises(Refused, match="start must lie within the bounds, 1 to 2"):
+        attack(bounds=(1.0, 2.0))
+    with pytest.raises(Refused, match=r"smoothness needs images .* got a start of shape \(2,\)"):
+        attack(smoothness=0.1)

@@ -84,6 +84,8 @@ def test_many_budgets_are_rounded_down():
     ("wrong", "message"),
     [
         (dict(epsilons=[1.0, -2.0]), "each epsilon must be positive and finite, got -2"),
+        (dict(epsilons=[1.0, np.inf]), "each epsilon must be positive and finite, got inf"),
+        (dict(expected_batch_size="2"), "expected_batch_size must be a finite number above 0"),
         (dict(epsilons=[]), "epsilons must be one number an example, got shape"),
         (dict(delta=1.0), "delta must lie between 0 and 1, both excluded"),
         (dict(expected_batch_size=9), "at most the number of examples, 2; got 9"),
@@ -100,6 +102,25 @@ def test_a_profile_needs_a_place():
     found = individual_clipping([1.0, 2.0], DELTA, expected_batch_size=1, steps=10)
     with pytest.raises(Refused, match="example must be one of 0 to 1, got 2"):
         found.profile(2)
+    with pytest.raises(Refused, match=r"example must be one of 0 to 1, got 0\.5"):
+        found.profile(0.5)
     assert found.profile(1) == privacy_profile(
         rate=0.5, noise_multiplier=found.noise_multiplier / found.norms[1], steps=10
     )
+
+
+def test_a_batch_of_all_examples_needs_no_more_noise_than_the_least_budget():
+    run = dict(expected_batch_size=3, steps=5)
+    found = individual_sampling([2.0, 4.0, 8.0], DELTA, **run)
+    expected = individual_sampling([2.0], DELTA, expected_batch_size=1, steps=5).noise_multiplier
+    assert (found.rates == 1).all()
+    assert found.noise_multiplier == pytest.approx(expected, rel=1e-3)
+    alone = individual_clipping([2.0], DELTA, expected_batch_size=1, steps=5).noise_multiplier
+    assert expected == pytest.approx(alone, rel=1e-3)
+
+
+def test_a_budget_below_what_any_rate_spends_is_kept_by_never_drawing():
+    budgets = [8.0] * 20 + [1e-6] * 20
+    found = individual_sampling(budgets, 1e-12, expected_batch_size=2, steps=20)
+    assert found.rates[-1] == 0 and found.never_drawn == (1e-6,)
+    assert found.profile(30).delta(1e-6) <= 1e-12

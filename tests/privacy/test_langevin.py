@@ -92,3 +92,9 @@ def test_numbers_that_cannot_be(change, message: str) -> None:
         kl_of_langevin(1.0, 0.5, **{**NUMBERS, **change})
     with pytest.raises(Refused, match="noise must be a finite number above 0, got 0"):
         kl_of_langevin(1.0, 0, **NUMBERS)
+
+
+@pytest.mark.parametrize("still", ["changed_share", "smoothness"])
+def test_a_term_that_is_zero_stays_zero_however_long_the_training(still) -> None:
+    found = kl_of_langevin(1000.0, 0.1, **{**NUMBERS, "slack": 0.0, still: 0.0})
+    assert found == pytest.approx(1000 * 0.02 / (2 * 0.1**2))

@@ -104,8 +104,12 @@ def test_bad_input_is_refused():
         expected_jacobian_norm((3,), "he", 1.0)
     with pytest.raises(Refused, match=r"got \(2,\), \(3,\) and \(1, 2\)"):
         kl_of_noisy_gd([1, 1], [1, 1, 1], [[1, 1]])
-    with pytest.raises(Refused, match="noise_stddevs must be positive"):
+    with pytest.raises(Refused, match="noise_stddevs positive and squared differences at least 0"):
         kl_of_noisy_gd([1], [0], [[1]])
+    with pytest.raises(Refused, match="step_sizes must be finite"):
+        kl_of_noisy_gd([np.nan], [1], [[1]])
+    with pytest.raises(Refused, match="need at least one run, got none"):
+        kl_of_noisy_gd([1], [1], np.zeros((0, 1)))
     with pytest.raises(Refused, match="a divergence is at least 0"):
         advantage_from_kl(-1.0)
     with pytest.raises(Refused, match="initialization 'luck' is unknown"):

@@ -191,3 +191,6 @@ def test_bad_questions_are_refused():
         profile.delta(1.0, "replace")
     with pytest.raises(Refused, match="delta must lie between 0 and 1"):
         profile.epsilon(2.0)
+    with pytest.raises(Refused, match="epsilon must be a number, and may be infinite, got nan"):
+        profile.delta(float("nan"))
+    np.testing.assert_allclose(profile.trade_off([0.0, 1.0]), [1.0, 0.0])

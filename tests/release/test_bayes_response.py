@@ -268,3 +268,36 @@ def test_bad_input_is_refused():
         drawn_answers(jnp.ones((2, 3, 1)), jnp.ones((3, 2), bool))
     with pytest.raises(Refused, match="both members and non-members"):
         drawn_answers(jnp.ones((2, 3, 1)), jnp.ones((2, 3), bool))
+    with pytest.raises(Refused, match=r"hidden\[0\] must be an integer of at least 1, got 0"):
+        AttackerTraining(hidden=(0,))
+    with pytest.raises(Refused, match="hidden must be a tuple"):
+        Game(utility_weight=1.0, attacker=8)
+    with pytest.raises(Refused, match="distortion must be finite"):
+        blahut_arimoto(np.array([0.5, 0.5]), np.array([[0.0, np.inf], [1.0, 0.0]]), 1.0)
+
+
+def once(release, **options):
+    how = AttackerTraining(steps=5, hidden=(4,), batch_size=8)
+    return bayes_response(release, jnp.array([0.5]), KEY, training=how, draws=100, **options)
+
+
+def test_a_release_is_a_vector_of_finite_numbers():
+    noise = gaussian(1.0)
+    for wrong in (lambda b, k: noise(b, k)[0], lambda b, k: noise(b, k)[None]):
+        with pytest.raises(Refused, match=r"release must return a vector of numbers, got \("):
+            once(wrong)
+    with pytest.raises(Refused, match="got <class 'tuple'>"):
+        once(lambda b, k: (noise(b, k),))
+    with pytest.raises(Refused, match="held_out must publish as many numbers as release, 1, got 2"):
+        once(noise, held_out=lambda b, k: jnp.append(noise(b, k), 0.0))
+    with pytest.raises(Refused, match="the release must be finite"):
+        once(lambda b, k: jnp.nan * noise(b, k))
+
+
+def test_answers_may_be_numpys_and_are_about_one_person():
+    rng = np.random.default_rng(0)
+    answers = np.float32(rng.normal(size=(6, 5, 2)))
+    release = drawn_answers(answers, rng.random((6, 5)) < 0.5)
+    assert np.isfinite(once(release).cross_entropy.value)
+    with pytest.raises(Refused, match="answers are about one person: prior must hold one number"):
+        bayes_response(release, jnp.array([0.5, 0.5]), KEY)

@@ -227,3 +227,34 @@ def test_bad_input_is_refused():
         block_model(jnp.zeros(2, int), jnp.ones(3), jnp.ones((1, 1, 1)), KEY)
     with pytest.raises(Refused, match=r"\(2,\) labels cannot be compared with \(3,\)"):
         misclassification(jnp.zeros(2, int), jnp.zeros(3, int))
+    with pytest.raises(
+        Refused, match=r"a graph needs shape \(layers, nodes, nodes\), got \(8, 8\)"
+    ):
+        communities(graph()[0], 2, KEY)
+    with pytest.raises(Refused, match=r"connectivity needs shape \(layers, communities, communi"):
+        block_model(jnp.zeros(2, int), jnp.ones(2), jnp.ones((1, 1)), KEY)
+    with pytest.raises(Refused, match=r"labels must be at least 0 and below 2, .* got 0 to 5"):
+        block_model(jnp.array([0, 5]), jnp.ones(2), jnp.ones((1, 2, 2)) / 2, KEY)
+    with pytest.raises(Refused, match=r"probabilities between 0 and 1, got nan to nan"):
+        block_model(jnp.zeros(2, int), jnp.ones(2), jnp.full((1, 1, 1), jnp.nan), KEY)
+    with pytest.raises(Refused, match="labels must be at least 0, got -1 to 0"):
+        misclassification(jnp.array([-1, 0]), jnp.zeros(2, int))
+    with pytest.raises(Refused, match="at least one node"):
+        misclassification(jnp.zeros(0, int), jnp.zeros(0, int))
+
+
+def test_large_budgets_are_finite_and_kept_and_small_ones_are_not_zero():
+    budgets = np.array([1e-4, 0.01, 1.0, 16.0, 20.0, 40.0, 80.0])
+    lost = 2 / (1 + np.exp(budgets))
+    lost = lost[:, None] + lost - lost[:, None] * lost
+    expected = np.where(
+        lost > 0.5,
+        2 * np.arctanh(np.minimum(np.tanh(budgets / 2)[:, None] * np.tanh(budgets / 2), 0.9)),
+        np.log((2 - lost) / lost),
+    )
+    found = edge_epsilon(jnp.asarray(budgets, jnp.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # Half of these bits are flipped less often than float32 can tell from never.
+    bits = jnp.zeros((2_000, 100, 100))
+    flips = flip_edges(bits, jnp.full(100, 20.0), KEY)
+    assert flips.sum() > 0

@@ -1,5 +1,7 @@
 """Membership from released means: each closed form beside Monte Carlo and a naive twin."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -217,6 +219,30 @@ def test_bad_input_is_refused():
         risk_of_means(ones, 5, -1.0)
     with pytest.raises(Refused, match="noise 'gauss' is unknown; did you mean 'gaussian'"):
         risk_of_means(ones, 5, 0.1, "gauss")
+    with pytest.raises(
+        Refused, match=r"released and mean need .* 2 statistics, got \(1,\) and \(2,\)"
+    ):
+        membership_from_means(ones[:1], jnp.ones((4, 2)), ones, ones, 5)
+    with pytest.raises(Refused, match=r"one for each of 2 statistics, got shape \(3,\)"):
+        risk_of_means(ones, 5, jnp.ones(3))
+    for p in (-0.1, 1.2, jnp.nan):
+        with pytest.raises(Refused, match="variances must be finite and at least 0"):
+            membership_from_frequencies(ones, jnp.ones((4, 2)), jnp.array([p, 0.5]), 5)
+    for p in (0.0, 1.0):
+        with pytest.raises(Refused, match=r"a statistic that never varies .* give Gaussian noise"):
+            membership_from_frequencies(ones, jnp.ones((4, 2)), jnp.array([p, 0.5]), 5)
+        with pytest.raises(Refused, match="population must hold frequencies between 0 and 1"):
+            frequency_likelihood_ratio(ones, jnp.ones((4, 2)), jnp.array([p, 0.5]))
+        with pytest.raises(Refused, match="population must hold frequencies between 0 and 1"):
+            risk_of_likelihood_ratio(jnp.array([p, 0.5]), 5, 0.1)
+    with pytest.raises(Refused, match="least must be a finite number above 0"):
+        frequency_likelihood_ratio(ones, jnp.ones((4, 2)), ones / 2, least=0.0)
+    with pytest.raises(Refused, match="covariance is singular in float32: leave out statistics"):
+        risk_of_means(jnp.ones((2, 2)), 5)
+    with pytest.raises(Refused, match="variance must be a finite number of at least 0"):
+        optimal_gaussian_noise(-ones, 5, 0.6)
+    with pytest.raises(Refused, match=r"squared_shifts need one number a statistic, \(2,\), got"):
+        optimal_gaussian_noise(ones, 5, 0.6, jnp.ones(3))
     with pytest.raises(Refused, match=r"max_auc must lie above .5 and below 1, got 0.5"):
         optimal_gaussian_noise(ones, 5, 0.5)
 
@@ -228,3 +254,39 @@ def test_it_compiles():
         found(released, people, p), membership_from_frequencies(released, people, p, POOL, 0.05),
         rtol=1e-5, atol=1e-5,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("noise", [1e-6, 1e-4, 1e-2, 0.1, 10.0])
+def test_laplace_noise_of_any_size_against_quadrature(noise):
+    """A density by convolution in float64; without noise to speak of it is the normal one."""
+    pool_size, variance = 100, 0.24
+    base, scale = (variance / pool_size) ** 0.5, noise / 2**0.5
+    nodes, weights = np.polynomial.legendre.leggauss(2000)
+
+    def log_density(z):
+        ends = sorted({min(max(z, -9 * base), 9 * base), -9 * base, 9 * base})
+        total = 0.0
+        for low, high in pairwise(ends):
+            at = (high + low) / 2 + (high - low) / 2 * nodes
+            total += (high - low) / 2 * weights @ (stats.norm.pdf(at, 0, base) * bump(z - at))
+        return np.log(total)
+
+    def bump(away):
+        return stats.laplace.pdf(away, 0, scale)
+
+    args = jnp.array([0.43]), jnp.ones((1, 1)), jnp.array([0.4]), jnp.array([variance]), pool_size
+    found = float(membership_from_means(*args, noise, "laplace")[0])
+    if noise > 1e-3:
+        expected = log_density(0.03 - 0.006) - log_density(0.03)
+    else:
+        expected = float(membership_from_means(*args)[0])
+        bare = risk_of_means(jnp.array([variance]), pool_size).separation
+        risk = risk_of_means(jnp.array([variance]), pool_size, noise, "laplace")
+        assert float(risk.separation) == pytest.approx(float(bare), rel=1e-3)
+    assert found == pytest.approx(expected, rel=2e-3, abs=2e-6)
+
+
+def test_noise_that_is_not_needed_has_a_derivative():
+    variance = jnp.array([0.25, 0.001])
+    slopes = jax.grad(lambda own: optimal_gaussian_noise(own, 10, 0.6).sum())(variance)
+    assert jnp.isfinite(slopes).all()

@@ -111,3 +111,9 @@ def test_flat_logits_have_no_boundary() -> None:
     assert np.isinf(found.linear[0]) and np.isinf(found.found[0])
     with pytest.raises(ValueError, match="steps must be an integer of at least 1, got 0"):
         nearest_boundary(network, jnp.ones((1, 3)), jnp.array([0]), steps=0)
+
+
+def test_inputs_of_half_precision_are_searched_in_single() -> None:
+    x, labels = jnp.ones((2, 3), jnp.bfloat16), jnp.zeros(2, int)
+    found = of_planes(jnp.eye(3) - 1, jnp.array([1.0, 0.0, 0.0]), x, labels)
+    np.testing.assert_allclose(found.found, np.full(2, 0.5**0.5), rtol=1e-4)

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from pptp_jax.robustness import CORRUPTIONS, corrupted
 from pptp_jax.robustness.corruption import LUMINANCE, SEVERITIES, blurred, cosines, quantised
+from pptp_jax.validation import Refused
 
 RNG = np.random.default_rng(0)
 SHAPES = [(8, 8, 1), (28, 28, 1), (12, 16, 3), (5, 6, 1)]
@@ -106,3 +107,18 @@ def test_corruptions_that_cannot_be() -> None:
         corrupted(jnp.ones((2, 8, 8, 1)), "blur", 6, keys, 0.0, 1.0)
     with pytest.raises(ValueError, match=r"\(height, width, channels\); .* shape \(64,\)"):
         corrupted(jnp.ones((2, 64)), "blur", 1, keys, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("severity", [np.int64(9), np.int64(0), jnp.int32(6), True])
+def test_a_severity_of_any_type_is_one_of_five(severity) -> None:
+    image, keys = jnp.zeros((1, 8, 8, 1)), jax.random.split(jax.random.key(0), 1)
+    with pytest.raises(Refused, match="severity must be an integer from 1 to 5, got"):
+        corrupted(image, "blur", severity, keys, 0.0, 1.0)
+    same = [corrupted(image, "blur", three, keys, 0.0, 1.0) for three in (3, np.int64(3))]
+    np.testing.assert_array_equal(*same)
+
+
+def test_each_image_has_its_own_key() -> None:
+    images, keys = jnp.zeros((3, 8, 8, 1)), jax.random.split(jax.random.key(0), 1)
+    with pytest.raises(Refused, match=r"keys must be one an image, 3, got shape \(1,\)"):
+        corrupted(images, "gaussian_noise", 1, keys, 0.0, 1.0)

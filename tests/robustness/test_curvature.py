@@ -77,3 +77,10 @@ def test_a_flat_loss_has_none() -> None:
 def test_profiles_that_cannot_be(change, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         input_curvature(network, X, LABELS, KEY, **change)
+
+
+def test_inputs_of_half_precision_are_looked_at_in_single() -> None:
+    half = X.astype(jnp.bfloat16)
+    found = input_curvature(network, half, LABELS, KEY)
+    np.testing.assert_array_equal(found, input_curvature(network, np.float32(half), LABELS, KEY))
+    assert input_curvature(network, X[:0], LABELS[:0], KEY).shape == (0, 1)

@@ -106,3 +106,9 @@ def test_a_way_to_the_end_goes_far_beyond_the_boundary() -> None:
 def test_transferred_inputs_need_networks_to_come_from() -> None:
     with pytest.raises(ValueError, match="need surrogates to be found on, got none"):
         right_when_disturbed(MODEL, None, None, None, KEY, HOW)
+
+
+def test_transferred_inputs_alone_are_compared_with_nothing() -> None:
+    alone = Trial(kind="transfer", norm="l2", size=0.5, steps=4)
+    pairs = np.ones((2, 20))
+    assert masking_warnings({alone: pairs}, pairs > 0) == []

@@ -104,7 +104,14 @@ def test_the_trials() -> None:
         ({"draws": 0}, "draws must be an integer of at least 1, got 0"),
         ({"examples": 0}, "examples must be an integer of at least 1, got 0"),
         ({"pace": 0.0}, "pace must be a finite number above 0, got 0.0"),
-        ({"epsilons": (), "noise": ()}, "needs at least one of epsilons, l2_epsilons and noise"),
+        (
+            {"epsilons": (), "noise": ()},
+            "needs at least one of epsilons, l2_epsilons, noise and cor",
+        ),
+        ({"corruptions": ("blur",), "severities": ()}, "corruptions need severities"),
+        ({"severities": (2.0,)}, r"severities\[0\] must be an integer from 1 to 5, got 2\.0"),
+        ({"surrogates": 1, "steps": ()}, r"surrogates need steps of PGD, such as \(40,\)"),
+        ({"surrogates": 1, "epsilons": ()}, "surrogates need epsilons or l2_epsilons"),
     ],
 )
 def test_settings_that_cannot_be(change, message: str) -> None:

@@ -392,3 +392,12 @@ def test_rules_that_contradict_each_other_are_refused() -> None:
         check_streamed(federated(undefended(1), four))
     with pytest.raises(Refused, match="has the region 'stem', and another is given"):
         federated(federated(undefended(1), four, "stem"), four, "head")
+    with pytest.raises(
+        Refused, match="the region protect is sent after 3 rounds, and the phase has 2"
+    ):
+        federated(undefended(2), Federated(clients=2, late={"protect": 3}), "stem")
+
+
+def test_owners_of_any_numbers_are_numbered() -> None:
+    for owners in ((-7, 10**12, -7), [5, 9, 5], ("a", "b", "a")):
+        assert Federated(clients=2, owners=owners).owners == (0, 1, 0)
