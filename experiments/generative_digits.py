@@ -70,9 +70,11 @@ GRADIENTS = (GRADIENT_NORMS, TIMESTEP_GRADIENTS)  # they take longest
 
 
 @cache
-def diffusion(widths: tuple[int, ...] = (128, 128, 128), multiplicity: int = 1) -> Model:
+def diffusion(
+    widths: tuple[int, ...] = (128, 128, 128), multiplicity: int = 1, embedding: int = 64
+) -> Model:
     """A denoising perceptron, evaluated at seven timesteps with three draws of noise each."""
-    network = denoising_mlp(widths, num_classes=CLASSES)
+    network = denoising_mlp(widths, num_classes=CLASSES, embedding=embedding)
     timesteps = (3, 8, 15, 25, 40, 60, 80)
     settings: dict[str, Any] = {"timesteps": timesteps, "draws": 3, "multiplicity": multiplicity}
     return ddpm(network, steps=100, shape=SHAPE, **settings)
