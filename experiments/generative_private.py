@@ -86,6 +86,7 @@ class PrivateRow(Row):
         return MEMBERS
 
 
+@cache
 def private(kind: str, epsilon: int) -> Recipe:
     """Noisy gradient descent that spends ε."""
     steps = STEPS[kind]
