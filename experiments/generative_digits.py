@@ -1,4 +1,4 @@
-"""Do GANs leak less than diffusion models? Both on the digits, undefended and at equal ε.
+"""Do GANs leak less than diffusion models? Both on the digits, undefended.
 
 Command: `python experiments/generative_digits.py` (no download). It goes on where it was stopped.
 Into `runs/generative_digits` it writes `generative_digits.json`, `.txt` and `.png`, and samples as
@@ -6,9 +6,10 @@ Into `runs/generative_digits` it writes `generative_digits.json`, `.txt` and `.p
 
 Fleets of 16 class-conditional models learn halves of 1,200 digits: perceptrons that denoise (DDPM)
 and GANs of two perceptrons. Each is trained for several times, each time with an anneal of its own
-(early stopping), and by DP-SGD at ε = 8; the denoiser besides with EMA, and with a part frozen
-early. The utility is the accuracy, on digits that a model has not seen, of a classifier that learns
-from its samples alone. Attacks are chosen on one half of the examples and reported on the other.
+(early stopping); the denoiser besides with EMA, and with a part frozen early. The utility is the
+accuracy, on digits that a model has not seen, of a classifier that learns from its samples alone.
+Attacks are chosen on one half of the examples and reported on the other. `generative_private.py`
+compares both at equal ε.
 
 Result: docs/findings.md. Twenty minutes of one CPU core.
 """
@@ -30,7 +31,6 @@ from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.fleets import FleetSignals, FleetSpec, run_fleet
 from pptp_jax.metrics import Bootstrap, Drawn, auc, roc
 from pptp_jax.models import Model, ddpm, denoising_mlp, discriminator_mlp, gan, generator_mlp, mlp
-from pptp_jax.privacy import noise_within
 from pptp_jax.report.timesteps import plot_timesteps
 from pptp_jax.signals import (
     GRADIENT_NORMS,
@@ -43,26 +43,21 @@ from pptp_jax.signals import (
     samples_signal,
 )
 from pptp_jax.storage.files import write, write_json, write_text
-from pptp_jax.study.guarantee import guarantee
 from pptp_jax.training import (
     AdamW,
     Average,
+    Optimizer,
     Players,
-    Poisson,
-    Private,
     Recipe,
-    dp_sgd,
     freeze,
     undefended,
 )
 
 MODELS, EXAMPLES, REFERENCE = 16, 1200, 300
 BATCH, SEED, RESAMPLES = 100, 0, 200
-EPSILON, DELTA = 8.0, 1 / (10 * EXAMPLES // 2)
 TIMES = {"DDPM": (50, 150, 400), "GAN": (150, 400, 1000)}
-PRIVATE = 40
 SHAPE, CLASSES = (8, 8, 1), 10
-FULL = (*(f"{times[-1]} epochs" for times in TIMES.values()), "private")  # with every attack
+FULL = tuple(f"{times[-1]} epochs" for times in TIMES.values())  # with every attack
 
 SAMPLED = ("gan_leaks", "gan_leaks_calibrated", "monte_carlo")
 ON_SCORES = ("loss", "lira_online", "lira_multivariate", "rmia_online", "base_online")
@@ -75,9 +70,11 @@ GRADIENTS = (GRADIENT_NORMS, TIMESTEP_GRADIENTS)  # they take longest
 
 
 @cache
-def diffusion(multiplicity: int = 1) -> Model:
+def diffusion(
+    widths: tuple[int, ...] = (128, 128, 128), multiplicity: int = 1, embedding: int = 64
+) -> Model:
     """A denoising perceptron, evaluated at seven timesteps with three draws of noise each."""
-    network = denoising_mlp([128, 128, 128], num_classes=CLASSES)
+    network = denoising_mlp(widths, num_classes=CLASSES, embedding=embedding)
     timesteps = (3, 8, 15, 25, 40, 60, 80)
     settings: dict[str, Any] = {"timesteps": timesteps, "draws": 3, "multiplicity": multiplicity}
     return ddpm(network, steps=100, shape=SHAPE, **settings)
@@ -121,12 +118,23 @@ class Row:
     kind: str
     label: str
     recipe: Recipe
-    multiplicity: int = 1
 
     @property
     def model(self) -> Model:
         """What is trained."""
-        return diffusion(self.multiplicity) if self.kind == "DDPM" else adversarial()
+        return diffusion() if self.kind == "DDPM" else adversarial()
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """How its steps are taken."""
+        if self.kind == "DDPM":
+            return AdamW(learning_rate=2e-3)
+        return Players(learning_rate=1e-3)
+
+    @property
+    def batch_size(self) -> int:
+        """The members in a step."""
+        return BATCH
 
     @property
     def attacks(self) -> tuple[str, ...]:
@@ -140,15 +148,6 @@ class Row:
     def slug(self) -> str:
         """Its name among files."""
         return f"{self.kind}_{self.label}".lower().replace(" ", "_").replace(",", "")
-
-
-def private() -> Recipe:
-    """DP-SGD that spends ε in Poisson batches; noise multiplicity costs nothing."""
-    members = EXAMPLES // 2
-    noise = noise_within(
-        EPSILON, DELTA, rate=BATCH / members, steps=PRIVATE * (members // BATCH), accountant="pld"
-    )
-    return dp_sgd(Private(noise_multiplier=noise, max_norm=1.0), epochs=PRIVATE, batches=Poisson())
 
 
 def averaged(epochs: int) -> Recipe:
@@ -165,8 +164,6 @@ def rows() -> list[Row]:
         for kind, times in TIMES.items()
         for epochs in times
     ]
-    every.append(Row("DDPM", "private", private(), multiplicity=8))
-    every.append(Row("GAN", "private", private()))
     early, end, _ = TIMES["DDPM"]
     every.append(Row("DDPM", "EMA", averaged(end)))
     for region in ("down", "middle", "up"):
@@ -177,14 +174,13 @@ def rows() -> list[Row]:
 def trained(row: Row, fixed: Fixed, out: Path, seed: int) -> FleetSignals:
     """The signals of a row's fleet, which is trained unless it is there."""
     probes = (*PROBES, *(GRADIENTS if row.label in FULL else ())) if row.kind == "DDPM" else ()
-    rate = AdamW(learning_rate=2e-3) if row.kind == "DDPM" else Players(learning_rate=1e-3)
     spec = FleetSpec(
         model=row.model,
         recipe=row.recipe,
         data=fixed.data,
         members=fixed.membership.members,
-        optimizer=rate,
-        batch_size=BATCH,
+        optimizer=row.optimizer,
+        batch_size=row.batch_size,
         seed=seed,
         signals=(*row.model.task.signals, *probes, *OF_SAMPLES),
         queried=np.arange(EXAMPLES),
@@ -222,11 +218,9 @@ def measured(row: Row, fixed: Fixed, out: Path, seed: int) -> tuple[dict[str, An
         )
         for name, own in seen.scores.items()
     }
-    spent = guarantee(row.recipe, row.model, EXAMPLES // 2, BATCH)
     record = {
         "kind": row.kind,
         "label": row.label,
-        "epsilon": None if spent is None else spent.epsilon,
         "diverged": MODELS - len(seen.targets),
         "notes": seen.notes,
         "attacks": {
@@ -273,23 +267,17 @@ def beside(one: Point, line: Sequence[Point]) -> dict[str, Any] | None:
     return Drawn(value, np.array([less(*parts) for parts in resamples])).estimate()._asdict()
 
 
-def difference(a: Drawn, b: Drawn) -> dict[str, Any]:
-    """How much larger a is, with the interval of paired resamples."""
-    return Drawn(a.value - b.value, a.drawn - b.drawn).estimate()._asdict()
-
-
-def text_of(records: Sequence[dict[str, Any]], gap: dict[str, Any]) -> str:
+def text_of(records: Sequence[dict[str, Any]]) -> str:
     """All of it as tables of Markdown."""
     lines = [
-        "| model | recipe | ε | accuracy of samples | nearer to members | best attack | AUC | "
+        "| model | recipe | accuracy of samples | nearer to members | best attack | AUC | "
         "TPR at 1 % FPR | less a DDPM as accurate |",
-        "| --- " * 9 + "|",
+        "| --- " * 8 + "|",
     ]
     for one in records:
         best = one["attacks"][one["best"]]
-        epsilon = "" if one["epsilon"] is None else f"{one['epsilon']:.2f}"
         lines.append(
-            f"| {one['kind']} | {one['label']} | {epsilon} | {cell(one['accuracy'])} | "
+            f"| {one['kind']} | {one['label']} | {cell(one['accuracy'])} | "
             f"{one['quality']['nearer_members']:.3f} | {one['best']} | {cell(best['auc'])} | "
             f"{cell(best['tpr'])} | {cell(one['beside']) if one['beside'] else ''} |"
         )
@@ -299,11 +287,6 @@ def text_of(records: Sequence[dict[str, Any]], gap: dict[str, Any]) -> str:
     for name in dict.fromkeys((*ON_DDPM, *ON_GAN)):
         cells = [cell(o["attacks"][name]["auc"]) if name in o["attacks"] else "" for o in shown]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += [
-        "",
-        f"At ε = {EPSILON:g}: GAN less DDPM {cell(gap['equal epsilon'])} in AUC, "
-        f"{cell(gap['accuracy'])} in accuracy of samples.",
-    ]
     return "\n".join(lines)
 
 
@@ -327,7 +310,7 @@ def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
                 xerr=[[max(0.0, x - x_low)], [max(0.0, x_high - x)]],
                 yerr=[[max(0.0, y - y_low)], [max(0.0, y_high - y)]],
                 color=colour,
-                fmt="s" if one["label"] == "private" else "o",
+                fmt="o",
                 capsize=2,
             )
             left.annotate(f" {kind} {one['label']}", (x, y), fontsize="x-small")
@@ -373,13 +356,8 @@ def main(out: Path, seed: int) -> None:
         for row, record in zip(rows(), records, strict=True):
             line = [points[slug] for slug in times]
             record["beside"] = None if row.slug in times else beside(points[row.slug], line)
-        both = points["gan_private"], points["ddpm_private"]
-        gap = {
-            "equal epsilon": difference(*(one.strength["auc"] for one in both)),
-            "accuracy": difference(*(one.utility for one in both)),
-        }
-        write_json(out / "generative_digits.json", {"rows": records, "gap": gap})
-        write_text(out / "generative_digits.txt", text_of(records, gap) + "\n")
+        write_json(out / "generative_digits.json", {"rows": records})
+        write_text(out / "generative_digits.txt", text_of(records) + "\n")
         draw(records, out / "generative_digits.png")
         pictures = {
             f"{row.kind}, {row.label}": np.asarray(trained(row, fixed, out, seed)["samples"])[0]
@@ -387,7 +365,7 @@ def main(out: Path, seed: int) -> None:
             if row.label in FULL
         }
         draw_samples(pictures, fixed.data, out / "generative_samples.png")
-        click.echo(text_of(records, gap))
+        click.echo(text_of(records))
 
 
 if __name__ == "__main__":
