@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Balanced, Dataset, Digits, Membership
-from pptp_jax.evaluation import Point, SampleJudge, by_timestep, point
+from pptp_jax.evaluation import Point, SampleJudge, by_timestep, point, read_estimate
 from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.fleets import FleetSignals, FleetSpec, run_fleet
 from pptp_jax.metrics import Bootstrap, Drawn, auc, roc
@@ -95,12 +95,12 @@ class Fixed:
     judge: SampleJudge
 
     @classmethod
-    def of(cls, seed: int) -> "Fixed":
-        """Drawn from a seed."""
+    def of(cls, seed: int, models: int = MODELS) -> "Fixed":
+        """Drawn from a seed, for a number of models."""
         digits = Digits().load()
         order = np.random.default_rng(seed).permutation(len(digits))
         data = part(digits, order)
-        membership = Balanced(models=MODELS).draw(EXAMPLES, seed)
+        membership = Balanced(models=models).draw(EXAMPLES, seed)
         reference = np.arange(EXAMPLES, EXAMPLES + REFERENCE)
         classifier = mlp([64], CLASSES, activation="relu")
         return cls(data, membership, SampleJudge.of(data, reference, classifier))
@@ -205,7 +205,8 @@ def measured(row: Row, fixed: Fixed, out: Path, seed: int) -> tuple[dict[str, An
     samples, labels = np.asarray(fleet["samples"])[seen.targets], np.arange(500) % CLASSES
     quality = fixed.judge.fleet(samples, labels, spread, reference)
     accuracy = np.array([one.accuracy for one in quality])
-    resampling = Bootstrap(MODELS, int(reported.sum()), resamples=RESAMPLES, seed=seed)
+    models = len(fixed.membership.members)
+    resampling = Bootstrap(models, int(reported.sum()), resamples=RESAMPLES, seed=seed)
     points = {
         name: point(
             own[:, reported],
@@ -221,7 +222,7 @@ def measured(row: Row, fixed: Fixed, out: Path, seed: int) -> tuple[dict[str, An
     record = {
         "kind": row.kind,
         "label": row.label,
-        "diverged": MODELS - len(seen.targets),
+        "diverged": models - len(seen.targets),
         "notes": seen.notes,
         "attacks": {
             name: {"auc": one.to_json()["auc"], "tpr": one.to_json()["tpr@0.01"]}
@@ -292,7 +293,7 @@ def text_of(records: Sequence[dict[str, Any]]) -> str:
 
 def cell(estimate: dict[str, Any]) -> str:
     """A number with its interval."""
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+    return f"{read_estimate(estimate):.3f}"
 
 
 def draw(records: Sequence[dict[str, Any]], path: Path) -> None:

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Balanced, Dataset, Membership, Shrunk, Tfds
-from pptp_jax.evaluation import SampleJudge, SampleQuality
+from pptp_jax.evaluation import SampleJudge, SampleQuality, read_estimate
 from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.fleets import FleetSignals, FleetSpec, run_fleet
 from pptp_jax.metrics import Estimate, attack_metrics, masked_mean
@@ -215,7 +215,7 @@ def text_of(found: dict[str, Any]) -> str:
 
 
 def _cell(found: dict[str, float]) -> str:
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{read_estimate(found):.3f}"
 
 
 def draw(

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Balanced, Dataset, Digits
-from pptp_jax.evaluation import SampleJudge
+from pptp_jax.evaluation import SampleJudge, read_estimate
 from pptp_jax.evaluation.attack_fleet import attacked
 from pptp_jax.fleets import FleetSpec, run_fleet
 from pptp_jax.metrics import attack_metrics, masked_mean
@@ -100,7 +100,7 @@ def text_of(found: dict[str, Any]) -> str:
 
 
 def _cell(found: dict[str, float]) -> str:
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{read_estimate(found):.3f}"
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
