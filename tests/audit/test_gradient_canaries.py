@@ -183,7 +183,7 @@ def test_bounds_come_near_what_is_accounted_from_below(home: Path) -> None:
     assert "220 canaries that are gradients, among 240 places" in text
     assert f"{row['pooled']['gaussian']['epsilon']:.2f}" in text
     page = write_report(home).read_text()
-    assert "a gradient of the clipping" in page
+    assert "220 of 240 examples are canaries: their gradient has" in page
     assert f"{row['pooled']['gaussian']['epsilon']:.2f}<small>" in page
     assert "220 of 240 places have a gradient" in (home / "README.md").read_text()
 
