@@ -23,7 +23,7 @@ def flip_edges(
     Args:
         adjacency: symmetric matrices of 0 and 1; the diagonal is ignored.
         epsilons: ε of each node: the most that any edge of it is exposed, see `edge_epsilon`.
-        key: of the coins.
+        key: of the coins. It must not be that of `block_model`, which would flip its very edges.
 
     Returns:
         Symmetric matrices of 0 and 1 without a diagonal.
