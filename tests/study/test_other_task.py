@@ -113,7 +113,7 @@ def test_the_table_and_the_page_speak_of_the_utility(done: Path) -> None:
     assert "squared miles, less" in render_comparison(results.comparisons)
     assert draw_figures(results, done)[0].name == "utility_over_auc.png"
     page = write_report(done).read_text()
-    assert "Lower and further to the left is better" in page
+    assert "Lower and further left is better" in page
     for word in ("test accuracy", "points more", "more accuracy", ">class "):
         assert word not in page
     assert "classes" not in (done / "README.md").read_text().splitlines()[2]
