@@ -50,7 +50,7 @@ def test_what_is_found_by_owner_is_what_the_scores_give(tmp_path, rng) -> None:
     assert (tmp_path / "run" / "table.txt").read_text().strip() == table.strip()
     assert "By owner: 60 owners of 4 to 4 records" in table
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "Owners of several records" in page and "60 owners, of 4 to 4 records" in page
+    assert "Owners of several records" in page and "60 owners have 4 to 4 records" in page
 
 
 def test_where_nothing_leaks_nothing_is_found_by_owner(rng) -> None:

@@ -54,7 +54,7 @@ def test_what_a_study_finds_is_in_its_results_table_and_page(robust_run: Path) -
     assert "PGD-3 0.3" in table and f"{clean:.3f}" in table
     write_report(robust_run)
     page = (robust_run / "report.html").read_text()
-    assert 'id="robustness"' in page and "40 non-members a target" in page
+    assert 'id="robustness"' in page and "40 non-members of each target" in page
     assert "noise 0.2" in page and f"{clean:.3f}" in page
 
 
