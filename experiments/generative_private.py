@@ -10,7 +10,7 @@ member joins every step (noisy gradient descent). They were chosen on digits in 
 the accuracy of samples alone. The table has each model's utility and the best attack, and the
 difference of both kinds at equal ε.
 
-Result: docs/findings.md.
+Result: docs/findings.md. About 25 minutes of one CPU core.
 """
 
 from collections.abc import Sequence
