@@ -27,7 +27,7 @@ from pptp_jax.training import Recipe, undefended, whole_network
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused, not_negative
 
-# The defence of a study whose recipes have none.
+# The defence of a study whose recipes have none, if its task has classes.
 _DEFAULT = RelaxLoss(alpha=1.0)
 
 
@@ -47,8 +47,9 @@ def locate_study(
     evaluation never sees them; else all of them.
 
     Args:
-        study: the study; its recipes give the defence (the first objective that is not
-            cross-entropy, RelaxLoss 1 if there is none) and the epochs.
+        study: the study; its recipes give the defence (the first objective that is not the task's
+            own loss; without one RelaxLoss 1, or nothing where the task has no classes) and the
+            epochs.
         out: the directory, made where it is missing: `risk_map.json`, `risk_map.png`,
             `risk_map.txt`.
         epochs: the epochs of the fleets; None takes those of the study's longest recipe
@@ -93,7 +94,7 @@ def locate_study(
                 model=study.model,
                 data=whole._replace(x=whole.x[rows], y=whole.y[rows]),
                 matrix=membership.matrix[:, rows],
-                defence=_defence(study.recipes),
+                defence=_defence(study),
                 epochs=epochs,
                 early=1 if epochs == 2 else 2,
                 retrain=retrain,
@@ -157,7 +158,7 @@ def with_regions_found(
 
 
 def _fingerprints(study: Study, epochs: int, data: Dataset, membership: Membership) -> list[str]:
-    recipes = undefended(epochs), whole_network(_defence(study.recipes), epochs)
+    recipes = undefended(epochs), whole_network(_defence(study), epochs)
     return [fingerprint(study.fleet_spec(recipe, data, membership)) for recipe in recipes]
 
 
@@ -170,14 +171,14 @@ def _stored(path: Path, depends_on: list[str]) -> dict[str, Any] | None:
         return None
 
 
-def _defence(recipes: tuple[Recipe, ...]) -> Objective:
-    for recipe in recipes:
+def _defence(study: Study) -> Objective:
+    for recipe in study.recipes:
         for phase in recipe.phases:
             for objective in phase.by_region.values():
                 alone = not (objective.needs_reference or objective.needs_teacher)
                 if alone and not isinstance(objective, TaskLoss):
                     return objective
-    return _DEFAULT
+    return _DEFAULT if study.model.task.classes else TaskLoss()
 
 
 def _epochs(recipes: tuple[Recipe, ...]) -> int:

@@ -117,3 +117,22 @@ def test_a_model_without_blocks(tmp_path: Path) -> None:
 def test_missing_study() -> None:
     assert "STUDY is missing" in pptp("locate").output
     assert "none.py: there is no such file" in pptp("locate", "none.py").output
+
+
+def test_a_denoiser_has_no_defence_but_its_own_loss(tmp_path: Path) -> None:
+    path = tmp_path / "denoiser.py"
+    path.write_text(
+        "from pptp_jax.data import Balanced, Digits\n"
+        "from pptp_jax.models import ddpm, denoising_mlp\n"
+        "from pptp_jax.study import Study\n"
+        "from pptp_jax.training import undefended\n"
+        "network = denoising_mlp([8], num_classes=10, embedding=8)\n"
+        "study = Study(name='denoiser', data=Digits(), split=Balanced(models=6),\n"
+        "    model=ddpm(network, steps=10, shape=(8, 8, 1), timesteps=(5,), draws=1),\n"
+        "    examples=40, batch_size=20, resamples=20, recipes=(undefended(2),))\n"
+    )
+    result = pptp("locate", path, "--out", tmp_path / "out", "--retrain", 0)
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "out" / "risk_map.json").read_text())
+    assert record["setting"]["defence"] == "task_loss"
+    assert [block["name"] for block in record["blocks"]] == ["embedding", "stem", "head"]
