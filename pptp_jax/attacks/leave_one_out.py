@@ -105,6 +105,19 @@ def _fit(
 ) -> Fit:
     count = where[:, 0].sum(axis=0)
     divisor = jnp.maximum(count, 1).astype(values.dtype)[None]
-    mean = jnp.sum(values, axis=0, where=where) / divisor
-    squares = jnp.sum(jnp.square(values - mean[None]), axis=0, where=where)
-    return Fit(count, mean, squares)
+    # Relative to one of the values, the mean of equal values is that value, however many they are.
+    # Else its rounding would depend on their number, and the number on membership.
+    origin = _middle(values)
+    off = values - origin[None]
+    mean = jnp.sum(off, axis=0, where=where) / divisor
+    squares = jnp.sum(jnp.square(off - mean[None]), axis=0, where=where)
+    return Fit(count, origin + mean, squares)
+
+
+def _middle(values: Float[Array, "models queries examples"]) -> Float[Array, "queries examples"]:
+    """The median of the first three models, or the first where there are fewer: no outlier."""
+    if len(values) < 3:
+        return values[0]
+    first, second, third = values[:3]
+    low, high = jnp.minimum(first, second), jnp.maximum(first, second)
+    return jnp.maximum(low, jnp.minimum(high, third))

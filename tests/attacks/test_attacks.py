@@ -111,6 +111,16 @@ def test_shadows_do_not_reveal_the_members_of_a_silent_target(name: str) -> None
     assert abs(np.mean(aucs) - 0.5) < 3 * spread + 0.002, (np.mean(aucs), spread)
 
 
+@pytest.mark.parametrize("name", ["lira_online", "lira_multivariate", "lira_offline", "bavaria_t"])
+def test_equal_models_leak_nothing_by_rounding(name: str) -> None:
+    """Each example has a confidence of its own, which all models share."""
+    rng = np.random.default_rng(0)
+    membership = Balanced(16).draw(900, 0).matrix
+    phi = rng.normal(size=(1, 7, 900)).astype(np.float32).repeat(16, axis=0)
+    scores = ATTACKS[name](Evidence.leave_one_out({"confidence": phi}, membership))
+    assert abs(auc(roc(np.asarray(scores), membership)) - 0.5) < 0.01
+
+
 def test_a_plain_mean_over_all_shadows_would_give_a_silent_target_away() -> None:
     """Why RMIA and BASE weigh IN and OUT shadows alike here."""
     made = fleets.fleet(16, 2000, gap=4.0, seed=4)
