@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from pptp_jax.attacks.classifier_outputs import check_classes, check_no_probabilities
 from pptp_jax.audit.foreign import as_float32, plain
 from pptp_jax.validation import Refused
 
@@ -20,11 +21,7 @@ def check_logits(
                 "of probabilities"
             )
         return np.concatenate([np.zeros_like(logits), logits], axis=-1)
-    if (logits >= 0).all() and np.allclose(logits.sum(axis=-1), 1, atol=1e-3):
-        raise Refused(
-            "logits are probabilities here (they sum to 1): hand over their logarithms, from "
-            "before the softmax where you can"
-        )
+    check_no_probabilities(logits)
     return logits
 
 
@@ -55,13 +52,7 @@ def check_labels(
             f"logits say nothing without the true classes: hand over labels of shape ({examples},)"
         )
     labels = plain("labels", labels)
-    if labels.dtype.kind not in "iu":
-        raise Refused(f"labels must be integers, got an array of {labels.dtype}")
     if labels.shape != (examples,):
         raise Refused(f"labels must have shape ({examples},), one an example, got {labels.shape}")
-    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
-        upper = "" if classes is None else f" and below the {classes} classes of the logits"
-        raise Refused(
-            f"labels must be at least 0{upper}; they go from {labels.min()} to {labels.max()}"
-        )
+    check_classes(labels, classes)
     return labels.astype(np.int32)

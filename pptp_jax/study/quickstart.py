@@ -16,7 +16,7 @@ from pptp_jax.training import early_stopped, freeze, undefended, whole_network
 study = Study(
     # Results go to runs/NAME.
     name="quickstart",
-    # scikit-learn's digits. `Npz("data.npz")` and `TFDS("mnist")` are other sources.
+    # scikit-learn's digits. `Npz("data.npz")` and `Tfds("mnist")` are other sources.
     data=Digits(),
     # Few examples make membership matter: each model trains on half of these.
     examples=400,

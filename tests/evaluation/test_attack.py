@@ -8,6 +8,7 @@ from pptp_jax.data import Balanced, Quarters
 from pptp_jax.evaluation import attack
 from pptp_jax.metrics import attack_metrics
 from pptp_jax.tasks import Signal
+from pptp_jax.validation import Refused
 
 RNG = np.random.default_rng(0)
 SPLIT = Balanced(8).draw(100, 0)
@@ -124,3 +125,17 @@ def test_densities_are_no_probabilities() -> None:
     )
     assert list(found) == ["loss", "rmia_online"]
     assert found.notes[0].startswith("rmia_offline: offline RMIA takes probabilities")
+
+
+def test_outputs_that_would_be_attacked_wrongly_are_refused(rng) -> None:
+    membership = np.arange(6)[:, None] % 2 == np.arange(40) % 2
+    logits, labels = rng.normal(size=(6, 40, 3)), np.arange(40) % 3
+    with pytest.raises(Refused, match=r"a dictionary of arrays by name, .* got ndarray"):
+        attack(logits, membership, labels)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="below the 3 classes of the logits; they go from 1 to 3"):
+        attack({"logits": logits}, membership, labels + 1)
+    with pytest.raises(Refused, match="labels must be integers, got an array of <U1: np.unique"):
+        attack({"logits": logits}, membership, np.array(list("abcd") * 10))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    with pytest.raises(Refused, match="logits are probabilities here"):
+        attack({"logits": shares}, membership, labels)
