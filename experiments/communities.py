@@ -29,6 +29,7 @@ from matplotlib.figure import Figure
 
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.evaluation import read_estimate
+from pptp_jax.metrics import Estimate
 from pptp_jax.release import (
     block_model,
     communities,
@@ -101,8 +102,12 @@ def errors(name: str, epsilon: float, half: bool) -> dict[str, Any]:
         "graph": name,
         "epsilon": epsilon,
         "half": half,
-        "errors": {key: interval(values) for key, values in found.items()},
-        "advantages": {key: interval(values) for key, values in advantages.items()},
+        "errors": {
+            key: Estimate.of_mean(np.array(values))._asdict() for key, values in found.items()
+        },
+        "advantages": {
+            key: Estimate.of_mean(np.array(values))._asdict() for key, values in advantages.items()
+        },
         "exact": _exact(epsilon, half),
     }
 
@@ -121,12 +126,6 @@ def _advantages(edges: Array, published: Array, budgets: Array) -> Iterator[tupl
 def _exact(epsilon: float, half: bool) -> dict[str, float]:
     pair = edge_advantage(jnp.array([epsilon, jnp.inf if half else epsilon], jnp.float32))
     return {"0": float(pair[0, 0]), **({"1": float(pair[0, 1])} if half else {})}
-
-
-def interval(values: Sequence[float]) -> dict[str, float]:
-    """The mean over graphs, with twice its standard error on both sides."""
-    mean, error = float(np.mean(values)), 2 * float(np.std(values, ddof=1)) / len(values) ** 0.5
-    return {"value": mean, "low": mean - error, "high": mean + error}
 
 
 def text_of(points: Sequence[dict[str, Any]]) -> str:

@@ -29,7 +29,7 @@ from pptp_jax.attacks import ATTACKS, attack_targets, update_alignment
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Arrays, Balanced, ByOwner, Digits, member_indices
 from pptp_jax.evaluation import read_estimate
-from pptp_jax.metrics import attack_metrics, masked_mean
+from pptp_jax.metrics import Estimate, attack_metrics, masked_mean
 from pptp_jax.models import Variables, mlp
 from pptp_jax.privacy import mean_privacy_loss, most_privacy_loss, restore_by_descent
 from pptp_jax.regions import RegionMap, protect, region_vectors
@@ -245,7 +245,7 @@ def of_noise(data: Arrays) -> list[dict[str, Any]]:
         for (part, noise), values in each.items():
             loss, bound = np.array(values).T
             rows.append({"when": when, "part": part, "noise": noise, "bound": bound.mean()})
-            rows[-1] |= interval(loss)
+            rows[-1] |= Estimate.of_mean(loss)._asdict()
     return rows
 
 
@@ -267,23 +267,17 @@ def of_restoration(data: Arrays) -> list[dict[str, Any]]:
     known = data.inputs(jnp.arange(CLIENTS * EACH))
     labels = data.y[: CLIENTS * EACH]
     means = jnp.stack([known[labels == label].mean(axis=0) for label in range(10)])[y]
-    error = np.abs(np.asarray(means - x)).mean(axis=(1, 2, 3))
-    found = [{"part": "label alone", **interval(error), "images": means[:6, ..., 0].tolist()}]
+    error = Estimate.of_mean(np.abs(np.asarray(means - x)).mean(axis=(1, 2, 3)))._asdict()
+    found = [{"part": "label alone", **error, "images": means[:6, ..., 0].tolist()}]
     for part in PARTS:
         own = partial(sent, part, regions)
         restored = restore_by_descent(
             own, own(x), means, match="squared", smoothness=1e-3, steps=800, learning_rate=0.02
         ).inputs
-        error = np.abs(np.asarray(restored - x)).mean(axis=(1, 2, 3))
-        found.append({"part": part, **interval(error), "images": restored[:6, ..., 0].tolist()})
+        error = Estimate.of_mean(np.abs(np.asarray(restored - x)).mean(axis=(1, 2, 3)))._asdict()
+        found.append({"part": part, **error, "images": restored[:6, ..., 0].tolist()})
     found.append({"part": "truth", "images": x[:6, ..., 0].tolist()})
     return found
-
-
-def interval(values: np.ndarray) -> dict[str, float]:
-    """The mean with twice its standard error on both sides."""
-    mean, error = float(values.mean()), 2 * float(values.std(ddof=1)) / len(values) ** 0.5
-    return {"value": mean, "low": mean - error, "high": mean + error}
 
 
 def cell(found: Mapping[str, float]) -> str:

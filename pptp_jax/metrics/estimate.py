@@ -2,6 +2,9 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Float
+
 
 class Estimate(NamedTuple):
     """A number with its 95 % interval; None where the sample cannot resolve it.
@@ -18,6 +21,23 @@ class Estimate(NamedTuple):
     value: float | None
     low: float | None
     high: float | None
+
+    @classmethod
+    def of_mean(cls, values: Float[np.ndarray, " values"]) -> "Estimate":
+        """The mean of independent values, with twice its standard error on both sides.
+
+        Args:
+            values: at least one; of a single one nothing but itself is known.
+
+        Examples:
+            >>> f"{Estimate.of_mean(np.array([1.0, 3.0])):.1f}"
+            '2.0 [0.0, 4.0]'
+        """
+        mean = float(values.mean())
+        if len(values) < 2:
+            return cls(mean, None, None)
+        error = 2 * float(values.std(ddof=1)) / len(values) ** 0.5
+        return cls(mean, mean - error, mean + error)
 
     def __format__(self, spec: str) -> str:
         if not spec:

@@ -66,7 +66,7 @@ def replace_one_advantage(
             f"losses must lie between 0 and most={most:g}: cut them off there, as any function of "
             "network and example will do"
         )
-    return _mean((other - learned) / most)
+    return Estimate.of_mean((other - learned) / most)
 
 
 def noisy_score_advantage(changes: Float[np.ndarray, "pairs ..."], noise: float) -> Estimate:
@@ -108,7 +108,7 @@ def noisy_score_advantage(changes: Float[np.ndarray, "pairs ..."], noise: float)
             f"{each.shape}"
         )
     distance = np.linalg.norm(each.reshape(len(each), -1), axis=1)
-    return _mean(2 * norm.cdf(distance / (2 * noise)) - 1)
+    return Estimate.of_mean(2 * norm.cdf(distance / (2 * noise)) - 1)
 
 
 def replace_one_divergence(
@@ -184,11 +184,3 @@ def replace_one_divergence(
         before = bounds[step]
         bounds[step + 1] = before + step_size * (matrix @ before + own / examples)
     return bounds
-
-
-def _mean(each: Float[np.ndarray, " pairs"]) -> Estimate:
-    value = float(each.mean())
-    if len(each) < 2:
-        return Estimate(value, None, None)
-    error = 2 * float(each.std(ddof=1)) / len(each) ** 0.5
-    return Estimate(value, value - error, value + error)

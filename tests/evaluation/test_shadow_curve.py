@@ -39,7 +39,7 @@ def test_the_order_of_the_shadows_is_that_of_the_membership() -> None:
     [own] = shadow_curve(SIGNALS, turned, [4], ["lira_offline"], **DRAWS).values()
     plain = attack(SIGNALS, SPLIT._replace(shadows=(10, 11, 12, 13)), attacks=["lira_offline"])
     found, expected = (one.scores["lira_offline"] for one in (own, plain))
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)  # of sums in another order
 
 
 def test_a_target_never_helps() -> None:

@@ -11,8 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from small import CE, DATA, INDICES, MODEL, initial, of, own_key, slope
 
 from pptp_jax.data import Balanced, ByOwner, Digits, member_indices
@@ -259,19 +257,6 @@ def test_owners_are_clients_and_count_by_their_members() -> None:
     close(of(found.variables, 0), expected)
 
 
-@given(st.lists(st.integers(0, 2), min_size=12, max_size=12), st.randoms())
-@settings(max_examples=20)
-def test_clients_have_the_rows_of_their_owners(owners: list[int], random: Any) -> None:
-    rows = list(range(len(owners)))
-    random.shuffle(rows)
-    members = np.array([-1 - row if random.random() < 0.2 else row for row in rows], np.int32)
-    clients = Federated(clients=len(set(owners)), owners=tuple(owners))
-    found = np.asarray(clients.rows(jnp.asarray(members)))
-    for own, name in zip(found, sorted(set(owners)), strict=True):
-        mine = [m for m in members.tolist() if owners[m if m >= 0 else -1 - m] == name]
-        assert own[: len(mine)].tolist() == mine and (own[len(mine) :] == -1).all()
-
-
 def test_members_drawn_by_owner_make_up_the_clients() -> None:
     drawn = BY_OWNER.draw(OWNERS, seed=0)
     members = member_indices(drawn.matrix)
@@ -396,8 +381,3 @@ def test_rules_that_contradict_each_other_are_refused() -> None:
         Refused, match="the region protect is sent after 3 rounds, and the phase has 2"
     ):
         federated(undefended(2), Federated(clients=2, late={"protect": 3}), "stem")
-
-
-def test_owners_of_any_numbers_are_numbered() -> None:
-    for owners in ((-7, 10**12, -7), [5, 9, 5], ("a", "b", "a")):
-        assert Federated(clients=2, owners=owners).owners == (0, 1, 0)
