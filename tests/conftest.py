@@ -21,6 +21,9 @@ if XLA == "fast":
         FLAGS.append("--xla_cpu_use_fusion_emitters=false")
     os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *FLAGS])
 
+# Every test prints as into a file, whatever terminal, or worker of pytest, it runs in.
+os.environ.pop("COLUMNS", None)
+
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

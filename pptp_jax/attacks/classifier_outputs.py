@@ -1,9 +1,31 @@
 """Check the logits of a classifier, and the labels that belong to them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float, Int
 
 from pptp_jax.validation import Refused
+
+
+def check_signals(signals: Any, labels: Any) -> None:
+    """Refuses what is no dictionary of signals, and `logits` or labels that cannot be meant.
+
+    Raises:
+        ValueError: as the checks below do.
+    """
+    if not isinstance(signals, Mapping):
+        raise Refused(
+            "signals must be a dictionary of arrays by name, such as {'logits': logits}, got "
+            f"{type(signals).__name__}"
+        )
+    if "logits" not in signals:
+        return
+    logits = np.asarray(signals["logits"])
+    check_no_probabilities(logits)
+    if labels is not None and np.ndim(labels) == 1 and logits.ndim > 2:
+        check_classes(np.asarray(labels), logits.shape[-1])
 
 
 def check_no_probabilities(logits: Float[np.ndarray, "... classes"]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import ATTACKS, Attack, Evidence, attack_of
-from pptp_jax.attacks.classifier_outputs import check_classes, check_no_probabilities
+from pptp_jax.attacks.classifier_outputs import check_signals
 from pptp_jax.attacks.rows import numbers
 from pptp_jax.data import Membership
 from pptp_jax.evaluation.results import AttackResult
@@ -98,7 +98,7 @@ def attack(
         ('entropy: it reads logits and labels, which were not given',)
     """
     chosen = _distinct(attacks)
-    _check(signals, labels)
+    check_signals(signals, labels)
     if isinstance(membership, Membership):
         named = {"targets": membership.targets, "shadows": membership.shadows}
         evidence = {**named, "examples": membership.evaluated, **evidence}
@@ -118,20 +118,6 @@ def attack(
     return AttackResults(
         results=results, scores=scores, targets=rows, membership=truth, notes=tuple(notes)
     )
-
-
-def _check(signals: Any, labels: Any) -> None:
-    if not isinstance(signals, Mapping):
-        raise Refused(
-            "signals must be a dictionary of arrays by name, such as {'logits': logits}, got "
-            f"{type(signals).__name__}"
-        )
-    if "logits" not in signals:
-        return
-    logits = np.asarray(signals["logits"])
-    check_no_probabilities(logits)
-    if labels is not None and np.ndim(labels) == 1 and logits.ndim > 2:
-        check_classes(np.asarray(labels), logits.shape[-1])
 
 
 def _distinct(attacks: Sequence[str | Attack]) -> list[Attack]:
