@@ -191,25 +191,23 @@ def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
     Args:
         record: one of the riskiest.
         lowest: the least rate that any of them has.
+
+    Examples:
+        >>> targets = [{"member": True, "alarm_rate": 0.001}, {"member": False, "alarm_rate": 0.9}]
+        >>> strip({"targets": targets}, lowest=0.001)["told"].removeprefix("Non-members that ")
+        'score as high: 0.1 % in models trained on it, 90 % in models not trained on it'
     """
     x = Scale(low=min(lowest, 0.1), high=1, start=152, end=8, log=True)
-
-    def typical(member: bool) -> str:
-        rates = [t["alarm_rate"] for t in record["targets"] if t["member"] == member]
-        return rate(math.exp(sum(map(math.log, rates)) / len(rates))) if rates else ""
-
-    told = [
-        f"{typical(member)} {where}"
-        for member, where in ((True, "if trained on it"), (False, "if not"))
-        if typical(member)
-    ]
-    dots = []
+    told, dots = [], []
     for member, top in ((True, 4), (False, 24)):
         rates = sorted(t["alarm_rate"] for t in record["targets"] if t["member"] == member)
         # One below the other, since many are equal.
         step = 16 / max(len(rates) - 1, 1)
+        if rates:
+            typical = rate(math.exp(sum(map(math.log, rates)) / len(rates)))
+            told.append(f"{typical} in models {'trained' if member else 'not trained'} on it")
         dots += [
             {"x": x(rate), "y": round(top + step * i, 1), "member": member}
             for i, rate in enumerate(rates)
         ]
-    return {"dots": dots, "told": f"false-positive rate {', '.join(told)}"}
+    return {"dots": dots, "told": f"Non-members that score as high: {', '.join(told)}"}
