@@ -209,6 +209,12 @@ def test_the_sentence_of_a_record_and_every_term_are_in_plain_words(run: Path) -
     assert set(TERMS) <= set(text)
 
 
+def test_the_glossary_has_every_term_of_the_page() -> None:
+    glossary = (Path(__file__).parents[3] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = ", ".join(TERMS).replace("\N{NO-BREAK SPACE}", " ").split(", ")
+    assert [term for term in terms if term not in glossary] == []
+
+
 def test_many_attacks_and_recipes_stay_small_and_readable(tmp_path: Path) -> None:
     write_run(tmp_path, {f"recipe{i}": i / 10 for i in range(10)}, attacks=25, images=False)
     path = write_report(tmp_path)
