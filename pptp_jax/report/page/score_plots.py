@@ -186,7 +186,7 @@ def _slices(found: Sequence[Mapping[str, Any]], title: str, x_title: str) -> Plo
 
 
 def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
-    """The places of a record's targets on the logarithmic axis of alarm rates, and a sentence.
+    r"""The places of a record's targets on the logarithmic axis of alarm rates, and a sentence.
 
     Args:
         record: one of the riskiest.
@@ -195,7 +195,7 @@ def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
     Examples:
         >>> targets = [{"member": True, "alarm_rate": 0.001}, {"member": False, "alarm_rate": 0.9}]
         >>> strip({"targets": targets}, lowest=0.001)["told"].removeprefix("Non-members that ")
-        'score as high: 0.1 % in models trained on it, 90 % in models not trained on it'
+        'score as high: 0.1\xa0% in models trained on it, 90\xa0% in models not trained on it'
     """
     x = Scale(low=min(lowest, 0.1), high=1, start=152, end=8, log=True)
     told, dots = [], []
@@ -205,7 +205,8 @@ def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
         step = 16 / max(len(rates) - 1, 1)
         if rates:
             typical = rate(math.exp(sum(map(math.log, rates)) / len(rates)))
-            told.append(f"{typical} in models {'trained' if member else 'not trained'} on it")
+            trained = "trained" if member else "not trained"
+            told.append(f"{typical} in models {trained} on it".replace(" %", "\N{NO-BREAK SPACE}%"))
         dots += [
             {"x": x(rate), "y": round(top + step * i, 1), "member": member}
             for i, rate in enumerate(rates)

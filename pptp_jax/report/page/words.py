@@ -53,7 +53,7 @@ def attack_shadows(attack: str) -> str:
 
     Examples:
         >>> attack_shadows("lira_online"), attack_shadows("lira_offline"), attack_shadows("loss")
-        ('with shadows on both sides', 'with OUT shadows only', 'without shadows')
+        ('with IN and OUT shadows', 'with OUT shadows only', 'without shadows')
         >>> attack_shadows("shadow_network"), attack_shadows("my_own")
         ('with shadows', '')
     """
@@ -63,7 +63,7 @@ def attack_shadows(attack: str) -> str:
     sides = ("IN", known.min_in_shadows), ("OUT", known.min_out_shadows)
     needed = [side for side, count in sides if count]
     if len(needed) == 2:
-        return "with shadows on both sides"
+        return "with IN and OUT shadows"
     if needed:
         return f"with {needed[0]} shadows only"
     return "with shadows" if known.min_shadows else "without shadows"
