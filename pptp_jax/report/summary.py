@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.measure import Measure
+from pptp_jax.evaluation.method import RIVALS
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.run_files import read_riskiest
 from pptp_jax.evaluation.schema import typed
@@ -60,6 +61,8 @@ def render_summary(results: RunResults, directory: Path, width: int = WIDEST) ->
     table = _table(results, width)
     console.print(table)
     explained = "± 95 % interval. AUC .5: the attacker guesses."
+    if any(pair["b"] == RIVALS for pair in results.comparisons):
+        explained += f" {RIVALS.capitalize()}: all methods without a protected region."
     if any(column.header == FOUND for column in table.columns):
         explained += f" {FOUND}: share of the members found at 1 % false positives."
     console.print(explained)
