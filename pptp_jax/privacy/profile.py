@@ -166,7 +166,7 @@ class PrivacyProfile:
 
     @cached_property
     def _tails(self) -> dict[Direction, tuple[Float[np.ndarray, " _"], ...]]:
-        """Each direction's losses, and how likely all from each on are with and without the example.
+        """Each direction's losses, and the mass of all from each on, with and without the example.
 
         A look-up is then all that a δ takes; dp-accounting sums over all losses for each ε.
         """
