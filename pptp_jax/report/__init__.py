@@ -5,6 +5,7 @@ from pptp_jax.report.budgets import render_budgets
 from pptp_jax.report.canaries import render_canaries
 from pptp_jax.report.chip_forecast import render_chip_forecast
 from pptp_jax.report.choice import render_choice
+from pptp_jax.report.columns import render_columns
 from pptp_jax.report.combination import render_combined
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.curves import draw_curves
@@ -36,6 +37,7 @@ __all__ = [
     "render_canaries",
     "render_chip_forecast",
     "render_choice",
+    "render_columns",
     "render_combined",
     "render_comparison",
     "render_forecast",
