@@ -83,6 +83,11 @@ def signals_readme(results: Mapping[str, Any]) -> str:
         f"{results['targets']} of {results['models']} models that were {which}, attacked "
         f"by what they answer on {data['examples']} examples, by pptp_jax."
     )
+    if model is not None:
+        what += (
+            " This judges a way of training, by models of halves of the table, and no finished "
+            "model: `pptp screen` looks at one alone, `pptp audit` attacks it with shadows."
+        )
     command = results["command"]
     again = (
         "`pptp_jax.audit.audit_signals` was called from Python; the same call gives it again."

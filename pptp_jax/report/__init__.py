@@ -22,6 +22,7 @@ from pptp_jax.report.screen import render_screen
 from pptp_jax.report.search import render_search
 from pptp_jax.report.summary import WIDEST, render_summary
 from pptp_jax.report.table import render_table, render_white_box
+from pptp_jax.report.table_verdict import render_table_verdict
 from pptp_jax.report.timesteps import draw_timesteps
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "render_search",
     "render_summary",
     "render_table",
+    "render_table_verdict",
     "render_white_box",
     "write_report",
 ]
