@@ -52,7 +52,9 @@ def locate(
         chosen = studies.narrowed(chosen, data, recipes)
         directory = out or Path("runs") / chosen.name
         with interruption:  # nothing is saved on the way, so a signal is granted at once
-            risks = locate_study(chosen, directory, epochs=epochs, retrain=retrain, budget=budget)
+            risks = locate_study(
+                *(chosen, directory), epochs=epochs, retrain=retrain, budget=budget, file=study
+            )
     with errors_as_sentences():
         page = report.write_report(directory)
     click.echo(report.render_risk_map(risks))

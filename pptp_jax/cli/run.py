@@ -166,8 +166,8 @@ def run(
             # nothing on the way, so a signal ends it at once.
             with interruption, own_workers(executor) as workers:
                 if shared.count > 1:  # process 0 makes the risk map; the others read it
-                    shared.agree(lambda: with_regions_found(chosen, directory)[1])
-                chosen, found = with_regions_found(chosen, directory)
+                    shared.agree(lambda: with_regions_found(chosen, directory, file=study)[1])
+                chosen, found = with_regions_found(chosen, directory, file=study)
                 choose = chooser(strategy, devices, cache, data_devices)
                 options = {"data": data, "recipe": recipes, "compared": compared, "set": changes}
                 models = -(-chosen.split.models // shared.count)
@@ -185,6 +185,7 @@ def run(
                         ),
                         strategy=choose,
                         command=typed("run", study, **options),
+                        file=study,
                     )
     if not shared.first:
         return
