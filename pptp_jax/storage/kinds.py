@@ -116,8 +116,8 @@ def check_kind(
 ) -> None:
     """Refuses a directory in which a run would write over one of another kind, or other files.
 
-    A run of another study is refused as well: its results would be lost. Studies are told apart by
-    their names, and those of one name by their files. A study that was changed is still the same.
+    A run of another study is refused as well: its results would be lost. Studies differ by name,
+    and those of one name by their files. A study that was changed is still the same.
 
     Args:
         directory: where the run goes.

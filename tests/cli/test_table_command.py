@@ -130,6 +130,11 @@ def test_an_interrupted_audit_goes_on(home: Path) -> None:
         ("people.csv --target ill --id name --models 7", "an even number of models, got 7"),
         ("people.csv --target ill --id name --model forest", "did you mean 'random_forest'?"),
         ("people.csv --target ill --id name --model no:tree", "ModuleNotFoundError"),
+        (
+            "people.csv --target ill --id name --model sub/mine.py",
+            "say mine:model, in the directory where the file lies. It must define `model`: an est",
+        ),
+        ("people.csv --target ill --id name --model mine", "MODULE:NAME, where the module defin"),
         ("people.csv --target age --id name --model mlp", "'age' is a number, and mlp answers"),
         ("people.csv --target ill --id name --attack lyra", "'lyra' is unknown"),
         ("people.csv --target ill --id name --out there", "there holds no run, but report.html"),
