@@ -96,9 +96,11 @@ def run(
     process: int | None,
     patience: float,
 ) -> None:
-    """Train, attack and report a study.
+    """Train models, attack them, write a report.
 
-    STUDY is a Python file that defines `study`, or `quickstart`, which comes with the package.
+    STUDY is a Python file that defines `study`, or `quickstart`, which comes with the package. By
+    each of its recipes, which are ways to train, it trains many models: a fleet.
+
     Prints a summary. Writes report.html, results.json, table.txt, figures, signals/ and scores/
     into OUT, and README.md, which describes each file.
     """

@@ -76,11 +76,12 @@ def table(
     seed: int,
     jobs: int | None,
 ) -> None:
-    """Train models on a table and attack them.
+    """Train models on a CSV table and attack them.
 
     FILE is a CSV file with a header. Each model is trained on a random half of its rows and
-    attacked with the others as its shadows. Prints a table; writes report.html, results.json,
-    table.txt, roc.png, scores/ and combined/ into OUT, and README.md, which says what each file is.
+    attacked with the others as its shadows. Prints how it reads each column, a table and a verdict;
+    writes report.html, results.json, table.txt, roc.png, scores/ and combined/ into OUT, and
+    README.md, which says what each file is.
     """
     import joblib
 
