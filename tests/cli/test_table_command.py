@@ -72,6 +72,10 @@ def test_a_table_becomes_a_report(home: Path) -> None:
         assert (out / name).exists()
     readme = (out / "README.md").read_text()
     assert all(f"- `{name}`: " in readme for name in named(out))
+    header = (out / "combined" / "given.csv").read_text().splitlines()[0].split(",")
+    page = (Path(__file__).parents[2] / "docs" / "run_directory.md").read_text()
+    assert all(f"`{column}`" in page for column in header)
+    assert all(f"`{column}`" in readme for column in header if "without" not in column)
     results = json.loads((out / "results.json").read_text())
     assert results["command"] in readme and "--jobs" not in results["command"]
     assert results["config"]["model"]["estimator"] == "LogisticRegression(max_iter=2000)"
