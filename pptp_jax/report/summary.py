@@ -15,6 +15,7 @@ from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.run_files import read_riskiest
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.leak import leak
+from pptp_jax.report.room import fitting
 from pptp_jax.report.table import cell, warnings_of
 
 NARROWEST, WIDEST = 80, 100
@@ -87,14 +88,10 @@ def _table(results: RunResults, width: int) -> Table:
             columns[f"{attack_name(other)} AUC"] = found
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("recipe", no_wrap=True)
-    left = width - 2 - max(map(len, ("recipe", *labels)))
-    kept = []
-    for title, cells in columns.items():
-        left -= 3 + max(map(len, (title, *cells)))  # and the space between columns
-        if left >= 0:
-            table.add_column(title, justify="right", no_wrap=True)
-            kept.append(cells)
-    for label, *cells in zip(labels, *kept, strict=True):
+    kept = fitting(columns, width - 2 - max(map(len, ("recipe", *labels))))
+    for title in kept:
+        table.add_column(title, justify="right", no_wrap=True)
+    for label, *cells in zip(labels, *kept.values(), strict=True):
         table.add_row(label, *cells)
     return table
 
