@@ -80,7 +80,7 @@ def _verdict(row: RecipeResult, compared: str) -> str:
     if (known[strongest].low or 0.0) > 0.5:
         return (
             f"Perhaps membership: {found}, no better than a guess; "
-            f"{attack_name(strongest)} does so in {share(known[strongest])}, the most of "
+            f"{attack_name(strongest)} does so in {share(known[strongest])}, the surest of "
             f"{len(known)} attacks, in part by luck.{mind}"
         )
     return (
