@@ -149,13 +149,7 @@ def gains(
     for name, scores in singles.items():
         alone = drawn(scores)
         found[name] = {
-            metric: Drawn(
-                together[metric].value - alone[metric].value,
-                together[metric].drawn - alone[metric].drawn,
-                coarse=alone[metric].coarse,
-            )
-            .estimate()
-            ._asdict()
+            metric: (together[metric] - alone[metric]).estimate()._asdict()
             for metric in GAINS
             if metric in alone
         }
