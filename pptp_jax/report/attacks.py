@@ -1,17 +1,16 @@
 """The table and the figure of all attacks on the same models."""
 
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name, known_attack
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.screen import blind_lines
 from pptp_jax.report.table import EXPLAINED, cell
 
@@ -54,30 +53,24 @@ def render_attacks(results: RunResults) -> str:
             *(cell(found[metric]) for metric in shown.values()),
         )
     members = "" if results.members is None else f", {results.members} members each"
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
-    console.print(
+    parts: list[Table | str] = [
         f"{results.study}: {results.models} models, {results.targets} of them attacked, "
-        f"on {results.data['examples']} examples{members}",
-        markup=False,
-    )
+        f"on {results.data['examples']} examples{members}"
+    ]
     if row.utility.value is not None:
-        console.print(
+        parts.append(
             f"{results.utility_name}: {cell(row.train_utility)} on members, "
             f"{cell(row.utility)} on non-members"
         )
-    console.print(table)
-    console.print(f"IN, OUT: the shadows of either kind that it needs of each example; {EXPLAINED}")
-    for warning in row.warnings:
-        console.print(f"warning: {warning}", markup=False)
+    parts.append(table)
+    parts.append(f"IN, OUT: the shadows of either kind that it needs of each example; {EXPLAINED}")
+    parts += [f"warning: {warning}" for warning in row.warnings]
     if results.screen:
-        console.print(f"a look at the model alone: {results.screen['sentence']}", markup=False)
+        parts.append(f"a look at the model alone: {results.screen['sentence']}")
     # Where it warns, it is among the warnings above.
-    for line in blind_lines(results.blind)[bool(results.blind and results.blind["found"]) :]:
-        console.print(line, markup=False)
-    for note in row.notes:
-        console.print(f"not possible: {note}", markup=False)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    parts += blind_lines(results.blind)[bool(results.blind and results.blind["found"]) :]
+    parts += [f"not possible: {note}" for note in row.notes]
+    return plain_text(*parts)
 
 
 def draw_attack_rocs(results: RunResults, out: Path) -> Path:

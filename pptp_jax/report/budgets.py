@@ -1,12 +1,12 @@
 """What a group of budgets comes to, as a table for a terminal."""
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from pptp_jax.report.plain_text import plain_text
 
 _EXPLAINED = (
     "rate: how probably an example joins a step; norm: what it is clipped to, over the norm that "
@@ -44,17 +44,12 @@ def render_budgets(report: Mapping[str, Any]) -> str:
         if bound is not None:
             cells.append("kept" if row["kept"] else "broken")
         table.add_row(*cells)
-    text = StringIO()
-    console = Console(file=text, width=100, color_system=None)
-    console.print(
+    heading = (
         f"{report['examples']:,} examples, budgets kept by {report['by']}: noise multiplier "
         f"{report['noise_multiplier']:.4g}, batches of {report['expected_batch_size']:g} on "
-        f"average, {report['steps']:,} steps, δ = {report['delta']:g}",
-        markup=False,
+        f"average, {report['steps']:,} steps, δ = {report['delta']:g}"
     )
-    console.print(table)
-    console.print(_EXPLAINED, markup=False)
-    lines = text.getvalue().splitlines()
+    lines = [plain_text(heading, table, _EXPLAINED, width=100)]
     for budget in report["never_drawn"]:
         lines.append(
             f"warning: of the examples with ε = {budget:g} not one is expected to be drawn in all "
@@ -68,4 +63,4 @@ def render_budgets(report: Mapping[str, Any]) -> str:
                 f"The contract of ε = {row['epsilon']:g} is broken: Δ is {row['divergence']:.3f}, "
                 f"above {bound:g}{who}."
             )
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(lines)

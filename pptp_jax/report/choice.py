@@ -1,16 +1,15 @@
 """The ranking of a run's settings, for a terminal."""
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.comparison import gain_cells
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.table import cell
 
 
@@ -39,7 +38,4 @@ def render_choice(found: Mapping[str, Any]) -> str:
         estimates = cell(setting["strength"]), cell(setting["utility"])
         margin = gain_cells(setting["margin"], found["gain"])
         table.add_row(setting["recipe"], stop, *estimates, *margin)
-    text = StringIO()
-    Console(file=text, width=200, color_system=None).print(table, markup=False)
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
-    return "\n".join([*lines, found["sentence"]])
+    return "\n".join([plain_text(table), found["sentence"]])

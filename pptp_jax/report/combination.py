@@ -1,13 +1,11 @@
 """The table of all attacks together, for a terminal."""
 
-from io import StringIO
-
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RunResults
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.table import cell
 
 MOST = 3
@@ -47,11 +45,8 @@ def render_combined(results: RunResults) -> str:
             f"{found['brier']['uncertainty']:.3f}",
             ", ".join(f"{attack_name(name)} {share:.2f}" for name, share in shares[:MOST]),
         )
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
-    console.print(table)
-    console.print(
+    return plain_text(
+        table,
         "Attacks together: one probability of membership a record, fitted for each target on other "
-        "models and other records; combined/ has it. Recipes are not compared by it"
+        "models and other records; combined/ has it. Recipes are not compared by it",
     )
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.comparison import render_comparison
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.table import EXPLAINED, cell
 
 
@@ -40,14 +39,9 @@ def render_runs(found: Mapping[str, Any]) -> str:
         settings.add_column(column)
     for setting in found["config"]:
         settings.add_row(setting["key"], *(json.dumps(setting[side]) for side in ("a", "b")))
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
-    console.print(f"a: {found['a']}\nb: {found['b']}", markup=False)
-    console.print(table)
-    console.print(f"AUC, TPR: of {attack_name(found['attack'])}; {EXPLAINED}", markup=False)
-    if found["config"]:
-        console.print(settings)
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    sides = f"a: {found['a']}\nb: {found['b']}"
+    explained = f"AUC, TPR: of {attack_name(found['attack'])}; {EXPLAINED}"
+    lines = [plain_text(sides, table, explained, *([settings] if found["config"] else []))]
     if found["unmatched"]:
         lines.append(f"no comparison at equal attack strength: {found['unmatched']}")
     elif found["comparisons"]:

@@ -1,13 +1,11 @@
 """The table of a run, for a terminal."""
 
-from io import StringIO
-
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import Estimate
+from pptp_jax.report.plain_text import plain_text
 
 EXPLAINED = (
     "±: the wider side of the 95 % interval; n/a: sample too small to estimate; ~: fewer than 10 "
@@ -62,25 +60,19 @@ def render_table(results: RunResults) -> str:
     notes |= {note for row in rows for note in row.notes}
     if alike := data.get("likeness"):
         notes.add(alike["words"])
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
-    console.print(
+    heading = (
         f"{results.study}: {data['name']}, {data['examples']} examples{classes}; "
         f"{results.models} models a recipe, {results.members} members each, "
         f"{results.targets} targets"
     )
-    console.print(table)
-    console.print(
+    explained = (
         "LOSS, LiRA, RMIA: AUC of the attack; TPR: of LiRA online at that false-positive rate; "
         + EXPLAINED
     )
-    if results.precision is not None:
-        console.print(f"Precision {results.precision}.", markup=False)
-    for warning in warnings_of(results):
-        console.print(f"warning: {warning}", markup=False)
-    for note in sorted(notes):
-        console.print(f"note: {note}", markup=False)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    lines = [] if results.precision is None else [f"Precision {results.precision}."]
+    lines += [f"warning: {warning}" for warning in warnings_of(results)]
+    lines += [f"note: {note}" for note in sorted(notes)]
+    return plain_text(heading, table, explained, *lines)
 
 
 def render_white_box(results: RunResults) -> str:
@@ -101,9 +93,7 @@ def render_white_box(results: RunResults) -> str:
         for kind, by_block in row.white_box.items():
             cells = (cell(found["auc"]) for found in by_block.values())
             table.add_row(row.slug, kind, *cells)
-    text = StringIO()
-    Console(file=text, width=200, color_system=None).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return plain_text(table)
 
 
 def warnings_of(results: RunResults) -> list[str]:
