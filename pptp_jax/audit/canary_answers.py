@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from pptp_jax.audit.canaries import CanaryAudit, Planted
 from pptp_jax.fleets import FleetSpec, Runtime, fingerprint, run_fleet
+from pptp_jax.fleets.fingerprint import home_name
 from pptp_jax.training import Recipe
 
 
@@ -53,6 +54,6 @@ def canary_answers(
         queried=np.concatenate([planted.canaries, planted.held_out]),
     )
     key = fingerprint(spec)
-    end = run_fleet(spec, fleets / f"{recipe.slug}-{key[:12]}", runtime, key=key).end
+    end = run_fleet(spec, fleets / home_name(recipe.slug, key), runtime, key=key).end
     scores = np.array(end.confidence[:, 0, : audit.canaries])
     return CanaryAnswers(scores, end.utility[:, audit.canaries :], end.finite)
