@@ -27,7 +27,7 @@ from pptp_jax.evaluation.slices import among_whom
 from pptp_jax.evaluation.warnings import too_few, unlearned
 from pptp_jax.metrics import masked_mean, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_audit, write_report
-from pptp_jax.storage.files import write, write_arrays, write_json
+from pptp_jax.storage.files import write_arrays, write_json, write_text
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.training.single_precision import in_single_precision
@@ -279,10 +279,8 @@ def _write(
         labels=handed.labels,
     )
     write_json(out / "results.json", record)
-    table = render_audit(results)
-    write(out / "table.txt", lambda file: file.write(table.encode() + b"\n"))
-    readme = signals_readme(record)
-    write(out / "README.md", lambda file: file.write(readme.encode()))
+    write_text(out / "table.txt", f"{render_audit(results)}\n")
+    write_text(out / "README.md", signals_readme(record))
     draw_attack_rocs(results, out)
     write_report(out)
 

@@ -18,7 +18,7 @@ from pptp_jax.locate.spec import check_task
 from pptp_jax.objectives import Objective, RelaxLoss, TaskLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
-from pptp_jax.storage.files import write, write_json
+from pptp_jax.storage.files import write, write_json, write_text
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
 from pptp_jax.storage.provenance import provenance
@@ -119,8 +119,7 @@ def locate_study(
             "depends_on": depends_on,
             **found.to_json(),
         }
-        table = render_risk_map(risks)
-        write(out / "risk_map.txt", lambda file: file.write(table.encode() + b"\n"))
+        write_text(out / "risk_map.txt", f"{render_risk_map(risks)}\n")
         write(out / "risk_map.png", lambda file: draw_risk_map(risks, file))
         write_json(out / "risk_map.json", risks)
         return risks
