@@ -191,7 +191,8 @@ class Measured:
             "linear distance": linear,
             "distance": np.where(known, found, 0),
             "distance by labels": by_labels,
-            **{"curvature": bent[:, 0], "curvature 3": bent[:, 2]},
+            "curvature": bent[:, 0],
+            "curvature 3": bent[:, 2],
         }
         values |= {word: self.mean(own, known) for word, own in distances.items()}
         spread = {BY_GRADIENTS: found, BY_LABELS: by_labels}
