@@ -23,7 +23,7 @@ from pptp_jax.evaluation.combination import Combined, combined, write_combined
 from pptp_jax.evaluation.owners import by_owner
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.schema import typed
-from pptp_jax.evaluation.slices import among_whom
+from pptp_jax.evaluation.slices import slices_of_scores
 from pptp_jax.evaluation.warnings import too_few, unlearned
 from pptp_jax.metrics import masked_mean, out_confidence
 from pptp_jax.report import draw_attack_rocs, render_audit, write_report
@@ -127,7 +127,7 @@ def audit_signals(
             on_members = accuracy["train_utility"]
             warnings += unlearned(correct, truth, handed.labels, on_members, rows.tolist())
     compared = next(key for key in (*_FOREMOST, *scores) if key in scores)
-    told = among_whom(
+    by_slice = slices_of_scores(
         scores,
         truth,
         compared,
@@ -150,10 +150,10 @@ def audit_signals(
         )
     others, said = other_questions(handed, scores, truth, compared, known, **draws)
     if handed.owners is not None:
-        told["owners"] = by_owner(
+        by_slice["owners"] = by_owner(
             scores, truth, handed.owners, handed.membership[handed.shadows], **draws
         )
-        warnings += told["owners"]["notes"]
+        warnings += by_slice["owners"]["notes"]
     row = RecipeResult(
         slug="given",
         recipe=report.config.get("recipes", [report.name])[0],
@@ -161,7 +161,7 @@ def audit_signals(
         warnings=tuple(warnings),
         attacks=seen.results,
         **accuracy,
-        **typed({**told, "combined": together.record}),
+        **typed({**by_slice, "combined": together.record}),
     )
     members = truth.sum(axis=1)
     classes = handed.signals["logits"].shape[-1] if "logits" in handed.signals else None

@@ -81,20 +81,20 @@ def trials(search: Search, rivals: list[Setting], measured: Measured) -> Iterato
     measure = Measure.of(search.study.model.task)
     for number in range(search.trials):
         study.sampler = _sampler(optuna, search, number)
-        asked = study.ask(fixed_distributions=space)
-        slug, found = measured(dict(asked.params))
+        proposed = study.ask(fixed_distributions=space)
+        slug, found = measured(dict(proposed.params))
         margin = None
         if found is not None and isinstance(search.objective, LargestMargin):
             margin = margin_of(found, rivals, measure)
         trial = Trial(
-            number=number, parameters=dict(asked.params), recipe=slug, found=found, margin=margin
+            number=number, parameters=dict(proposed.params), recipe=slug, found=found, margin=margin
         )
         values = _values(search, trial, measure.sign)
         if values is None:
             state = optuna.trial.TrialState
-            study.tell(asked, state=state.FAIL if found is None else state.PRUNED)
+            study.tell(proposed, state=state.FAIL if found is None else state.PRUNED)
         else:
-            study.tell(asked, values)
+            study.tell(proposed, values)
         yield trial
 
 
