@@ -39,7 +39,6 @@ def locate_study(
     epochs: int | None = None,
     retrain: int = 4,
     budget: float | None = None,
-    console: Console | None = None,
 ) -> dict[str, Any]:
     """Makes the risk map of a study's model on its data, by its split, optimiser and seed.
 
@@ -56,7 +55,6 @@ def locate_study(
             `undefended`, or else of its longest recipe.
         retrain: the epochs for which each region is trained alone; 0 leaves this out.
         budget: the most accuracy that `auto` may cost; None takes the study's.
-        console: where the progress is shown; by default the standard error, if that is a terminal.
 
     Returns:
         The content of `risk_map.json`. One that is there already, and depends on nothing that has
@@ -89,7 +87,7 @@ def locate_study(
         return stored
     whole = Arrays.of(data, augmentation=study.augmentation)
     with held(out):
-        with _bar(console or Console(stderr=True)) as on_progress:
+        with _bar() as on_progress:
             spec = RiskMapSpec(
                 model=study.model,
                 data=whole._replace(x=whole.x[rows], y=whole.y[rows]),
@@ -125,15 +123,12 @@ def locate_study(
         return risks
 
 
-def with_regions_found(
-    study: Study, out: Path, *, console: Console | None = None
-) -> tuple[Study, str]:
+def with_regions_found(study: Study, out: Path) -> tuple[Study, str]:
     """The study with blocks' names in place of the region `auto`, and why it is these.
 
     Args:
         study: the study; where no recipe asks for `auto`, it comes back as it is, and no word.
         out: where the risk map is written, which is made for this.
-        console: where the progress is shown.
 
     Raises:
         ValueError: if no cut lowers the attack's AUC within the study's budget; or as
@@ -141,7 +136,7 @@ def with_regions_found(
     """
     if not any(asks_for_auto(recipe.region) for recipe in study.recipes):
         return study, ""
-    auto = locate_study(study, out, console=console)["auto"]
+    auto = locate_study(study, out)["auto"]
     if auto["blocks"] is None:
         raise Refused(auto["explanation"])
     found = tuple(auto["blocks"])
@@ -186,8 +181,9 @@ def _epochs(recipes: tuple[Recipe, ...]) -> int:
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[Callable[[str, float], None]]:
-    """A bar of the share of the work that is done, on a terminal only."""
+def _bar() -> Iterator[Callable[[str, float], None]]:
+    """Shows the share of the work that is done in a bar, if the standard error is a terminal."""
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

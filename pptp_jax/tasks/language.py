@@ -17,9 +17,6 @@ from pptp_jax.validation import Refused
 Logits = Float[Array, "batch tokens vocabulary"]
 Tokens = Int[Array, "batch tokens"]
 
-# Where a place has no next token, in padding say, its target is this.
-NO_TOKEN = -1
-
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)
