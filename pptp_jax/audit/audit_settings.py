@@ -9,7 +9,6 @@ from jaxtyping import Int
 from pptp_jax.audit.bound import check_level
 from pptp_jax.data import Arrays, Dataset, Source, sample
 from pptp_jax.models import Model
-from pptp_jax.objectives import Objective
 from pptp_jax.training import (
     DEFAULT_OPTIMIZER,
     Optimizer,
@@ -20,6 +19,7 @@ from pptp_jax.training import (
     phase_optimizer,
 )
 from pptp_jax.validation import Refused, at_least, given, keep_python_numbers
+from pptp_jax.validation.faults import faults
 from pptp_jax.validation.field_types import check_fields
 from pptp_jax.validation.names import file_name
 
@@ -121,19 +121,17 @@ class AuditSettings:
 
 
 def _check_phase(recipe: Recipe, phase: Phase) -> None:
-    learns = any(type(part).learn is not Objective.learn for part in phase.by_region.values())
     more = {
         "an ensemble": phase.ensemble is not None,
         "a fork": phase.fork is not None,
         "a teacher": phase.needs_teacher,
         "reference examples": phase.needs_reference or phase.examples == "reference",
         "mixed inputs": phase.mixes,
-        "an objective that learns from members itself": learns,
+        "an objective that learns from members itself": phase.learns,
         "vulnerable weights": phase.rewound_weights is not None,
     }
-    found = [name for name, there in more.items() if there]
-    if found:
+    if found := faults(more):
         raise Refused(
             f"canaries audit trainings that take gradients of outputs and labels alone, where an "
-            f"absent example can have none; {recipe.name} has {' and '.join(found)}"
+            f"absent example can have none; {recipe.name} has {found}"
         )

@@ -13,6 +13,7 @@ from pptp_jax.models import Model
 from pptp_jax.training import Phase, Private, Recipe
 from pptp_jax.training.phase_transform import private_clip
 from pptp_jax.validation import Refused, at_least
+from pptp_jax.validation.faults import faults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +145,7 @@ def trained_weights(
 
 def _check_private(recipe: Recipe) -> None:
     phase: Phase = recipe.phases[0]
-    found = {
+    wrong = {
         "more than one phase": len(recipe.phases) > 1,
         "a gradient that is not private": not isinstance(phase.gradient, Private),
         "a schedule or a weight decay of its own": phase.schedule is not None
@@ -153,9 +154,8 @@ def _check_private(recipe: Recipe) -> None:
         and phase.gradient.relative_norms is not None,
         "reference examples to train on": phase.examples == "reference",
     }
-    wrong = [name for name, there in found.items() if there]
-    if wrong:
+    if found := faults(wrong):
         raise Refused(
-            f"gradients as canaries audit DP-SGD alone; {recipe.name} has {' and '.join(wrong)}: "
+            f"gradients as canaries audit DP-SGD alone; {recipe.name} has {found}: "
             "give recipes such as dp_sgd(Private(...), epochs)"
         )
