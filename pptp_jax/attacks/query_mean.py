@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from pptp_jax.attacks.evidence import Evidence
 
 
-def fit(evidence: Evidence) -> Float[Array, "targets attacked"]:
+def goodness_of_fit(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """How well the targets fit each example: their log-likelihood, averaged over the queries.
 
     Args:
@@ -20,7 +20,7 @@ def fit(evidence: Evidence) -> Float[Array, "targets attacked"]:
     Examples:
         >>> import numpy as np
         >>> held = Evidence.leave_one_out({"log_prob": np.array([[-3.0]])}, np.array([[True]]))
-        >>> print(fit(held))
+        >>> print(goodness_of_fit(held))
         [[-3.]]
     """
     signal = evidence.target_signal(evidence.log_prob_order)
