@@ -12,7 +12,7 @@ from pptp_jax.attacks.evidence import Evidence
 
 
 def goodness_of_fit(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """How well the targets fit each example: their log-likelihood, averaged over the queries.
+    """The fit of the targets to each example: its log-likelihood, averaged over the queries.
 
     Args:
         evidence: with `log_prob`; or with φ, and then as the φ of the mean loss.

@@ -239,7 +239,7 @@ def _on_shadows(
 
 
 def _out_confidence(given: Given) -> Float[np.ndarray, "targets examples"] | None:
-    """How confident the OUT models are of each example, by all models that are given."""
+    """The mean confidence of the OUT models of each example, by all models that are given."""
     every = given._replace(targets=np.arange(len(given.membership))).evidence()
     if not every.has("confidence"):
         return None

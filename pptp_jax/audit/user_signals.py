@@ -45,7 +45,7 @@ class Given(NamedTuple):
     owners: Shaped[np.ndarray, " examples"] | None = None
 
     def evidence(self) -> Evidence:
-        """What the attacks hold."""
+        """The evidence for the attacks."""
         return Evidence.split(
             self.signals,
             self.membership,

@@ -127,7 +127,7 @@ def gains(
     resamples: int,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """By how much the attacks together find more than others do, with paired intervals.
+    """The gain of the attacks together over others, with paired intervals.
 
     Args:
         probability: of membership, by the attacks together; or any other scores.

@@ -28,7 +28,7 @@ METRICS = ("auc", "tpr@0.01", "tpr@0.001")
 
 
 class Method(NamedTuple):
-    """What a method is called, and whether it protects a region."""
+    """The name of a method, and whether it protects a region."""
 
     name: str
     protects: bool

@@ -84,7 +84,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _lengths(value: Any) -> set[int]:
-    """Of all lists in a value."""
+    """The lengths of all lists in a value."""
     if isinstance(value, dict):
         return set().union(*map(_lengths, value.values()))
     return {len(value)}.union(*map(_lengths, value)) if isinstance(value, list) else set()

@@ -219,7 +219,7 @@ def stability(
 def _jaccard(
     both: Float[np.ndarray, "sets sets"], sizes: Float[np.ndarray, "sets sets"]
 ) -> Float[np.ndarray, "sets sets"]:
-    """From how many are found in both, and in one (row) among those who could be in the other."""
+    """The index, from the number in both and that in one (row) that could be in the other."""
     return _ratio(both, sizes + sizes.T - both)
 
 

@@ -42,7 +42,7 @@ class Summed(NamedTuple):
 
     @property
     def weights(self) -> Float[np.ndarray, " attacks"]:
-        """Of each attack's log-odds."""
+        """The weight of each attack's log-odds."""
         return self.logistic.weights
 
 

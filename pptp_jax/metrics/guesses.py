@@ -15,7 +15,7 @@ FEWEST = 20
 
 
 class Guesses(NamedTuple):
-    """How often an attack and a control guess right on the same pairs of target and record.
+    """The shares of right guesses of an attack and a control on the same pairs.
 
     Attributes:
         attack: the share of the attack's guesses that are right.

@@ -51,7 +51,7 @@ class Budget(NamedTuple):
 
     @classmethod
     def of(cls, queries: int, iterations: int) -> "Budget":
-        """As many directions as the queries allow.
+        """The budget with as many directions as the queries allow.
 
         Raises:
             ValueError: if they do not allow for 8.

@@ -67,7 +67,7 @@ def secmi_differences(
 def _misses(
     task: Denoising, predict: Predict, image: Float[Array, "..."]
 ) -> Float[Array, "timesteps ..."]:
-    """By how much a step of DDIM forth and back misses its start, at each timestep."""
+    """The error of a step of DDIM forth and back against its start, at each timestep."""
     times = [0, *task.evaluated]
     last = min(2 * times[-1] - times[-2], task.steps - 1)
     order = jnp.array([times, [*times[1:], last]]).T

@@ -45,7 +45,7 @@ def input_susceptibility(
     blocks: tuple[str, ...] | None = None,
     baseline: Any = None,
 ) -> Susceptibility:
-    r"""How the norm of each example's gradient depends on its inputs, in eval mode.
+    r"""The sensitivity of the norm of each example's gradient to its inputs, in eval mode.
 
     With g the gradient of the loss with respect to the parameters, a step of DP-SGD costs an
     example \(\alpha \|g\|^2 / 2\sigma^2 C^2\) in Rényi divergence. Its susceptibility to an input
@@ -154,7 +154,7 @@ def flipped_norms(
     *,
     blocks: tuple[str, ...] | None = None,
 ) -> Float[Array, "models rows attributes"]:
-    """By how much ‖g‖ changes if one attribute of zeros and ones is flipped, for each of them.
+    """The change of ‖g‖ if one attribute of zeros and ones is flipped, for each of them.
 
     Args:
         model: the model.

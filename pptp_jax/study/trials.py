@@ -44,13 +44,13 @@ class Trial:
 
     @property
     def utility(self) -> Drawn:
-        """On non-members."""
+        """The utility on non-members."""
         assert self.found is not None
         return self.found.point.utility
 
     @property
     def auc(self) -> Drawn:
-        """Of the compared attack."""
+        """The AUC of the compared attack."""
         assert self.found is not None
         return self.found.point.strength["auc"]
 
@@ -120,7 +120,7 @@ def chosen(search: Search, tried: list[Trial]) -> list[Trial]:
 
 
 def margin_of(found: Setting, rivals: list[Setting], measure: Measure) -> Drawn:
-    """By how much a setting lies above the hull of the rivals.
+    """The margin of a setting above the hull of the rivals.
 
     Args:
         found: the setting.

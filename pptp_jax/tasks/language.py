@@ -129,7 +129,7 @@ class Language(Task):
 
 
 def present(targets: Tokens) -> Bool[Array, "batch tokens"]:
-    """Where there is a token."""
+    """The places that have a token."""
     return targets >= 0
 
 
