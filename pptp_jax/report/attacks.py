@@ -33,7 +33,7 @@ def render_attacks(results: RunResults) -> str:
         The table with a heading, and why each other attack was not possible, as plain text.
     """
     [row] = results.rows
-    attacks = {name: found for name, found in row.attacks.items() if found.auc.value}
+    attacks = {name: found for name, found in row.attacks.items() if found.auc.value is not None}
     shown = {
         title: metric
         for title, metric in _METRICS.items()
@@ -46,7 +46,7 @@ def render_attacks(results: RunResults) -> str:
         table.add_column(column, justify="right", no_wrap=True)
     for name, found in attacks.items():
         known = known_attack(name)
-        needs = (known.access, known.min_in_shadows, known.min_out_shadows) if known else "???"
+        needs = (known.access, known.min_in_shadows, known.min_out_shadows) if known else ("?",) * 3
         table.add_row(
             attack_name(name),
             *(str(need or "-") for need in needs),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pptp_jax.evaluation.results import RunResults
-from pptp_jax.report import draw_figures, render_table
+from pptp_jax.report import draw_figures, render_attacks, render_table
 
 
 def estimate(value: float | None, low: float = 0.0, high: float = 0.0) -> dict[str, float | None]:
@@ -112,6 +112,10 @@ def test_names_in_brackets_are_printed_as_they_are() -> None:
     text = render_table(found)
     assert text.startswith("s: cells[/v2] :key: [red].npz, 10 examples")
     assert "conv[1]" in text
+
+
+def test_an_attack_that_is_always_wrong_stands_in_the_table() -> None:
+    assert "0.000 ±0.020" in render_attacks(results(row("given", 0.0)))
 
 
 def test_figures_are_drawn(out: Path) -> None:
