@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from rich import box
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name, known_attack
@@ -12,6 +11,7 @@ from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
 from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.screen import blind_lines
+from pptp_jax.report.simple_table import simple_table
 from pptp_jax.report.table import EXPLAINED, cell
 
 _METRICS = {
@@ -39,11 +39,7 @@ def render_attacks(results: RunResults) -> str:
         for title, metric in _METRICS.items()
         if all(metric in found.metrics for found in attacks.values())
     }
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("attack", "access"):
-        table.add_column(column, no_wrap=True)
-    for column in ("IN", "OUT", *shown):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = simple_table(("attack", "access"), ("IN", "OUT", *shown))
     for name, found in attacks.items():
         known = known_attack(name)
         needs = (known.access, known.min_in_shadows, known.min_out_shadows) if known else ("?",) * 3

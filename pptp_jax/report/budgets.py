@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from pptp_jax.report.plain_text import plain_text
+from pptp_jax.report.simple_table import simple_table
 
 _EXPLAINED = (
     "rate: how probably an example joins a step; norm: what it is clipped to, over the norm that "
@@ -33,10 +31,8 @@ def render_budgets(report: Mapping[str, Any]) -> str:
         The contract of ε = 8 is broken: Δ is 0.500, above 0.1; the holders of ε = 2 break it.
     """
     rows, bound = report["budgets"], report["max_divergence"]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     columns = ("ε", "examples", "rate", "norm", "spent", "advantage", "among equals", "Δ")
-    for column in (*columns, *(() if bound is None else ("contract",))):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = simple_table((), (*columns, *(() if bound is None else ("contract",))))
     for row in rows:
         cells = [f"{row['epsilon']:g}", f"{row['examples']:,}", f"{row['rate']:.3g}"]
         cells += [f"{row['norm']:.3g}", f"{row['spent']:.3g}"]

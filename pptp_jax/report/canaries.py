@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
 from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.secrets import secrets_notes, secrets_table
+from pptp_jax.report.simple_table import simple_table
 
 
 def render_canaries(results: Mapping[str, Any]) -> str:
@@ -22,18 +21,16 @@ def render_canaries(results: Mapping[str, Any]) -> str:
     Returns:
         The table with a heading and notes, as plain text.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("recipe", no_wrap=True)
     secrets, gradients = "secrets" in results, "pooled" in results["rows"][0]
     pooled = ("all canaries ε ≥", "if Gaussian ε ≥") if gradients else ("many runs ε ≥",)
-    for column in (
+    numbers = (
         results["utility"] if secrets else "test accuracy",
         "accounted ε ≤",
         "one run ε ≥",
         "over the runs",
         *pooled,
-    ):
-        table.add_column(column, justify="right", no_wrap=True)
+    )
+    table = simple_table(["recipe"], numbers)
     notes = []
     for row in results["rows"]:
         claimed, bounds = row["accounted"], np.array(row["each_run"])

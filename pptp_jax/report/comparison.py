@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from pptp_jax.evaluation.matched_comparison import statistic_name
 from pptp_jax.evaluation.measure import POINTS
 from pptp_jax.evaluation.method import RIVALS
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
 from pptp_jax.report.plain_text import plain_text
+from pptp_jax.report.simple_table import simple_table
 
 RIVALS_EXPLAINED = (
     f"The {RIVALS} are all methods without a protected region, as one curve. Its best settings are "
@@ -37,11 +35,7 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
     """
     comparisons = typed(comparisons)
     gain = comparisons[0]["gain"] if comparisons else "more"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("a", "b", "attack"):
-        table.add_column(column, no_wrap=True)
-    for column in ("from", "to", f"{gain} in a", "95 % interval"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = simple_table(("a", "b", "attack"), ("from", "to", f"{gain} in a", "95 % interval"))
     for found in comparisons:
         digits = 3 if found["statistic"] == "auc" else 4
         ends = [f"{x:.{digits}f}" for x in found["common"] or ()] or ["-", "-"]

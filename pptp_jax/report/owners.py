@@ -1,6 +1,5 @@
 """The table of what attacks achieve on owners of several records, for a terminal."""
 
-from rich import box
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
@@ -10,6 +9,7 @@ from pptp_jax.report.attacks import render_attacks
 from pptp_jax.report.combination import render_combined
 from pptp_jax.report.other_questions import render_other
 from pptp_jax.report.plain_text import plain_text
+from pptp_jax.report.simple_table import simple_table
 from pptp_jax.report.table import cell
 
 SHOWN = (("AUC", "auc"), ("TPR@1%", "tpr@0.01"))
@@ -32,11 +32,8 @@ def render_owners(results: RunResults) -> str:
         found = row.owners
         if found is None:
             continue
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("by owner", no_wrap=True)
         columns = [f"{title}, {join}" for title, _ in SHOWN for join in JOINS]
-        for column in ("AUC by record", *columns):
-            table.add_column(column, justify="right", no_wrap=True)
+        table = simple_table(["by owner"], ["AUC by record", *columns])
         for name, by_join in found["attacks"].items():
             cells = [
                 cell(by_join[join].get(metric, UNRESOLVED)) if join in by_join else "-"

@@ -1,11 +1,9 @@
 """The table of a run, for a terminal."""
 
-from rich import box
-from rich.table import Table
-
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import Estimate
 from pptp_jax.report.plain_text import plain_text
+from pptp_jax.report.simple_table import simple_table
 
 EXPLAINED = (
     "±: the wider side of the 95 % interval; n/a: sample too small to estimate; ~: fewer than 10 "
@@ -32,16 +30,13 @@ def render_table(results: RunResults) -> str:
     """
     data, rows = results.data, results.rows
     classes = f" in {data['classes']} classes" if data.get("classes") else ""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("recipe", "region", "defence", "epochs"):
-        table.add_column(column, no_wrap=True)
     columns = {
         title: place
         for title, place in COLUMNS.items()
         if any(place[0] in row.attacks for row in rows)
     }
-    for column in (f"test {results.utility_name}", *columns):
-        table.add_column(column, justify="right", no_wrap=True)
+    numbers = (f"test {results.utility_name}", *columns)
+    table = simple_table(("recipe", "region", "defence", "epochs"), numbers)
     for row in rows:
         cells = [row.utility, *(row.attack(attack)[metric] for attack, metric in columns.values())]
         strength = "" if row.strength is None else f" {row.strength:g}"
@@ -84,11 +79,8 @@ def render_white_box(results: RunResults) -> str:
     rows = [row for row in results.rows if row.white_box]
     if not rows:
         return ""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("white-box LiRA, AUC", no_wrap=True)
-    table.add_column("on its", no_wrap=True)
-    for block in next(iter(rows[0].white_box.values())):
-        table.add_column(block, justify="right", no_wrap=True)
+    blocks = [*next(iter(rows[0].white_box.values()))]
+    table = simple_table(("white-box LiRA, AUC", "on its"), blocks)
     for row in rows:
         for kind, by_block in row.white_box.items():
             cells = (cell(found["auc"]) for found in by_block.values())
