@@ -146,3 +146,15 @@ def test_what_jax_puts_in_the_place_of_a_number_passes() -> None:
 def test_a_far_name_gets_no_hint() -> None:
     with pytest.raises(ValueError, match=r"region 'xyz' is unknown\. Known: 'stem'"):
         validation.one_of(["stem"], region="xyz")
+
+
+@pytest.mark.parametrize("name", ["ste", "STEM", "setm", "Stemm"])
+def test_a_near_name_is_hinted_at(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"region '{name}' is unknown; did you mean 'stem'\? Kn"):
+        validation.one_of(["head", "stem"], region=name)
+
+
+@pytest.mark.parametrize("name", ["", "s", "st"])
+def test_a_few_letters_are_no_beginning(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"region '{name}' is unknown\. Known: 'shallow'"):
+        validation.one_of(["shallow", "stemming"], region=name)

@@ -30,7 +30,8 @@ def render_attacks(results: RunResults) -> str:
         results: of one row.
 
     Returns:
-        The table with a heading, and why each other attack was not possible, as plain text.
+        Warnings, the table with a heading, and why each other attack was not possible, as plain
+        text.
     """
     [row] = results.rows
     attacks = {name: found for name, found in row.attacks.items() if found.auc.value is not None}
@@ -49,10 +50,11 @@ def render_attacks(results: RunResults) -> str:
             *(cell(found[metric]) for metric in shown.values()),
         )
     members = "" if results.members is None else f", {results.members} members each"
-    parts: list[Table | str] = [
+    parts: list[Table | str] = [f"warning: {warning}" for warning in row.warnings]
+    parts.append(
         f"{results.study}: {results.models} models, {results.targets} of them attacked, "
         f"on {results.data['examples']} examples{members}"
-    ]
+    )
     if row.utility.value is not None:
         parts.append(
             f"{results.utility_name}: {cell(row.train_utility)} on members, "
@@ -60,7 +62,6 @@ def render_attacks(results: RunResults) -> str:
         )
     parts.append(table)
     parts.append(f"IN, OUT: the shadows of either kind that it needs of each example; {EXPLAINED}")
-    parts += [f"warning: {warning}" for warning in row.warnings]
     if results.screen:
         parts.append(f"a look at the model alone: {results.screen['sentence']}")
     # Where it warns, it is among the warnings above.

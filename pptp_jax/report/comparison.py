@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
+from rich.table import Table
+
 from pptp_jax.evaluation.matched_comparison import statistic_name
 from pptp_jax.evaluation.measure import POINTS
 from pptp_jax.evaluation.method import RIVALS
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
 from pptp_jax.report.plain_text import plain_text
-from pptp_jax.report.simple_table import simple_table
 
 RIVALS_EXPLAINED = (
     f"The {RIVALS} are all methods without a protected region, as one curve. Its best settings are "
@@ -17,11 +19,12 @@ RIVALS_EXPLAINED = (
 )
 
 
-def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
+def render_comparison(comparisons: Sequence[Mapping[str, Any]], width: int = 200) -> str:
     """One line a pair with its mean difference in utility, then the sentences on the AUC.
 
     Args:
         comparisons: what `MatchedComparison.to_json` gives.
+        width: that of the table, in characters; sentences are not broken.
 
     Returns:
         The table and the verdicts, as plain text.
@@ -35,7 +38,10 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
     """
     comparisons = typed(comparisons)
     gain = comparisons[0]["gain"] if comparisons else "more"
-    table = simple_table(("a", "b", "attack"), ("from", "to", f"{gain} in a", "95 % interval"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("a", "b", "attack", "from", "to", f"{gain} in a", "95 % interval"):
+        right = column not in ("a", "b", "attack")
+        table.add_column(column, justify="right" if right else "left", no_wrap=right)
     for found in comparisons:
         digits = 3 if found["statistic"] == "auc" else 4
         ends = [f"{x:.{digits}f}" for x in found["common"] or ()] or ["-", "-"]
@@ -49,7 +55,7 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
         )
     areas = [found["verdict"] for found in comparisons if found["statistic"] == "auc"]
     hull = [RIVALS_EXPLAINED] if any(found["b"] == RIVALS for found in comparisons) else []
-    return "\n".join([plain_text(table), *hull, *areas])
+    return "\n".join([plain_text(table, width=width), *hull, *areas])
 
 
 def gain_cells(estimate: Estimate, gain: str) -> tuple[str, str]:

@@ -5,13 +5,14 @@ value that JAX is tracing cannot be looked at and passes; it was looked at when 
 does what JAX puts in a number's place, such as its shape, and a schedule.
 """
 
-import difflib
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from numbers import Number
 from typing import Any
+
+from pptp_jax.validation.near_names import near_names
 
 # Training computes in float32: what lies beyond is infinite there, or zero.
 _LEAST, _LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
@@ -167,7 +168,7 @@ def one_of(options: Iterable[str], **values: object) -> None:
     known = list(options)
     for name, value in values.items():
         if not isinstance(value, str) or value not in known:
-            near = difflib.get_close_matches(str(value), known, n=1)
+            near = near_names(str(value), known)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             listed = ", ".join(map(repr, known))
             raise Refused(f"{name} {_shown(value)} is unknown{hint} Known: {listed}")
