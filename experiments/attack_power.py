@@ -13,14 +13,12 @@ Result: docs/findings.md, "Checkpoints, students, and one label".
 
 import sys
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks import ATTACKS
@@ -31,6 +29,7 @@ from pptp_jax.evaluation.combination import gains
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import attack_metrics, combine
 from pptp_jax.models import mlp
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.progress import progress_bar
 from pptp_jax.storage.files import write_json, write_text
 from pptp_jax.study import Study, run
@@ -110,9 +109,7 @@ def rendered(found: dict[str, Any]) -> str:
         for what in ("added", "beyond"):
             cells += [interval(own.get(what, {}).get(metric)) for metric in METRICS.values()]
         table.add_row(name, access, *cells)
-    text = StringIO()
-    Console(file=text, width=250, color_system=None).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return plain_text(table, width=250)
 
 
 def interval(found: dict[str, float | None] | None) -> str:

@@ -18,14 +18,12 @@ jobs the digits take 7 minutes with the six left out; Location-30 took 15 withou
 
 import sys
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax import report
@@ -39,6 +37,7 @@ from pptp_jax.evaluation.left_out import left_out
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import attack_metrics
 from pptp_jax.models import mlp
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.progress import progress_bar
 from pptp_jax.storage.files import write_json, write_text
 from pptp_jax.study import Study, run
@@ -154,9 +153,7 @@ def rendered(found: dict[str, Any]) -> str:
     for name, lost in found["lost without"].items():
         cells = (interval(lost.get(metric)) for metric in METRICS.values())
         table.add_row(f"lost without {name}", *cells)
-    text = StringIO()
-    Console(file=text, width=250, color_system=None).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return plain_text(table, width=250)
 
 
 def interval(found: dict[str, float | None] | None) -> str:

@@ -37,7 +37,7 @@ from pptp_jax.attacks import Evidence, lira_online
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.data import Arrays, Balanced, Dataset, Digits, Membership
 from pptp_jax.evaluation import SampleJudge
-from pptp_jax.metrics import attack_metrics
+from pptp_jax.metrics import Estimate, attack_metrics
 from pptp_jax.models import Model, ddpm, denoising_mlp, discriminator_mlp, gan, generator_mlp, mlp
 from pptp_jax.privacy import noisy_score_advantage, replace_one_advantage
 from pptp_jax.signals.samples import sample_labels, samples, smallest_distances
@@ -211,7 +211,7 @@ def of_score(scores: np.ndarray, pairs: Pairs) -> dict[str, Any]:
         others[np.arange(PAIRS), changed] = np.nan
     held = Evidence.leave_one_out({"confidence": scores[:, 0].astype(np.float32)}, member)
     found = attack_metrics(np.asarray(lira_online(held)), member, resamples=RESAMPLES, seed=SEED)
-    effect = interval(own.mean(axis=1))
+    effect = over_pairs(own.mean(axis=1))
     return {
         "effect": effect,
         "others": float(np.nanmean(others)),
@@ -235,26 +235,25 @@ def row(kind: str, label: str, found: dict[str, np.ndarray], pairs: Pairs) -> di
         "identity": {
             # Both examples of a pair make up one independent number.
             "pairs": replace_one_advantage(*(own.mean(axis=1) for own in losses))._asdict(),
-            "gap": interval(gaps),
+            "gap": over_pairs(gaps),
         },
-        "samples apart": interval(apart / unrelated.mean()),
+        "samples apart": over_pairs(apart / unrelated.mean()),
         "scores": {name: of_score(found[name], pairs) for name in ("own", "samples")},
     }
 
 
-def interval(each: np.ndarray) -> dict[str, float]:
+def over_pairs(each: np.ndarray) -> dict[str, Any]:
     """A mean over independent pairs, with twice its standard error."""
-    mean, error = float(each.mean()), 2 * float(each.std(ddof=1)) / len(each) ** 0.5
-    return {"value": mean, "low": mean - error, "high": mean + error}
+    return Estimate.of_mean(each)._asdict()
 
 
-def judged(made: np.ndarray, pairs: Pairs, judge: SampleJudge) -> dict[str, float]:
+def judged(made: np.ndarray, pairs: Pairs, judge: SampleJudge) -> dict[str, Any]:
     """The accuracy, on digits that a model has not seen, of a classifier of its samples."""
     matrix = np.zeros((JUDGED, len(judge.data)), bool)
     matrix[:, :POOL] = pairs.membership.matrix[:JUDGED]
     reference, labels = np.arange(POOL, POOL + REFERENCE), np.arange(SAMPLES) % CLASSES
     quality = judge.fleet(made[:JUDGED, 0], labels, matrix, reference)
-    return interval(np.array([one.accuracy for one in quality]))
+    return over_pairs(np.array([one.accuracy for one in quality]))
 
 
 def descent(pairs: Pairs, data: Arrays) -> dict[str, Any]:
@@ -269,15 +268,15 @@ def descent(pairs: Pairs, data: Arrays) -> dict[str, Any]:
                     "apart": apart.mean(axis=0).tolist(),
                     "first": float(apart[:, 0].max() / (RATE * 2 * CLIP / MEMBERS)),
                     "order": order(apart),
-                    "end": interval(seen.relative[player][:, -1]),
+                    "end": over_pairs(seen.relative[player][:, -1]),
                 }
     return found
 
 
-def order(apart: np.ndarray) -> dict[str, float]:
+def order(apart: np.ndarray) -> dict[str, Any]:
     """The exponent of t in the distance after 4 to 16 steps, by pair."""
     steps = np.arange(4, 17)
-    return interval(np.polyfit(np.log(steps), np.log(apart[:, 3:16]).T, 1)[0])
+    return over_pairs(np.polyfit(np.log(steps), np.log(apart[:, 3:16]).T, 1)[0])
 
 
 def adam(
@@ -292,7 +291,7 @@ def adam(
             found = answers(kind, variables, data)
             record = row(kind, f"{epochs} epochs", found, pairs)
             record["accuracy"] = judged(found["made"], pairs, judge)
-            record["weights"] = {p: interval(at[:, -1]) for p, at in seen.relative.items()}
+            record["weights"] = {p: over_pairs(at[:, -1]) for p, at in seen.relative.items()}
             rows.append(record)
             say(text_of([record]))
             curves |= {p: at.mean(axis=0).tolist() for p, at in seen.relative.items()}

@@ -138,14 +138,7 @@ def missing(few: AttackResults, many: AttackResults, study: Study) -> dict[str, 
             for own in (few, many)
         )
         found[name] = {
-            metric: of_many[metric]
-            ._replace(
-                value=of_many[metric].value - of_few[metric].value,
-                drawn=of_many[metric].drawn - of_few[metric].drawn,
-                trials=None,
-            )
-            .estimate()
-            ._asdict()
+            metric: (of_many[metric] - of_few[metric]).estimate()._asdict()
             for metric in METRICS
             if metric in of_few and metric in of_many
         }

@@ -191,18 +191,19 @@ class Measured:
             "linear distance": linear,
             "distance": np.where(known, found, 0),
             "distance by labels": by_labels,
-            **{"curvature": bent[:, 0], "curvature 3": bent[:, 2]},
+            "curvature": bent[:, 0],
+            "curvature 3": bent[:, 2],
         }
         values |= {word: self.mean(own, known) for word, own in distances.items()}
         spread = {BY_GRADIENTS: found, BY_LABELS: by_labels}
-        told = partial(masking_warnings, chosen=known | True, distances=spread, seed=SEED)
+        warned = partial(masking_warnings, chosen=known | True, distances=spread, seed=SEED)
         budget = guarantee(recipe, MODEL, EXAMPLES // 2, BATCH)
         return {
             "name": name,
             "epsilon": None if budget is None else budget.epsilon,
             "values": values,
-            "warnings": told(trials),
-            "warnings by φ alone": told(by_phi),
+            "warnings": warned(trials),
+            "warnings by φ alone": warned(by_phi),
         }
 
 
@@ -227,7 +228,7 @@ def text_of(rows: list[dict[str, Any]]) -> str:
         cells = [_cell(one["values"][column]) for column in columns]
         budget = "none" if one["epsilon"] is None else f"{one['epsilon']:.1f}"
         lines.append(f"| {one['name']} | {budget} | {' | '.join(cells)} |")
-    lines += [f"\nwarning: {one['name']}: {told}" for one in rows for told in one["warnings"]]
+    lines += [f"\nwarning: {one['name']}: {warning}" for one in rows for warning in one["warnings"]]
     return "\n".join(lines)
 
 

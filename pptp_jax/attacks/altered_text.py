@@ -84,5 +84,5 @@ def neighbourhood(evidence: Evidence) -> Float[Array, "targets attacked"]:
 def _ratio(
     first: Float[Array, "targets attacked"], second: Float[Array, "targets attacked"]
 ) -> Float[Array, "targets attacked"]:
-    """Of two log-probabilities; 1 where both are 0 to rounding."""
+    """The ratio of two log-probabilities; 1 where both are 0 to rounding."""
     return jnp.minimum(first, -_LEAST) / jnp.minimum(second, -_LEAST)

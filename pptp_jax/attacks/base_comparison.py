@@ -73,6 +73,6 @@ def informia_tokens(evidence: Evidence) -> Float[Array, "targets attacked"]:
 
 
 def _gain(evidence: Evidence) -> Float[Array, "targets queries attacked tokens"]:
-    """By how much log p of each token has grown since the base model."""
+    """The growth in log p of each token since the base model."""
     before = evidence.target_signal("base_token_log_prob")[:, None]
     return evidence.target_signal("token_log_prob") - before

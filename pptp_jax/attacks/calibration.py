@@ -78,7 +78,7 @@ def above_the_means(
     kinds: list[Bool[Array, "shadows examples"]],
     itself: Int[Array, " targets"],
 ) -> Float[Array, "targets examples"]:
-    """By how much the targets' values exceed those of some shadows, averaged over the queries.
+    """The excess of the targets' values over those of some shadows, averaged over the queries.
 
     Args:
         own: the targets' values.

@@ -8,7 +8,7 @@ from pptp_jax.validation import Refused
 
 
 def boundary_distance(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """How far the example is from the nearest input with another label; 0 where it has one itself.
+    """The distance to the nearest input with another label; 0 where the example has one itself.
 
     Label-only, where the distance was found by asking for labels, as
     `pptp_jax.signals.boundary_distance` does.

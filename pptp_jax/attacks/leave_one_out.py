@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 class Fit(NamedTuple):
-    """How values are distributed over the chosen models.
+    """The distribution of values over the chosen models.
 
     Attributes:
         models: how many models are chosen.

@@ -21,7 +21,7 @@ from pptp_jax.attacks.leave_one_out import without as fit_without
 
 
 class Spread(NamedTuple):
-    """How the values of several queries are distributed over some models.
+    """The distribution of the values of several queries over some models.
 
     Attributes:
         fit: their number, the mean and the squares of each query.

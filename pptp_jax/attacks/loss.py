@@ -3,7 +3,7 @@
 from jaxtyping import Array, Float
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.query_mean import fit
+from pptp_jax.attacks.query_mean import goodness_of_fit
 
 
 def loss(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -27,4 +27,4 @@ def loss(evidence: Evidence) -> Float[Array, "targets attacked"]:
         >>> print(loss(Evidence.leave_one_out({"confidence": phi}, membership)))
         [[  0.5 150.  200. ]]
     """
-    return fit(evidence)
+    return goodness_of_fit(evidence)

@@ -25,7 +25,7 @@ Features = Callable[
 
 
 class Training(NamedTuple):
-    """How the networks are trained.
+    """The training of the networks.
 
     Attributes:
         network: what it is, with two outputs: the log-odds are their difference.

@@ -66,7 +66,7 @@ def lira_multivariate(
 def _log_density(
     value: Float[Array, "queries examples"], spread: Spread, pooled: bool = False
 ) -> Float[Array, " examples"]:
-    """Of a multivariate normal: query by query, each given those before it."""
+    """Log density of a multivariate normal: query by query, each given those before it."""
     covariance = _covariance(spread, pooled)
     off, log_density = value - spread.fit.mean, jnp.zeros(value.shape[1:], value.dtype)
     # Confidences that do not vary at all would otherwise be divided by zero.

@@ -41,7 +41,7 @@ def initial_layers(key: Key[Array, ""], widths: Sequence[int]) -> list[Layer]:
 def outputs(
     layers: Sequence[Layer], features: Float[Array, "batch inputs"]
 ) -> Float[Array, "batch outputs"]:
-    """What the network answers, with a ReLU behind each hidden layer.
+    """The answers of the network, with a ReLU behind each hidden layer.
 
     Examples:
         >>> one = Layer(jnp.array([[1.0]]), jnp.array([-2.0]))

@@ -111,7 +111,7 @@ def _first(
     known: Float[np.ndarray, "shadows queries examples"],
     chosen: Bool[np.ndarray, "shadows examples"],
 ) -> Float[np.ndarray, "first queries examples"]:
-    """Of each example as many of the chosen models as the one that has the fewest of them."""
+    """The first chosen models of each example, as many as the example with the fewest has."""
     order = np.argsort(~chosen, axis=0, kind="stable")[: chosen.sum(axis=0).min()]
     return np.take_along_axis(known, order[:, None], axis=0)
 

@@ -39,7 +39,7 @@ def quantile_regression(
     folds: int = 4,
     seed: int = 0,
 ) -> Float[Array, "targets attacked"]:
-    """How far φ lies above the quantiles that a network predicts for a non-member x.
+    """The place of φ among the quantiles that a network predicts for a non-member x.
 
     The network learns from pairs of an example and one of its OUT shadows, drawn again for every
     batch: first the example, so that all weigh alike, then the shadow. The published attack trains
@@ -185,7 +185,7 @@ def _features(evidence: Evidence) -> Float[np.ndarray, "examples features"]:
 
 
 def _without_gross(known: Float[Array, "models examples"]) -> Float[Array, "models examples"]:
-    """What lies ten times as far from the median as nine in ten counts as lying there.
+    """Clips values that lie beyond ten times the distance of nine in ten from the median.
 
     A single φ of −10,000 would otherwise set the scale on which networks see all others.
     """

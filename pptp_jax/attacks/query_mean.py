@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 from pptp_jax.attacks.evidence import Evidence
 
 
-def fit(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """How well the targets fit each example: their log-likelihood, averaged over the queries.
+def goodness_of_fit(evidence: Evidence) -> Float[Array, "targets attacked"]:
+    """The fit of the targets to each example: its log-likelihood, averaged over the queries.
 
     Args:
         evidence: with `log_prob`; or with φ, and then as the φ of the mean loss.
@@ -20,7 +20,7 @@ def fit(evidence: Evidence) -> Float[Array, "targets attacked"]:
     Examples:
         >>> import numpy as np
         >>> held = Evidence.leave_one_out({"log_prob": np.array([[-3.0]])}, np.array([[True]]))
-        >>> print(fit(held))
+        >>> print(goodness_of_fit(held))
         [[-3.]]
     """
     signal = evidence.target_signal(evidence.log_prob_order)

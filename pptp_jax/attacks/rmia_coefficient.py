@@ -22,7 +22,7 @@ GRID = tuple(np.round(np.linspace(0, 1, 11), 1).tolist())
 def tuned_a(
     evidence: Evidence, gamma: float, probability: Probability
 ) -> Float[np.ndarray, " targets"]:
-    """For each target the `a` with which RMIA attacks another shadow best, by AUC.
+    """The `a` of each target with which RMIA attacks another shadow best, by AUC.
 
     The shadow is the one behind the target, and its references are all others: neither the target's
     answers nor its members are looked at. Of several equally good ones the smallest is taken.

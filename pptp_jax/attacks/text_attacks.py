@@ -93,7 +93,7 @@ def zlib_ratio(evidence: Evidence) -> Float[Array, "targets attacked"]:
 
 
 def base_ratio(evidence: Evidence) -> Float[Array, "targets attacked"]:
-    """By how much log p of a sequence has grown since the base model, before it was fine-tuned.
+    """The growth in log p of a sequence since the base model, before it was fine-tuned.
 
     Args:
         evidence: with `log_prob`, or φ, from which it follows, and `base_log_prob`; queries are

@@ -12,7 +12,7 @@ def class_thresholds(
     labels: Int[np.ndarray, " examples"],
     itself: Int[np.ndarray, " targets"],
 ) -> Float[np.ndarray, "targets classes"]:
-    """Where each class is best cut: the balanced accuracy is the largest on the shadows.
+    """The best threshold of each class: the balanced accuracy is the largest on the shadows.
 
     A class of which the shadows have no members or no non-members takes the threshold of all.
 

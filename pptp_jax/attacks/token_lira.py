@@ -155,7 +155,7 @@ def _fit(
 def _gap(
     inside: _Fit, outside: _Fit, both: _Fit, there: Bool[Array, "attacked tokens"]
 ) -> Float[Array, "attacked tokens"]:
-    """By how much members lie higher, drawn towards the mean over the tokens of a sequence."""
+    """The lead of members, drawn towards the mean over the tokens of a sequence."""
     tokens = jnp.maximum(there.sum(axis=1), 1).astype(inside.mean.dtype)
 
     def mean(values: Float[Array, "attacked tokens"]) -> Float[Array, "attacked 1"]:

@@ -167,7 +167,7 @@ def _joined(
 def _sequences(
     signal: Float[Array, "models stops queries examples metrics"],
 ) -> Float[Array, "models stops examples seen"]:
-    """What is seen of an example at a stop: all metrics of all queries."""
+    """All metrics of all queries of an example, at each stop."""
     moved = jnp.moveaxis(signal, 2, 3)
     return moved.reshape(*moved.shape[:3], -1)
 

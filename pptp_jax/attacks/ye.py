@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.population_rank import beaten
-from pptp_jax.attacks.query_mean import fit
+from pptp_jax.attacks.query_mean import goodness_of_fit
 
 
 def attack_p(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -33,7 +33,7 @@ def attack_p(evidence: Evidence) -> Float[Array, "targets attacked"]:
     """
     mask = evidence.population
     population = None if mask is None else jnp.asarray(np.flatnonzero(mask))
-    return beaten(fit(evidence), 1.0, population)
+    return beaten(goodness_of_fit(evidence), 1.0, population)
 
 
 def attack_r(evidence: Evidence) -> Float[Array, "targets attacked"]:

@@ -43,5 +43,5 @@ class AuditReport:
 
     @property
     def directory(self) -> Path | None:
-        """Where the report goes; None if it is not written."""
+        """The directory of the report; None if it is not written."""
         return None if self.out is None else Path(self.out)

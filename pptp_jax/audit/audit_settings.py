@@ -1,13 +1,25 @@
 """The settings of every audit by canaries: recipes, runs and the confidence of the bounds."""
 
 from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Int
 
 from pptp_jax.audit.bound import check_level
-from pptp_jax.data import Source
+from pptp_jax.data import Arrays, Dataset, Source, sample
 from pptp_jax.models import Model
-from pptp_jax.objectives import Objective
-from pptp_jax.training import DEFAULT_OPTIMIZER, Optimizer, Phase, Recipe, phase_optimizer
+from pptp_jax.training import (
+    DEFAULT_OPTIMIZER,
+    Optimizer,
+    Phase,
+    Recipe,
+    check_members,
+    check_model,
+    phase_optimizer,
+)
 from pptp_jax.validation import Refused, at_least, given, keep_python_numbers
+from pptp_jax.validation.faults import faults
 from pptp_jax.validation.field_types import check_fields
 from pptp_jax.validation.names import file_name
 
@@ -77,21 +89,49 @@ class AuditSettings:
             for phase in recipe.phases:
                 _check_phase(recipe, phase)
 
+    def load(self) -> Dataset:
+        """Reads the examples that take part."""
+        return self.data.load(partial(sample, examples=self.examples, multiple=1, seed=self.seed))
+
+    def hold_out(
+        self, data: Dataset, rng: np.random.Generator
+    ) -> tuple[Int[np.ndarray, " held_out"], Int[np.ndarray, " others"]]:
+        """Draws the rows that no run trains on; returns these and the others.
+
+        Raises:
+            ValueError: if no others are left.
+        """
+        if len(data) <= self.held_out:
+            raise Refused(
+                f"{data.name} has {len(data)} examples; {self.held_out} held out leave none to "
+                "train on"
+            )
+        order = rng.permutation(len(data))
+        return order[: self.held_out], np.sort(order[self.held_out :])
+
+    def check_recipes(self, data: Dataset, places: int) -> None:
+        """Refuses recipes whose batches `places` cannot fill, or that do not fit the model.
+
+        Raises:
+            ValueError: if one does not.
+        """
+        for recipe in self.recipes:
+            check_members(recipe, places, self.batch_size)
+            check_model(recipe, self.model, Arrays.of(data).batch_shape())
+
 
 def _check_phase(recipe: Recipe, phase: Phase) -> None:
-    learns = any(type(part).learn is not Objective.learn for part in phase.by_region.values())
     more = {
         "an ensemble": phase.ensemble is not None,
         "a fork": phase.fork is not None,
         "a teacher": phase.needs_teacher,
         "reference examples": phase.needs_reference or phase.examples == "reference",
         "mixed inputs": phase.mixes,
-        "an objective that learns from members itself": learns,
+        "an objective that learns from members itself": phase.learns,
         "vulnerable weights": phase.rewound_weights is not None,
     }
-    found = [name for name, there in more.items() if there]
-    if found:
+    if found := faults(more):
         raise Refused(
             f"canaries audit trainings that take gradients of outputs and labels alone, where an "
-            f"absent example can have none; {recipe.name} has {' and '.join(found)}"
+            f"absent example can have none; {recipe.name} has {found}"
         )

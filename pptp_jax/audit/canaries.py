@@ -1,15 +1,13 @@
 """Audit by mislabelled canaries, each of which joins a run by its own fair coin."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from pptp_jax.audit.audit_settings import AuditSettings
-from pptp_jax.data import Arrays, Dataset, absent_rows, sample
-from pptp_jax.training import check_members, check_model
+from pptp_jax.data import Dataset, absent_rows
 from pptp_jax.validation import Refused, at_least
 
 
@@ -59,7 +57,7 @@ class CanaryAudit(AuditSettings):
         Raises:
             ValueError: if there are too few examples.
         """
-        data = self.data.load(partial(sample, examples=self.examples, multiple=1, seed=self.seed))
+        data = self.load()
         needed = self.canaries + self.held_out + 1
         if len(data) < needed:
             raise Refused(
@@ -76,9 +74,7 @@ class CanaryAudit(AuditSettings):
         labels[canaries] = (data.y[canaries] + wrong) % data.num_classes
         present = rng.random((self.runs, self.canaries)) < 0.5
         planted = Planted(data, labels, canaries, held_out, np.sort(order[needed - 1 :]), present)
-        for recipe in self.recipes:
-            check_members(recipe, planted.places, self.batch_size)
-            check_model(recipe, self.model, Arrays.of(data).batch_shape())
+        self.check_recipes(data, planted.places)
         return planted
 
 

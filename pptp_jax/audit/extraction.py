@@ -137,7 +137,7 @@ def _log_tries(
 def _suffix(
     values: np.ndarray, token_present: np.ndarray, prefix: int
 ) -> Bool[np.ndarray, "*examples tokens"]:
-    """Where the tokens behind the prefix are."""
+    """The places of the tokens behind the prefix."""
     at_least(0, prefix=prefix)
     if values.shape != token_present.shape:
         raise Refused(

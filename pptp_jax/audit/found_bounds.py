@@ -6,20 +6,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from pptp_jax.audit.audit_settings import AuditSettings
 from pptp_jax.audit.bound import MECHANISMS
-from pptp_jax.audit.canaries import CanaryAudit
 from pptp_jax.audit.gradient_canaries import GradientCanaryAudit
 from pptp_jax.audit.jax_privacy_auditor import jax_privacy_auditor
 from pptp_jax.audit.many_runs import epsilon_in_many_runs
 from pptp_jax.audit.one_run import epsilon_in_one_run
-from pptp_jax.audit.text_canaries import TextCanaryAudit
 from pptp_jax.study.guarantee import guarantee
 from pptp_jax.training import Recipe
 from pptp_jax.validation import Refused
 
 
 def found_bounds(
-    audit: CanaryAudit | GradientCanaryAudit | TextCanaryAudit,
+    audit: AuditSettings,
     places: int,
     recipe: Recipe,
     delta: float,
@@ -40,11 +39,11 @@ def found_bounds(
         epsilon_in_one_run(*run, delta=delta, confidence=audit.confidence)
         for run in zip(scores, present, strict=True)
     ]
-    # A canary whose coins all but agree has no two runs of either kind.
-    told = np.minimum(present.sum(axis=0), (~present).sum(axis=0)) >= 2
+    # Each half of the runs needs one with the canary and one without it.
+    kept = np.minimum(present.sum(axis=0), (~present).sum(axis=0)) >= 2
     many = epsilon_in_many_runs(
-        scores[:, told],
-        present[:, told],
+        scores[:, kept],
+        present[:, kept],
         delta=delta,
         confidence=audit.confidence,
         seed=audit.seed,

@@ -1,7 +1,6 @@
 """Audit of DP-SGD by gradient canaries: examples whose gradient is one coordinate."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,11 +8,12 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from pptp_jax.audit.audit_settings import AuditSettings
-from pptp_jax.data import Arrays, Dataset, absent_rows, sample
+from pptp_jax.data import Arrays, Dataset, absent_rows
 from pptp_jax.models import Model
-from pptp_jax.training import Phase, Private, Recipe, check_members, check_model
+from pptp_jax.training import Phase, Private, Recipe
 from pptp_jax.training.phase_transform import private_clip
 from pptp_jax.validation import Refused, at_least
+from pptp_jax.validation.faults import faults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class GradientCanaryAudit(AuditSettings):
     A canary is a place in training whose gradient is the clipping norm along one weight, drawn
     again for each canary, in any network (a Dirac canary). In each run it is present or absent
     by a fair coin. It goes through the clipping, the sampling and the noise of the training. The
-    attacker is white-box: he sees every noisy gradient, as the accountant assumes, and adds up what
-    canary's weights get; with shuffled batches he also knows in which step a place is.
+    white-box attacker sees every noisy gradient, as the accountant assumes, and adds up what each
+    canary's weight gets. With shuffled batches the attacker also knows the step of each place.
 
     Such canaries are the worst examples that DP-SGD allows, so bounds come near the accounted ε
     where audits of finished networks by wrong labels find little. They are no attack on examples.
@@ -74,20 +74,13 @@ class GradientCanaryAudit(AuditSettings):
         Raises:
             ValueError: if there are too few examples, or fewer weights than canaries.
         """
-        data = self.data.load(partial(sample, examples=self.examples, multiple=1, seed=self.seed))
-        if len(data) <= self.held_out:
-            raise Refused(
-                f"{data.name} has {len(data)} examples; {self.held_out} held out leave none to "
-                "train on"
-            )
+        data = self.load()
         rng = np.random.default_rng(self.seed)
-        order = rng.permutation(len(data))
-        held_out, others = order[: self.held_out], np.sort(order[self.held_out :])
+        held_out, others = self.hold_out(data, rng)
         present = rng.random((self.runs, self.canaries)) < 0.5
         planted = PlantedGradients(data, held_out, others, present)
+        self.check_recipes(data, planted.places)
         for recipe in self.recipes:
-            check_members(recipe, planted.places, self.batch_size)
-            check_model(recipe, self.model, Arrays.of(data).batch_shape())
             weights = len(trained_weights(self.model, recipe, planted))
             if weights < self.canaries:
                 raise Refused(
@@ -152,7 +145,7 @@ def trained_weights(
 
 def _check_private(recipe: Recipe) -> None:
     phase: Phase = recipe.phases[0]
-    found = {
+    wrong = {
         "more than one phase": len(recipe.phases) > 1,
         "a gradient that is not private": not isinstance(phase.gradient, Private),
         "a schedule or a weight decay of its own": phase.schedule is not None
@@ -161,9 +154,8 @@ def _check_private(recipe: Recipe) -> None:
         and phase.gradient.relative_norms is not None,
         "reference examples to train on": phase.examples == "reference",
     }
-    wrong = [name for name, there in found.items() if there]
-    if wrong:
+    if found := faults(wrong):
         raise Refused(
-            f"gradients as canaries audit DP-SGD alone; {recipe.name} has {' and '.join(wrong)}: "
+            f"gradients as canaries audit DP-SGD alone; {recipe.name} has {found}: "
             "give recipes such as dp_sgd(Private(...), epochs)"
         )

@@ -16,7 +16,7 @@ def impute(
     folds: int = 5,
     seed: int = 0,
 ) -> Float[np.ndarray, "examples values"]:
-    """How probable each value is for each record, by a classifier fitted to other records.
+    """The probability of each value for each record, by a classifier fitted to other records.
 
     It is the mean of two: a logistic regression on standardised columns, and boosted trees. All
     records but those of one fold train the classifier of that fold, members and non-members alike.

@@ -101,7 +101,7 @@ class ModelLogits:
 
 
 def _logits(found: Any, size: int) -> Float[Array, "batch classes"]:
-    """What `apply` returns, refused where it is more than the logits, or something else."""
+    """The logits that `apply` returns; refuses more than these, or anything else."""
     wanted = f"apply must return logits of shape (batch, classes) = ({size}, ...)"
     if isinstance(found, Mapping):
         keys = ", ".join(map(repr, found))

@@ -5,12 +5,12 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Real
-from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import binom
 
 from pptp_jax.audit.bound import MECHANISMS, EpsilonBound, Mechanism, check_canaries, check_level
 from pptp_jax.audit.one_run_gaussian import gaussian_one_run_bound
+from pptp_jax.audit.right_guesses import check_guesses, smallest_allowed
 from pptp_jax.privacy import gaussian_epsilon
 from pptp_jax.validation import Refused, at_least, not_negative, one_of
 
@@ -127,15 +127,10 @@ def one_run_bound(
     """
     check_level(delta, confidence)
 
-    def excess(epsilon: float) -> float:
+    def slack(epsilon: float) -> float:
         return one_run_p_value(canaries, guesses, right, epsilon, delta) - (1 - confidence)
 
-    if excess(0.0) >= 0:
-        return 0.0
-    high = 1.0
-    while excess(high) < 0:
-        high *= 2
-    return float(brentq(excess, 0.0, high))
+    return smallest_allowed(slack)
 
 
 def one_run_p_value(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
@@ -163,13 +158,7 @@ def one_run_p_value(canaries: int, guesses: int, right: int, epsilon: float, del
         >>> print(one_run_p_value(2, 2, 2, epsilon=0.0, delta=0.1))
         0.45
     """
-    at_least(1, canaries=canaries, guesses=guesses)
-    at_least(0, right=right)
-    if not right <= guesses <= canaries:
-        raise Refused(
-            f"needs right ≤ guesses ≤ canaries, got {right} right of {guesses} guesses on "
-            f"{canaries} canaries"
-        )
+    check_guesses(canaries, guesses, right)
     not_negative(epsilon=epsilon)
     check_level(delta, 0.5)
     fewest = right if delta == 0 else 0  # without δ the other terms count for nothing

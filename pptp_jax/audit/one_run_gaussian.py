@@ -1,10 +1,9 @@
 """How many guesses a Gaussian mechanism lets an auditor get right in one run."""
 
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from pptp_jax.audit.bound import check_level
-from pptp_jax.validation import Refused, at_least
+from pptp_jax.audit.right_guesses import check_guesses, smallest_allowed
 
 
 def gaussian_one_run_bound(
@@ -40,23 +39,12 @@ def gaussian_one_run_bound(
         0.60
     """
     check_level(0.0, confidence)
-    at_least(1, canaries=canaries, guesses=guesses)
-    at_least(0, right=right)
-    if not right <= guesses <= canaries:
-        raise Refused(
-            f"needs right ≤ guesses ≤ canaries, got {right} right of {guesses} guesses on "
-            f"{canaries} canaries"
-        )
+    check_guesses(canaries, guesses, right)
 
-    def excess(mu: float) -> float:
-        return _demanded(canaries, guesses, right, mu, 1 - confidence) - guesses / canaries
+    def slack(mu: float) -> float:
+        return guesses / canaries - _demanded(canaries, guesses, right, mu, 1 - confidence)
 
-    if excess(0.0) <= 0:
-        return 0.0
-    high = 1.0
-    while excess(high) > 0:
-        high *= 2
-    return float(brentq(excess, 0.0, high))
+    return smallest_allowed(slack)
 
 
 def _demanded(canaries: int, guesses: int, right: int, mu: float, probability: float) -> float:

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from pptp_jax.audit.canaries import CanaryAudit, Planted
-from pptp_jax.audit.fleet import canary_answers
+from pptp_jax.audit.canary_answers import CanaryAnswers, canary_answers
 from pptp_jax.audit.found_bounds import found_bounds
+from pptp_jax.audit.gradient_answers import gradient_answers
 from pptp_jax.audit.gradient_canaries import GradientCanaryAudit, PlantedGradients
-from pptp_jax.audit.gradient_runs import gradient_answers
 from pptp_jax.audit.planted_secrets import PlantedSecrets
 from pptp_jax.audit.readme import canaries_readme
 from pptp_jax.audit.secret_answers import PROBABILITY, by_repetitions, exposures, secret_answers
 from pptp_jax.audit.text_canaries import TextCanaryAudit
 from pptp_jax.fleets import Runtime
 from pptp_jax.metrics import masked_mean
-from pptp_jax.storage.files import sweep, write, write_arrays, write_json
+from pptp_jax.storage.files import sweep, write_arrays, write_json, write_text
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
 from pptp_jax.storage.provenance import provenance
@@ -79,19 +79,10 @@ def _run(audit: Audit, out: Path, runtime: Runtime, command: str | None) -> dict
     (out / "audit.json").unlink(missing_ok=True)
     manifest = _manifest(audit, planted, delta, command)
     write_json(out / "manifest.json", {"kind": "canaries"} | manifest)
-    readme = canaries_readme(audit, planted.places, command).encode()
-    write(out / "README.md", lambda file: file.write(readme))
+    write_text(out / "README.md", canaries_readme(audit, planted.places, command))
     rows = []
     for recipe in audit.recipes:
-        if isinstance(audit, TextCanaryAudit):
-            assert isinstance(planted, PlantedSecrets)
-            row, arrays = _of_secrets(audit, planted, recipe, delta, out / "fleets", runtime)
-        elif isinstance(audit, GradientCanaryAudit):
-            assert isinstance(planted, PlantedGradients)
-            row, arrays = _of_gradients(audit, planted, recipe, delta, out / "fleets", runtime)
-        else:
-            assert isinstance(planted, Planted)
-            row, arrays = _of_labels(audit, planted, recipe, delta, out / "fleets", runtime)
+        row, arrays = _measured(audit, planted, recipe, delta, out / "fleets", runtime)
         write_arrays(out / "scores" / f"{recipe.slug}.npz", arrays)
         rows.append(row)
     results = manifest | {"seconds": round(time.monotonic() - began, 1), "rows": rows}
@@ -133,34 +124,35 @@ def _manifest(
     return known | provenance(*PACKAGES)
 
 
-def _of_labels(
-    audit: CanaryAudit,
-    planted: Planted,
+def _measured(
+    audit: Audit,
+    planted: Planted | PlantedGradients | PlantedSecrets,
     recipe: Recipe,
     delta: float,
     fleets: Path,
     runtime: Runtime,
 ) -> Measured:
-    """The row and the scores of canaries with wrong labels."""
-    scores, correct, finite = canary_answers(audit, planted, recipe, fleets, runtime)
-    _check_finite(recipe, finite)
-    present = planted.present[finite]
-    row = found_bounds(audit, planted.places, recipe, delta, scores[finite], present)
-    accuracy = masked_mean(correct[finite], np.ones_like(correct[finite]), seed=audit.seed)
-    row |= {"test_accuracy": accuracy._asdict(), "diverged": np.flatnonzero(~finite).tolist()}
-    return row, {"scores": scores, "present": planted.present, "finite": finite}
+    """The row and the scores of a recipe, by the kind of its audit."""
+    if isinstance(audit, TextCanaryAudit):
+        assert isinstance(planted, PlantedSecrets)
+        return _of_secrets(audit, planted, recipe, delta, fleets, runtime)
+    if isinstance(audit, GradientCanaryAudit):
+        assert isinstance(planted, PlantedGradients)
+        answers = gradient_answers(audit, planted, recipe, fleets, runtime)
+    else:
+        assert isinstance(planted, Planted)
+        answers = canary_answers(audit, planted, recipe, fleets, runtime)
+    return _of_examples(audit, planted, recipe, delta, answers)
 
 
-def _of_gradients(
-    audit: GradientCanaryAudit,
-    planted: PlantedGradients,
+def _of_examples(
+    audit: CanaryAudit | GradientCanaryAudit,
+    planted: Planted | PlantedGradients,
     recipe: Recipe,
     delta: float,
-    fleets: Path,
-    runtime: Runtime,
+    answers: CanaryAnswers,
 ) -> Measured:
-    """The row and the scores of canaries that are gradients."""
-    answers = gradient_answers(audit, planted, recipe, fleets, runtime)
+    """The row and the scores of canaries that are examples, with wrong labels or gradients."""
     finite = answers.finite
     _check_finite(recipe, finite)
     scores, present = answers.scores[finite], planted.present[finite]

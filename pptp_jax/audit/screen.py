@@ -11,7 +11,7 @@ from pptp_jax.audit.blind_report import blind_report
 from pptp_jax.audit.user_signals import Given, given_signals
 from pptp_jax.audit.verdict import verdict
 from pptp_jax.evaluation.schema import plain
-from pptp_jax.metrics import Bootstrap, Drawn, attack_metrics, bootstrap_mean
+from pptp_jax.metrics import Bootstrap, attack_metrics, bootstrap_mean
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused, at_least, given, several
 
@@ -110,13 +110,15 @@ def screen_given(
     )
     accuracy = None
     if held.has("correct"):
-        accuracy = _sides(np.asarray(held.target_signal("correct"))[:, 0], members, draws, 1)
+        accuracy = _sides(
+            np.asarray(held.target_signal("correct"))[:, 0], members, draws, higher_is_better=True
+        )
     count = int(members.sum())
     found: dict[str, Any] = {
         "members": count,
         "nonmembers": int((~members).sum()),
         "accuracy": accuracy,
-        "loss": _sides(losses, members, draws, -1),
+        "loss": _sides(losses, members, draws, higher_is_better=False),
         "loss_auc": metrics["auc"],
         "tail": [{"fnr": fnr, "tnr": metrics[f"tnr@{fnr:g}"]} for fnr in TAILS],
         "parameters": None
@@ -133,13 +135,14 @@ def _sides(
     values: Float[np.ndarray, "one examples"] | Bool[np.ndarray, "one examples"],
     members: Bool[np.ndarray, "one examples"],
     draws: Bootstrap,
-    sign: int,
+    *,
+    higher_is_better: bool,
 ) -> dict[str, Any]:
     """A mean on members, on non-members, and by how much the model is better on members."""
     inside, outside = (
         bootstrap_mean(values, side, draws, np.arange(1)) for side in (members, ~members)
     )
-    gap = Drawn(sign * (inside.value - outside.value), sign * (inside.drawn - outside.drawn))
+    gap = inside - outside if higher_is_better else outside - inside
     return {
         "members": inside.estimate(),
         "nonmembers": outside.estimate(),

@@ -12,6 +12,7 @@ from pptp_jax.audit.extraction import extracted_in_tries, greedily_extracted
 from pptp_jax.audit.planted_secrets import PlantedSecrets
 from pptp_jax.audit.text_canaries import TextCanaryAudit
 from pptp_jax.fleets import FleetSpec, Runtime, fingerprint, run_fleet
+from pptp_jax.fleets.fingerprint import home_name
 from pptp_jax.metrics import masked_mean
 from pptp_jax.training import Recipe
 
@@ -70,7 +71,7 @@ def secret_answers(
         queried=np.concatenate([secret, planted.held_out]),
     )
     key = fingerprint(spec)
-    end = run_fleet(spec, fleets / f"{recipe.slug}-{key[:12]}", runtime, key=key).end
+    end = run_fleet(spec, fleets / home_name(recipe.slug, key), runtime, key=key).end
     canaries = len(compared.secrets)
     there = planted.data.y[secret] >= 0
     # A model's log-probability of a sequence is the mean over the tokens of its secret.

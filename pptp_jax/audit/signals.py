@@ -1,10 +1,8 @@
 """Audit models that were trained elsewhere, by their signals."""
 
 import hashlib
-import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,22 +10,20 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import ATTACKS, Attack, attack_of
 from pptp_jax.attacks.signal_registry import axes_of
+from pptp_jax.audit.audit_files import write_audit
 from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.audit.blind_report import blind_report
 from pptp_jax.audit.other_questions import other_questions
-from pptp_jax.audit.readme import signals_readme
 from pptp_jax.audit.screen import screen_given
 from pptp_jax.audit.user_signals import Given, given_signals
 from pptp_jax.evaluation import AttackResults, attack
-from pptp_jax.evaluation.combination import Combined, combined, write_combined
+from pptp_jax.evaluation.combination import Combined, combined
 from pptp_jax.evaluation.owners import by_owner
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.schema import typed
-from pptp_jax.evaluation.slices import among_whom
+from pptp_jax.evaluation.slices import slices_of_scores
 from pptp_jax.evaluation.warnings import too_few, unlearned
 from pptp_jax.metrics import masked_mean, out_confidence
-from pptp_jax.report import draw_attack_rocs, render_audit, write_report
-from pptp_jax.storage.files import write, write_arrays, write_json
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.training.single_precision import in_single_precision
@@ -127,7 +123,7 @@ def audit_signals(
             on_members = accuracy["train_utility"]
             warnings += unlearned(correct, truth, handed.labels, on_members, rows.tolist())
     compared = next(key for key in (*_FOREMOST, *scores) if key in scores)
-    told = among_whom(
+    by_slice = slices_of_scores(
         scores,
         truth,
         compared,
@@ -150,10 +146,10 @@ def audit_signals(
         )
     others, said = other_questions(handed, scores, truth, compared, known, **draws)
     if handed.owners is not None:
-        told["owners"] = by_owner(
+        by_slice["owners"] = by_owner(
             scores, truth, handed.owners, handed.membership[handed.shadows], **draws
         )
-        warnings += told["owners"]["notes"]
+        warnings += by_slice["owners"]["notes"]
     row = RecipeResult(
         slug="given",
         recipe=report.config.get("recipes", [report.name])[0],
@@ -161,7 +157,7 @@ def audit_signals(
         warnings=tuple(warnings),
         attacks=seen.results,
         **accuracy,
-        **typed({**told, "combined": together.record}),
+        **typed({**by_slice, "combined": together.record}),
     )
     members = truth.sum(axis=1)
     classes = handed.signals["logits"].shape[-1] if "logits" in handed.signals else None
@@ -200,7 +196,7 @@ def audit_signals(
     }
     results = RunResults(rows=(row,), **typed(found))
     if out is not None:
-        _write(results, seen, together, handed, report)
+        write_audit(results, seen, together, handed, report)
     return results.to_json()
 
 
@@ -239,52 +235,12 @@ def _on_shadows(
 
 
 def _out_confidence(given: Given) -> Float[np.ndarray, "targets examples"] | None:
-    """How confident the OUT models are of each example, by all models that are given."""
+    """The mean confidence of the OUT models of each example, by all models that are given."""
     every = given._replace(targets=np.arange(len(given.membership))).evidence()
     if not every.has("confidence"):
         return None
     phi = np.asarray(every.target_signal("confidence"))[:, 0]
     return out_confidence(phi, given.membership, given.targets)
-
-
-def _write(
-    results: RunResults,
-    seen: AttackResults,
-    together: Combined,
-    handed: Given,
-    report: AuditReport,
-) -> None:
-    out, record = Path(str(report.out)), results.to_json()
-    # It vouches for all that lies beside it.
-    (out / "results.json").unlink(missing_ok=True)
-    manifest = {key: part for key, part in record.items() if key not in ("rows", "seconds")}
-    write_json(out / "manifest.json", {"kind": "signals"} | manifest)
-    slug, examples = results.rows[0].slug, np.arange(seen.membership.shape[1])
-    arrays = {"targets": seen.targets, "examples": examples, "membership": seen.membership}
-    if handed.owners is not None:
-        arrays["owners"] = handed.owners
-    ids = examples if report.ids is None else np.array(report.ids)
-    if report.ids is not None:
-        arrays["ids"] = ids
-    write_arrays(out / "scores" / f"{slug}.npz", arrays | dict(seen.scores))
-    shutil.rmtree(out / "combined", ignore_errors=True)
-    write_combined(
-        out / "combined",
-        slug,
-        together,
-        seen.membership,
-        seen.targets,
-        examples=examples,
-        ids=ids,
-        labels=handed.labels,
-    )
-    write_json(out / "results.json", record)
-    table = render_audit(results)
-    write(out / "table.txt", lambda file: file.write(table.encode() + b"\n"))
-    readme = signals_readme(record)
-    write(out / "README.md", lambda file: file.write(readme.encode()))
-    draw_attack_rocs(results, out)
-    write_report(out)
 
 
 def _fingerprint(given: Given) -> str:

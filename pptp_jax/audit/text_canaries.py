@@ -1,15 +1,13 @@
 """Audit by text canaries: secrets in a template, each of which joins a run by its own coin."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from pptp_jax.audit.audit_settings import AuditSettings
 from pptp_jax.audit.planted_secrets import PlantedSecrets, compare
-from pptp_jax.data import Arrays, Secrets, sample
+from pptp_jax.data import Secrets
 from pptp_jax.tasks import Language
-from pptp_jax.training import check_members, check_model
 from pptp_jax.validation import Refused, at_least
 
 
@@ -91,26 +89,18 @@ class TextCanaryAudit(AuditSettings):
             ValueError: if there are too few records, they are no text of the secrets' tokenizer, or
                 a secret is longer than a sequence.
         """
-        data = self.data.load(partial(sample, examples=self.examples, multiple=1, seed=self.seed))
+        data = self.load()
         if data.vocabulary != self.secrets.tokenizer.vocabulary:
             raise Refused(
                 f"the data must be text of the secrets' tokenizer, with {data.name} of a "
                 f"vocabulary of {data.vocabulary}, got one of "
                 f"{self.secrets.tokenizer.vocabulary}: give Secrets(tokenizer=...)"
             )
-        if len(data) <= self.held_out:
-            raise Refused(
-                f"{data.name} has {len(data)} records; {self.held_out} held out leave none to "
-                "train on"
-            )
         repetitions = np.repeat(self.repetitions, self.canaries)
         rng = np.random.default_rng(self.seed)
-        order = rng.permutation(len(data))
-        held_out, others = order[: self.held_out], np.sort(order[self.held_out :])
+        held_out, others = self.hold_out(data, rng)
         present = rng.random((self.runs, len(repetitions))) < 0.5
         compared = compare(data, self.secrets, len(repetitions), self.fillings, rng)
         planted = PlantedSecrets(compared, repetitions, held_out, others, present)
-        for recipe in self.recipes:
-            check_members(recipe, planted.places, self.batch_size)
-            check_model(recipe, self.model, Arrays.of(data).batch_shape())
+        self.check_recipes(data, planted.places)
         return planted

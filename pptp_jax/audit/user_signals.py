@@ -45,7 +45,7 @@ class Given(NamedTuple):
     owners: Shaped[np.ndarray, " examples"] | None = None
 
     def evidence(self) -> Evidence:
-        """What the attacks hold."""
+        """The evidence for the attacks."""
         return Evidence.split(
             self.signals,
             self.membership,
@@ -73,7 +73,7 @@ def given_signals(
     shadows: Sequence[int] | None = None,
     owners: Shaped[np.ndarray, " examples"] | None = None,
 ) -> Given:
-    """Checks arrays of any library and converts them to evidence for the attacks, with warnings.
+    """Checks arrays of any library and converts them to evidence for the attacks.
 
     Args:
         signals: arrays by name. `logits` (models, queries, examples, classes), of which the
@@ -103,15 +103,7 @@ def given_signals(
         >>> given.signals["logits"].shape
         (4, 1, 6, 3)
     """
-    if not isinstance(signals, Mapping):
-        raise Refused(
-            "signals must be arrays by name, as in {'logits': logits} or {'losses': losses}, got "
-            f"{type(signals).__name__}"
-        )
-    if not signals:
-        raise Refused("there are no signals: give logits, confidence (φ) or losses")
-    for name in signals:
-        one_of(SIGNALS, signal=name)
+    _check_names(signals)
     membership = plain("membership", membership)
     sizes = _check_membership(membership)
     signals, labels = with_targets(signals, labels, membership)
@@ -126,18 +118,7 @@ def given_signals(
         labels = check_labels(labels, sizes.examples, None if logits is None else logits.shape[-1])
     for name, array in given.items():
         as_float32(name, array)  # refuses, before anything is computed, by the user's names
-    if "losses" in given:
-        given["confidence"] = of_losses(given.pop("losses"))
-    elif "residuals" in given:
-        given |= of_residuals(given.pop("residuals"))
-    elif {"token_log_prob", "token_present"} <= set(given):
-        given.setdefault("confidence", of_tokens(given["token_log_prob"], given["token_present"]))
-    elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
-        # Float32 may not hold what tells the classes apart; of the log-odds, it does.
-        given.setdefault("confidence", of_logits(logits, labels))
-    if {"base_token_log_prob", "token_present"} <= set(given):
-        base = base_of_tokens(given["base_token_log_prob"], given["token_present"])
-        given.setdefault("base_log_prob", base)
+    given = _with_confidence(given, labels)
     attacked, helping = _models("targets", targets), _models("shadows", shadows)
     if attacked == []:
         raise Refused("targets must be at least one model, got none")
@@ -154,18 +135,55 @@ def given_signals(
         shadows=numbers(helping, "shadow", sizes.models),
         owners=None if owners is None else check_owners(owners, sizes.examples),
     )
-    for target in found.targets:
-        own = membership[target]
+    _check_targets(found)
+    found.evidence()  # refuses inputs of another number
+    return found
+
+
+def _check_names(signals: Any) -> None:
+    if not isinstance(signals, Mapping):
+        raise Refused(
+            "signals must be arrays by name, as in {'logits': logits} or {'losses': losses}, got "
+            f"{type(signals).__name__}"
+        )
+    if not signals:
+        raise Refused("there are no signals: give logits, confidence (φ) or losses")
+    for name in signals:
+        one_of(SIGNALS, signal=name)
+
+
+def _with_confidence(
+    given: dict[str, np.ndarray], labels: Int[np.ndarray, " examples"] | None
+) -> dict[str, np.ndarray]:
+    """The signals with φ, where it follows in float64 from others of the user's."""
+    found, logits = dict(given), given.get("logits")
+    if "losses" in found:
+        found["confidence"] = of_losses(found.pop("losses"))
+    elif "residuals" in found:
+        found |= of_residuals(found.pop("residuals"))
+    elif {"token_log_prob", "token_present"} <= set(found):
+        found.setdefault("confidence", of_tokens(found["token_log_prob"], found["token_present"]))
+    elif logits is not None and labels is not None and logits.dtype.itemsize > 4:
+        # Float32 may not hold what tells the classes apart; of the log-odds, it does.
+        found.setdefault("confidence", of_logits(logits, labels))
+    if {"base_token_log_prob", "token_present"} <= set(found):
+        base = base_of_tokens(found["base_token_log_prob"], found["token_present"])
+        found.setdefault("base_log_prob", base)
+    return found
+
+
+def _check_targets(given: Given) -> None:
+    """Refuses targets with members or non-members alone, and owners that are half in."""
+    for target in given.targets:
+        own = given.membership[target]
         if own.all() or not own.any():
             raise Refused(
                 f"model {target} has {'no non-members' if own.all() else 'no members'} among the "
                 "examples, so that no attack on it can be judged: hand over both, or name the "
                 "models to attack as targets"
             )
-    if found.owners is not None:
-        owner_membership(membership[found.targets], found.owners)  # refuses owners half in
-    found.evidence()  # refuses inputs of another number
-    return found
+    if given.owners is not None:
+        owner_membership(given.membership[given.targets], given.owners)
 
 
 def _models(name: str, numbers: Any) -> list[int] | None:

@@ -133,6 +133,6 @@ class Augmentation:
         return pick("bkw,biwc->bikc", jax.nn.one_hot(columns, width, dtype=x.dtype), x)
 
     def _from(self, size: int, corners: Int[Array, " batch"]) -> Int[Array, "batch size"]:
-        """Where each row of a shifted image comes from, reflected at the borders."""
+        """The source of each row of a shifted image, reflected at the borders."""
         places = jnp.abs(jnp.arange(size)[None] + corners[:, None] - self.shift)
         return size - 1 - jnp.abs(size - 1 - places)

@@ -154,7 +154,7 @@ def near_duplicates(
 
 
 def _shingles(tokens: Int[np.ndarray, "records tokens"], width: int) -> sparse.csr_array:
-    """For each record which shingles it has."""
+    """The shingles of each record."""
     filled = np.pad(
         tokens.astype(np.int64), ((0, 0), (0, max(width - tokens.shape[1], 0))), constant_values=-1
     )
@@ -179,7 +179,7 @@ def _shingles(tokens: Int[np.ndarray, "records tokens"], width: int) -> sparse.c
 def _rarest(
     sets: sparse.csr_array, sizes: Int[np.ndarray, " records"], least: float
 ) -> sparse.csr_array:
-    """Of each record as many of its rarest shingles as two similar ones must have one in common."""
+    """The rarest shingles of each record, enough that two similar ones have one in common."""
     among = np.bincount(sets.indices, minlength=sets.shape[1])
     rank = np.empty(len(among), np.int64)
     rank[np.argsort(among, kind="stable")] = np.arange(len(among))

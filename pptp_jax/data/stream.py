@@ -162,7 +162,7 @@ def _grain() -> ModuleType:
 
 
 def _settle_flags() -> None:
-    """Grain's workers ask for flags of a command line, which must have been looked at before."""
+    """Looks at the flags of the command line, which Grain's workers ask for."""
     from absl import flags
 
     if not flags.FLAGS.is_parsed():

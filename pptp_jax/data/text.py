@@ -159,7 +159,7 @@ def _token_ids(path: Path) -> tuple[Sequences, int]:
 
 
 def _check_ends(path: Path, there: Shaped[np.ndarray, "records tokens"]) -> None:
-    """A record begins with two tokens at least, and has no gap."""
+    """Refuses records that begin with fewer than two tokens, or have a gap."""
     bad = np.flatnonzero(~there[:, :2].all(axis=1) | (there[:, 1:] & ~there[:, :-1]).any(axis=1))
     if bad.size:
         raise Refused(

@@ -102,7 +102,7 @@ class Tfds:
         return replace(self, data_dir=str(path))
 
     def _opened(self) -> tuple[Any, list[Any]]:
-        """What TFDS knows of the data set, and its splits, of which nothing is read yet."""
+        """The data set in TFDS and its splits, of which nothing is read yet."""
         root = Path(self.data_dir or os.environ.get("TFDS_DATA_DIR", DEFAULT_DIR)).expanduser()
         version = _prepared_version(self.name, root)
 

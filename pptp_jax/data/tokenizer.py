@@ -13,7 +13,7 @@ from pptp_jax.validation.extras import extra
 
 @runtime_checkable
 class Tokenizer(Protocol):
-    """What makes token ids of a text: plain frozen data.
+    """Makes token ids of a text: plain frozen data.
 
     One that also has a method `texts(tokens)`, with the text of each token, is read in a report;
     of others it shows the ids.

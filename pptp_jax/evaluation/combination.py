@@ -22,7 +22,7 @@ from pptp_jax.metrics import (
     reliability,
     roc,
 )
-from pptp_jax.storage.files import write, write_arrays
+from pptp_jax.storage.files import write_arrays, write_text
 from pptp_jax.validation import Refused
 
 # The statistics that compare the combined attacks with one alone.
@@ -127,7 +127,7 @@ def gains(
     resamples: int,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """By how much the attacks together find more than others do, with paired intervals.
+    """The gain of the attacks together over others, with paired intervals.
 
     Args:
         probability: of membership, by the attacks together; or any other scores.
@@ -149,13 +149,7 @@ def gains(
     for name, scores in singles.items():
         alone = drawn(scores)
         found[name] = {
-            metric: Drawn(
-                together[metric].value - alone[metric].value,
-                together[metric].drawn - alone[metric].drawn,
-                coarse=alone[metric].coarse,
-            )
-            .estimate()
-            ._asdict()
+            metric: (together[metric] - alone[metric]).estimate()._asdict()
             for metric in GAINS
             if metric in alone
         }
@@ -211,9 +205,9 @@ def write_combined(
     for i in order.tolist():
         own = [] if labels is None else [int(labels[i])]
         numbers = (part[i] for part in (mean, highest, other_mean, other_highest))
-        told = ["" if np.isnan(number) else f"{number:.4g}" for number in numbers]
-        lines.writerow([_text(ids[i]), *own, int(with_[i]), int(without[i]), *told])
-    write(directory / f"{slug}.csv", lambda file: file.write(text.getvalue().encode()))
+        cells = ["" if np.isnan(number) else f"{number:.4g}" for number in numbers]
+        lines.writerow([_text(ids[i]), *own, int(with_[i]), int(without[i]), *cells])
+    write_text(directory / f"{slug}.csv", text.getvalue())
 
 
 def _text(record: Any) -> str:

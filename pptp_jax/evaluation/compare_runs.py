@@ -28,7 +28,7 @@ METRICS = ("auc", "tpr@0.01", "tpr@0.001")
 
 
 class Method(NamedTuple):
-    """What a method is called, and whether it protects a region."""
+    """The name of a method, and whether it protects a region."""
 
     name: str
     protects: bool
@@ -93,9 +93,9 @@ def _complete(home: Path, part: Mapping[str, Any], keys: Sequence[str], what: st
 def _check_data(homes: Mapping[str, Path], found: Found) -> None:
     one, other = (found[side].data for side in ("a", "b"))
     if one["fingerprint"] != other["fingerprint"]:
-        told = [f"{d['name']} ({d['examples']} examples)" for d in (one, other)]
+        each = [f"{d['name']} ({d['examples']} examples)" for d in (one, other)]
         raise Refused(
-            f"the runs are of different examples, {told[0]} in {homes['a']} and {told[1]} in "
+            f"the runs are of different examples, {each[0]} in {homes['a']} and {each[1]} in "
             f"{homes['b']}, so their numbers cannot be compared; data, `examples` and `seed` "
             "choose them"
         )

@@ -69,11 +69,7 @@ def left_out(
     for name in one_by_one:
         rest = drawn(tuple(other for other in scores if other != name))
         lost[name] = {
-            metric: Drawn(
-                every[metric].value - rest[metric].value,
-                every[metric].drawn - rest[metric].drawn,
-                coarse=every[metric].coarse,
-            ).estimate()
+            metric: (every[metric] - rest[metric]).estimate()
             for metric in ("auc", "tpr@0.01")
             if metric in every
         }

@@ -95,7 +95,7 @@ def _verdict(matched: MatchedComparison) -> str:
 def _apart(matched: MatchedComparison, scale: str) -> str:
     (a_range, b_range), sign = matched.ranges, _sign(matched.best)
     spans = f"{_ends(a_range)} and {_ends(b_range)}"
-    told = (
+    sentence = (
         f"{matched.a} and {matched.b} cannot be compared at equal {scale}: "
         f"their ranges do not overlap ({spans})"
     )
@@ -103,23 +103,23 @@ def _apart(matched: MatchedComparison, scale: str) -> str:
         better, worse = (matched.a, matched.b) if sign > 0 else (matched.b, matched.a)
         measure = matched.measure
         best = measure.amount(oriented(matched.best, sign))
-        told += (
+        sentence += (
             f"; but {better} dominates {worse}: at its best it {measure.keeps} {best} "
             f"{measure.comparative(1)} {measure.name} at a lower {scale}"
         )
-    return told + "."
+    return sentence + "."
 
 
 def _exceptions(matched: MatchedComparison, sign: int) -> str:
     """The strengths at which a significant difference has another sign than the mean."""
     measure = matched.measure
-    told = [
+    exceptions = [
         f"{measure.amount(oriented(difference, other))} {measure.comparative(other)} at "
         f"{_strength(strength)}"
         for strength, difference in zip(matched.strengths, matched.differences, strict=True)
         if (other := _sign(difference)) not in (0, sign)
     ]
-    return f" (but not everywhere: {', '.join(told)})" if told else ""
+    return f" (but not everywhere: {', '.join(exceptions)})" if exceptions else ""
 
 
 def _sign(estimate: Estimate) -> int:

@@ -149,7 +149,7 @@ def _range(curve: Frontier) -> tuple[float, float]:
 def _differences(
     a: Frontier, b: Frontier, shares: np.ndarray, fixed: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where the differences are taken, and these, then the mean and that of the best utilities."""
+    """The strengths, the differences there, then their mean and that of the best utilities."""
     places = np.full(len(shares), np.nan) if fixed is None else fixed
     if not (a.strength.size and b.strength.size):
         return places, np.full(len(places) + 2, np.nan)

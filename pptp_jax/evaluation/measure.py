@@ -59,7 +59,7 @@ class Measure(NamedTuple):
         return "fewer" if first.endswith("s") and not first.endswith("ss") else "less"
 
     def amount(self, gain: Estimate) -> str:
-        """How large a difference is, with its interval and its unit."""
+        """The size of a difference, with its interval and its unit."""
         known = [x for x in gain if x is not None]
         if len(known) < 3:
             return "an unknown amount"

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from pptp_jax.evaluation.form import RESULTS, WHITE_BOX, check_form
+from pptp_jax.evaluation.form import check_form
 from pptp_jax.evaluation.measure import Measure
+from pptp_jax.evaluation.results_form import RESULTS, WHITE_BOX
 from pptp_jax.evaluation.schema import Damaged, plain, read_estimate, typed, upgraded
 from pptp_jax.metrics import UNRESOLVED, Estimate
 

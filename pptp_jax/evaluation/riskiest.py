@@ -47,23 +47,23 @@ def write_riskiest(
         fleets: the signals of each recipe's finished models; None keeps no tokens.
         texts: decodes tokens; None if there is no tokenizer.
     """
-    told = {slug: one for slug, one in seen.items() if len(one.scores.get(attack, ()))}
-    if not told:
+    scored = {slug: one for slug, one in seen.items() if len(one.scores.get(attack, ()))}
+    if not scored:
         path.unlink(missing_ok=True)
         return
-    chosen = {s: riskiest(one.scores[attack], one.membership, COUNT) for s, one in told.items()}
+    chosen = {s: riskiest(one.scores[attack], one.membership, COUNT) for s, one in scored.items()}
     count = min(map(len, chosen.values()))
-    shape = len(told), count, len(membership.targets)
+    shape = len(scored), count, len(membership.targets)
     scores, rates, members = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, bool)
     rows = np.zeros(shape[:2], int)
-    for i, (slug, one) in enumerate(told.items()):
+    for i, (slug, one) in enumerate(scored.items()):
         best, at = chosen[slug][:count], np.searchsorted(membership.targets, one.targets)
         rows[i] = membership.evaluated[best]
         scores[i][:, at] = one.scores[attack][:, best].T
         rates[i][:, at] = alarm_rates(one.scores[attack], one.membership)[:, best].T
         members[i][:, at] = one.membership[:, best].T
     arrays = {
-        "slugs": np.array(list(told)),
+        "slugs": np.array(list(scored)),
         "attack": np.array(attack),
         "ids": data.ids[rows],
         "scores": scores,
@@ -80,7 +80,7 @@ def write_riskiest(
         first = np.where(members & np.isfinite(rates), own, -np.inf).argsort(axis=-1)[..., -1]
         arrays["surest"] = surest = np.asarray(membership.targets)[first]
         arrays["surest_score"] = np.take_along_axis(scores, first[..., None], axis=-1)[..., 0]
-        kept = [fleets[slug] for slug in told]
+        kept = [fleets[slug] for slug in scored]
         arrays |= riskiest_tokens(data, membership, rows, surest, kept, texts)
     write_arrays(path, arrays)
 

@@ -92,9 +92,9 @@ def _numbers(
     if "token_log_prob" not in signals:
         return {}
     log_p = np.asarray(signals["token_log_prob"][:, :, rows], np.float64).mean(axis=1)
-    told = token_leakage(log_p[np.asarray(signals["finite"])], members, there)
+    leaked = token_leakage(log_p[np.asarray(signals["finite"])], members, there)
     own = log_p[surest, np.arange(len(rows))]
-    return dict(zip(NUMBERS, (told.leakage, told.inside, told.outside, own), strict=True))
+    return dict(zip(NUMBERS, (leaked.leakage, leaked.inside, leaked.outside, own), strict=True))
 
 
 def _texts(

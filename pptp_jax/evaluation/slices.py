@@ -46,7 +46,7 @@ def slices(
     """
     kept = np.flatnonzero(fleet.finite)
     where = np.ix_(kept, membership.evaluated)
-    return among_whom(
+    return slices_of_scores(
         seen.scores,
         seen.membership,
         compared,
@@ -61,7 +61,7 @@ def slices(
     )
 
 
-def among_whom(
+def slices_of_scores(
     scores: Mapping[str, Float[np.ndarray, "targets examples"]],
     membership: Bool[np.ndarray, "targets examples"],
     compared: str,
@@ -101,8 +101,8 @@ def among_whom(
         if confidence is not None and np.isfinite(confidence).any():
             parts["per_decile"] = deciles(confidence)
         for name, which in parts.items():
-            told = sliced_metrics(own, membership, which, **draws)
-            found[name] = [part.to_json() for part in told]
+            sliced = sliced_metrics(own, membership, which, **draws)
+            found[name] = [part.to_json() for part in sliced]
     if scores and FPR * (~membership).sum() >= 1:
         found["agreement"] = {
             "fpr": FPR,

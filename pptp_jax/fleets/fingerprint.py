@@ -56,6 +56,11 @@ def fingerprint(spec: FleetSpec) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def home_name(name: str, key: str) -> str:
+    """The name of a fleet's directory: one for people, and the first digits of its fingerprint."""
+    return f"{name}-{key[:12]}"
+
+
 def lowered_program(spec: FleetSpec) -> str:
     """The text of the computation from a key to signals, with every number of the recipe in it."""
 

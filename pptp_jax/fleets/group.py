@@ -61,7 +61,7 @@ class PlannedFleet:
 
     @cached_property
     def strategy(self) -> Strategy:
-        """How this process trains a group."""
+        """The strategy by which this process trains a group."""
         return available(self.plan["strategy"])
 
     @cached_property

@@ -14,7 +14,7 @@ from pptp_jax.tasks import Signal
 
 
 def layout(spec: FleetSpec, key: str, epochs: int) -> Layout:
-    """What the store of a stop holds.
+    """The layout of a stop's store.
 
     Args:
         spec: the fleet.

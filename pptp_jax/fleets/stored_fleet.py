@@ -91,12 +91,12 @@ class FleetSignals(Mapping[str, Shaped[np.ndarray, "models ..."]]):
 
     @property
     def utility(self) -> Shaped[np.ndarray, "models examples"]:
-        """How good each model's answer is on each example."""
+        """The utility of each model's answer on each example."""
         return np.array(self["utility"])
 
     @property
     def confidence(self) -> Float[np.ndarray, "models queries examples"]:
-        """How well each example is fitted."""
+        """The confidence φ of each model in each example."""
         return self["confidence"]
 
     @property

@@ -97,7 +97,7 @@ def drawings(
         aucs[name] = bootstrap_metrics(scores, matrix, resampling, models, fprs=())["auc"]
     return Drawings(
         bootstrap_mean(utility, ~matrix, resampling, models),
-        _difference(test, train),
+        test - train,
         aucs,
     )
 
@@ -119,12 +119,8 @@ def changes(after: Drawings | None, before: Drawings) -> Measures:
         return UNKNOWN
     return estimates(
         Drawings(
-            _difference(after.accuracy, before.accuracy),
-            _difference(after.loss_gap, before.loss_gap),
-            {name: _difference(drawn, before.auc[name]) for name, drawn in after.auc.items()},
+            after.accuracy - before.accuracy,
+            after.loss_gap - before.loss_gap,
+            {name: drawn - before.auc[name] for name, drawn in after.auc.items()},
         )
     )
-
-
-def _difference(first: Drawn, second: Drawn) -> Drawn:
-    return Drawn(first.value - second.value, first.drawn - second.drawn)

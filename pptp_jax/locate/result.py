@@ -36,11 +36,11 @@ class RegionRisk:
         return "+".join(self.region)
 
     def privacy_score(self, modification: Modification, attack: str = ATTACK) -> Estimate:
-        """How far the attack's AUC falls."""
+        """The fall in the attack's AUC."""
         return _fall(self.changes[modification].auc[attack])
 
     def generalisation_score(self, modification: Modification) -> Estimate:
-        """How far the test accuracy falls."""
+        """The fall in test accuracy."""
         return _fall(self.changes[modification].accuracy)
 
 

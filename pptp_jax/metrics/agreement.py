@@ -203,23 +203,23 @@ def stability(
     sizes = found @ members.T
     own = _jaccard(found @ found.T, sizes)
     chance = _jaccard(_by_chance(sizes, members @ members.T), sizes)
-    told = np.isfinite(own) & ~np.eye(len(own), dtype=bool)
+    defined = np.isfinite(own) & ~np.eye(len(own), dtype=bool)
     targets, examples = membership.shape
     by_target, _ = Bootstrap(targets, examples, resamples, seed).weights()
     weights = np.append(np.ones((1, len(own)), int), by_target, axis=0).astype(float)
-    counts = ((weights @ told) * weights).sum(axis=1)
-    totals = ((weights @ np.where(told, own, 0)) * weights).sum(axis=1)
+    counts = ((weights @ defined) * weights).sum(axis=1)
+    totals = ((weights @ np.where(defined, own, 0)) * weights).sum(axis=1)
     means = _ratio(totals, counts)
     return Stability(
         Drawn(float(means[0]), means[1:]).estimate(),
-        float(chance[told].mean()) if told.any() else None,
+        float(chance[defined].mean()) if defined.any() else None,
     )
 
 
 def _jaccard(
     both: Float[np.ndarray, "sets sets"], sizes: Float[np.ndarray, "sets sets"]
 ) -> Float[np.ndarray, "sets sets"]:
-    """From how many are found in both, and in one (row) among those who could be in the other."""
+    """The index, from the number in both and that in one (row) that could be in the other."""
     return _ratio(both, sizes + sizes.T - both)
 
 

@@ -24,6 +24,8 @@ class Drawn(NamedTuple):
     Examples:
         >>> Drawn(0.5, np.array([0.4, 0.5, 0.6, np.nan])).estimate()
         Estimate(value=0.5, low=0.405, high=0.595)
+        >>> (Drawn(0.75, np.array([0.5, 1.0])) - Drawn(0.5, np.array([0.25, 0.75]))).drawn
+        array([0.25, 0.25])
     """
 
     value: float
@@ -31,16 +33,20 @@ class Drawn(NamedTuple):
     trials: int | None = None
     coarse: bool = False
 
+    def __sub__(self, other: "Drawn") -> "Drawn":
+        """The difference on the same resamples; no rate any more, and as coarse as the first."""
+        return Drawn(self.value - other.value, self.drawn - other.drawn, coarse=self.coarse)
+
     def estimate(self) -> Estimate:
         """The value with the percentile interval of the resamples that are not NaN.
 
         A rate's interval is at least as wide as Clopper's and Pearson's: resamples of a sample in
         which nothing was found find nothing either.
         """
-        told = self.drawn[np.isfinite(self.drawn)]
-        if not (np.isfinite(self.value) and told.size):
+        resolved = self.drawn[np.isfinite(self.drawn)]
+        if not (np.isfinite(self.value) and resolved.size):
             return UNRESOLVED
-        low, high = np.quantile(told, [0.025, 0.975]).tolist()
+        low, high = np.quantile(resolved, [0.025, 0.975]).tolist()
         if self.trials is not None:
             exact = clopper_pearson(round(self.value * self.trials), self.trials)
             low, high = min(low, float(exact.low)), max(high, float(exact.high))

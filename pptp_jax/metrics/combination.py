@@ -232,15 +232,15 @@ def _cross_fitted(
             known = teachers.places[:, learned][:, :, rest]
             combiner = fitted(known, teachers.members[learned][:, rest], base, classifier)
             weights.append(combiner.weights)
-            found, told = combiner.log_odds(places[:, judged][:, :, here])
-            sizes += told
+            found, part = combiner.log_odds(places[:, judged][:, :, here])
+            sizes += part
             probability[np.ix_(judged, here)] = expit(found)
     sizes = sizes / probability.size
-    told_at_all = not sizes.sum() <= 1e-9  # and no rounding
+    informative = not sizes.sum() <= 1e-9  # and no rounding
     return Combination(
         attacks=attacks,
         probability=probability,
         base_rate=base_rate,
         weights=np.mean(weights, axis=0),
-        shares=sizes / sizes.sum() if told_at_all else np.zeros_like(sizes),
+        shares=sizes / sizes.sum() if informative else np.zeros_like(sizes),
     )

@@ -37,12 +37,12 @@ class Summed(NamedTuple):
     ) -> tuple[Float[np.ndarray, "models examples"], Float[np.ndarray, " attacks"]]:
         """The log-odds of all together, and the sum of the sizes of each attack's part in them."""
         own = _features(self.curves, places)
-        told = np.abs((own - self.background) * self.logistic.weights).sum(axis=0)
-        return self.logistic(own).reshape(places.shape[1:]), told
+        parts = np.abs((own - self.background) * self.logistic.weights).sum(axis=0)
+        return self.logistic(own).reshape(places.shape[1:]), parts
 
     @property
     def weights(self) -> Float[np.ndarray, " attacks"]:
-        """Of each attack's log-odds."""
+        """The weight of each attack's log-odds."""
         return self.logistic.weights
 
 
@@ -138,10 +138,10 @@ def _raw(made: Any, places: Places) -> Float[np.ndarray, "pairs one"]:
     return logit(np.clip(probability, SUREST, 1 - SUREST))[:, None]
 
 
-def _intercept(told: Float[np.ndarray, " pairs"], base: float) -> float:
+def _intercept(log_odds: Float[np.ndarray, " pairs"], base: float) -> float:
     """The shift of log-odds that makes the mean probability `base`."""
     # Between these ends all probabilities are below or above the base rate.
-    ends = logit(base) - told.max(), logit(base) - told.min()
+    ends = logit(base) - log_odds.max(), logit(base) - log_odds.min()
     if ends[0] >= ends[1]:
         return float(ends[0])
-    return float(brentq(lambda c: float(expit(told + c).mean()) - base, *ends))
+    return float(brentq(lambda c: float(expit(log_odds + c).mean()) - base, *ends))

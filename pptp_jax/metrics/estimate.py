@@ -68,7 +68,7 @@ class Coarse(Estimate):
 
     @property
     def coarse(self) -> bool:
-        """It does."""
+        """True: few pairs pass its threshold."""
         return True
 
     def _asdict(self) -> dict[str, Any]:

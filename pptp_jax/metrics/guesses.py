@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pptp_jax.metrics.bootstrap import Drawn
 from pptp_jax.metrics.estimate import Estimate
 from pptp_jax.metrics.masked_mean import bootstrap_mean
 from pptp_jax.metrics.resamples import Bootstrap
@@ -16,7 +15,7 @@ FEWEST = 20
 
 
 class Guesses(NamedTuple):
-    """How often an attack and a control guess right on the same pairs of target and record.
+    """The shares of right guesses of an attack and a control on the same pairs.
 
     Attributes:
         attack: the share of the attack's guesses that are right.
@@ -142,5 +141,4 @@ def compare_guesses(
         sides.append(Guesses(attack, beside, difference.estimate()))
         differences.append(difference)
     inside, outside = differences
-    excess = Drawn(inside.value - outside.value, inside.drawn - outside.drawn)
-    return GuessComparison(sides[0], sides[1], excess.estimate())
+    return GuessComparison(sides[0], sides[1], (inside - outside).estimate())

@@ -25,9 +25,8 @@ class Logistic(NamedTuple):
 def logistic_regression(
     features: Float[np.ndarray, "pairs features"],
     members: Bool[np.ndarray, " pairs"],
-    ridge: float = 1.0,
 ) -> Logistic:
-    r"""Minimises \(\sum_i \log(1 + e^{\eta_i}) - y_i \eta_i + \frac{\text{ridge}}{2} \|w\|^2\).
+    r"""Minimises \(\sum_i \log(1 + e^{\eta_i}) - y_i \eta_i + \frac{1}{2} \|w\|^2\).
 
     The ridge, a trifle beside thousands of pairs, decides where features say the same: they share
     the weight. The intercept has none.
@@ -35,7 +34,6 @@ def logistic_regression(
     Args:
         features: one row a pair.
         members: y, whether each pair is a member.
-        ridge: positive.
 
     Examples:
         >>> found = logistic_regression(np.array([[0.0], [1.0]]), np.array([False, True]))
@@ -44,7 +42,7 @@ def logistic_regression(
     """
     pairs = np.column_stack([np.ones(len(features)), features])
     truth = members.astype(float)
-    penalty = np.append(0.0, np.full(features.shape[1], ridge))
+    penalty = np.append(0.0, np.ones(features.shape[1]))
     found = np.zeros(len(penalty))
 
     def loss(parameters: np.ndarray) -> float:

@@ -24,7 +24,7 @@ class LogOddsCurve(NamedTuple):
 
 
 def places_within(scores: Float[np.ndarray, "models examples"]) -> Int[np.ndarray, "..."]:
-    """Where each score stands among those of its model: how many lie below it, and not above it.
+    """The rank of each score in its model: the number below it, and that not above it, added.
 
     Args:
         scores: a row a model.

@@ -36,7 +36,7 @@ class Normality(NamedTuple):
 def normality(
     values: Float[np.ndarray, "models examples"], chosen: Bool[np.ndarray, "models examples"]
 ) -> Normality:
-    """How far values are from Gaussian, each example by itself.
+    """The distance of values from Gaussian ones, each example by itself.
 
     Args:
         values: a number of each model and example, φ say.

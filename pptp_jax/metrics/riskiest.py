@@ -63,6 +63,6 @@ def riskiest(
         missing = np.full(len(total), rates[~membership].mean())
         return np.divide(total, number, out=missing, where=number > 0)
 
-    told = np.where(membership.any(axis=0), mean(~membership) - mean(membership), -np.inf)
-    order = np.argsort(-told, kind="stable")
-    return order[: min(count, np.isfinite(told).sum())]
+    risk = np.where(membership.any(axis=0), mean(~membership) - mean(membership), -np.inf)
+    order = np.argsort(-risk, kind="stable")
+    return order[: min(count, np.isfinite(risk).sum())]

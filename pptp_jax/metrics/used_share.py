@@ -107,7 +107,7 @@ def used_share(
     guesses, cut = _guesses(own, shadow_membership, threshold)
     by_shadow, by_example = Bootstrap(shadows, records, resamples, seed).weights()
     tpr, fpr = _rates(guesses, shadow_membership, by_shadow, by_example)
-    gap = Drawn(tpr.value - fpr.value, tpr.drawn - fpr.drawn).estimate()
+    gap = (tpr - fpr).estimate()
     if gap.value is None or gap.low is None or gap.low <= 0:
         raise Refused(
             "the count cannot be debiased: on the shadows the guesses are right as often of "

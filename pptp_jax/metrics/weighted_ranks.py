@@ -175,7 +175,7 @@ def _cumulated(weights: Int[np.ndarray, "resamples pairs"]) -> np.ndarray:
 def _share(
     rates: Sequence[float], totals: Int[np.ndarray, " resamples"]
 ) -> Int[np.ndarray, "resamples rates"]:
-    """How much weight each rate allows."""
+    """The weight that each rate allows."""
     # A rate such as 3/300 may come out a rounding above 0.01.
     return np.floor(np.multiply.outer(totals, np.asarray(rates) + 1e-12)).astype(int)
 

@@ -36,7 +36,7 @@ class _Embed(nn.Module):
         return self.drop(x, deterministic=not train)
 
     def scores(self, x: Stream) -> Float[Array, "batch tokens vocab"]:
-        """How well each token's embedding fits: the head of a network whose head is tied."""
+        """The scores of each token's embedding: the head of a network whose head is tied."""
         return self.tokens.attend(x)
 
 

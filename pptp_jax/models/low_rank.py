@@ -38,7 +38,7 @@ class Adapter(NamedTuple):
 
     @property
     def home(self) -> str:
-        """What the paths of its two leaves begin with."""
+        """The beginning of the paths of its two leaves."""
         way, _, name = self.kernel.rpartition("/")
         beside = way if name in ("kernel", "weight") else self.kernel
         return f"{beside}/" if beside else ""
@@ -61,7 +61,7 @@ class Adapter(NamedTuple):
         return {f"{self.home}lora_a": a, f"{self.home}lora_b": b}
 
     def product(self, leaves: Mapping[str, Array]) -> Float[Array, "..."]:
-        """What its leaves add to the kernel, up to the scale.
+        """The product of its leaves, which joins the kernel up to the scale.
 
         Raises:
             ValueError: if a leaf is missing or of another shape.
@@ -180,7 +180,7 @@ def _is_kernel(path: str, leaf: Any) -> bool:
 
 
 def _cut(shape: tuple[int, ...]) -> int:
-    """Where the axes of a kernel are cut in two so that the adapters have the fewest weights."""
+    """The cut of a kernel's axes in two that gives the adapters the fewest weights."""
     sums = {cut: math.prod(shape[:cut]) + math.prod(shape[cut:]) for cut in range(1, len(shape))}
     return min(reversed(sums), key=sums.__getitem__)
 

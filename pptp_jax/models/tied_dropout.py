@@ -15,7 +15,7 @@ Shares = tuple[float, float]
 
 
 class TiedChannels(NamedTuple):
-    """How the channels of a layer are divided.
+    """The division of a layer's channels.
 
     The first ones are general, and always on. Of the others, the memory, each example owns some:
     in training these are on for it, and the rest of the memory is off. At test time all of the

@@ -119,7 +119,7 @@ def replace_one_divergence(
     step_size: float,
     steps: int,
 ) -> Float[np.ndarray, "steps players"]:
-    r"""How far one replaced example moves the weights of each player, at most.
+    r"""The most that one replaced example moves the weights of each player.
 
     Players take simultaneous steps \(\theta_j \leftarrow \theta_j - \eta\, g_j(\theta)\), with
     \(g_j\) the mean of the examples' gradients, and a part that sees no example. Two trainings

@@ -46,8 +46,10 @@ def named(word: str, blocks: Sequence[Block], parts: Sequence[Block]) -> Sequenc
     half = (len(blocks) + 1) // 2
     known: dict[str, Sequence[Block]] = {
         **{block.name: (block,) for block in blocks},
-        **{"stem": blocks[:1], "shallow": blocks[:half]},
-        **{"deep": blocks[half:], "head": blocks[-1:]},
+        "stem": blocks[:1],
+        "shallow": blocks[:half],
+        "deep": blocks[half:],
+        "head": blocks[-1:],
         **{part.name: (part,) for part in parts},
     }
     if span := _SPAN.fullmatch(str(word)):

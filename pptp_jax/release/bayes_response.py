@@ -20,7 +20,7 @@ Publish = Callable[[Bool[Array, " people"], Key[Array, ""]], Float[Array, " numb
 
 @dataclass(frozen=True, kw_only=True)
 class AttackerTraining:
-    """How the attacker's network is trained.
+    """The training of the attacker's network.
 
     Attributes:
         hidden: the widths of its hidden layers.
@@ -236,7 +236,7 @@ class Attacker(NamedTuple):
     def log_odds(
         self, params: Any, released: Float[Array, "draws numbers"]
     ) -> Float[Array, "draws people"]:
-        """Of membership; linear for Gaussian releases, so that those are learned at once."""
+        """The log-odds of membership; linear for Gaussian releases, which are learned at once."""
         x = (released - self.mean[None]) / self.scale[None]
         bent, _ = self.model.apply(params["network"], self.state, x, train=False, key=None)
         return x @ params["linear"] + bent

@@ -160,7 +160,7 @@ def _divided(rows: Array, covariance: Array, noise_std: Numbers) -> Array:
 
 
 def _log_density(z: Array, base: Array, scale: Array) -> Array:
-    """Of a normal number of standard deviation `base` plus a Laplace one."""
+    """Log density of a normal number of standard deviation `base` plus a Laplace one."""
 
     def side(at: Array) -> Array:
         """Of the noise on one side. Neither form subtracts large numbers where it is used."""

@@ -1,18 +1,17 @@
 """The table and the figure of all attacks on the same models."""
 
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name, known_attack
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.screen import blind_lines
+from pptp_jax.report.simple_table import simple_table
 from pptp_jax.report.table import EXPLAINED, cell
 
 _METRICS = {
@@ -35,50 +34,40 @@ def render_attacks(results: RunResults) -> str:
         text.
     """
     [row] = results.rows
-    attacks = {name: found for name, found in row.attacks.items() if found.auc.value}
+    attacks = {name: found for name, found in row.attacks.items() if found.auc.value is not None}
     shown = {
         title: metric
         for title, metric in _METRICS.items()
         if all(metric in found.metrics for found in attacks.values())
     }
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("attack", "access"):
-        table.add_column(column, no_wrap=True)
-    for column in ("IN", "OUT", *shown):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = simple_table(("attack", "access"), ("IN", "OUT", *shown))
     for name, found in attacks.items():
         known = known_attack(name)
-        needs = (known.access, known.min_in_shadows, known.min_out_shadows) if known else "???"
+        needs = (known.access, known.min_in_shadows, known.min_out_shadows) if known else ("?",) * 3
         table.add_row(
             attack_name(name),
             *(str(need or "-") for need in needs),
             *(cell(found[metric]) for metric in shown.values()),
         )
     members = "" if results.members is None else f", {results.members} members each"
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
-    for warning in row.warnings:
-        console.print(f"warning: {warning}", markup=False)
-    console.print(
+    parts: list[Table | str] = [f"warning: {warning}" for warning in row.warnings]
+    parts.append(
         f"{results.study}: {results.models} models, {results.targets} of them attacked, "
-        f"on {results.data['examples']} examples{members}",
-        markup=False,
+        f"on {results.data['examples']} examples{members}"
     )
     if row.utility.value is not None:
-        console.print(
+        parts.append(
             f"{results.utility_name}: {cell(row.train_utility)} on members, "
             f"{cell(row.utility)} on non-members"
         )
-    console.print(table)
-    console.print(f"IN, OUT: the shadows of either kind that it needs of each example; {EXPLAINED}")
+    parts.append(table)
+    parts.append(f"IN, OUT: the shadows of either kind that it needs of each example; {EXPLAINED}")
     if results.screen:
-        console.print(f"a look at the model alone: {results.screen['sentence']}", markup=False)
+        parts.append(f"a look at the model alone: {results.screen['sentence']}")
     # Where it warns, it is among the warnings above.
-    for line in blind_lines(results.blind)[bool(results.blind and results.blind["found"]) :]:
-        console.print(line, markup=False)
-    for note in row.notes:
-        console.print(f"not possible: {note}", markup=False)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    parts += blind_lines(results.blind)[bool(results.blind and results.blind["found"]) :]
+    parts += [f"not possible: {note}" for note in row.notes]
+    return plain_text(*parts)
 
 
 def draw_attack_rocs(results: RunResults, out: Path) -> Path:

@@ -1,12 +1,10 @@
 """What a group of budgets comes to, as a table for a terminal."""
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from pptp_jax.report.plain_text import plain_text
+from pptp_jax.report.simple_table import simple_table
 
 _EXPLAINED = (
     "rate: how probably an example joins a step; norm: what it is clipped to, over the norm that "
@@ -33,10 +31,8 @@ def render_budgets(report: Mapping[str, Any]) -> str:
         The contract of ε = 8 is broken: Δ is 0.500, above 0.1; the holders of ε = 2 break it.
     """
     rows, bound = report["budgets"], report["max_divergence"]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     columns = ("ε", "examples", "rate", "norm", "spent", "advantage", "among equals", "Δ")
-    for column in (*columns, *(() if bound is None else ("contract",))):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = simple_table((), (*columns, *(() if bound is None else ("contract",))))
     for row in rows:
         cells = [f"{row['epsilon']:g}", f"{row['examples']:,}", f"{row['rate']:.3g}"]
         cells += [f"{row['norm']:.3g}", f"{row['spent']:.3g}"]
@@ -44,17 +40,12 @@ def render_budgets(report: Mapping[str, Any]) -> str:
         if bound is not None:
             cells.append("kept" if row["kept"] else "broken")
         table.add_row(*cells)
-    text = StringIO()
-    console = Console(file=text, width=100, color_system=None)
-    console.print(
+    heading = (
         f"{report['examples']:,} examples, budgets kept by {report['by']}: noise multiplier "
         f"{report['noise_multiplier']:.4g}, batches of {report['expected_batch_size']:g} on "
-        f"average, {report['steps']:,} steps, δ = {report['delta']:g}",
-        markup=False,
+        f"average, {report['steps']:,} steps, δ = {report['delta']:g}"
     )
-    console.print(table)
-    console.print(_EXPLAINED, markup=False)
-    lines = text.getvalue().splitlines()
+    lines = [plain_text(heading, table, _EXPLAINED, width=100)]
     for budget in report["never_drawn"]:
         lines.append(
             f"warning: of the examples with ε = {budget:g} not one is expected to be drawn in all "
@@ -68,4 +59,4 @@ def render_budgets(report: Mapping[str, Any]) -> str:
                 f"The contract of ε = {row['epsilon']:g} is broken: Δ is {row['divergence']:.3f}, "
                 f"above {bound:g}{who}."
             )
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(lines)

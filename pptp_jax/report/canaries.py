@@ -1,15 +1,13 @@
 """The table of an audit by canaries, for a terminal."""
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.secrets import secrets_notes, secrets_table
+from pptp_jax.report.simple_table import simple_table
 
 
 def render_canaries(results: Mapping[str, Any]) -> str:
@@ -23,18 +21,16 @@ def render_canaries(results: Mapping[str, Any]) -> str:
     Returns:
         The table with a heading and notes, as plain text.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("recipe", no_wrap=True)
     secrets, gradients = "secrets" in results, "pooled" in results["rows"][0]
     pooled = ("all canaries ε ≥", "if Gaussian ε ≥") if gradients else ("many runs ε ≥",)
-    for column in (
+    numbers = (
         results["utility"] if secrets else "test accuracy",
         "accounted ε ≤",
         "one run ε ≥",
         "over the runs",
         *pooled,
-    ):
-        table.add_column(column, justify="right", no_wrap=True)
+    )
+    table = simple_table(["recipe"], numbers)
     notes = []
     for row in results["rows"]:
         claimed, bounds = row["accounted"], np.array(row["each_run"])
@@ -62,26 +58,21 @@ def render_canaries(results: Mapping[str, Any]) -> str:
             notes.append(f"{row['slug']}: {above} of {len(bounds)} runs are above the accounted ε")
         if row["diverged"]:
             notes.append(f"{row['slug']}: runs {row['diverged']} diverged and are left out")
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
     kind = "secrets as canaries" if secrets else "canaries with wrong labels"
     if results.get("gradients"):
         kind = "canaries that are gradients,"
-    console.print(
+    heading = (
         f"{results['audit']}: {results['data']['name']}, {results['canaries']} {kind} among "
-        f"{results['places']} places in training; {results['runs']} runs a recipe",
-        markup=False,
+        f"{results['places']} places in training; {results['runs']} runs a recipe"
     )
-    console.print(table)
+    tables = [table]
     if secrets:
-        console.print(secrets_table(results))
+        tables.append(secrets_table(results))
         notes += secrets_notes(results)
-    console.print(
+    explained = (
         f"ε at δ = {results['delta']:.2g}; each bound from below holds alone with "
         f"{100 * results['confidence']:g} % confidence. One run: the first; over the runs: median "
         "and range of all runs, each as one run"
         + ("; all canaries: of all runs, as independent of one another" if gradients else "")
     )
-    for note in notes:
-        console.print(f"note: {note}", markup=False)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return plain_text(heading, *tables, explained, *(f"note: {note}" for note in notes))

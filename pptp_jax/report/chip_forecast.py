@@ -1,13 +1,12 @@
 """What the compiler of a TPU says of a study, for a terminal."""
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.storage.units import size
 
 COLUMNS = ("models at a time", "a chip", "room for", "memory", "a step moves", "operations")
@@ -36,9 +35,6 @@ def render_chip_forecast(found: Mapping[str, Any]) -> str:
         table.add_column(column, justify="right")
     for recipe in found["recipes"]:
         table.add_row(recipe["slug"], recipe["order"], *_cells(recipe))
-    text = StringIO()
-    Console(file=text, width=160, color_system=None).print(table, markup=False)
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
     memory = "unknown memory" if found["chip_bytes"] is None else size(found["chip_bytes"])
     hosts = "1 host" if found["hosts"] == 1 else f"{found['hosts']} hosts"
     heading = (
@@ -46,7 +42,7 @@ def render_chip_forecast(found: Mapping[str, Any]) -> str:
         f"{memory} each on {hosts}; {found['models']} models a recipe"
     )
     shared = found["data_devices"]
-    lines = [heading, *lines]
+    lines = [heading, plain_text(table, width=160)]
     if any(not recipe["fits"] for recipe in found["recipes"]):
         lines.append(
             "Where it does not fit, one model a chip is too large: take a smaller batch_size, a "

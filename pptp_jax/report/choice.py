@@ -1,16 +1,13 @@
 """The ranking of a run's settings, for a terminal."""
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.comparison import gain_cells
+from pptp_jax.report.plain_text import plain_text
+from pptp_jax.report.simple_table import simple_table
 from pptp_jax.report.table import cell
 
 
@@ -28,18 +25,12 @@ def render_choice(found: Mapping[str, Any]) -> str:
         >>> print(render_choice(found | {"ranking": [], "sentence": "Take ..."}).splitlines()[-1])
         Take ...
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("recipe", no_wrap=True)
     attack = attack_name(found["attack"])
     titles = ("stop", f"{attack} AUC", f"test {found['measure']}", found["gain"], "95 % interval")
-    for title in titles:
-        table.add_column(title, justify="right", no_wrap=True)
+    table = simple_table(["recipe"], titles)
     for setting in typed(found["ranking"]):
         stop = "-" if setting["stop"] is None else str(setting["stop"])
         estimates = cell(setting["strength"]), cell(setting["utility"])
         margin = gain_cells(setting["margin"], found["gain"])
         table.add_row(setting["recipe"], stop, *estimates, *margin)
-    text = StringIO()
-    Console(file=text, width=200, color_system=None).print(table, markup=False)
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
-    return "\n".join([*lines, found["sentence"]])
+    return "\n".join([plain_text(table), found["sentence"]])

@@ -1,13 +1,9 @@
 """The table of all attacks together, for a terminal."""
 
-from io import StringIO
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RunResults
+from pptp_jax.report.plain_text import plain_text
+from pptp_jax.report.simple_table import simple_table
 from pptp_jax.report.table import cell
 
 MOST = 3
@@ -27,11 +23,9 @@ def render_combined(results: RunResults) -> str:
     rows = [(row, row.combined) for row in results.rows if row.combined is not None]
     if not rows:
         return ""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("attacks together", no_wrap=True)
     columns = ["AUC", "TPR@1%", f"AUC over {attack_name(results.compared)}"]
-    for column in (*columns, "over the strongest", "Brier score", "of the base rate"):
-        table.add_column(column, justify="right", no_wrap=True)
+    columns += ["over the strongest", "Brier score", "of the base rate"]
+    table = simple_table(["attacks together"], columns)
     table.add_column("largest shares")
     for row, found in rows:
         gains, metrics = found["gains"], found["metrics"]
@@ -47,11 +41,8 @@ def render_combined(results: RunResults) -> str:
             f"{found['brier']['uncertainty']:.3f}",
             ", ".join(f"{attack_name(name)} {share:.2f}" for name, share in shares[:MOST]),
         )
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
-    console.print(table)
-    console.print(
+    return plain_text(
+        table,
         "Attacks together: one probability of membership a record, fitted for each target on other "
-        "models and other records; combined/ has it. Recipes are not compared by it"
+        "models and other records; combined/ has it. Recipes are not compared by it",
     )
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -1,11 +1,9 @@
 """The verdicts of comparisons at matched attack strength, for a terminal."""
 
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.evaluation.matched_comparison import statistic_name
@@ -13,6 +11,7 @@ from pptp_jax.evaluation.measure import POINTS
 from pptp_jax.evaluation.method import RIVALS
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.metrics import Estimate
+from pptp_jax.report.plain_text import plain_text
 
 RIVALS_EXPLAINED = (
     f"The {RIVALS} are all methods without a protected region, as one curve. Its best settings are "
@@ -54,12 +53,9 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]], width: int = 200
             *ends,
             *gain_cells(found["mean"], gain),
         )
-    text = StringIO()
-    Console(file=text, width=width, color_system=None).print(table, markup=False)
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
     areas = [found["verdict"] for found in comparisons if found["statistic"] == "auc"]
     hull = [RIVALS_EXPLAINED] if any(found["b"] == RIVALS for found in comparisons) else []
-    return "\n".join([*lines, *hull, *areas])
+    return "\n".join([plain_text(table, width=width), *hull, *areas])
 
 
 def gain_cells(estimate: Estimate, gain: str) -> tuple[str, str]:

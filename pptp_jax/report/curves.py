@@ -69,7 +69,7 @@ def draw_curves(
 
 
 def panels(curves: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """What one pair of axes has room for: a defence and all that is made of it, beside the first.
+    """The curves of each pair of axes: a defence and all that is made of it, beside the first.
 
     The defence stands in brackets at the end of a name. The first curve is the control.
     """

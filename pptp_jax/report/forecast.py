@@ -1,13 +1,12 @@
 """What a run will train, for a terminal."""
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.storage.units import duration, size
 
 
@@ -33,9 +32,6 @@ def render_forecast(found: Mapping[str, Any], width: int = 160) -> str:
             duration(recipe["seconds"]),
             size(recipe["bytes"]),
         )
-    text = StringIO()
-    Console(file=text, width=width, color_system=None).print(table, markup=False)
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
     devices = "1 device" if found["devices"] == 1 else f"{found['devices']} devices"
     models = sum(recipe["models"] for recipe in found["recipes"])
     classes = f" in {found['classes']} classes" if found["classes"] else ""
@@ -44,7 +40,7 @@ def render_forecast(found: Mapping[str, Any], width: int = 160) -> str:
         f"{found['members']} members a model; {models} models in all, trained by "
         f"{found['strategy']} on {devices}"
     )
-    told = (
+    needed = (
         f"Predicted, not measured: training takes {duration(found['seconds'])}, and the largest "
         f"group of models {size(found['bytes'])} besides the data."
         if found["seconds"] is not None
@@ -59,16 +55,18 @@ def render_forecast(found: Mapping[str, Any], width: int = 160) -> str:
     if any(recipe["region"] in ("auto", "not auto") for recipe in found["recipes"]):
         why += " So does the search for the region `auto`."
     alike = [f"Data: {found['likeness']['words']}."] if found.get("likeness") else []
-    known = [f"Precision {found['precision']}.", *alike, told, why]
-    return "\n".join([heading, *lines, *known, "Nothing was trained or written."])
+    known = [f"Precision {found['precision']}.", *alike, needed, why]
+    return "\n".join(
+        [heading, plain_text(table, width=width), *known, "Nothing was trained or written."]
+    )
 
 
 def _phases(recipe: Mapping[str, Any]) -> str:
-    told = "; then ".join(map(_phase, recipe["phases"]))
+    phases = "; then ".join(map(_phase, recipe["phases"]))
     if (shared := recipe["shared"]) is None:
-        return told
+        return phases
     first = "first phase" if shared["phases"] == 1 else f"first {shared['phases']} phases"
-    return f"{told} ({first} trained with {shared['of']})"
+    return f"{phases} ({first} trained with {shared['of']})"
 
 
 def _phase(phase: Mapping[str, Any]) -> str:
@@ -76,12 +74,12 @@ def _phase(phase: Mapping[str, Any]) -> str:
         name if len(phase["objectives"]) == 1 else f"{name} on {region}"
         for region, name in phase["objectives"].items()
     ]
-    told = f"{phase['epochs']} of {' and '.join(objectives)}".replace("_", " ")
+    words = f"{phase['epochs']} of {' and '.join(objectives)}".replace("_", " ")
     for what in ("frozen", "rewound", "restored", "perturbed"):
         if phase.get(what):
-            told += f", {' and '.join(phase[what])} {what}"
-    told += f", {phase['schedule']} rate" if phase.get("schedule") else ""
+            words += f", {' and '.join(phase[what])} {what}"
+    words += f", {phase['schedule']} rate" if phase.get("schedule") else ""
     for region, number in phase.get("weight_decay", {}).items():
-        told += f", weight decay {number:g}" + ("" if region == "whole" else f" on {region}")
-    told += ", private" if phase.get("private") else ""
-    return told + (f", {phase['networks']} networks a model" if phase.get("networks") else "")
+        words += f", weight decay {number:g}" + ("" if region == "whole" else f" on {region}")
+    words += ", private" if phase.get("private") else ""
+    return words + (f", {phase['networks']} networks a model" if phase.get("networks") else "")

@@ -1,9 +1,5 @@
 """The table of what attacks achieve on owners of several records, for a terminal."""
 
-from io import StringIO
-
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
@@ -12,6 +8,8 @@ from pptp_jax.metrics import UNRESOLVED
 from pptp_jax.report.attacks import render_attacks
 from pptp_jax.report.combination import render_combined
 from pptp_jax.report.other_questions import render_other
+from pptp_jax.report.plain_text import plain_text
+from pptp_jax.report.simple_table import simple_table
 from pptp_jax.report.table import cell
 
 SHOWN = (("AUC", "auc"), ("TPR@1%", "tpr@0.01"))
@@ -29,17 +27,13 @@ def render_owners(results: RunResults) -> str:
         >>> render_owners(RunResults(rows=(RecipeResult(slug="a"),)))
         ''
     """
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
+    parts: list[Table | str] = []
     for row in results.rows:
         found = row.owners
         if found is None:
             continue
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("by owner", no_wrap=True)
         columns = [f"{title}, {join}" for title, _ in SHOWN for join in JOINS]
-        for column in ("AUC by record", *columns):
-            table.add_column(column, justify="right", no_wrap=True)
+        table = simple_table(["by owner"], ["AUC by record", *columns])
         for name, by_join in found["attacks"].items():
             cells = [
                 cell(by_join[join].get(metric, UNRESOLVED)) if join in by_join else "-"
@@ -47,15 +41,14 @@ def render_owners(results: RunResults) -> str:
                 for join in JOINS
             ]
             table.add_row(attack_name(name), cell(row.attack(name).auc), *cells)
-        console.print(table)
-        console.print(
+        parts += [
+            table,
             f"By owner: {found['owners']} owners of {found['least']} to {found['most']} records, "
             f"median {found['median']:g}; an owner's score is the mean, the maximum or, of "
             "log-likelihood ratios, the sum of those of its records. The number of records alone "
             f"has AUC {cell(found['size'])}",
-            markup=False,
-        )
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+        ]
+    return plain_text(*parts)
 
 
 def render_audit(results: RunResults) -> str:

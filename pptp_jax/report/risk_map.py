@@ -65,7 +65,7 @@ def draw_risk_map(
 
 
 def _network(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> None:
-    """A row of boxes, joined by arrows, darker where more privacy is to be won."""
+    """Draws a row of boxes, joined by arrows, darker where more privacy is to be won."""
     drops = [_drop(block["changes"][by]["auc"][attack]) for block in risks["blocks"]]
     scale = Normalize(0, max([0.01, *(drop for drop in drops if drop is not None)]))
     shades = ScalarMappable(scale, SHADES)
@@ -100,7 +100,7 @@ def _network(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> None
 
 
 def _bars(axis: Axes, blocks: Sequence[Mapping[str, Any]], way: str, attack: str) -> None:
-    """Privacy score and generalisation score of each block, side by side."""
+    """Draws the privacy score and the generalisation score of each block, side by side."""
     places = np.arange(len(blocks))
     scores = {
         "privacy score: fall of the AUC": (
@@ -137,7 +137,7 @@ def _bars(axis: Axes, blocks: Sequence[Mapping[str, Any]], way: str, attack: str
 
 
 def _cuts(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> None:
-    """What each cut brings over what it costs; the number on a point is that of its blocks."""
+    """Draws the gain of each cut over its cost; the number on a point is that of its blocks."""
     order = [block["name"] for block in risks["blocks"]]
     kinds = {
         "the first blocks": (order[0], "o", PRIVACY),
@@ -186,7 +186,7 @@ def _mark_auto(axis: Axes, risks: Mapping[str, Any], by: str, attack: str) -> No
 
 
 def _whole(risks: Mapping[str, Any], attack: str) -> tuple[float, float]:
-    """What the defence in all network brings and costs, from the start."""
+    """The gain and the cost of the defence in the entire network, from the start."""
 
     def fall(*path: str) -> float:
         before: Any = risks["undefended"]

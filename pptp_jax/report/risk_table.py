@@ -1,12 +1,12 @@
 """The table of a risk map, for a terminal."""
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from pptp_jax.report.plain_text import plain_text
 
 WAYS = {
     "rewind": "rewound to its initial values",
@@ -46,22 +46,18 @@ def render_risk_map(risks: Mapping[str, Any]) -> str:
             last = _cell(leakage, "") if i == 0 and leakage else ""
             table.add_row(*first, way.replace("_", " "), *_cells(change, sign="+"), last)
         table.add_section()
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
-    console.print(
+    heading = (
         f"{risks.get('study', 'risk map')}: {setting['models']} models of {setting['members']} "
         f"members each, {setting['epochs']} epochs; defence {setting['defence']}{strength}"
     )
-    console.print(table)
-    console.print(
+    explained = (
         "Changes against the undefended fleet. LOSS, LiRA, RMIA: AUC of the attack; gradient norm: "
         "AUC of the norm of the block's gradient; ±: the wider side of the 95 % interval; rewind: "
         f"to the initial values; rewind early: to those after {setting['early']} epochs; graft: "
         "from the defended fleet; retrain: alone with the defence"
     )
-    if "auto" in risks:
-        console.print(f"auto: {risks['auto']['explanation']}", markup=False)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    auto = [f"auto: {risks['auto']['explanation']}"] if "auto" in risks else []
+    return plain_text(heading, table, explained, *auto)
 
 
 def _cells(found: Mapping[str, Any], sign: str) -> list[str]:

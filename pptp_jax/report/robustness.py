@@ -1,14 +1,13 @@
 """The table of accuracies on disturbed inputs, for a terminal."""
 
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.evaluation.results import RecipeResult, RunResults
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.table import cell
 
 KINDS = {
@@ -82,13 +81,8 @@ def render_robustness(results: RunResults) -> str:
         shown = [trial["accuracy"] for trial in _longest(row.robustness["trials"])]
         shown += [measure["mean"] for measure in row.robustness.get("measures", ())]
         table.add_row(row.slug, *map(cell, shown))
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
-    console.print(table)
-    for row in rows:
-        for warning in row.robustness["warnings"]:
-            console.print(f"warning: {row.slug}: {warning}", markup=False)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    warnings = [f"warning: {row.slug}: {one}" for row in rows for one in row.robustness["warnings"]]
+    return plain_text(table, *warnings)
 
 
 def _longest(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

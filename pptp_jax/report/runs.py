@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from textwrap import wrap
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.comparison import render_comparison
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.room import fitting
 from pptp_jax.report.summary import NARROWEST, WIDEST
 from pptp_jax.report.table import EXPLAINED, cell
@@ -35,14 +34,11 @@ def render_runs(found: Mapping[str, Any], width: int = WIDEST) -> str:
         settings.add_column(column)
     for setting in found["config"]:
         settings.add_row(setting["key"], *(json.dumps(setting[side]) for side in ("a", "b")))
-    text = StringIO()
-    console = Console(file=text, width=width, color_system=None)
-    console.print(f"a: {found['a']}\nb: {found['b']}", markup=False)
-    console.print(_rows(found["rows"], found["measure"], width))
-    console.print(f"AUC, TPR: of {attack_name(found['attack'])}; {EXPLAINED}", markup=False)
-    if found["config"]:
-        console.print(settings)
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    sides = f"a: {found['a']}\nb: {found['b']}"
+    table = _rows(found["rows"], found["measure"], width)
+    explained = f"AUC, TPR: of {attack_name(found['attack'])}; {EXPLAINED}"
+    different = [settings] if found["config"] else []
+    lines = [plain_text(sides, table, explained, *different, width=width)]
     said = []
     if found["unmatched"]:
         said.append(f"no comparison at equal attack strength: {found['unmatched']}")

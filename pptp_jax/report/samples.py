@@ -1,15 +1,14 @@
 """The table of what a run's samples are worth, for a terminal and for the page."""
 
 from collections.abc import Sequence
-from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.metrics import UNRESOLVED
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.table import cell
 
 TITLES = {
@@ -53,6 +52,4 @@ def render_samples(results: RunResults) -> str:
         table.add_column(title, justify="right")
     for row, found in rows:
         table.add_row(row.slug, *map(cell, found))
-    text = StringIO()
-    Console(file=text, width=200, color_system=None).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return plain_text(table)

@@ -1,15 +1,14 @@
 """The trials of a search, for a terminal."""
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.schema import typed
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.table import cell
 
 
@@ -44,9 +43,5 @@ def render_search(results: Mapping[str, Any]) -> str:
         cells = ["n/a" if number is None else cell(number) for number in numbers]
         mark = "chosen" if own["trial"] in taken else ""
         table.add_row(str(own["trial"]), own["recipe"], *cells, mark)
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
-    console.print(f"{found['study']}: a search of {len(found['trials'])} trials", markup=False)
-    console.print(table, markup=False)
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
-    return "\n".join([*lines, *found["sentences"]])
+    heading = f"{found['study']}: a search of {len(found['trials'])} trials"
+    return "\n".join([plain_text(heading, table), *found["sentences"]])

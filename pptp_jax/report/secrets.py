@@ -33,7 +33,7 @@ def secrets_table(results: Mapping[str, Any]) -> Table:
 
 
 def secrets_notes(results: Mapping[str, Any]) -> Iterator[str]:
-    """What the exposures rest on.
+    """Notes on what the exposures rest on.
 
     Args:
         results: the content of the `audit.json` of text canaries.

@@ -1,12 +1,10 @@
 """The answer of a run in one screen: the leak, what defences cost, which records are at risk."""
 
 from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
@@ -16,6 +14,7 @@ from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.run_files import read_riskiest
 from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.leak import leak
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.room import fitting
 from pptp_jax.report.table import cell, warnings_of
 
@@ -52,28 +51,22 @@ def render_summary(results: RunResults, directory: Path, width: int = WIDEST) ->
         ['What leaks   plain: LiRA gives a member the higher score in 72 % [69, 75] of pairs.']
     """
     width = min(max(width, NARROWEST), WIDEST)
-    text = StringIO()
-    console = Console(file=text, width=width, color_system=None, markup=False, highlight=False)
     data = results.data
     classes = f" in {data['classes']} classes" if data.get("classes") else ""
-    console.print(
+    heading = (
         f"{results.study}: {data.get('name', 'data')}, {data.get('examples', 0)} examples{classes};"
         f" {results.models} models a recipe, {results.members} members each"
     )
     table = _table(results, width)
-    console.print(table)
     explained = "± 95 % interval. AUC .5: the attacker guesses."
     if any(pair["b"] == RIVALS for pair in results.comparisons):
         explained += f" {RIVALS.capitalize()}: all methods without a protected region."
     if any(column.header == FOUND for column in table.columns):
         explained += f" {FOUND}: share of the members found at 1 % false positives."
-    console.print(explained)
-    console.print()
     said = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     for title, sentence in _sentences(results, directory):
         said.add_row(title, sentence)
-    console.print(said)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return plain_text(heading, table, explained, "", said, width=width)
 
 
 def _table(results: RunResults, width: int) -> Table:
@@ -119,9 +112,9 @@ def _sentences(results: RunResults, directory: Path) -> Iterator[tuple[str, str]
         if len(results.rows) <= SPELT_OUT and most.utility.value is not None:
             for i, row in enumerate(others):
                 yield "" if i else "Defences", _price(row, most, results.compared, measure)
-        told = [one for one in typed(results.comparisons) if one["statistic"] == "auc"]
-        told = [one["verdict"] for one in told if one["mean"].value is not None]
-        for i, verdict in enumerate(told[:VERDICTS]):
+        of_auc = [one for one in typed(results.comparisons) if one["statistic"] == "auc"]
+        verdicts = [one["verdict"] for one in of_auc if one["mean"].value is not None]
+        for i, verdict in enumerate(verdicts[:VERDICTS]):
             yield "" if i else "At equal AUC", verdict
         yield from _records(directory, most.slug, results.compared)
     for warning in warnings_of(results):

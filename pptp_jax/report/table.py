@@ -1,13 +1,9 @@
 """The table of a run, for a terminal."""
 
-from io import StringIO
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import Estimate
+from pptp_jax.report.plain_text import plain_text
+from pptp_jax.report.simple_table import simple_table
 
 EXPLAINED = (
     "±: the wider side of the 95 % interval; n/a: sample too small to estimate; ~: fewer than 10 "
@@ -34,16 +30,13 @@ def render_table(results: RunResults) -> str:
     """
     data, rows = results.data, results.rows
     classes = f" in {data['classes']} classes" if data.get("classes") else ""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("recipe", "region", "defence", "epochs"):
-        table.add_column(column, no_wrap=True)
     columns = {
         title: place
         for title, place in COLUMNS.items()
         if any(place[0] in row.attacks for row in rows)
     }
-    for column in (f"test {results.utility_name}", *columns):
-        table.add_column(column, justify="right", no_wrap=True)
+    numbers = (f"test {results.utility_name}", *columns)
+    table = simple_table(("recipe", "region", "defence", "epochs"), numbers)
     for row in rows:
         cells = [row.utility, *(row.attack(attack)[metric] for attack, metric in columns.values())]
         strength = "" if row.strength is None else f" {row.strength:g}"
@@ -62,25 +55,19 @@ def render_table(results: RunResults) -> str:
     notes |= {note for row in rows for note in row.notes}
     if alike := data.get("likeness"):
         notes.add(alike["words"])
-    text = StringIO()
-    console = Console(file=text, width=200, color_system=None)
-    console.print(
+    heading = (
         f"{results.study}: {data['name']}, {data['examples']} examples{classes}; "
         f"{results.models} models a recipe, {results.members} members each, "
         f"{results.targets} targets"
     )
-    console.print(table)
-    console.print(
+    explained = (
         "LOSS, LiRA, RMIA: AUC of the attack; TPR: of LiRA online at that false-positive rate; "
         + EXPLAINED
     )
-    if results.precision is not None:
-        console.print(f"Precision {results.precision}.", markup=False)
-    for warning in warnings_of(results):
-        console.print(f"warning: {warning}", markup=False)
-    for note in sorted(notes):
-        console.print(f"note: {note}", markup=False)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    lines = [] if results.precision is None else [f"Precision {results.precision}."]
+    lines += [f"warning: {warning}" for warning in warnings_of(results)]
+    lines += [f"note: {note}" for note in sorted(notes)]
+    return plain_text(heading, table, explained, *lines)
 
 
 def render_white_box(results: RunResults) -> str:
@@ -92,18 +79,13 @@ def render_white_box(results: RunResults) -> str:
     rows = [row for row in results.rows if row.white_box]
     if not rows:
         return ""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("white-box LiRA, AUC", no_wrap=True)
-    table.add_column("on its", no_wrap=True)
-    for block in next(iter(rows[0].white_box.values())):
-        table.add_column(block, justify="right", no_wrap=True)
+    blocks = [*next(iter(rows[0].white_box.values()))]
+    table = simple_table(("white-box LiRA, AUC", "on its"), blocks)
     for row in rows:
         for kind, by_block in row.white_box.items():
             cells = (cell(found["auc"]) for found in by_block.values())
             table.add_row(row.slug, kind, *cells)
-    text = StringIO()
-    Console(file=text, width=200, color_system=None).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return plain_text(table)
 
 
 def warnings_of(results: RunResults) -> list[str]:

@@ -1,13 +1,11 @@
 """What leaks of a table's models, a next step, and what was judged, for a terminal."""
 
-from io import StringIO
-
-from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.report.leak import leak, share
+from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.summary import NARROWEST, WIDEST
 
 # What memorises less than each model that `pptp table` has a name for.
@@ -61,10 +59,7 @@ def render_table_verdict(results: RunResults, width: int = WIDEST) -> str:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     for title, sentence in said.items():
         table.add_row(title, sentence)
-    text = StringIO()
-    width = min(max(width, NARROWEST), WIDEST)
-    Console(file=text, width=width, color_system=None, markup=False, highlight=False).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return plain_text(table, width=min(max(width, NARROWEST), WIDEST))
 
 
 def _verdict(row: RecipeResult, compared: str) -> str:

@@ -47,7 +47,7 @@ def draw_timesteps(
 
 
 def plot_timesteps(axes: Axes, curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """The same into a figure that is there.
+    """Draws the same into a figure that exists.
 
     Args:
         axes: where to.

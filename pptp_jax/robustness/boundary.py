@@ -77,7 +77,7 @@ def nearest_boundary(
 
     def of_example(x: Float[Array, "*input"], label: Int[Array, ""]) -> Boundary:
         def margins(x: Float[Array, "*input"]) -> Float[Array, " classes"]:
-            """By how much each class wins over the label."""
+            """The lead of each class over the label."""
             logits = predict(x[None])[0].astype(jnp.float32)
             return logits - logits[label]
 

@@ -20,7 +20,7 @@ NUMBERS_AT_ONCE = 2**25
 def logits_of(
     model: Model, own: Variables, x: Int[Array, "batch tokens"]
 ) -> Float[Array, "batch tokens vocabulary"]:
-    """What a decoder answers, as an attacker is given it.
+    """The logits of a decoder, as an attacker is given them.
 
     Args:
         model: the network, in eval mode.

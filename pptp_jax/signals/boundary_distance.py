@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32
+from pptp_jax.signals.each_example import over_examples
 from pptp_jax.signals.request import SignalRequest, correct
 from pptp_jax.tasks import Signal
 from pptp_jax.validation import at_least
@@ -51,7 +52,7 @@ class Budget(NamedTuple):
 
     @classmethod
     def of(cls, queries: int, iterations: int) -> "Budget":
-        """As many directions as the queries allow.
+        """The budget with as many directions as the queries allow.
 
         Raises:
             ValueError: if they do not allow for 8.
@@ -144,10 +145,7 @@ def _distances(
         x = data.inputs(row).reshape(-1)
         return distance_to(crossed, x, candidates, search, budget, low, high)
 
-    def of_model(own: Variables) -> Float[Array, " rows"]:
-        return jax.lax.map(partial(of_example, own), rows, batch_size=32)
-
-    return jax.lax.map(of_model, fleet)
+    return over_examples(of_example, fleet, rows, at_once=32)
 
 
 def distance_to(

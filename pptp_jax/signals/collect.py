@@ -19,7 +19,7 @@ _NUMBERS_AT_ONCE = 2**25
 
 
 def utility(task: Task) -> Signal:
-    """How good a model's answer is on each example as it is, as a signal.
+    """The utility of a model's answer on each example as it is, as a signal.
 
     Args:
         task: what the model is for.

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.models.ddim import moved
+from pptp_jax.signals.each_example import over_examples
 from pptp_jax.signals.request import SignalRequest
 from pptp_jax.tasks import Denoising, Noisy, Signal
 from pptp_jax.validation import Refused
@@ -67,7 +68,7 @@ def secmi_differences(
 def _misses(
     task: Denoising, predict: Predict, image: Float[Array, "..."]
 ) -> Float[Array, "timesteps ..."]:
-    """By how much a step of DDIM forth and back misses its start, at each timestep."""
+    """The error of a step of DDIM forth and back against its start, at each timestep."""
     times = [0, *task.evaluated]
     last = min(2 * times[-1] - times[-2], task.steps - 1)
     order = jnp.array([times, [*times[1:], last]]).T
@@ -152,19 +153,16 @@ def probed(
     """
     task = denoiser(model)
 
-    def of_model(own: Variables) -> Float[Array, "rows timesteps ..."]:
-        def of_example(row: Int[Array, ""]) -> Float[Array, "timesteps ..."]:
-            label = data.targets(row)[None]
+    def of_example(own: Variables, row: Int[Array, ""]) -> Float[Array, "timesteps ..."]:
+        label = data.targets(row)[None]
 
-            def predict(image: Float[Array, "..."], timestep: Any) -> Float[Array, "..."]:
-                at = jnp.asarray(timestep)[None]
-                return model.apply(*own, Noisy(image[None], at, label), train=False, key=None)[0][0]
+        def predict(image: Float[Array, "..."], timestep: Any) -> Float[Array, "..."]:
+            at = jnp.asarray(timestep)[None]
+            return model.apply(*own, Noisy(image[None], at, label), train=False, key=None)[0][0]
 
-            return probe(task, predict, task.scaled(data.inputs(row)))
+        return probe(task, predict, task.scaled(data.inputs(row)))
 
-        return jax.lax.map(of_example, rows, batch_size=_AT_ONCE)
-
-    return jax.lax.map(of_model, fleet).swapaxes(1, 2)
+    return over_examples(of_example, fleet, rows, at_once=_AT_ONCE).swapaxes(1, 2)
 
 
 def denoiser(model: Model) -> Denoising:

@@ -1,5 +1,6 @@
 """The norm of each block's gradient: a cheap first signal of membership by block."""
 
+import math
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ from jaxtyping import Array, Float, Int
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.models.blocks import block_numbers
+from pptp_jax.signals.each_example import over_examples
 from pptp_jax.signals.request import SignalRequest, negative_log_prob
 from pptp_jax.tasks import Signal
 from pptp_jax.transforms.norms import scaled_norm
@@ -60,14 +62,12 @@ def gradient_norms(
             model, Variables(params, state), data.inputs(row), data.targets(row)
         )
 
-    def of_model(own: Variables) -> Float[Array, "rows blocks"]:
-        def of_example(row: Int[Array, ""]) -> Float[Array, " blocks"]:
-            gradient = jax.grad(loss)(own.params, own.state, row)
-            return norms_by_block(numbers, blocks, gradient)
+    def of_example(own: Variables, row: Int[Array, ""]) -> Float[Array, " blocks"]:
+        gradient = jax.grad(loss)(own.params, own.state, row)
+        return norms_by_block(numbers, blocks, gradient)
 
-        return jax.lax.map(of_example, rows, batch_size=examples_at_once(own.params))
-
-    return jnp.moveaxis(jax.lax.map(of_model, fleet), -1, 0)
+    at_once = examples_at_once(fleet.params)
+    return jnp.moveaxis(over_examples(of_example, fleet, rows, at_once=at_once), -1, 0)
 
 
 def norms_by_block(numbers: Any, blocks: int, gradient: Any) -> Float[Array, " blocks"]:
@@ -88,9 +88,10 @@ def examples_at_once(params: Any) -> int:
     """The examples whose gradients are held at once.
 
     Args:
-        params: the parameters of one model.
+        params: the parameters of some models, stacked.
     """
-    return max(1, _WEIGHTS_AT_ONCE // sum(leaf.size for leaf in jax.tree.leaves(params)))
+    weights = sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(params))
+    return max(1, _WEIGHTS_AT_ONCE // weights)
 
 
 def _take(request: SignalRequest) -> Float[Array, "models blocks examples"]:

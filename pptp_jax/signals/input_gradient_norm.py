@@ -5,6 +5,7 @@ from jaxtyping import Array, Float, Int
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32
+from pptp_jax.signals.each_example import over_examples
 from pptp_jax.signals.request import negative_log_prob
 from pptp_jax.tasks import Signal
 from pptp_jax.transforms.norms import scaled_norm
@@ -37,16 +38,13 @@ def input_gradient_norm(
         [[1.5]]
     """
 
-    def of_model(own: Variables) -> Float[Array, " rows"]:
-        def of_example(row: Int[Array, ""]) -> Float[Array, ""]:
-            def loss(x: Float[Array, "..."]) -> Float[Array, ""]:
-                return negative_log_prob(model, own, x, data.targets(row))
+    def of_example(own: Variables, row: Int[Array, ""]) -> Float[Array, ""]:
+        def loss(x: Float[Array, "..."]) -> Float[Array, ""]:
+            return negative_log_prob(model, own, x, data.targets(row))
 
-            return scaled_norm([jax.grad(loss)(data.inputs(row))]).value
+        return scaled_norm([jax.grad(loss)(data.inputs(row))]).value
 
-        return jax.lax.map(of_example, rows, batch_size=256)
-
-    return jax.lax.map(of_model, fleet)
+    return over_examples(of_example, fleet, rows, at_once=256)
 
 
 INPUT_GRADIENT_NORM = Signal(

@@ -1,6 +1,5 @@
 """The effect of each input attribute on an example's gradient norm: privacy loss by input."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.models.blocks import block_numbers
+from pptp_jax.signals.each_example import over_examples
 from pptp_jax.signals.request import negative_log_prob
 from pptp_jax.transforms.norms import scaled_norm
 from pptp_jax.validation import Refused, given, one_of, positive
@@ -45,7 +45,7 @@ def input_susceptibility(
     blocks: tuple[str, ...] | None = None,
     baseline: Any = None,
 ) -> Susceptibility:
-    r"""How the norm of each example's gradient depends on its inputs, in eval mode.
+    r"""The sensitivity of the norm of each example's gradient to its inputs, in eval mode.
 
     With g the gradient of the loss with respect to the parameters, a step of DP-SGD costs an
     example \(\alpha \|g\|^2 / 2\sigma^2 C^2\) in Rényi divergence. Its susceptibility to an input
@@ -143,7 +143,7 @@ def _susceptibility(
             values = (x - start) * every.mean(axis=0)
         return Susceptibility(values, norm, norm > limit)
 
-    return _mapped(of_example, fleet, rows)
+    return over_examples(of_example, fleet, rows, at_once=_AT_ONCE)
 
 
 def flipped_norms(
@@ -154,7 +154,7 @@ def flipped_norms(
     *,
     blocks: tuple[str, ...] | None = None,
 ) -> Float[Array, "models rows attributes"]:
-    """By how much ‖g‖ changes if one attribute of zeros and ones is flipped, for each of them.
+    """The change of ‖g‖ if one attribute of zeros and ones is flipped, for each of them.
 
     Args:
         model: the model.
@@ -213,13 +213,6 @@ def _flipped(
 
     def of_model(own: Variables) -> Any:
         return jax.lax.map(partial(of_example, own), rows)
-
-    return jax.lax.map(of_model, fleet)
-
-
-def _mapped(of_example: Callable[..., Any], fleet: Variables, rows: Int[Array, " rows"]) -> Any:
-    def of_model(own: Variables) -> Any:
-        return jax.lax.map(partial(of_example, own), rows, batch_size=_AT_ONCE)
 
     return jax.lax.map(of_model, fleet)
 

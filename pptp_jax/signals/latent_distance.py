@@ -6,6 +6,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.models import Variables, full_float32
+from pptp_jax.signals.each_example import over_examples
 from pptp_jax.signals.request import SignalRequest
 from pptp_jax.tasks import Adversarial, Drawn, Signal
 from pptp_jax.validation import Refused, at_least, positive
@@ -94,10 +95,7 @@ def latent_signal(starts: int = 50, evaluations: int = 50, weight: float = 1e-3)
         @jax.jit
         @full_float32
         def every(fleet: Variables, rows: Int[Array, " rows"]) -> Float[Array, "models rows"]:
-            def of_model(own: Variables) -> Float[Array, " rows"]:
-                return jax.lax.map(lambda row: of_example(own, row), rows, batch_size=256)
-
-            return jax.lax.map(of_model, fleet)
+            return over_examples(of_example, fleet, rows, at_once=256)
 
         return every(request.fleet, request.rows)
 

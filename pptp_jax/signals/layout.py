@@ -65,7 +65,7 @@ class Layout:
         return (self.models, *self.parts[name].shape)
 
     def header(self, name: str) -> bytes:
-        """What an array's `.npy` file begins with."""
+        """The beginning of an array's `.npy` file."""
         file = io.BytesIO()
         descr = np.lib.format.dtype_to_descr(np.dtype(self.parts[name].dtype))
         what = {"descr": descr, "fortran_order": False, "shape": self.shape(name)}

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32
+from pptp_jax.signals.each_example import over_examples
 from pptp_jax.signals.request import SignalRequest, correct
 from pptp_jax.tasks import Signal
 from pptp_jax.validation import at_least, fraction, given, positive
@@ -86,10 +87,7 @@ def _shares(
             disturbed = jnp.where(flipped, 1 - x[None], x[None])
         return correct(model, own, disturbed, data.targets(row)).astype(jnp.float32).mean()
 
-    def of_model(own: Variables) -> Float[Array, " rows"]:
-        return jax.lax.map(partial(of_example, own), rows, batch_size=16)
-
-    return jax.lax.map(of_model, fleet)
+    return over_examples(of_example, fleet, rows, at_once=16)
 
 
 def noise_signal(*, flips: float = 0.05, stddev: float = 0.1, draws: int = 100) -> Signal:

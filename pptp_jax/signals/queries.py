@@ -38,7 +38,7 @@ class Query:
 
     @property
     def name(self) -> str:
-        """What the query is called in records."""
+        """The name of the query in records."""
         moved = f"shift({self.dy}, {self.dx})" if self.dy or self.dx else ""
         return " ".join(filter(None, ("flip" * self.flip, moved))) or "identity"
 

@@ -87,7 +87,7 @@ def samples_signal(num_classes: int, count: int = 500) -> Signal:
 def sample_distances_signal(
     num_classes: int = 10, count: int = 1000, neighbours: int = 50
 ) -> Signal:
-    """How far each example is from the nearest of a model's samples, the second nearest, and so on.
+    """The distance of each example to the nearest of a model's samples, the second, and so on.
 
     Distances are root mean squared differences. The attacker sees samples alone.
 

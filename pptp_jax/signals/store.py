@@ -62,7 +62,7 @@ class SignalStore:
 
     @property
     def layout(self) -> Layout:
-        """What the store holds."""
+        """The layout of the store."""
         return self._layout
 
     @property
@@ -136,7 +136,7 @@ class SignalStore:
         return self._directory / "manifest.json"
 
     def _vouched(self) -> dict[str, Checksums]:
-        """What the rows' checksums are by the manifest; None where it does not vouch for one."""
+        """The rows' checksums by the manifest; None where it does not vouch for one."""
         own, models = self._layout.to_json(), self._layout.models
         parts = own.pop("parts")
         found: dict[str, Checksums] = {name: [None] * models for name in parts}

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from pptp_jax.models import full_float32
+from pptp_jax.signals.base_tokens import begun
 from pptp_jax.signals.request import SignalRequest, negative_log_prob
 from pptp_jax.tasks import Signal
 
@@ -55,7 +56,7 @@ COMPRESSED_LENGTH = Signal(
 @full_float32
 def _before_training(request: SignalRequest) -> Float[Array, "models examples"]:
     model, data = request.model, request.data
-    start = model.init(request.key, data.inputs(slice(0, 1)))
+    start = begun(model, data, request.key)
 
     def of_example(row: Int[Array, ""]) -> Float[Array, ""]:
         return -negative_log_prob(model, start, data.inputs(row), data.targets(row))

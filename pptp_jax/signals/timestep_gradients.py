@@ -10,6 +10,7 @@ from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables, full_float32
 from pptp_jax.models.blocks import block_numbers
 from pptp_jax.signals.denoiser_probes import denoiser
+from pptp_jax.signals.each_example import over_examples
 from pptp_jax.signals.gradient_norms import examples_at_once, norms_by_block
 from pptp_jax.signals.request import SignalRequest
 from pptp_jax.tasks import Batch, Signal
@@ -33,24 +34,22 @@ def timestep_gradients(
     """
     task, numbers = denoiser(model), block_numbers(model, fleet.params)
 
-    def of_model(own: Variables) -> Float[Array, "rows timesteps blocks"]:
-        def of_example(row: Int[Array, ""]) -> Float[Array, "timesteps blocks"]:
-            batch = Batch(data.inputs(row)[None], data.targets(row)[None])
+    def of_example(own: Variables, row: Int[Array, ""]) -> Float[Array, "timesteps blocks"]:
+        batch = Batch(data.inputs(row)[None], data.targets(row)[None])
 
-            def loss(params: Any, timestep: Int[Array, ""]) -> Float[Array, ""]:
-                variables = own._replace(params=params)
-                errors = task.errors(model, variables, batch, timestep[None])
-                return -task.log_prob(errors, batch.targets)[0]
+        def loss(params: Any, timestep: Int[Array, ""]) -> Float[Array, ""]:
+            variables = own._replace(params=params)
+            errors = task.errors(model, variables, batch, timestep[None])
+            return -task.log_prob(errors, batch.targets)[0]
 
-            def at(timestep: Int[Array, ""]) -> Float[Array, " blocks"]:
-                gradient = jax.grad(loss)(own.params, timestep)
-                return norms_by_block(numbers, len(model.blocks), gradient)
+        def at(timestep: Int[Array, ""]) -> Float[Array, " blocks"]:
+            gradient = jax.grad(loss)(own.params, timestep)
+            return norms_by_block(numbers, len(model.blocks), gradient)
 
-            return jax.lax.map(at, jnp.array(task.evaluated))
+        return jax.lax.map(at, jnp.array(task.evaluated))
 
-        return jax.lax.map(of_example, rows, batch_size=examples_at_once(own.params))
-
-    return jax.lax.map(of_model, fleet)
+    at_once = examples_at_once(fleet.params)
+    return over_examples(of_example, fleet, rows, at_once=at_once)
 
 
 def _take(request: SignalRequest) -> Float[Array, "models timesteps blocks examples"]:

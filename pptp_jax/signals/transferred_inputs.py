@@ -67,7 +67,7 @@ def transferred_inputs(
     bounds: tuple[Float[Array, ""], Float[Array, ""]],
     transfer: Transfer = Transfer(),
 ) -> Float[Array, "thresholds *input"]:
-    """For each threshold the first input on the way that the judges doubt more than it allows.
+    """The first input on the way that the judges doubt more than each threshold allows.
 
     The way leads up the mean loss of the sources, in steps along the sign of the gradients' running
     sum, each gradient divided by its mean size. Each budget is a part of ε larger than the one

@@ -100,12 +100,12 @@ def pairs(study: Study, drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
 
 
 def comparisons(study: Study, drawn: Sequence[Curve]) -> list[dict[str, Any]]:
-    """What is found of every pair, at equal AUC and at equal TPR at 0.1 % FPR."""
+    """Compares every pair, at equal AUC and at equal TPR at 0.1 % FPR."""
     return matched_utilities(pairs(study, drawn), attack=attack_name(study.compared))
 
 
 def margins_of_settings(study: Study, found: Sequence[Setting]) -> list[dict[str, Any]]:
-    """By how much each setting with a region lies above the hull of the rivals, at its own AUC.
+    """The margin of each setting with a region above the hull of the rivals, at its own AUC.
 
     Empty where every recipe protects a region, or none does.
     """

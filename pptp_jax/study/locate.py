@@ -18,7 +18,7 @@ from pptp_jax.locate.spec import check_task
 from pptp_jax.objectives import Objective, RelaxLoss, TaskLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
-from pptp_jax.storage.files import write, write_json
+from pptp_jax.storage.files import write, write_json, write_text
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.lock import held
 from pptp_jax.storage.provenance import provenance
@@ -39,7 +39,6 @@ def locate_study(
     epochs: int | None = None,
     retrain: int = 4,
     budget: float | None = None,
-    console: Console | None = None,
     file: Path | None = None,
 ) -> dict[str, Any]:
     """Makes the risk map of a study's model on its data, by its split, optimiser and seed.
@@ -57,7 +56,6 @@ def locate_study(
             `undefended`, or else of its longest recipe.
         retrain: the epochs for which each region is trained alone; 0 leaves this out.
         budget: the most accuracy that `auto` may cost; None takes the study's.
-        console: where the progress is shown; by default the standard error, if that is a terminal.
         file: the file that defines the study; None if there is none.
 
     Returns:
@@ -91,7 +89,7 @@ def locate_study(
         return stored
     whole = Arrays.of(data, augmentation=study.augmentation)
     with held(out):
-        with _bar(console or Console(stderr=True)) as on_progress:
+        with _bar() as on_progress:
             spec = RiskMapSpec(
                 model=study.model,
                 data=whole._replace(x=whole.x[rows], y=whole.y[rows]),
@@ -121,22 +119,18 @@ def locate_study(
             "depends_on": depends_on,
             **found.to_json(),
         }
-        table = render_risk_map(risks)
-        write(out / "risk_map.txt", lambda file: file.write(table.encode() + b"\n"))
+        write_text(out / "risk_map.txt", f"{render_risk_map(risks)}\n")
         write(out / "risk_map.png", lambda file: draw_risk_map(risks, file))
         write_json(out / "risk_map.json", risks)
         return risks
 
 
-def with_regions_found(
-    study: Study, out: Path, *, console: Console | None = None, file: Path | None = None
-) -> tuple[Study, str]:
+def with_regions_found(study: Study, out: Path, *, file: Path | None = None) -> tuple[Study, str]:
     """The study with blocks' names in place of the region `auto`, and why it is these.
 
     Args:
         study: the study; where no recipe asks for `auto`, it comes back as it is, and no word.
         out: where the risk map is written, which is made for this.
-        console: where the progress is shown.
         file: the file that defines the study; None if there is none.
 
     Raises:
@@ -145,7 +139,7 @@ def with_regions_found(
     """
     if not any(asks_for_auto(recipe.region) for recipe in study.recipes):
         return study, ""
-    auto = locate_study(study, out, console=console, file=file)["auto"]
+    auto = locate_study(study, out, file=file)["auto"]
     if auto["blocks"] is None:
         raise Refused(auto["explanation"])
     found = tuple(auto["blocks"])
@@ -190,8 +184,9 @@ def _epochs(recipes: tuple[Recipe, ...]) -> int:
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[Callable[[str, float], None]]:
-    """A bar of the share of the work that is done, on a terminal only."""
+def _bar() -> Iterator[Callable[[str, float], None]]:
+    """Shows the share of the work that is done in a bar, if the standard error is a terminal."""
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -36,7 +36,7 @@ def disturbed_rows(study: "Study", membership: Membership) -> Int[np.ndarray, "m
 
 
 def robust_signal(study: "Study", membership: Membership) -> Signal:
-    """How often each target is right, by trial and example; 0 for mere shadows.
+    """The share of right answers of each target, by trial and example; 0 for mere shadows.
 
     `disturbed_rows` chooses the examples, for each model by itself.
 

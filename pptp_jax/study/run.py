@@ -1,31 +1,27 @@
 """Run a study: train, attack, measure, and write the results."""
 
 import json
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pptp_jax.data import Dataset, Membership
-from pptp_jax.evaluation.attack_fleet import Attacked, attacked
-from pptp_jax.evaluation.combination import Combined, combined, write_combined
+from pptp_jax.data import Dataset
+from pptp_jax.evaluation.attack_fleet import attacked
+from pptp_jax.evaluation.combination import Combined, combined
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.evaluation.riskiest import write_riskiest
 from pptp_jax.evaluation.sample_pictures import write_sample_pictures
 from pptp_jax.evaluation.schema import typed
-from pptp_jax.evaluation.slices import slices
-from pptp_jax.evaluation.warnings import warnings
-from pptp_jax.evaluation.white_box import white_box
-from pptp_jax.fleets import Runtime, StoredFleet, fingerprint, run_fleets
-from pptp_jax.fleets.plan import predicted_bytes, resolved_regions
-from pptp_jax.storage.files import link, sweep, write_array, write_arrays, write_json, write_text
+from pptp_jax.fleets import Runtime, fingerprint, run_fleets
+from pptp_jax.fleets.fingerprint import home_name
+from pptp_jax.fleets.plan import predicted_bytes
+from pptp_jax.storage.files import sweep, write_json, write_text
 from pptp_jax.storage.kinds import check_kind, place
 from pptp_jax.storage.lock import held
 from pptp_jax.study.comparisons import (
-    Setting,
     comparisons,
     curves,
     margins_of_settings,
@@ -34,11 +30,14 @@ from pptp_jax.study.comparisons import (
 from pptp_jax.study.config import Study
 from pptp_jax.study.losses import recording
 from pptp_jax.study.manifest import manifest_of
-from pptp_jax.study.owners import found_by_owner
 from pptp_jax.study.readme import render_readme
-from pptp_jax.study.robustness_accuracy import robustness
-from pptp_jax.study.rows import row
-from pptp_jax.study.sample_worth import sample_worth
+from pptp_jax.study.rows import full_row
+from pptp_jax.study.run_arrays import (
+    write_probabilities,
+    write_scores,
+    write_signals,
+    write_stops,
+)
 from pptp_jax.study.standardize import prepared
 from pptp_jax.study.tokenizer import texts_of
 from pptp_jax.study.watch import watching
@@ -118,16 +117,15 @@ def _run(
     # The others take that of process 0 from the plan of each fleet.
     if strategy is not None and processes.first:
         runtime = replace(runtime, strategy=strategy(study, data))
-    homes = [
-        f"fleets/{recipe.slug}-{key[:12]}" for recipe, key in zip(study.recipes, keys, strict=True)
-    ]
+    slugs = [recipe.slug for recipe in study.recipes]
+    homes = [f"fleets/{home_name(slug, key)}" for slug, key in zip(slugs, keys, strict=True)]
     manifest = manifest_of(study, data, membership, command, runtime)
     if processes.first:
         known = {} if file is None else {"file": place(file, out)}
         write_json(out / "manifest.json", manifest | {"fleets": homes, **known})
         write_text(out / "README.md", render_readme(manifest))
-        if found := manifest["data"].get("likeness"):
-            runtime.log(found["words"])
+        if alike := manifest["data"].get("likeness"):
+            runtime.log(alike["words"])
     evaluated = None if data.labels is None else data.labels[membership.evaluated]
     watched = watching(runtime, evaluated, manifest["members"] // study.batch_size)
     watched = recording(watched, out / "losses.csv")
@@ -135,7 +133,7 @@ def _run(
     if not processes.first:
         processes.wait()
         return dict(json.loads((out / "results.json").read_text()))
-    fleets = dict(zip((recipe.slug for recipe in study.recipes), trained, strict=True))
+    fleets = dict(zip(slugs, trained, strict=True))
     declared = study.model.task.signals
     seen = {
         slug: attacked(own.end, membership, study.chosen_attacks, data, declared)
@@ -148,27 +146,19 @@ def _run(
         else Combined()
         for slug, own in seen.items()
     }
-    rows = []
-    for spec, home in zip(specs, homes, strict=True):
-        slug, regions = spec.recipe.slug, resolved_regions(spec)
-        end = fleets[slug].end
-        blocks = [block.name for block in study.model.blocks]
-        found = row(study, spec.recipe, end, seen[slug], manifest["members"])
-        owners = found_by_owner(study, data, membership, seen[slug])
-        said = warnings(end, membership, seen[slug], data.labels, found.train_utility)
-        told = {
-            **slices(end, membership, seen[slug], study.compared, labels=data.labels, **draws),
-            "warnings": [*said, *(owners["notes"] if owners else ())],
-            "owners": owners,
-            "combined": together[slug].record,
-            "notes": [*found.notes, *filter(None, [together[slug].note])],
-            "regions": None if regions is None else regions.to_json(),
-            "white_box": white_box(end, membership, blocks, **draws) if study.white_box else {},
-            "robustness": robustness(study, end, membership),
-            "sample_quality": sample_worth(study, data, membership, end),
-            "predicted_bytes": predicted_bytes(out / home),
-        }
-        rows.append(replace(found, **typed(told)))
+    rows = tuple(
+        full_row(
+            study,
+            spec,
+            data,
+            membership,
+            fleets[spec.recipe.slug].end,
+            seen[spec.recipe.slug],
+            together[spec.recipe.slug],
+            predicted_bytes(out / home),
+        )
+        for spec, home in zip(specs, homes, strict=True)
+    )
     reached = settings(study, list(zip(study.recipes, trained, strict=True)), membership)
     drawn = curves(study, reached)
     found_of_all = {
@@ -178,13 +168,13 @@ def _run(
         "comparisons": comparisons(study, drawn),
         "margins": margins_of_settings(study, reached),
     }
-    results = RunResults(rows=tuple(rows), **typed(manifest | found_of_all)).to_json()
+    results = RunResults(rows=rows, **typed(manifest | found_of_all)).to_json()
     # It vouches for all that lies beside it.
     (out / "results.json").unlink(missing_ok=True)
-    _write_signals(out / "signals", data, membership, fleets)
-    _write_scores(out / "scores", membership, seen)
-    _write_stops(out / "scores", membership, reached)
-    _write_combined(out / "combined", data, membership, seen, together)
+    write_signals(out / "signals", data, membership, fleets)
+    write_scores(out / "scores", membership, seen)
+    write_stops(out / "scores", membership, reached)
+    write_probabilities(out / "combined", data, membership, seen, together)
     ends = {slug: fleet.end for slug, fleet in fleets.items()}
     write_riskiest(
         out / "riskiest.npz",
@@ -199,71 +189,3 @@ def _run(
     write_json(out / "results.json", results)
     processes.wait()
     return results
-
-
-def _write_signals(
-    directory: Path, data: Dataset, membership: Membership, fleets: Mapping[str, StoredFleet]
-) -> None:
-    # Signals of an earlier run may belong to another membership matrix; fleets/ still has them.
-    shutil.rmtree(directory, ignore_errors=True)
-    write_array(directory / "membership.npy", membership.matrix)
-    write_array(directory / "labels.npy", data.y)
-    write_array(directory / "example_ids.npy", data.ids)
-    if data.owners is not None:
-        write_array(directory / "owners.npy", data.owners)
-    for slug, fleet in fleets.items():
-        store = fleet.stores[max(fleet)]
-        link(store.path("confidence"), directory / f"{slug}.npy")
-        for name in ("logits", "utility"):
-            if name in store.layout.parts:
-                link(store.path(name), directory / name / f"{slug}.npy")
-
-
-def _write_scores(
-    directory: Path, membership: Membership, attacked: Mapping[str, Attacked]
-) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
-    for slug, seen in attacked.items():
-        arrays = {
-            "targets": seen.targets,
-            "examples": membership.evaluated,
-            "membership": seen.membership,
-        }
-        write_arrays(directory / f"{slug}.npz", arrays | seen.scores)
-
-
-def _write_stops(directory: Path, membership: Membership, reached: Sequence[Setting]) -> None:
-    """Writes the compared attack's scores at each stop, for comparisons with other runs."""
-    for setting in reached:
-        if setting.stop is not None:
-            seen = setting.seen
-            arrays = {
-                "targets": seen.targets,
-                "examples": membership.evaluated,
-                "membership": seen.membership,
-                "utility": seen.utility,
-            }
-            path = directory / setting.recipe.slug / f"{setting.stop}.npz"
-            write_arrays(path, arrays | seen.scores)
-
-
-def _write_combined(
-    directory: Path,
-    data: Dataset,
-    membership: Membership,
-    attacked: Mapping[str, Attacked],
-    together: Mapping[str, Combined],
-) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
-    rows = membership.evaluated
-    for slug, found in together.items():
-        write_combined(
-            directory,
-            slug,
-            found,
-            attacked[slug].membership,
-            attacked[slug].targets,
-            examples=rows,
-            ids=data.ids[rows],
-            labels=None if data.labels is None else data.labels[rows],
-        )

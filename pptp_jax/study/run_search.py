@@ -12,6 +12,7 @@ from pptp_jax.evaluation import Measure
 from pptp_jax.evaluation.schema import plain
 from pptp_jax.evaluation.selection_cost import SelectionCost, selection_cost
 from pptp_jax.fleets import Runtime, fingerprint, run_fleets
+from pptp_jax.fleets.fingerprint import home_name
 from pptp_jax.privacy import RandomTrials, private_selection
 from pptp_jax.storage.files import sweep, write_json, write_text
 from pptp_jax.storage.kinds import check_kind
@@ -144,7 +145,7 @@ def _measured(
     specs = [study.fleet_spec(recipe, data, membership) for recipe in study.recipes]
     keys = [fingerprint(spec) for spec in specs]
     homes = [
-        out / "fleets" / f"{recipe.slug}-{key[:12]}"
+        out / "fleets" / home_name(recipe.slug, key)
         for recipe, key in zip(study.recipes, keys, strict=True)
     ]
     trained = run_fleets(specs, homes, runtime, keys=keys)

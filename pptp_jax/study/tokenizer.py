@@ -5,7 +5,7 @@ from pptp_jax.evaluation.riskiest_tokens import Texts
 
 
 def tokenizer_of(source: Source, vocabulary: int) -> Tokenizer | None:
-    """That of the source, or of the source within; None if its tokens are others or none.
+    """The tokenizer of the source, or of the source within; None if its tokens are others or none.
 
     Token ids from a file were made elsewhere, so the tokenizer beside them is not theirs, unless it
     has as many tokens.

@@ -44,13 +44,13 @@ class Trial:
 
     @property
     def utility(self) -> Drawn:
-        """On non-members."""
+        """The utility on non-members."""
         assert self.found is not None
         return self.found.point.utility
 
     @property
     def auc(self) -> Drawn:
-        """Of the compared attack."""
+        """The AUC of the compared attack."""
         assert self.found is not None
         return self.found.point.strength["auc"]
 
@@ -81,20 +81,20 @@ def trials(search: Search, rivals: list[Setting], measured: Measured) -> Iterato
     measure = Measure.of(search.study.model.task)
     for number in range(search.trials):
         study.sampler = _sampler(optuna, search, number)
-        asked = study.ask(fixed_distributions=space)
-        slug, found = measured(dict(asked.params))
+        proposed = study.ask(fixed_distributions=space)
+        slug, found = measured(dict(proposed.params))
         margin = None
         if found is not None and isinstance(search.objective, LargestMargin):
             margin = margin_of(found, rivals, measure)
         trial = Trial(
-            number=number, parameters=dict(asked.params), recipe=slug, found=found, margin=margin
+            number=number, parameters=dict(proposed.params), recipe=slug, found=found, margin=margin
         )
         values = _values(search, trial, measure.sign)
         if values is None:
             state = optuna.trial.TrialState
-            study.tell(asked, state=state.FAIL if found is None else state.PRUNED)
+            study.tell(proposed, state=state.FAIL if found is None else state.PRUNED)
         else:
-            study.tell(asked, values)
+            study.tell(proposed, values)
         yield trial
 
 
@@ -120,7 +120,7 @@ def chosen(search: Search, tried: list[Trial]) -> list[Trial]:
 
 
 def margin_of(found: Setting, rivals: list[Setting], measure: Measure) -> Drawn:
-    """By how much a setting lies above the hull of the rivals.
+    """The margin of a setting above the hull of the rivals.
 
     Args:
         found: the setting.

@@ -17,9 +17,6 @@ from pptp_jax.validation import Refused
 Logits = Float[Array, "batch tokens vocabulary"]
 Tokens = Int[Array, "batch tokens"]
 
-# Where a place has no next token, in padding say, its target is this.
-NO_TOKEN = -1
-
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ class Language(Task):
 
 
 def present(targets: Tokens) -> Bool[Array, "batch tokens"]:
-    """Where there is a token."""
+    """The places that have a token."""
     return targets >= 0
 
 

@@ -67,7 +67,7 @@ class Ordinal(Task):
     def utility(
         self, answers: Float[Array, "batch cuts"], targets: Int[Array, " batch"]
     ) -> Float[Array, " batch"]:
-        """By how many classes the median of the answer misses the label."""
+        """The number of classes by which the median of the answer misses the label."""
         median = (_cumulative(answers) < 0).sum(-1)
         return jnp.abs(median - targets).astype(jnp.float32)
 

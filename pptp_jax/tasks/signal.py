@@ -90,5 +90,5 @@ class Signal:
 
     @property
     def examples_axis(self) -> int:
-        """Where the examples stand in a fleet's array."""
+        """The axis of the examples in a fleet's array."""
         return self.axes.index("examples")

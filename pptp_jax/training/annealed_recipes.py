@@ -13,6 +13,7 @@ from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.recipes import undefended
 from pptp_jax.training.side_by_side import Fork
 from pptp_jax.validation import Refused, at_least, one_of
+from pptp_jax.validation.faults import faults
 
 
 def annealed(
@@ -211,9 +212,8 @@ def _check(recipe: Recipe, last: Phase) -> None:
         "a teacher, which would be the network itself": last.needs_teacher,
         "weights that are rewound and frozen": last.rewound_weights is not None,
     }
-    found = [name for name, there in lost.items() if there]
-    if found:
-        raise Refused(f"{recipe.slug} cannot be annealed: it ends with {' and '.join(found)}")
+    if found := faults(lost):
+        raise Refused(f"{recipe.slug} cannot be annealed: it ends with {found}")
 
 
 def _frozen(recipe: Recipe, end: Phase, label: str) -> Phase:

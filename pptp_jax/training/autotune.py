@@ -108,8 +108,8 @@ def _work(model: Model, data: Arrays, batch_size: int) -> float:
     batch = Batch(x, targets, rows=seen)
     key = jax.eval_shape(lambda: jax.random.key(0))
     forward = jax.jit(lambda m, v, b, k: m.task.outputs(m, v, b, train=True, key=k))
-    told = forward.lower(model, model.shapes(x), batch, key).cost_analysis() or {}
-    return 3 * float(told.get("flops", 0.0))
+    cost = forward.lower(model, model.shapes(x), batch, key).cost_analysis() or {}
+    return 3 * float(cost.get("flops", 0.0))
 
 
 def _seconds(

@@ -21,7 +21,7 @@ from pptp_jax.training.trainer import Trainer
 @pytree
 @dataclass(frozen=True)
 class GroupRules:
-    """How the models of a group are trained, the same for all of them.
+    """The rules by which the models of a group are trained, the same for all of them.
 
     Attributes:
         trainer: how each model is trained.

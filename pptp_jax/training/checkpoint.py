@@ -34,7 +34,7 @@ class Checkpoint:
     """
 
     def __init__(self, directory: Path, every: float = 30.0, *, arrays: bool = False) -> None:
-        """Nothing is written before the first save.
+        """Writes nothing before the first save.
 
         Args:
             directory: a directory of its own.

@@ -16,6 +16,7 @@ from pptp_jax.training.optimizer import PhaseOptimizer, Scheduled
 from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.unread import unread
 from pptp_jax.validation import Refused, at_least
+from pptp_jax.validation.faults import faults
 
 
 def check_members(recipe: Recipe, members: int, batch_size: int) -> None:
@@ -170,7 +171,7 @@ def check_streamed(recipe: Recipe, model: Model | None = None) -> None:
             "examples stand in the data (tied_dropout): train it in memory with train_fleet"
         )
     for phase in recipe.phases:
-        found = {
+        needed = {
             "an ensemble, whose parts are trained side by side": phase.ensemble is not None,
             "a fork, whose copies are trained side by side": phase.fork is not None,
             "clients, which are trained side by side": phase.clients is not None,
@@ -181,11 +182,10 @@ def check_streamed(recipe: Recipe, model: Model | None = None) -> None:
             "clipping norms by member": isinstance(phase.gradient, Private)
             and phase.gradient.relative_norms is not None,
         }
-        needed = [name for name, there in found.items() if there]
-        if needed:
+        if found := faults(needed):
             raise Refused(
-                f"{recipe.name} cannot be streamed: it needs {' and '.join(needed)}; train it in "
-                "memory with train_fleet"
+                f"{recipe.name} cannot be streamed: it needs {found}; train it in memory with "
+                "train_fleet"
             )
 
 

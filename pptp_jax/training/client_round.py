@@ -217,7 +217,7 @@ def _sent(
 
 
 def _places(regions: RegionMap | None, params: Any) -> dict[str, list[int]]:
-    """Where the leaves of each region stand among all leaves."""
+    """The places of each region's leaves among all leaves."""
     leaves = jax.tree.leaves(params)
     labels = [_ALL] * len(leaves) if regions is None else jax.tree.leaves(regions.labels(params))
     return {name: [i for i, own in enumerate(labels) if own == name] for name in sorted({*labels})}

@@ -41,7 +41,7 @@ def ensemble_answers(
     data: Arrays,
     members: Int[Array, " members"],
 ) -> Any:
-    """For each member the mean answer of the sub-models that did not train on it.
+    """The mean answer for each member of the sub-models that did not train on it.
 
     Args:
         ensemble: how many there are, and how many left a member out.

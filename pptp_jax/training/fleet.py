@@ -258,7 +258,7 @@ class _Group(NamedTuple):
         return self.fleet.strategy.place(tree, 0)
 
     def _cut(self, tree: Any) -> Any:
-        """Without the copies."""
+        """The arrays without the copies."""
         models = len(self.models)
         if models == self.fleet.width:
             return tree
@@ -268,8 +268,8 @@ class _Group(NamedTuple):
         return self._cut(self.fleet.strategy.here(tree))
 
     def _tell(self, number: int, loss: Float[Array, " models"]) -> None:
-        loss = np.asarray(self._own(loss))
-        mean = float(np.nanmean(loss)) if np.isfinite(loss).any() else math.nan
+        own = np.asarray(self._own(loss))
+        mean = float(np.nanmean(own)) if np.isfinite(own).any() else math.nan
         self.fleet.execution.on_progress(Progress(self.before, len(self.models), number, mean))
 
     def _save(

@@ -14,6 +14,7 @@ from pptp_jax.training.phase import WHOLE, Phase
 from pptp_jax.training.phase_transform import transform
 from pptp_jax.transforms import rewind_region
 from pptp_jax.validation import Refused, one_of
+from pptp_jax.validation.faults import faults
 
 
 class LoopPhase(NamedTuple):
@@ -92,9 +93,8 @@ def _check(phase: Phase, regions: RegionMap | None) -> None:
         "regions that go back to an earlier epoch": bool(phase.restored),
         "reference examples": phase.examples == "reference",
     }
-    found = [name for name, there in beyond.items() if there]
-    if found:
+    if found := faults(beyond):
         raise Refused(
             f"transforms change the gradients of a loop of your own and no more; a phase has "
-            f"{' and '.join(found)}: train it by train_fleet"
+            f"{found}: train it by train_fleet"
         )

@@ -17,6 +17,7 @@ from pptp_jax.training.gradient_rules import Number, Perturbation, Perturbed, Pl
 from pptp_jax.training.optimizer import Schedule
 from pptp_jax.training.side_by_side import Ensemble, Fork
 from pptp_jax.validation import Refused, at_least, not_negative, one_of, several
+from pptp_jax.validation.faults import faults
 
 # The label of the one objective that all parameters share.
 WHOLE = "whole"
@@ -128,6 +129,10 @@ class Phase:
                 "Poisson batches vary in size, and only a private gradient is divided by the size "
                 "that is expected: take gradient=Private(...) or batches=Shuffled()"
             )
+        self._check_networks()
+
+    def _check_networks(self) -> None:
+        """Refuses rules that networks trained side by side cannot follow."""
         if self.ensemble is not None:
             _refuse(
                 "an ensemble's sub-models start from scratch, on members, without a teacher",
@@ -139,7 +144,6 @@ class Phase:
                     "something to rewind": any(not isinstance(b, FromScratch) for b in self.start),
                 },
             )
-
         if self.fork is not None:
             _refuse(
                 "a fork's copies learn from parts of the members by the same rules",
@@ -149,7 +153,6 @@ class Phase:
                     "vulnerable weights": self.rewound_weights is not None,
                 },
             )
-
         if self.clients is not None:
             _refuse(
                 "clients learn from their own members by one set of rules",
@@ -166,14 +169,13 @@ class Phase:
             self.clients.check_rounds(self.epochs)
 
     def _check_private(self) -> None:
-        learns = any(type(part).learn is not Objective.learn for part in self.by_region.values())
         _refuse(
             "a private phase sees members through their clipped gradients alone",
             {
                 "an objective a region": isinstance(self.objectives, Mapping),
                 "an objective that needs reference examples": self.needs_reference,
                 "an objective that mixes inputs": self.mixes,
-                "an objective that learns from the members itself": learns,
+                "an objective that learns from the members itself": self.learns,
                 "vulnerable weights": self.rewound_weights is not None,
                 "an ensemble": self.ensemble is not None,
                 "a fork": self.fork is not None,
@@ -266,6 +268,11 @@ class Phase:
         return any(type(part).mix is not Objective.mix for part in self.by_region.values())
 
     @property
+    def learns(self) -> bool:
+        """Whether an objective learns from the members itself, beside the network."""
+        return any(type(part).learn is not Objective.learn for part in self.by_region.values())
+
+    @property
     def named(self) -> Iterator[str]:
         """The regions that it names."""
         yield from (*self.rewound, *self.searched, *self.frozen, *self.fixed_statistics)
@@ -281,9 +288,8 @@ class Phase:
 
 
 def _refuse(rule: str, against: Mapping[str, bool]) -> None:
-    found = [name for name, there in against.items() if there]
-    if found:
-        raise Refused(f"{rule}; this one has {' and '.join(found)}")
+    if found := faults(against):
+        raise Refused(f"{rule}; this one has {found}")
 
 
 def _one_of_types(**parts: tuple[tuple[Any, ...], tuple[type, ...]]) -> None:

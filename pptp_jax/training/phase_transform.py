@@ -99,7 +99,7 @@ def _inner(
 
 
 def private_clip(phase: Phase, regions: RegionMap | None, blind: str | None = None) -> RegionClip:
-    """How a private phase clips: all that it trains is one private region, whatever it is called.
+    """The clipping of a private phase: all that it trains is one private region.
 
     Parameters that see no example are another, `DERIVED`, unless they are frozen.
 

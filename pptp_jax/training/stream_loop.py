@@ -254,7 +254,7 @@ class _Training(NamedTuple):
 
 
 def _on(mesh: Mesh | None) -> AbstractContextManager[Any]:
-    """Where a program runs."""
+    """The devices on which a program runs, as a context."""
     return nullcontext() if mesh is None else jax.set_mesh(mesh)
 
 

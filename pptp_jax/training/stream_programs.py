@@ -21,7 +21,7 @@ from pptp_jax.training.trainer import Trainer
 
 
 class StreamRules(NamedTuple):
-    """How a streamed training takes its steps.
+    """The rules by which a streamed training takes its steps.
 
     Attributes:
         trainer: how the model is trained.

@@ -54,7 +54,7 @@ class Topology:
 
     @property
     def kind(self) -> str:
-        """What JAX calls such a chip."""
+        """The name of such a chip in JAX."""
         return str(self.chips[0].device_kind) if self.chips else self.name
 
     @property

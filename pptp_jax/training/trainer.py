@@ -45,7 +45,7 @@ from pptp_jax.training.vulnerability import rewound_weights, vulnerability, vuln
 )
 @dataclass(frozen=True)
 class Trainer:
-    """How one model is trained under one optimiser.
+    """The training of one model under one optimiser.
 
     A pytree of the model's shared weights, of one structure for recipes that share a model and a
     region map: a fleet compiles `start` and `epoch` once for all phases of the same structure,

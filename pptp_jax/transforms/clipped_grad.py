@@ -11,7 +11,7 @@ from pptp_jax.validation import Refused, at_least
 
 
 class AuxiliaryOutput(NamedTuple):
-    """What `clipped_grad` returns besides the gradients: one entry an example, of padding as well.
+    """The returns of `clipped_grad` besides the gradients: an entry an example, padding included.
 
     None of it is clipped or noised: it is as private as the examples are.
 

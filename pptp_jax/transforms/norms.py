@@ -32,7 +32,7 @@ class ScaledNorm(NamedTuple):
         return self.scaled / self.scale
 
     def clipping(self, max_norm: float | jax.Array) -> "Clipping":
-        """What shortens the gradient to a norm of at most `max_norm`; a limit of 0 gives zeros."""
+        """The factors that clip a gradient to a norm of `max_norm`; a limit of 0 gives zeros."""
         limit = jnp.asarray(max_norm, self.scaled.dtype)
         # Nothing is divided by the scale: that could overflow. NaN is within no limit and stays.
         within = self.scaled <= limit * self.scale

@@ -14,7 +14,7 @@ from pptp_jax.transforms.drop import drop_region_updates
 from pptp_jax.transforms.freeze import freeze_region
 from pptp_jax.transforms.scale import scale_region
 from pptp_jax.transforms.select import check_label
-from pptp_jax.validation import Refused
+from pptp_jax.validation import Refused, given
 
 Strength = float | jax.Array
 
@@ -74,18 +74,17 @@ def pptp(
         [0. 0.] True
     """
     check_label(region_map, label)
-    asked = {"max_norm": max_norm, "stddev": stddev, "rate": rate, "scale": scale}
-    asked = {name: value for name, value in asked.items() if value is not None}
-    if freeze and asked:
+    chosen = given(max_norm=max_norm, stddev=stddev, rate=rate, scale=scale)
+    if freeze and chosen:
         raise Refused(
-            f"a frozen region does not learn: give freeze=True or {', '.join(asked)}, not both"
+            f"a frozen region does not learn: give freeze=True or {', '.join(chosen)}, not both"
         )
     if freeze:
         others = [name for name in region_map.names if name != label]
         return optax.chain(
             apply_to_regions(inner, region_map, others), freeze_region(region_map, label)
         )
-    if not asked:
+    if not chosen:
         raise Refused(
             f"nothing would protect {label!r}: give freeze=True or some of max_norm, stddev, "
             "rate, scale"
@@ -95,6 +94,6 @@ def pptp(
         "stddev": add_region_noise,
         "rate": drop_region_updates,
     }
-    before = [makers[name](region_map, label, asked[name]) for name in makers if name in asked]
+    before = [makers[name](region_map, label, chosen[name]) for name in makers if name in chosen]
     after = [] if scale is None else [scale_region(region_map, label, scale)]
     return chain(*before, inner, *after)

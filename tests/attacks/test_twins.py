@@ -108,6 +108,15 @@ def test_rmia_by_sorting_is_rmia_by_pairs(name: str, population, gamma: float) -
     )
 
 
+@pytest.mark.parametrize(
+    "options", [{"margin": 0.2}, {"order": 3}, {"temperature": 0.5}], ids=lambda own: str(*own)
+)
+def test_taylor_margins_of_other_numbers(options) -> None:
+    odds = [naive.taylor_odds(MADE.logits[0, 0, x], MADE.labels[x], **options) for x in range(60)]
+    found = taylor_margin(MADE.logits[:1, :1], MADE.labels, **options)
+    np.testing.assert_allclose(found[0, 0], odds, rtol=1e-3, atol=1e-4)
+
+
 def test_rmia_with_taylor_margins() -> None:
     odds = np.array(
         [

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pptp_jax.audit import GradientCanaryAudit, one_run_bound, run_canaries
-from pptp_jax.audit.gradient_runs import _canaries, gradient_answers, watched
+from pptp_jax.audit.gradient_answers import _canaries, gradient_answers, watched
 from pptp_jax.data import Arrays, Digits
 from pptp_jax.fleets import Runtime
 from pptp_jax.models import mlp

@@ -168,7 +168,7 @@ def test_what_no_audit_can_be(change: dict[str, object], message: str) -> None:
     ("change", "message"),
     [
         ({"data": Digits()}, "must be text of the secrets' tokenizer, with digits of a voc"),
-        ({"held_out": 60}, "60 records; 60 held out leave none to train on"),
+        ({"held_out": 60}, "60 examples; 60 held out leave none to train on"),
         ({"data": Topics(length=24)}, "must fit into 24 tokens, .* needs up to 37"),
         (
             {"secrets": Secrets(template="pin {secret}", length=1)},

@@ -96,6 +96,14 @@ def test_topics_are_there_once_each_and_known_by_their_words() -> None:
     assert set(short.ids) < set(data.ids)  # more of them are equal where they are cut sooner
 
 
+def test_topics_without_short_paragraphs() -> None:
+    every, long = (Topics(length=300, shortest=shortest).load() for shortest in (1, 200))
+    assert set(long.ids) < set(every.ids)
+    texts = [read(row) for row in every.y]
+    kept = [own for own, text in zip(every.ids, texts, strict=True) if len(text) >= 200]
+    assert set(kept) == set(long.ids)
+
+
 def test_topics_in_two_parts_share_neither_topic_nor_sequence() -> None:
     both = Topics(length=24).load()
     parts = [Topics(length=24, part=part).load() for part in ("first", "second")]

@@ -8,7 +8,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pptp_jax.evaluation.combination import Combined, combined, write_combined
-from pptp_jax.evaluation.form import RESULTS, check_form
+from pptp_jax.evaluation.form import check_form
+from pptp_jax.evaluation.results_form import RESULTS
 from pptp_jax.metrics import combine
 
 DRAWS = {"resamples": 50, "seed": 0}

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pptp_jax.evaluation.form import RESULTS, check_form
+from pptp_jax.evaluation.form import check_form
+from pptp_jax.evaluation.results_form import RESULTS
 from pptp_jax.validation import Refused
 
 ESTIMATE = {"value": 0.5, "low": None, "high": 1}

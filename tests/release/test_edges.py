@@ -187,6 +187,13 @@ def test_communities_are_found_under_noise_if_it_is_taken_out():
     assert misclassification(clean, labels) > 0.2
 
 
+def test_without_rounds_the_tensor_is_its_beginning():
+    labels, edges, _ = blocks(60, 4)
+    found = [np.asarray(communities(edges, 3, KEY, "tensor", rounds)) for rounds in (0, 10)]
+    np.testing.assert_array_equal(found[0], communities(edges, 3, KEY, "squares"))
+    assert misclassification(found[1], labels) <= misclassification(found[0], labels)
+
+
 def test_error_falls_with_nodes_and_layers():
     def error(nodes: int, layers: int) -> float:
         found = []

@@ -1,5 +1,6 @@
 """Reports from results alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pptp_jax.evaluation.results import RunResults
-from pptp_jax.report import draw_figures, render_table
+from pptp_jax.report import draw_figures, render_attacks, render_table
 
 
 def estimate(value: float | None, low: float = 0.0, high: float = 0.0) -> dict[str, float | None]:
@@ -103,6 +104,18 @@ def out(tmp_path: Path) -> Path:
         scores = rng.normal(size=(2, 500)) + gap * membership
         np.savez(tmp_path / "scores" / f"{slug}.npz", lira_online=scores, membership=membership)
     return tmp_path
+
+
+def test_names_in_brackets_are_printed_as_they_are() -> None:
+    found = results(row("freeze", 0.75, region="conv[1]"))
+    found = replace(found, data={**found.data, "name": "cells[/v2] :key: [red].npz"})
+    text = render_table(found)
+    assert text.startswith("s: cells[/v2] :key: [red].npz, 10 examples")
+    assert "conv[1]" in text
+
+
+def test_an_attack_that_is_always_wrong_stands_in_the_table() -> None:
+    assert "0.000 ±0.020" in render_attacks(results(row("given", 0.0)))
 
 
 def test_figures_are_drawn(out: Path) -> None:

@@ -128,6 +128,12 @@ def test_dmp_is_a_naive_loop_whose_student_sees_no_member() -> None:
     chex.assert_trees_all_close(of(seen[3], 1), params, rtol=1e-3, atol=1e-5)
 
 
+def test_a_student_of_dmp_learns_at_the_temperature_given() -> None:
+    recipe = dmp(1, 2, temperature=3.0)
+    assert recipe.phases[1].by_region["whole"].temperature == 3.0
+    assert recipe.slug == "dmp_1+2_distillation_3"
+
+
 def test_an_ensemble_takes_the_memory_of_all_its_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pptp_jax.training.memory._memory", lambda: 2_000_000)
     assert selena(1, 1).networks == 25 and dmp(1, 1).networks == 1

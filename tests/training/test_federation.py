@@ -222,6 +222,7 @@ def test_fedadam_is_optax_on_the_mean_update() -> None:
         _, sent = run(federated(undefended(ROUNDS), Federated(clients=4, server=tx)))
         params = initial(0).params
         state = tx.init(params)
+        assert len(sent) == ROUNDS
         for found in sent:
             mean = jax.tree.map(lambda leaf: np.float32(-leaf.mean(axis=0)), found.updates)
             updates, state = tx.update(mean, state, params)

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from pptp_jax.audit.canaries import CanaryAudit, Planted
 from pptp_jax.fleets import FleetSpec, Runtime, fingerprint, run_fleet
+from pptp_jax.fleets.fingerprint import home_name
 from pptp_jax.training import Recipe
 
 
@@ -16,13 +17,14 @@ class CanaryAnswers(NamedTuple):
     """The answers of a recipe's runs.
 
     Attributes:
-        confidence: φ of each canary's wrong label.
-        correct: who is right on what was held out.
+        scores: of each canary, higher where it is likelier present: φ of its wrong label, or what
+            all steps have shown of its gradient.
+        utility: how good each run's network is on what was held out.
         finite: who did not diverge.
     """
 
-    confidence: Float[np.ndarray, "runs canaries"]
-    correct: Bool[np.ndarray, "runs held_out"]
+    scores: Float[np.ndarray, "runs canaries"]
+    utility: Shaped[np.ndarray, "runs held_out"]
     finite: Bool[np.ndarray, " runs"]
 
 
@@ -52,6 +54,6 @@ def canary_answers(
         queried=np.concatenate([planted.canaries, planted.held_out]),
     )
     key = fingerprint(spec)
-    end = run_fleet(spec, fleets / f"{recipe.slug}-{key[:12]}", runtime, key=key).end
-    confidence = np.array(end.confidence[:, 0, : audit.canaries])
-    return CanaryAnswers(confidence, end.utility[:, audit.canaries :], end.finite)
+    end = run_fleet(spec, fleets / home_name(recipe.slug, key), runtime, key=key).end
+    scores = np.array(end.confidence[:, 0, : audit.canaries])
+    return CanaryAnswers(scores, end.utility[:, audit.canaries :], end.finite)

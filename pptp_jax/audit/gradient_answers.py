@@ -4,15 +4,16 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from pptp_jax import __version__
+from pptp_jax.audit.canary_answers import CanaryAnswers
 from pptp_jax.audit.gradient_canaries import (
     GradientCanaryAudit,
     PlantedGradients,
@@ -27,29 +28,17 @@ from pptp_jax.training.gradient_canaries import GradientCanaries, see_canaries
 from pptp_jax.training.train import all_finite
 
 
-class GradientAnswers(NamedTuple):
-    """The observations of a recipe's runs.
-
-    Attributes:
-        scores: what all steps have shown of each canary, in clipping norms; with shuffled batches
-            less half of what a present canary would have done.
-        utility: how good each run's network is on what was held out.
-        finite: who did not diverge.
-    """
-
-    scores: Float[np.ndarray, "runs canaries"]
-    utility: Float[np.ndarray, "runs held_out"]
-    finite: Bool[np.ndarray, " runs"]
-
-
 def gradient_answers(
     audit: GradientCanaryAudit,
     planted: PlantedGradients,
     recipe: Recipe,
     fleets: Path,
     runtime: Runtime,
-) -> GradientAnswers:
+) -> CanaryAnswers:
     """Trains the runs of a recipe in turn, or reads the stored observations of an earlier audit.
+
+    Scores are in clipping norms; with shuffled batches they are less half of what a present canary
+    would have done.
 
     Args:
         audit: the audit, with its model as it is trained.
@@ -86,8 +75,8 @@ def gradient_answers(
             )
         with np.load(path) as stored:
             found.append({name: stored[name] for name in stored.files})
-    return GradientAnswers(
-        *(np.stack([own[name] for own in found]) for name in GradientAnswers._fields)
+    return CanaryAnswers(
+        *(np.stack([own[name] for own in found]) for name in CanaryAnswers._fields)
     )
 
 

@@ -1,0 +1,29 @@
+"""Tables and sentences as plain text."""
+
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+
+
+def plain_text(*parts: Table | str, width: int = 200) -> str:
+    r"""Prints tables and sentences one below the other.
+
+    Names of studies, data and recipes may hold square brackets and colons, which Rich would
+    otherwise read as markup and emoji.
+
+    Args:
+        parts: the tables and sentences; an empty text leaves a line blank.
+        width: that of a line; longer sentences go on in the next one.
+
+    Examples:
+        >>> plain_text("data[1].npz", "", "2 models")
+        'data[1].npz\n\n2 models'
+    """
+    text = StringIO()
+    console = Console(
+        file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False
+    )
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
