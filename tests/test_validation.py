@@ -143,6 +143,14 @@ def test_what_jax_puts_in_the_place_of_a_number_passes() -> None:
     validation.positive(x=jax.ShapeDtypeStruct((), "float32"), y=object())
 
 
+def test_names_that_begin_alike_are_the_nearest() -> None:
+    known = ["informia", "rmia_online", "rmia_offline"]
+    with pytest.raises(Refused, match="did you mean 'rmia_online' or 'rmia_offline'[?]"):
+        validation.one_of(known, attack="RMIA")
+    with pytest.raises(Refused, match=r"attack 'r' is unknown\. Known"):
+        validation.one_of(known, attack="r")
+
+
 def test_a_far_name_gets_no_hint() -> None:
     with pytest.raises(ValueError, match=r"region 'xyz' is unknown\. Known: 'stem'"):
         validation.one_of(["stem"], region="xyz")

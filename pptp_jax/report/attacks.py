@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name, known_attack
+from pptp_jax.evaluation.impossible import by_reason
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
@@ -75,8 +76,8 @@ def render_attacks(results: RunResults) -> str:
     # Where it warns, it is among the warnings above.
     for line in blind_lines(results.blind)[bool(results.blind and results.blind["found"]) :]:
         console.print(line, markup=False)
-    for note in row.notes:
-        console.print(f"not possible: {note}", markup=False)
+    for reason in by_reason(row.notes):
+        console.print(f"not possible: {reason}", markup=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 

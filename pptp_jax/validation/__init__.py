@@ -156,7 +156,7 @@ def keep_python_numbers(settings: Any) -> None:
 
 
 def one_of(options: Iterable[str], **values: object) -> None:
-    """Refuses a name that is not among `options`, and shows the nearest that is.
+    """Refuses a name that is not among `options`, and shows the nearest that are.
 
     Examples:
         >>> one_of(["stem", "shallow"], region="shalow")
@@ -167,10 +167,16 @@ def one_of(options: Iterable[str], **values: object) -> None:
     known = list(options)
     for name, value in values.items():
         if not isinstance(value, str) or value not in known:
-            near = difflib.get_close_matches(str(value), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
+            near = " or ".join(map(repr, _nearest(str(value), known)))
+            hint = f"; did you mean {near}?" if near else "."
             listed = ", ".join(map(repr, known))
             raise Refused(f"{name} {_shown(value)} is unknown{hint} Known: {listed}")
+
+
+def _nearest(value: str, known: list[str]) -> list[str]:
+    """The first names that begin as the value does, else the one that is spelt most like it."""
+    begun = [name for name in known if len(value) > 2 and name.startswith(value.lower())]
+    return begun[:3] or difflib.get_close_matches(value, known, n=1)
 
 
 def several(**values: object) -> None:
