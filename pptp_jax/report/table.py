@@ -8,6 +8,7 @@ from rich.table import Table
 
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import Estimate
+from pptp_jax.report.stronger_attack import stronger_attack
 
 EXPLAINED = (
     "±: the wider side of the 95 % interval; n/a: sample too small to estimate; ~: fewer than 10 "
@@ -21,6 +22,9 @@ COLUMNS = {
     "LiRA TPR@1%": ("lira_online", "tpr@0.01"),
     "TPR@0.1%": ("lira_online", "tpr@0.001"),
 }
+
+# An interval this wide, of which less than this share lies on one side of the value, is lopsided.
+_WIDE, _LOPSIDED = 0.1, 0.1
 
 
 def render_table(results: RunResults) -> str:
@@ -76,7 +80,7 @@ def render_table(results: RunResults) -> str:
     )
     if results.precision is not None:
         console.print(f"Precision {results.precision}.", markup=False)
-    for warning in warnings_of(results):
+    for warning in (*warnings_of(results), *filter(None, [stronger_attack(results)])):
         console.print(f"warning: {warning}", markup=False)
     for note in sorted(notes):
         console.print(f"note: {note}", markup=False)
@@ -126,9 +130,20 @@ def warnings_of(results: RunResults) -> list[str]:
 
 
 def cell(estimate: Estimate) -> str:
-    """An estimate with the wider side of its interval."""
+    """An estimate with the wider side of its interval, or with both ends of a lopsided one.
+
+    Tied scores make a rate jump: a threshold takes all of them or none. The interval then reaches
+    from the value to the end of the jump, which no ± describes.
+
+    Examples:
+        >>> cell(Estimate(0.7, 0.65, 0.73)), cell(Estimate(0.0, 0.0, 0.889))
+        ('0.700 ±0.050', '0.000 [0.000, 0.889]')
+    """
     value, low, high = estimate
     if value is None or low is None or high is None:
         return "n/a"
     mark = "~" if estimate.coarse else ""
+    narrower = min(high - value, value - low)
+    if high - low > _WIDE and narrower < _LOPSIDED * (high - low):
+        return f"{mark}{value:.3f} [{low:.3f}, {high:.3f}]"
     return f"{mark}{value:.3f} ±{max(high - value, value - low):.3f}"
