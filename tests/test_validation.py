@@ -145,7 +145,7 @@ def test_what_jax_puts_in_the_place_of_a_number_passes() -> None:
 
 def test_names_that_begin_alike_are_the_nearest() -> None:
     known = ["informia", "rmia_online", "rmia_offline"]
-    with pytest.raises(Refused, match="did you mean 'rmia_online' or 'rmia_offline'[?]"):
+    with pytest.raises(Refused, match=r"did you mean 'rmia_online' or 'rmia_offline'\?"):
         validation.one_of(known, attack="RMIA")
     with pytest.raises(Refused, match=r"attack 'r' is unknown\. Known"):
         validation.one_of(known, attack="r")

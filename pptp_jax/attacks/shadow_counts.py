@@ -32,9 +32,8 @@ def check_shadow_counts(
         AttackUnavailable: naming the first of the examples, how many there are, and a remedy.
 
     Examples:
-        >>> check_shadow_counts(
-        ...     np.array([3, 0, 2]), "IN", at_least=2, examples=np.array([4, 7, 9]), leaves_out=False
-        ... )
+        >>> counts, examples = np.array([3, 0, 2]), np.array([4, 7, 9])
+        >>> check_shadow_counts(counts, "IN", at_least=2, examples=examples, leaves_out=False)
         Traceback (most recent call last):
             ...
         pptp_jax.validation.AttackUnavailable: this attack needs at least 2 IN shadows for every ...

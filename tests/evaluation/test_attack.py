@@ -160,13 +160,13 @@ def test_a_wrong_argument_is_answered_by_the_nearest() -> None:
         attack(*given, attack="rmia")
     with pytest.raises(Refused, match="'lira' is unknown; did you mean 'lira_online' or "):
         attack(*given, attacks=("lira",))
-    with pytest.raises(Refused, match="attacks must be a tuple, .* got 'loss'"):
+    with pytest.raises(Refused, match=r"attacks must be a tuple, .* got 'loss'"):
         attack(*given, attacks="loss")
 
 
 def test_forgotten_labels_are_named_with_their_shape(rng) -> None:
     logits = rng.normal(size=(8, 100, 3))
-    with pytest.raises(Refused, match=r"entropy.*: it needs the labels: labels=, integers of .*\(100,"):
+    with pytest.raises(Refused, match=r"entropy.*: it needs the labels: labels=, .*\(100,"):
         attack({"logits": logits}, SPLIT.matrix, attacks=("loss", "entropy"))
     found = attack({"logits": logits, "confidence": PHI}, SPLIT.matrix, **DRAWS)
     [why] = [note for note in found.notes if note.startswith("entropy")]
