@@ -2,7 +2,7 @@
 
 Command: `pptp canaries experiments/audit_digits.py` (no download; two to five minutes, two cores).
 
-Result (docs/audits.md): ε ≥ 2.8 in one run of plain training; DP-SGD stays far below its ε.
+Result (docs/bounds.md): ε ≥ 2.8 in one run of plain training; DP-SGD stays far below its ε.
 """
 
 from pptp_jax.audit import CanaryAudit

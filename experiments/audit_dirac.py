@@ -7,7 +7,7 @@ Both audits, and the bounds side by side: `python experiments/audit_dirac.py`
 
 DP-SGD for 15 epochs on 100 digits and 400 canaries, of three noise multipliers; 8 runs a recipe.
 
-Result (docs/audits.md): by gradients the bound for a Gaussian mechanism comes near the accounted ε
+Result (docs/bounds.md): by gradients the bound for a Gaussian mechanism comes near the accounted ε
 from below; wrong labels find next to nothing of the same trainings.
 """
 

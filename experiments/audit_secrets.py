@@ -7,7 +7,7 @@ Adapters of low rank then learn other paragraphs, among which secrets stand: "th
 is 3 1 4 1 5 9", once, twice, four or eight times. Each is in a run by a fair coin. The base is
 trained when this file is first run, and kept in `runs/audit_secrets_base.npz`.
 
-Result (docs/audits.md): without noise exposure rises from 1.5 bits for absent secrets to 14 for
+Result (docs/bounds.md): without noise exposure rises from 1.5 bits for absent secrets to 14 for
 those that stand eight times; under DP-SGD with σ = 0.4 to 5, at nearly the same utility. In no run
 is a bound above the accounted ε. Cost: about five minutes of one core, trained in parts.
 """

@@ -77,6 +77,12 @@ def test_first_lines_of_commands_are_not_cut_off() -> None:
     assert max(len(command.get_short_help_str(200)) for command in commands(main)) <= 45
 
 
+def test_first_lines_of_commands_need_no_glossary() -> None:
+    terms = "fleet|hull|stop|region|block|cut|canar|recipe|shadow|risk map|extra"
+    lines = [command.get_short_help_str(200) for command in commands(main)]
+    assert [line for line in lines if re.search(rf"\b({terms})", line, re.I)] == []
+
+
 def messages(tree: ast.AST) -> Iterator[str]:
     """The texts that errors are raised with."""
     for node in ast.walk(tree):

@@ -76,11 +76,13 @@ def _are_tokens(given: Given, x: np.ndarray) -> bool:
 
 
 def _words(judged: Mapping[int, BlindBaseline], targets: int) -> str:
-    """A sentence on the target with the largest difference, of all targets."""
+    """On the target with the largest difference, and which it is if there are several."""
     target = min(judged, key=lambda target: judged[target].p_value)
     words = judged[target].in_words(len(judged))
     if targets == 1:
         return words
-    which = f"target {target}, the most conspicuous of {len(judged)} that were judged"
-    more = f" of {targets}" if targets > len(judged) else ""
-    return f"{which}{more}: {words}"
+    tested = "All" if targets == len(judged) else f"{len(judged)} of"
+    return (
+        f"{words}. {tested} {targets} targets were tested; the AUC is that of target {target}, "
+        "which has the smallest p-value"
+    )

@@ -7,7 +7,7 @@ from typing import Any
 from pptp_jax.audit.canaries import CanaryAudit
 from pptp_jax.audit.gradient_canaries import GradientCanaryAudit
 from pptp_jax.audit.text_canaries import TextCanaryAudit
-from pptp_jax.study.readme import FILES, readme, taken_up
+from pptp_jax.study.readme import FILES, LINES, readme, taken_up
 
 _OF_CANARIES = {
     name: FILES[name]
@@ -27,10 +27,11 @@ _OF_SIGNALS = {
     "roc.png": FILES["roc.png"],
     "manifest.json": "what was attacked, and with which versions; it marks an audit of signals",
     "scores/": "what every attack makes of each example, in `given.npz`, and whose it is where "
-    "`owners` were given",
-    "combined/": "the probability of membership by all attacks together: in `given.csv` one line a "
-    "record, by its number or id, the riskiest first, in `given.npz` of every target",
+    "`owners` were given; `given` are the models, in the place where a study has its recipes",
+    "combined/": "the probability of membership by all attacks together: in `given.csv` "
+    f"{LINES}; in `given.npz` by every model",
 }
+_CLASSES = "; a label counts the classes from 0, in the order of `classes` in results.json"
 
 _MODELS = (
     "what each model answers, from which an interrupted audit goes on; may be deleted once "
@@ -83,6 +84,11 @@ def signals_readme(results: Mapping[str, Any]) -> str:
         f"{results['targets']} of {results['models']} models that were {which}, attacked "
         f"by what they answer on {data['examples']} examples, by pptp_jax."
     )
+    if model is not None:
+        what += (
+            " This judges a way of training, by models of halves of the table, and no finished "
+            "model: `pptp screen` looks at one alone, `pptp audit` attacks it with shadows."
+        )
     command = results["command"]
     again = (
         "`pptp_jax.audit.audit_signals` was called from Python; the same call gives it again."
@@ -91,5 +97,6 @@ def signals_readme(results: Mapping[str, Any]) -> str:
     )
     files, kind = _OF_SIGNALS, "signals"
     if model is not None:
-        files, kind = files | {"models/": _MODELS}, "table"
+        named = files["combined/"] + _CLASSES
+        files, kind = files | {"combined/": named, "models/": _MODELS}, "table"
     return readme(f"An audit of the {kind} {results['study']}", what, again, files=files)

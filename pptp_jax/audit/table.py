@@ -15,6 +15,7 @@ from pptp_jax.audit.table_models import MLP, estimator_of
 from pptp_jax.data import Balanced, Membership, Table, TableRows, draw_by_owner
 from pptp_jax.fleets import FleetSpec, Runtime, estimator_fleet, fingerprint, run_fleet
 from pptp_jax.models import mlp
+from pptp_jax.report import render_columns
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.record import describe
 from pptp_jax.training import DEFAULT_OPTIMIZER, undefended
@@ -104,8 +105,8 @@ def audit_table(
         report: where the report goes, and what it is called. Its directory keeps the answers of
             finished models in `models/`, from which the same call goes on.
         jobs: how many estimators are fitted at a time; the numbers do not depend on it.
-        runtime: how the networks of `mlp` are executed; its `log` is given sentences of others
-            as well.
+        runtime: how the networks of `mlp` are executed; its `log` is also given how the columns
+            are read, and sentences of other models.
 
     Returns:
         What `results.json` holds, as of `audit_signals`. Of a target that is a number `config` has
@@ -134,6 +135,7 @@ def audit_table(
     if out is not None:
         check_kind(out, "signals")
     rows = audit.data.read()
+    runtime.log(render_columns(audit.data, rows))
     _check_classes(audit, rows)
     drawn = _membership(audit, rows)
     own, data = drawn.evaluated, rows.data
@@ -149,7 +151,7 @@ def audit_table(
         found = _estimators(audit, chosen, matrix, home, jobs, runtime.log)
     config = {
         "data": _changed(audit.data),
-        "columns": dict(rows.kinds),
+        "columns": rows.kinds,
         "inputs": list(rows.inputs),
         "classes": list(rows.classes),
         "left_out": len(data) - len(own),

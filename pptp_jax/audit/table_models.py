@@ -2,11 +2,17 @@
 
 import importlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from pptp_jax.validation import Refused, one_of
+from pptp_jax.validation import Refused
+from pptp_jax.validation.near_names import near_names
 
 MLP = "mlp"
+_MODEL = (
+    "an estimator or pipeline of scikit-learn, its class, or a function without arguments that "
+    "makes one"
+)
 
 
 def _random_forest(classes: bool) -> Any:
@@ -59,13 +65,26 @@ def estimator_of(model: Any, *, classes: bool) -> Any:
     if not isinstance(model, str):
         return model
     module, colon, name = model.partition(":")
-    if not colon:
-        one_of((*NAMED, MLP, "module:name"), model=model)
-        if model not in NAMED:
-            raise Refused(f"model {model!r} is no estimator")
+    if module.endswith(".py"):
+        name = name or "model"
+        raise Refused(
+            f"model {model!r} is a file: say {Path(module).stem}:{name}, in the directory where "
+            f"the file lies. It must define `{name}`: {_MODEL}"
+        )
+    if model in NAMED:
         return NAMED[model](classes)
+    if not colon:
+        near = near_names(model, [*NAMED, MLP])
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise Refused(
+            f"model {model!r} is unknown{hint} Known: {', '.join([*NAMED, MLP])}, and MODULE:NAME, "
+            f"where the module defines NAME: {_MODEL}"
+        )
     try:
         found = getattr(importlib.import_module(module), name)
         return found() if callable(found) else found
     except Exception as error:  # whatever a user's module may raise
-        raise Refused(f"model {model!r} cannot be made: {type(error).__name__}: {error}") from error
+        raise Refused(
+            f"model {model!r} cannot be made: {type(error).__name__}: {error}. It must be "
+            f"MODULE:NAME, where the module defines NAME: {_MODEL}"
+        ) from error

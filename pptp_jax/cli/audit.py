@@ -39,11 +39,11 @@ def audit(
     ranged: bool,
     resamples: int,
 ) -> None:
-    """Attack models that exist already.
+    """Attack your own models by stored outputs.
 
-    Both are .npz files; docs/audits.md says which arrays there can be. Prints a table; writes
-    report.html, results.json, table.txt, roc.png, scores/ and combined/ into OUT, and README.md,
-    which says what each file is.
+    The models are trained already, by any program. Signals and membership are .npz files;
+    docs/audits.md says which arrays there can be. Prints a table; writes report.html, results.json,
+    table.txt, roc.png, scores/ and combined/ into OUT, and README.md, which says what each file is.
     """
     from pptp_jax.attacks import ATTACKS, range_attack
     from pptp_jax.audit import AuditReport, audit_signals, read_given

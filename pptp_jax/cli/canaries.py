@@ -17,9 +17,10 @@ from pptp_jax.cli.options import data_option, out_option
     "--resume/--no-resume", default=True, help="Go on from what OUT holds already (the default)."
 )
 def canaries(audit: Path, data: Path | None, out: Path | None, resume: bool) -> None:
-    """Bound ε from below by canaries.
+    """Test a privacy budget ε by planted records.
 
-    AUDIT is a Python file that defines `audit`.
+    AUDIT is a Python file that defines `audit`. Records are planted in some of the runs (canaries);
+    how well an attacker guesses in which bounds ε from below.
 
     The audit is a CanaryAudit, a GradientCanaryAudit of DP-SGD, or a TextCanaryAudit of language
     models, which measures exposure and extraction as well.

@@ -13,11 +13,12 @@ from pptp_jax.cli.options import json_option
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
 def choose(directory: Path, as_json: bool) -> None:
-    """Rank the settings of a tuning run.
+    """Say which setting of a tuning run to use.
 
-    Says of each setting with a region by how much it lies above the hull of the tuned rivals, which
-    are all recipes without one, at its own attack strength, and which setting to take to a fleet of
-    another seed.
+    DIR is a run whose recipes have many settings: some protect a region, that is some layers; those
+    that protect none are the rivals. Ranks the settings that protect one by how much more utility
+    they keep than the best rival at the same AUC of the attack, and says which one to take to a run
+    with another seed. Between settings of rivals it draws straight lines: their hull.
     """
     from pptp_jax.evaluation.choice import choose_setting
     from pptp_jax.report import render_choice

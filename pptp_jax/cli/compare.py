@@ -7,6 +7,7 @@ import click
 
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import json_option
+from pptp_jax.cli.output import terminal_width
 
 _DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -26,4 +27,5 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
 
     with errors_as_sentences():
         found = compare_runs(a, b)
-    click.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else render_runs(found))
+    shown = render_runs(found, terminal_width())
+    click.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else shown)

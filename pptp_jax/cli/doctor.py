@@ -28,7 +28,7 @@ PACKAGES = ("pptp-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "n
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Show devices, versions and extras.
+    """Show devices, versions, optional packages.
 
     Says what this machine has, and how to install what is missing.
     """

@@ -39,7 +39,7 @@ def ledger(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compute individual privacy budgets.
+    """Compute privacy budgets of single examples.
 
     BUDGETS is a CSV file with a column `epsilon`, and one `examples` where a line stands for
     several, or an .npz file with an array `epsilon`. Prints the noise, the rate and the norm of

@@ -14,7 +14,9 @@ SECTIONS = ("recipes", "objectives", "attacks", "models", "tasks", "data", "regi
 @click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
 @json_option
 def list_(sections: tuple[str, ...], as_json: bool) -> None:
-    """List recipes, attacks, models and more.
+    """List ways to train, attacks, models, data.
+
+    A recipe is a way to train, a region a part of a network.
 
     Sections: recipes, objectives, attacks, models, tasks, data, regions. Without SECTIONS, all.
     """

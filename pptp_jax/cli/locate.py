@@ -22,7 +22,9 @@ from pptp_jax.cli.options import data_option, out_option, recipe_option, study_a
     help="Epochs for which each region is trained alone; 0 for none.",
 )
 @click.option(
-    "--budget", type=float, help="The most accuracy that `auto` may cost; default: the study's."
+    "--budget",
+    type=float,
+    help="The most accuracy that protecting the region found here may cost; default: the study's.",
 )
 def locate(
     study: Path,
@@ -33,10 +35,11 @@ def locate(
     retrain: int,
     budget: float | None,
 ) -> None:
-    """Measure what each block leaks: a risk map.
+    """Find which layers of a network leak most.
 
-    For each block and each cut of the network of STUDY it resets, swaps or retrains the weights,
-    and reports the change in utility and in the AUC of attacks.
+    Makes a risk map of the network of STUDY. A block is a layer or a few, a cut lies between two
+    blocks. For each block and each cut it resets, swaps or retrains the weights, and reports the
+    change in utility and in the AUC of attacks.
 
     Prints a table; writes risk_map.json, risk_map.txt and risk_map.png into OUT, and report.html.
     """
@@ -52,7 +55,9 @@ def locate(
         chosen = studies.narrowed(chosen, data, recipes)
         directory = out or Path("runs") / chosen.name
         with interruption:  # nothing is saved on the way, so a signal is granted at once
-            risks = locate_study(chosen, directory, epochs=epochs, retrain=retrain, budget=budget)
+            risks = locate_study(
+                *(chosen, directory), epochs=epochs, retrain=retrain, budget=budget, file=study
+            )
     with errors_as_sentences():
         page = report.write_report(directory)
     click.echo(report.render_risk_map(risks))

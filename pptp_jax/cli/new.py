@@ -14,7 +14,7 @@ TEMPLATE = Path(__file__).parents[1] / "study" / "quickstart.py"
 @click.command()
 @click.argument("name")
 def new(name: str) -> None:
-    """Write a study to change.
+    """Write an example study, for you to change.
 
     The file NAME.py is the embedded study `quickstart` with comments. `pptp run NAME.py` runs it.
     """

@@ -4,6 +4,7 @@ import codecs
 import errno
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,6 +36,13 @@ def log(sentence: str) -> None:
     """Writes a sentence to the standard error; a failure to write does not stop the work."""
     with suppress(OSError):
         click.echo(sentence, err=True)
+
+
+def terminal_width() -> int:
+    """The width of the terminal; elsewhere that of the widest summary."""
+    from pptp_jax.report import WIDEST
+
+    return shutil.get_terminal_size(fallback=(WIDEST, 24)).columns
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """`pptp run`."""
 
 import os
-import shutil
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ from pptp_jax.cli.distributed_options import shared_work
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.executor_option import executor_option, own_workers
 from pptp_jax.cli.options import data_option, out_option, recipe_option, study_argument
-from pptp_jax.cli.output import log
+from pptp_jax.cli.output import log, terminal_width
 from pptp_jax.cli.strategy_option import chooser, compiled_orders, probed
 
 
@@ -97,9 +96,11 @@ def run(
     process: int | None,
     patience: float,
 ) -> None:
-    """Train, attack and report a study.
+    """Train models, attack them, write a report.
 
-    STUDY is a Python file that defines `study`, or `quickstart`, which comes with the package.
+    STUDY is a Python file that defines `study`, or `quickstart`, which comes with the package. By
+    each of its recipes, which are ways to train, it trains many models: a fleet.
+
     Prints a summary. Writes report.html, results.json, table.txt, figures, signals/ and scores/
     into OUT, and README.md, which describes each file.
     """
@@ -147,7 +148,7 @@ def run(
             chosen = studies.narrowed(studies.load_study(study), data, recipes, compared)
             chosen = studies.overridden(chosen, changes)
             how = probed(chosen, strategy, devices, data_devices)
-            forecast = report.render_forecast(studies.forecast(chosen, *how), _columns())
+            forecast = report.render_forecast(studies.forecast(chosen, *how), terminal_width())
         click.echo(forecast)
         return
     interruption = Interruption()
@@ -167,8 +168,8 @@ def run(
             # nothing on the way, so a signal ends it at once.
             with interruption, own_workers(executor) as workers:
                 if shared.count > 1:  # process 0 makes the risk map; the others read it
-                    shared.agree(lambda: with_regions_found(chosen, directory)[1])
-                chosen, found = with_regions_found(chosen, directory)
+                    shared.agree(lambda: with_regions_found(chosen, directory, file=study)[1])
+                chosen, found = with_regions_found(chosen, directory, file=study)
                 choose = chooser(strategy, devices, cache, data_devices)
                 options = {"data": data, "recipe": recipes, "compared": compared, "set": changes}
                 models = -(-chosen.split.models // shared.count)
@@ -186,6 +187,7 @@ def run(
                         ),
                         strategy=choose,
                         command=typed("run", study, **options),
+                        file=study,
                     )
     if not shared.first:
         return
@@ -202,14 +204,7 @@ def run(
         write(directory / "table.txt", lambda file: file.write(table.encode() + b"\n"))
         report.draw_figures(results, directory)
         page = report.write_report(directory)
-    summary = report.render_summary(results, directory, _columns())
+    summary = report.render_summary(results, directory, terminal_width())
     click.echo("\n".join(filter(None, [found, summary])))
     spent = f"{results.seconds:.0f} s on {results.device}"
     click.echo(f"Report         {page} (table.txt: all attacks); {spent}")
-
-
-def _columns() -> int:
-    """The width of the terminal; elsewhere that of the summary."""
-    from pptp_jax.report import WIDEST
-
-    return shutil.get_terminal_size(fallback=(WIDEST, 24)).columns

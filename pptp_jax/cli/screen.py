@@ -35,7 +35,7 @@ def screen(
     resamples: int,
     as_json: bool,
 ) -> None:
-    """Check a study before its fleet trains.
+    """Check one trained model before an audit.
 
     ANSWERS are .npz files with the answers of one model, its `membership`, and `labels` and
     `inputs` where there are any, as `pptp audit` takes them. Trains nothing and writes nothing:

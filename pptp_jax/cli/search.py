@@ -21,10 +21,10 @@ from pptp_jax.cli.output import log
 def search(
     search: Path, data: Path | None, out: Path | None, trials: int | None, resume: bool
 ) -> None:
-    """Search recipes with an attack in the loop.
+    """Tune a way to train; attack every trial.
 
-    SEARCH is a Python file that defines `search`. Each trial is trained and attacked; the choice is
-    reported on a fresh fleet, with what the choice cost. Needs the extra `search` (optuna).
+    SEARCH is a Python file that defines `search`. Each trial trains and attacks several models. The
+    choice is reported on fresh models, with what it cost. Needs the extra `search` (optuna).
 
     Prints a table; writes search.json, table.txt and fresh/, a run of its own, into OUT, and
     README.md, which says what each file is.

@@ -8,7 +8,7 @@ import click
 from pptp_jax.cli.command_line import typed
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import out_option
-from pptp_jax.cli.output import log
+from pptp_jax.cli.output import log, terminal_width
 
 
 @click.command()
@@ -76,11 +76,12 @@ def table(
     seed: int,
     jobs: int | None,
 ) -> None:
-    """Train models on a table and attack them.
+    """Train models on a CSV table and attack them.
 
     FILE is a CSV file with a header. Each model is trained on a random half of its rows and
-    attacked with the others as its shadows. Prints a table; writes report.html, results.json,
-    table.txt, roc.png, scores/ and combined/ into OUT, and README.md, which says what each file is.
+    attacked with the others as its shadows. Prints how it reads each column, a table and a verdict;
+    writes report.html, results.json, table.txt, roc.png, scores/ and combined/ into OUT, and
+    README.md, which says what each file is.
     """
     import joblib
 
@@ -91,7 +92,7 @@ def table(
     from pptp_jax.data.table import Answer
     from pptp_jax.evaluation.results import RunResults
     from pptp_jax.fleets import Runtime
-    from pptp_jax.report import render_audit
+    from pptp_jax.report import render_audit, render_table_verdict
     from pptp_jax.study.load import importable_beside
 
     directory = out or Path("runs") / file.stem
@@ -128,11 +129,13 @@ def table(
             jobs=jobs or joblib.cpu_count(),
             runtime=Runtime(log=log, stop=interruption.requested),
         )
-    click.echo(render_audit(RunResults.from_json(results)))
+    found = RunResults.from_json(results)
+    click.echo(render_audit(found))
     if errors := results["config"].get("mean_squared_error"):
         click.echo(
             f"mean squared error: {errors['members']:.4g} on members, {errors['nonmembers']:.4g} "
             "on non-members"
         )
+    click.echo(f"\n{render_table_verdict(found, terminal_width())}\n")
     page = directory / "report.html"
     click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")

@@ -52,13 +52,17 @@ class BlindBaseline(NamedTuple):
     def in_words(self, judged: int = 1) -> str:
         """A sentence on what it means for attacks on a model.
 
+        Its p-value is that of `found`: corrected for the number of targets.
+
         Args:
             judged: how many targets are judged.
         """
         value, low, high = self.auc
         by = " and ".join(self.reads)
-        chance = "p < 0.0001" if self.p_value < 1e-4 else f"p = {self.p_value:.2g}"
-        number = f"{value:.3f} ({low:.3f} to {high:.3f}, {chance})"
+        corrected = min(1.0, self.p_value * judged)
+        chance = "p < 0.0001" if corrected < 1e-4 else f"p = {corrected:.2g}"
+        several = f" after correction for {judged} targets" if judged > 1 else ""
+        number = f"{value:.3f} ({low:.3f} to {high:.3f}, {chance}{several})"
         if self.found(judged):
             return (
                 f"{by} alone distinguish members from non-members: a classifier that never saw the "
@@ -67,8 +71,9 @@ class BlindBaseline(NamedTuple):
                 "non-members by chance from one source, then train"
             )
         return (
-            f"{by} alone do not distinguish members from non-members: a classifier that never saw "
-            f"the model reaches an AUC of {number}. Another classifier may find more"
+            f"{by} alone do not distinguish members from non-members significantly: a classifier "
+            f"that never saw the model reaches an AUC of {number}, and significant is "
+            f"p < {LEVEL}. Another classifier may find more"
         )
 
 

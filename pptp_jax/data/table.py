@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from pptp_jax.data.dataset import Dataset
+from pptp_jax.data.odd_cells import nearly_all, odd_cells
 from pptp_jax.data.source import Select
 from pptp_jax.data.table_columns import Column, Kind, column_of, encoded
 from pptp_jax.data.table_file import TableFile, number_of, read_table
@@ -29,7 +30,7 @@ class TableRows(NamedTuple):
         classes: the names of the classes; empty where the target is a number.
         owners: whose each row is; None without a column of owners.
         inputs: the name of each input.
-        kinds: what each column that models see holds.
+        columns: the columns that models see, by name.
 
     Examples:
         >>> TableRows._fields[:2]
@@ -40,7 +41,12 @@ class TableRows(NamedTuple):
     classes: tuple[str, ...]
     owners: Shaped[np.ndarray, " rows"] | None
     inputs: tuple[str, ...]
-    kinds: Mapping[str, Kind]
+    columns: Mapping[str, Column]
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """What each of these columns holds."""
+        return {name: column.kind for name, column in self.columns.items()}
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,11 @@ class Table:
     r"""A CSV file with a header, of which one column is to be predicted from the others.
 
     A column in which all cells are numbers is one of numbers; where all are ISO dates, they are
-    counted in days; any other has categories. A number that is missing becomes the median, and a
-    second input says where it was; a category that is missing is a category of its own. Numbers
-    are standardised, categories one-hot. A column with one value is left out.
+    counted in days; any other has categories. One in which nearly all cells are numbers, or dates,
+    is refused: mend the other cells, or name it among the categories. A number that is missing
+    becomes the median, and a second input says where it was; a category that is missing is a
+    category of its own. Numbers are standardised, categories one-hot. A column with one value is
+    left out.
 
     Medians, deviations and categories are those of **all** rows, members and non-members of
     whatever is trained later; the target takes no part. So all models of a fleet see the same
@@ -81,7 +89,7 @@ class Table:
         >>> rows = Table(path, target="ill", id="name").read()
         >>> rows.inputs, rows.classes, rows.data.y.tolist()
         (('age', 'age is missing', 'town: Chur'), ('no', 'yes'), [0, 1, 0])
-        >>> rows.data.ids.tolist(), dict(rows.kinds)
+        >>> rows.data.ids.tolist(), rows.kinds
         (['A', 'B', 'C'], {'age': 'number', 'town': 'category'})
     """
 
@@ -128,7 +136,7 @@ class Table:
         y, classes = self._target(file, gaps[self.target])
         unseen = {self.target, self.id, self.owner, *self.ignore}
         columns = {
-            name: self._column(name, cells, gaps[name])
+            name: column_of(name, cells, gaps[name], file.lines, self._stated(name))
             for name, cells in file.columns.items()
             if name not in unseen
         }
@@ -136,8 +144,7 @@ class Table:
             raise Refused(f"{file.name}: there is no column besides the target to learn from")
         x, inputs = encoded(columns)
         data = Dataset(file.name, x, y, self._ids(file, gaps), len(classes) or None)
-        kinds = {name: column.kind for name, column in columns.items()}
-        return TableRows(data, classes, self._owners(file, gaps), tuple(inputs), kinds)
+        return TableRows(data, classes, self._owners(file, gaps), tuple(inputs), columns)
 
     def _check_names(self, file: TableFile) -> None:
         named = {"target": self.target, "id": self.id, "owner": self.owner}
@@ -152,11 +159,11 @@ class Table:
         if both := {*self.numbers} & {*self.categories}:
             raise Refused(f"column {min(both)!r} cannot hold both numbers and categories")
 
-    def _column(
-        self, name: str, cells: Shaped[np.ndarray, " rows"], missing: Bool[np.ndarray, " rows"]
-    ) -> Column:
-        kind: Kind | None = "number" if name in self.numbers else None
-        return column_of(name, cells, missing, "category" if name in self.categories else kind)
+    def _stated(self, name: str) -> Kind | None:
+        """What a column is stated to hold."""
+        if name in self.categories:
+            return "category"
+        return "number" if name in self.numbers else None
 
     def _target(
         self, file: TableFile, missing: Bool[np.ndarray, " rows"]
@@ -173,6 +180,8 @@ class Table:
                 f"{file.name}: the target {self.target!r} is {str(values[0])!r} in all rows: "
                 "there is nothing to predict"
             )
+        if self.answer == "auto":
+            self._check_target(file)
         found = [number_of(value) for value in values.tolist()]
         numbers = np.array([np.nan if number is None else number for number in found])
         whole = np.isfinite(numbers).all() and bool((numbers == numbers.round()).all())
@@ -190,6 +199,17 @@ class Table:
                 f"{wrong!r}"
             )
         return np.array([float(cell) for cell in cells.tolist()], np.float32), ()
+
+    def _check_target(self, file: TableFile) -> None:
+        cells = file.columns[self.target].tolist()
+        found = [number_of(cell) for cell in cells]
+        if nearly_all(found):
+            raise Refused(
+                f"{file.name}: the target {self.target!r} is a number in "
+                f"{len(cells) - found.count(None):,} of {len(cells):,} rows, and something else in "
+                f"the others: {odd_cells(cells, file.lines.tolist(), found)}. Write numbers there, "
+                "or leave these rows out. If these are classes, say so: --answer classes"
+            )
 
     def _ids(
         self, file: TableFile, gaps: Mapping[str, Bool[np.ndarray, " rows"]]

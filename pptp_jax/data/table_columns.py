@@ -1,12 +1,14 @@
 """The columns of a table as numbers that models take, by scikit-learn."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
+from pptp_jax.data.odd_cells import nearly_all, odd_cells
 from pptp_jax.data.table_file import number_of
 from pptp_jax.validation import Refused
 
@@ -25,18 +27,44 @@ class Column(NamedTuple):
         cells: numbers, NaN where a cell is missing, dates in days; of categories the texts.
 
     Examples:
-        >>> column_of("day", np.array(["2024-03-01", "2024-03-03"]), np.zeros(2, bool)).kind
-        'date'
+        >>> cells = np.array(["2024-03-01", "", "2024-03-03"])
+        >>> day = column_of("day", cells, cells == "", np.arange(2, 5))
+        >>> day.kind, day.values, day.missing, day.varies
+        ('date', 2, 1, True)
     """
 
     kind: Kind
     cells: Shaped[np.ndarray, " rows"]
+
+    @property
+    def known(self) -> Shaped[np.ndarray, " known"]:
+        """The cells that are not missing."""
+        missing = self.cells == _MISSING if self.kind == "category" else np.isnan(self.cells)
+        return self.cells[~missing]
+
+    @property
+    def missing(self) -> int:
+        """How many cells are missing."""
+        return len(self.cells) - len(self.known)
+
+    @property
+    def values(self) -> int:
+        """How many different values there are, without the missing ones."""
+        return len(np.unique(self.known))
+
+    @property
+    def varies(self) -> bool:
+        """Whether it says anything: a model learns nothing from a single value."""
+        if self.kind == "category":
+            return self.values + (self.missing > 0) > 1
+        return self.values > 1 or (self.values == 1 and self.missing > 0)
 
 
 def column_of(
     name: str,
     cells: Shaped[np.ndarray, " rows"],
     missing: Bool[np.ndarray, " rows"],
+    lines: Int[np.ndarray, " rows"],
     kind: Kind | None = None,
 ) -> Column:
     """A column with its kind.
@@ -45,30 +73,44 @@ def column_of(
         name: what it is called.
         cells: its texts.
         missing: which of them say nothing.
+        lines: their lines in the file.
         kind: what it holds; None looks: numbers if all cells are, else dates if all are ISO dates
             (2024-03-01, or with a time), else categories.
 
     Raises:
-        ValueError: if it is not of the stated kind, has an infinite number, or has too many
-            categories: names or free text.
+        ValueError: if it is not of the stated kind, nearly all cells are numbers or dates but some
+            are not, it has an infinite number, or it has too many categories: names or free text.
     """
-    known = cells[~missing].tolist()
-    numbers = None if kind == "category" else [number_of(cell) for cell in known]
-    days = None
-    if numbers is not None and None in numbers:
-        wrong = known[numbers.index(None)]
-        if kind == "number":
-            raise Refused(f"column {name!r} was stated to hold numbers, and has {wrong!r:.60}")
-        numbers, days = None, _days(known)
-    values = days if numbers is None else numbers
-    if values is None:
-        _check_categories(name, known)
-        return Column("category", np.where(missing, _MISSING, cells))
-    found = np.full(len(cells), np.nan)
+    known, places = cells[~missing].tolist(), lines[~missing].tolist()
+    for tried, read in _READERS.items():
+        if kind not in (None, tried):
+            continue
+        values = [read(cell) for cell in known]
+        if None not in values:
+            return Column(tried, _spread(name, values, missing))
+        odd = odd_cells(known, places, values)
+        if kind == tried:
+            raise Refused(f"column {name!r} was stated to hold {tried}s, and has {odd}")
+        if nearly_all(values):
+            raise Refused(
+                f"column {name!r} holds {tried}s in {len(known) - values.count(None):,} of "
+                f"{len(known):,} cells, and something else in the others: {odd}. Write {tried}s "
+                "there, or empty these cells, which then count as missing. If these are "
+                f"categories, name the column as one: --category {shlex.quote(name)}"
+            )
+    _check_categories(name, known)
+    return Column("category", np.where(missing, _MISSING, cells))
+
+
+def _spread(
+    name: str, values: Sequence[float | None], missing: Bool[np.ndarray, " rows"]
+) -> Float[np.ndarray, " rows"]:
+    """The numbers in their rows, with NaN in the others."""
+    found = np.full(len(missing), np.nan)
     found[~missing] = values
     if np.isinf(found).any():
         raise Refused(f"column {name!r} has infinite numbers: leave such cells empty")
-    return Column("number" if days is None else "date", found)
+    return found
 
 
 def encoded(columns: Mapping[str, Column]) -> tuple[Float[np.ndarray, "rows inputs"], list[str]]:
@@ -94,7 +136,7 @@ def encoded(columns: Mapping[str, Column]) -> tuple[Float[np.ndarray, "rows inpu
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    varying = {name: one for name, one in columns.items() if _varies(one)}
+    varying = {name: one for name, one in columns.items() if one.varies}
     if not varying:
         raise Refused("no column besides the target has two different values: nothing to learn")
     numbers = [name for name, one in varying.items() if one.kind != "category"]
@@ -119,27 +161,31 @@ def encoded(columns: Mapping[str, Column]) -> tuple[Float[np.ndarray, "rows inpu
     return x, shown
 
 
-def _varies(column: Column) -> bool:
-    if column.kind == "category":
-        return len(np.unique(column.cells)) > 1
-    known = column.cells[~np.isnan(column.cells)]
-    gaps = 0 < len(known) < len(column.cells)
-    return len(known) > 0 and (gaps or known.min() < known.max())
-
-
 def _check_categories(name: str, known: list[str]) -> None:
     values = len(set(known))
-    if values > _MOST_CATEGORIES and 2 * values > len(known):
-        raise Refused(
-            f"column {name!r} has {values:,} different texts in {len(known):,} rows, so it is an "
-            f"identity or free text and no category: ignore it, or name it as the id"
-        )
+    if values <= _MOST_CATEGORIES or 2 * values <= len(known):
+        return
+    option = shlex.quote(name)
+    rows = (
+        f"if it names each row, give it as the id (--id {option}), and the report calls rows by it"
+        if values == len(known)
+        else f"if it says whose a row is, give it as the owner (--owner {option}), and a model "
+        "trains on all rows of an owner or on none"
+    )
+    raise Refused(
+        f"column {name!r} has {values:,} different texts in {len(known):,} rows, so it is no "
+        f"category: {rows}; if it is free text, ignore it (--ignore {option}), and no model sees it"
+    )
 
 
-def _days(known: list[str]) -> list[float] | None:
-    """The days since the year 1, of cells that are all ISO dates."""
+def _day(cell: str) -> float | None:
+    """The days since the year 1 of an ISO date; None if it is none."""
     try:
-        dates = [datetime.fromisoformat(cell).replace(tzinfo=None) for cell in known]
+        date = datetime.fromisoformat(cell)
     except ValueError:
         return None
-    return [date.toordinal() + (date.hour * 60 + date.minute) / 1440 for date in dates]
+    return date.toordinal() + (date.hour * 60 + date.minute) / 1440
+
+
+# How each kind but categories reads a cell, in the order in which they are tried.
+_READERS: Mapping[Kind, Callable[[str], float | None]] = {"number": number_of, "date": _day}

@@ -156,12 +156,30 @@ class PrivacyProfile:
     def _deltas(
         self, epsilons: Float[np.ndarray, " epsilons"], direction: Direction
     ) -> Float[np.ndarray, " epsilons"]:
+        least = -np.expm1(np.minimum(epsilons, 0.0))
         if self.rate == 0:
-            return np.maximum(-np.expm1(epsilons), 0.0)
-        # The library gives the larger of both directions alone; each lies in an attribute.
-        losses = getattr(self._losses, f"_pmf_{direction}")
-        found = np.array([losses.get_delta_for_epsilon(float(one)) for one in epsilons])
-        return np.clip(found, np.maximum(-np.expm1(epsilons), 0.0), 1.0)
+            return least
+        losses, with_it, without = self._tails[direction]
+        above = np.searchsorted(losses, epsilons, side="right")
+        found = with_it[above] - np.exp(np.minimum(epsilons, losses[-1])) * without[above]
+        return np.clip(found, least, 1.0)
+
+    @cached_property
+    def _tails(self) -> dict[Direction, tuple[Float[np.ndarray, " _"], ...]]:
+        """Each direction's losses, and the mass of all from each on, with and without the example.
+
+        A look-up is then all that a δ takes; dp-accounting sums over all losses for each ε.
+        """
+        found = {}
+        for direction in DIRECTIONS:
+            # The library gives the larger of both directions alone; each lies in an attribute.
+            pmf = getattr(self._losses, f"_pmf_{direction}").to_dense_pmf()
+            losses = (np.arange(pmf.size) + pmf._lower_loss) * pmf._discretization
+            masses = np.stack([pmf._probs, pmf._probs * np.exp(-losses)])
+            ends = np.array([[pmf._infinity_mass], [0.0]])
+            tails = np.cumsum(np.concatenate([masses, ends], axis=1)[:, ::-1], axis=1)[:, ::-1]
+            found[direction] = (losses, *tails)
+        return found
 
 
 def privacy_profile(*, rate: float, noise_multiplier: float, steps: int) -> PrivacyProfile:

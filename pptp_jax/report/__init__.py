@@ -5,6 +5,7 @@ from pptp_jax.report.budgets import render_budgets
 from pptp_jax.report.canaries import render_canaries
 from pptp_jax.report.chip_forecast import render_chip_forecast
 from pptp_jax.report.choice import render_choice
+from pptp_jax.report.columns import render_columns
 from pptp_jax.report.combination import render_combined
 from pptp_jax.report.comparison import render_comparison
 from pptp_jax.report.curves import draw_curves
@@ -21,6 +22,7 @@ from pptp_jax.report.screen import render_screen
 from pptp_jax.report.search import render_search
 from pptp_jax.report.summary import WIDEST, render_summary
 from pptp_jax.report.table import render_table, render_white_box
+from pptp_jax.report.table_verdict import render_table_verdict
 from pptp_jax.report.timesteps import draw_timesteps
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "render_canaries",
     "render_chip_forecast",
     "render_choice",
+    "render_columns",
     "render_combined",
     "render_comparison",
     "render_forecast",
@@ -48,6 +51,7 @@ __all__ = [
     "render_search",
     "render_summary",
     "render_table",
+    "render_table_verdict",
     "render_white_box",
     "write_report",
 ]

@@ -32,7 +32,8 @@ def render_attacks(results: RunResults) -> str:
         results: of one row.
 
     Returns:
-        The table with a heading, and why each other attack was not possible, as plain text.
+        Warnings, the table with a heading, and why each other attack was not possible, as plain
+        text.
     """
     [row] = results.rows
     attacks = {name: found for name, found in row.attacks.items() if found.auc.value}
@@ -57,6 +58,8 @@ def render_attacks(results: RunResults) -> str:
     members = "" if results.members is None else f", {results.members} members each"
     text = StringIO()
     console = Console(file=text, width=200, color_system=None)
+    for warning in row.warnings:
+        console.print(f"warning: {warning}", markup=False)
     console.print(
         f"{results.study}: {results.models} models, {results.targets} of them attacked, "
         f"on {results.data['examples']} examples{members}",
@@ -69,8 +72,6 @@ def render_attacks(results: RunResults) -> str:
         )
     console.print(table)
     console.print(f"IN, OUT: the shadows of either kind that it needs of each example; {EXPLAINED}")
-    for warning in row.warnings:
-        console.print(f"warning: {warning}", markup=False)
     if results.screen:
         console.print(f"a look at the model alone: {results.screen['sentence']}", markup=False)
     # Where it warns, it is among the warnings above.

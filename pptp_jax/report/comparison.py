@@ -20,11 +20,12 @@ RIVALS_EXPLAINED = (
 )
 
 
-def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
+def render_comparison(comparisons: Sequence[Mapping[str, Any]], width: int = 200) -> str:
     """One line a pair with its mean difference in utility, then the sentences on the AUC.
 
     Args:
         comparisons: what `MatchedComparison.to_json` gives.
+        width: that of the table, in characters; sentences are not broken.
 
     Returns:
         The table and the verdicts, as plain text.
@@ -39,10 +40,9 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
     comparisons = typed(comparisons)
     gain = comparisons[0]["gain"] if comparisons else "more"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("a", "b", "attack"):
-        table.add_column(column, no_wrap=True)
-    for column in ("from", "to", f"{gain} in a", "95 % interval"):
-        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("a", "b", "attack", "from", "to", f"{gain} in a", "95 % interval"):
+        right = column not in ("a", "b", "attack")
+        table.add_column(column, justify="right" if right else "left", no_wrap=right)
     for found in comparisons:
         digits = 3 if found["statistic"] == "auc" else 4
         ends = [f"{x:.{digits}f}" for x in found["common"] or ()] or ["-", "-"]
@@ -55,7 +55,7 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> str:
             *gain_cells(found["mean"], gain),
         )
     text = StringIO()
-    Console(file=text, width=200, color_system=None).print(table, markup=False)
+    Console(file=text, width=width, color_system=None).print(table, markup=False)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     areas = [found["verdict"] for found in comparisons if found["statistic"] == "auc"]
     hull = [RIVALS_EXPLAINED] if any(found["b"] == RIVALS for found in comparisons) else []

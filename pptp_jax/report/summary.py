@@ -11,10 +11,12 @@ from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.measure import Measure
+from pptp_jax.evaluation.method import RIVALS
 from pptp_jax.evaluation.results import RecipeResult, RunResults
 from pptp_jax.evaluation.run_files import read_riskiest
 from pptp_jax.evaluation.schema import typed
-from pptp_jax.metrics import Estimate
+from pptp_jax.report.leak import leak
+from pptp_jax.report.room import fitting
 from pptp_jax.report.stronger_attack import stronger_attack
 from pptp_jax.report.table import cell, warnings_of
 
@@ -42,6 +44,7 @@ def render_summary(results: RunResults, directory: Path, width: int = WIDEST) ->
 
     Examples:
         >>> from pptp_jax.evaluation import AttackResult
+        >>> from pptp_jax.metrics import Estimate
         >>> found = AttackResult({"auc": Estimate(0.72, 0.69, 0.75)})
         >>> row = RecipeResult(slug="plain", recipe="plain", attacks={"lira_online": found})
         >>> run = RunResults(rows=(row,), study="mine", compared="lira_online")
@@ -61,6 +64,8 @@ def render_summary(results: RunResults, directory: Path, width: int = WIDEST) ->
     table = _table(results, width)
     console.print(table)
     explained = "± 95 % interval. AUC .5: the attacker guesses."
+    if any(pair["b"] == RIVALS for pair in results.comparisons):
+        explained += f" {RIVALS.capitalize()}: all methods without a protected region."
     if any(column.header == FOUND for column in table.columns):
         explained += f" {FOUND}: share of the members found at 1 % false positives."
     console.print(explained)
@@ -87,14 +92,10 @@ def _table(results: RunResults, width: int) -> Table:
             columns[f"{attack_name(other)} AUC"] = found
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("recipe", no_wrap=True)
-    left = width - 2 - max(map(len, ("recipe", *labels)))
-    kept = []
-    for title, cells in columns.items():
-        left -= 3 + max(map(len, (title, *cells)))  # and the space between columns
-        if left >= 0:
-            table.add_column(title, justify="right", no_wrap=True)
-            kept.append(cells)
-    for label, *cells in zip(labels, *kept, strict=True):
+    kept = fitting(columns, width - 2 - max(map(len, ("recipe", *labels))))
+    for title in kept:
+        table.add_column(title, justify="right", no_wrap=True)
+    for label, *cells in zip(labels, *kept.values(), strict=True):
         table.add_row(label, *cells)
     return table
 
@@ -114,7 +115,7 @@ def _sentences(results: RunResults, directory: Path) -> Iterator[tuple[str, str]
     rows = [row for row in results.rows if row.attack(results.compared).auc.value is not None]
     if rows:
         most = max(rows, key=lambda row: row.attack(results.compared).auc.value or 0)
-        yield "What leaks", _leak(most, results.compared)
+        yield "What leaks", f"{_label(most)}: {leak(most, results.compared)}."
         others = [row for row in rows if row is not most and row.utility.value is not None]
         if len(results.rows) <= SPELT_OUT and most.utility.value is not None:
             for i, row in enumerate(others):
@@ -128,14 +129,6 @@ def _sentences(results: RunResults, directory: Path) -> Iterator[tuple[str, str]
         yield "Warning", warning
     for note in sorted({note for row in results.rows for note in row.notes}):
         yield "Note", note
-
-
-def _leak(row: RecipeResult, attack: str) -> str:
-    name, auc, found = attack_name(attack), row.attack(attack).auc, row.attack(attack)["tpr@0.01"]
-    said = f"{_label(row)}: {name} gives a member the higher score in {_share(auc)} of pairs"
-    if found.value is None:
-        return f"{said}."
-    return f"{said}, and finds {_share(found)} of the members at 1 % false positives."
 
 
 def _price(row: RecipeResult, most: RecipeResult, attack: str, measure: Measure) -> str:
@@ -156,8 +149,3 @@ def _records(directory: Path, slug: str, attack: str) -> Iterator[tuple[str, str
     ids = stored["ids"][np.flatnonzero(stored["slugs"] == slug)[0]][:RECORDS]
     surest = f"the members that {attack_name(attack)} is surest of"
     yield "At risk", f"{', '.join(map(str, ids))}: {surest}."
-
-
-def _share(estimate: Estimate) -> str:
-    value, low, high = (100 * (x or 0.0) for x in estimate)
-    return f"{value:.0f} % [{low:.0f}, {high:.0f}]"

@@ -1,8 +1,10 @@
 """The kind of run in a directory, so that no other kind or study overwrites it."""
 
+import filecmp
 import json
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pptp_jax.validation import Refused
 
@@ -59,24 +61,69 @@ def kind_name(kind: Kind | None) -> str:
 def _study_of(directory: Path) -> str | None:
     """The name of the study whose run or risk map a directory holds, where it can be read."""
     for name in ("manifest.json", "risk_map.json"):
-        try:
-            found = json.loads((directory / name).read_text())
-        except (OSError, ValueError):
-            continue
-        if isinstance(found, dict) and isinstance(found.get("study"), str):
-            return found["study"]
+        study = _record(directory / name).get("study")
+        if isinstance(study, str):
+            return study
     return None
 
 
-def check_kind(directory: Path, kind: Kind, study: str | None = None) -> None:
+def _record(path: Path) -> dict[str, Any]:
+    """The content of a file; empty where it cannot be read."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def place(file: Path, directory: Path) -> str:
+    """Where a study's file lies, seen from a run's directory, as `manifest.json` keeps it.
+
+    Args:
+        file: the file, or the name of the embedded study, which has none.
+        directory: the run's.
+
+    Examples:
+        >>> import tempfile
+        >>> here = Path(tempfile.mkdtemp())
+        >>> _ = (here / "mine.py").write_text("")
+        >>> place(here / "mine.py", here / "runs" / "mine"), place(Path("quickstart"), here)
+        ('../../mine.py', 'quickstart')
+    """
+    if not file.exists():
+        return str(file)
+    return os.path.relpath(file.resolve(), directory.resolve())
+
+
+def _other_file(directory: Path, file: Path) -> str | None:
+    """The file of a run that a directory holds, if it is another one than the given.
+
+    A file that has been moved or renamed since is no other, nor is a copy without a change.
+    """
+    known = _record(directory / "manifest.json").get("file")
+    if not isinstance(known, str) or known == place(file, directory):
+        return None
+    there = directory / known
+    if not there.is_file():
+        return None if known.endswith(".py") else known
+    if file.is_file() and filecmp.cmp(there, file, shallow=False):
+        return None
+    return os.path.relpath(there.resolve())
+
+
+def check_kind(
+    directory: Path, kind: Kind, study: str | None = None, file: Path | None = None
+) -> None:
     """Refuses a directory in which a run would write over one of another kind, or other files.
 
-    A run of another study is refused as well: its results would be lost.
+    A run of another study is refused as well: its results would be lost. Studies differ by name,
+    and those of one name by their files. A study that was changed is still the same.
 
     Args:
         directory: where the run goes.
         kind: what kind of run it is.
         study: the name of the study that is run or located; None if there is none.
+        file: the file that defines it; None if there is none.
 
     Raises:
         ValueError: naming what is there.
@@ -98,6 +145,12 @@ def check_kind(directory: Path, kind: Kind, study: str | None = None) -> None:
             raise Refused(
                 f"{directory} holds a run of the study {other!r}, which the study {study!r} would "
                 "write over: give another directory, with --out"
+            )
+        if file is not None and (known := _other_file(directory, file)):
+            raise Refused(
+                f"{directory} holds a run of another study {other!r}, that of {known}, which the "
+                f"one of {file} would write over: give another directory, with --out, or rename "
+                "the study"
             )
         return
     own = _NAMES[kind].split(" (")[0]

@@ -9,25 +9,30 @@ from pathlib import Path
 from typing import TypeVar
 
 from pptp_jax.validation import Refused
+from pptp_jax.validation.near_names import near_names
 
 T = TypeVar("T")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def load_defined(path: Path, name: str, *kinds: type[T]) -> T:
+def load_defined(path: Path, name: str, *kinds: type[T], embedded: str | None = None) -> T:
     """Runs a Python file and takes what it defines under a name.
 
     Args:
         path: the file. What lies beside it can be imported while it runs (see `importable_beside`).
         name: the name.
         kinds: what it has to be, one of these.
+        embedded: what may be given in place of a file, for the message.
 
     Raises:
         ValueError: if there is no such file, it fails, or it defines no such thing.
     """
     thing = f"{'an' if name[0] in 'aeiou' else 'a'} {name} is a Python file"
     if not path.is_file():
-        raise Refused(f"{path}: there is no such file; {thing}")
+        files = map(str, sorted(path.parent.glob("*.py")))
+        near = near_names(str(path), [*([embedded] if embedded else []), *files])
+        hint = f"did you mean {near[0]!r}? {thing[0].upper()}{thing[1:]}" if near else thing
+        raise Refused(f"{path}: there is no such file; {hint}")
     if path.suffix != ".py":
         raise Refused(f"{path}: {thing}, its name ends in .py")
     try:

@@ -40,6 +40,7 @@ def locate_study(
     retrain: int = 4,
     budget: float | None = None,
     console: Console | None = None,
+    file: Path | None = None,
 ) -> dict[str, Any]:
     """Makes the risk map of a study's model on its data, by its split, optimiser and seed.
 
@@ -57,6 +58,7 @@ def locate_study(
         retrain: the epochs for which each region is trained alone; 0 leaves this out.
         budget: the most accuracy that `auto` may cost; None takes the study's.
         console: where the progress is shown; by default the standard error, if that is a terminal.
+        file: the file that defines the study; None if there is none.
 
     Returns:
         The content of `risk_map.json`. One that is there already, and depends on nothing that has
@@ -64,10 +66,10 @@ def locate_study(
 
     Raises:
         ValueError: if the study's split is not balanced, another process writes into `out`, `out`
-            holds a run of another kind or study, or as `risk_map` does.
+            holds a run of another kind, study or file, or as `risk_map` does.
     """
     began = time.monotonic()
-    check_kind(out, "risk map", study.name)
+    check_kind(out, "risk map", study.name, file)
     budget = study.budget if budget is None else budget
     not_negative(budget=budget)
     if not isinstance(study.split, Balanced):
@@ -127,7 +129,7 @@ def locate_study(
 
 
 def with_regions_found(
-    study: Study, out: Path, *, console: Console | None = None
+    study: Study, out: Path, *, console: Console | None = None, file: Path | None = None
 ) -> tuple[Study, str]:
     """The study with blocks' names in place of the region `auto`, and why it is these.
 
@@ -135,6 +137,7 @@ def with_regions_found(
         study: the study; where no recipe asks for `auto`, it comes back as it is, and no word.
         out: where the risk map is written, which is made for this.
         console: where the progress is shown.
+        file: the file that defines the study; None if there is none.
 
     Raises:
         ValueError: if no cut lowers the attack's AUC within the study's budget; or as
@@ -142,7 +145,7 @@ def with_regions_found(
     """
     if not any(asks_for_auto(recipe.region) for recipe in study.recipes):
         return study, ""
-    auto = locate_study(study, out, console=console)["auto"]
+    auto = locate_study(study, out, console=console, file=file)["auto"]
     if auto["blocks"] is None:
         raise Refused(auto["explanation"])
     found = tuple(auto["blocks"])

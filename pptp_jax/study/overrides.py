@@ -1,6 +1,5 @@
 """Changes to a study from outside its file: `key=value`, checked against the frozen config."""
 
-import difflib
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -11,6 +10,7 @@ from pptp_jax.models import BUILDERS, Model, rebuilt
 from pptp_jax.study.config import Study
 from pptp_jax.training import Recipe
 from pptp_jax.validation import Refused
+from pptp_jax.validation.near_names import near_names
 
 _RECIPES, _MODEL = "recipes", "model"
 
@@ -101,8 +101,8 @@ def _known(study: Study) -> list[str]:
 
 def _refuse(key: str, known: Sequence[str]) -> NoReturn:
     last = {name.rpartition(".")[2]: name for name in reversed(known)}
-    near = difflib.get_close_matches(key, known, n=3)
-    near += [last[name] for name in difflib.get_close_matches(key.rpartition(".")[2], last, n=2)]
+    near = near_names(key, known, 3)
+    near += [last[name] for name in near_names(key.rpartition(".")[2], last, 2)]
     hint = ", ".join(map(repr, list(dict.fromkeys(near))[:3]))
     raise Refused(
         "there is no such key; "

@@ -3,6 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+# The lines of a file in combined/.
+LINES = (
+    "a line a record, the riskiest first: `record` (name or number), `label` (class), "
+    "`targets_with` (attacked models that trained on it), `mean_with` and `highest_with` (the "
+    "probability by these), and the same of models `without` it"
+)
 FILES = {
     "report.html": "the report, one file that opens anywhere; start here",
     "report.json": "the same for machines",
@@ -20,7 +26,7 @@ FILES = {
     "scores/": "for each recipe what every attack makes of each example, in `RECIPE.npz`, and in "
     "`RECIPE/EPOCHS.npz` what the compared attack does at a stop on the way",
     "combined/": "for each recipe the probability of membership by all attacks together: in "
-    "`RECIPE.csv` one line a record, the riskiest first, in `RECIPE.npz` of every target",
+    f"`RECIPE.csv` {LINES}; in `RECIPE.npz` by every model",
     "riskiest.npz": "the records that the compared attack is surest of",
     "samples.npz": "samples of generative models, and the members and non-members nearest to them",
     "risk_map.json": "where in the network membership can be read off; of `pptp locate`",

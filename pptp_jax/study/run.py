@@ -21,12 +21,9 @@ from pptp_jax.evaluation.warnings import warnings
 from pptp_jax.evaluation.white_box import white_box
 from pptp_jax.fleets import Runtime, StoredFleet, fingerprint, run_fleets
 from pptp_jax.fleets.plan import predicted_bytes, resolved_regions
-from pptp_jax.models import precision_in_words
 from pptp_jax.storage.files import link, sweep, write_array, write_arrays, write_json, write_text
-from pptp_jax.storage.kinds import check_kind
+from pptp_jax.storage.kinds import check_kind, place
 from pptp_jax.storage.lock import held
-from pptp_jax.storage.provenance import provenance
-from pptp_jax.storage.record import describe
 from pptp_jax.study.comparisons import (
     Setting,
     comparisons,
@@ -35,8 +32,8 @@ from pptp_jax.study.comparisons import (
     settings,
 )
 from pptp_jax.study.config import Study
-from pptp_jax.study.likeness import likeness
 from pptp_jax.study.losses import recording
+from pptp_jax.study.manifest import manifest_of
 from pptp_jax.study.owners import found_by_owner
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.robustness_accuracy import robustness
@@ -49,8 +46,6 @@ from pptp_jax.training import Strategy
 from pptp_jax.training.single_precision import in_single_precision
 from pptp_jax.validation import Refused
 
-PACKAGES = ("flax", "optax", "orbax-checkpoint", "numpy")
-
 Chooser = Callable[[Study, Dataset], Strategy]
 
 
@@ -62,6 +57,7 @@ def run(
     runtime: Runtime | None = None,
     strategy: Chooser | None = None,
     command: str | None = None,
+    file: Path | None = None,
 ) -> dict[str, Any]:
     """Trains every recipe's fleet, attacks it, and writes results, signals and scores.
 
@@ -80,29 +76,35 @@ def run(
         strategy: chooses how fleets are trained, given the study and its data; None takes the
             runtime's. Those that an earlier run has begun keep theirs.
         command: what a person types to get the same numbers, to be written down.
+        file: the file that defines the study, to be written down; None if there is none.
 
     Returns:
         The content of `results.json`.
 
     Raises:
         ValueError: if the study does not fit its data, another run goes into `out`, or `out` holds
-            one of another kind or study; if processes run different studies, or do not see the same
-            directory.
+            one of another kind, study or file; if processes run different studies, or do not see
+            the same directory.
         KeyboardInterrupt: if the runtime says stop, when what is being trained has been saved.
     """
     runtime = Runtime() if runtime is None else runtime
     processes = runtime.processes
     if processes.first:
-        check_kind(out, "study", study.name)
+        check_kind(out, "study", study.name, file)
     with held(out) if processes.first else nullcontext():
         if processes.first:
             sweep(out)
         processes.check_shared(out)
-        return _run(study, out, runtime, strategy, command)
+        return _run(study, out, runtime, strategy, command, file)
 
 
 def _run(
-    study: Study, out: Path, runtime: Runtime, strategy: Chooser | None, command: str | None
+    study: Study,
+    out: Path,
+    runtime: Runtime,
+    strategy: Chooser | None,
+    command: str | None,
+    file: Path | None,
 ) -> dict[str, Any]:
     began, processes = time.monotonic(), runtime.processes
     study, data = prepared(study)
@@ -119,9 +121,10 @@ def _run(
     homes = [
         f"fleets/{recipe.slug}-{key[:12]}" for recipe, key in zip(study.recipes, keys, strict=True)
     ]
-    manifest = _manifest(study, data, membership, command, runtime)
+    manifest = manifest_of(study, data, membership, command, runtime)
     if processes.first:
-        write_json(out / "manifest.json", manifest | {"fleets": homes})
+        known = {} if file is None else {"file": place(file, out)}
+        write_json(out / "manifest.json", manifest | {"fleets": homes, **known})
         write_text(out / "README.md", render_readme(manifest))
         if found := manifest["data"].get("likeness"):
             runtime.log(found["words"])
@@ -196,39 +199,6 @@ def _run(
     write_json(out / "results.json", results)
     processes.wait()
     return results
-
-
-def _manifest(
-    study: Study,
-    data: Dataset,
-    membership: Membership,
-    command: str | None,
-    runtime: Runtime,
-) -> dict[str, Any]:
-    """The manifest of a run, written before its first model is trained."""
-    alike = likeness(data, membership)
-    return {
-        "study": study.name,
-        "command": command,
-        "config": describe(study),
-        "data": {
-            "name": data.name,
-            "examples": len(data),
-            "classes": data.num_classes,
-            "fingerprint": data.fingerprint,
-            **({} if alike is None else {"likeness": alike}),
-        },
-        "models": study.split.models,
-        "targets": len(membership.targets),
-        "members": int(membership.matrix[0].sum()),
-        "queries": [query.name for query in study.queries],
-        "utility_name": study.model.task.utility_name,
-        "higher_is_better": study.model.task.higher_is_better,
-        "seed": study.seed,
-        "precision": precision_in_words(study.model.precision),
-        "strategy": describe(runtime.strategy),
-        "processes": runtime.shares,
-    } | provenance(*PACKAGES)
 
 
 def _write_signals(

@@ -25,7 +25,7 @@ def load_study(path: Path) -> Study:
     """
     if path == Path(EMBEDDED) and not path.exists():
         return import_module(f"pptp_jax.study.{EMBEDDED}").study
-    return load_defined(path, "study", Study)
+    return load_defined(path, "study", Study, embedded=EMBEDDED)
 
 
 def narrowed(

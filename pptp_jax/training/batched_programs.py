@@ -14,6 +14,7 @@ from pptp_jax.training.phase import Phase
 from pptp_jax.training.side_by_side import Ensemble
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy
+from pptp_jax.training.train import all_finite
 from pptp_jax.training.trainer import Trainer
 
 
@@ -77,3 +78,7 @@ def epoch_of_group(
     )
     own = rules.trainer, rules.optimizer, phase, state
     return mapped(*own, data, members, keys, number, within)
+
+
+# Which models of a group stayed finite: one program, not one for each shape of a parameter.
+are_finite = jax.jit(jax.vmap(all_finite))

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pptp_jax.data import Arrays
 from pptp_jax.models import Model, Variables
-from pptp_jax.training.batched_programs import GroupRules, epoch_of_group, start_group
+from pptp_jax.training.batched_programs import GroupRules, are_finite, epoch_of_group, start_group
 from pptp_jax.training.checks import (
     check_clients,
     check_devices,
@@ -31,7 +31,6 @@ from pptp_jax.training.recipe import Recipe
 from pptp_jax.training.restoration import Kept, on_host
 from pptp_jax.training.state import TrainState
 from pptp_jax.training.strategy import Strategy, usual_strategy
-from pptp_jax.training.train import all_finite
 from pptp_jax.training.trainer import Trainer
 
 
@@ -124,8 +123,8 @@ def train_fleet(
             fleet, group, ended, jnp.asarray(indices[list(group)]), keys_of(jnp.array(group))
         )
         variables, losses = own.trained()
-        finite = jax.vmap(all_finite)(variables, losses)
-        yield Trained(group, variables, np.asarray(losses), np.asarray(finite))
+        finite = np.asarray(are_finite(variables, losses))
+        yield Trained(group, variables, np.asarray(losses), finite)
         ended += len(group)
 
 
@@ -269,8 +268,8 @@ class _Group(NamedTuple):
         return self._cut(self.fleet.strategy.here(tree))
 
     def _tell(self, number: int, loss: Float[Array, " models"]) -> None:
-        loss = self._own(loss)
-        mean = float(jnp.nanmean(loss)) if jnp.isfinite(loss).any() else math.nan
+        loss = np.asarray(self._own(loss))
+        mean = float(np.nanmean(loss)) if np.isfinite(loss).any() else math.nan
         self.fleet.execution.on_progress(Progress(self.before, len(self.models), number, mean))
 
     def _save(

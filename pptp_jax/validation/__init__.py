@@ -5,13 +5,14 @@ value that JAX is tracing cannot be looked at and passes; it was looked at when 
 does what JAX puts in a number's place, such as its shape, and a schedule.
 """
 
-import difflib
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from numbers import Number
 from typing import Any
+
+from pptp_jax.validation.near_names import near_names
 
 # Training computes in float32: what lies beyond is infinite there, or zero.
 _LEAST, _LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
@@ -156,7 +157,7 @@ def keep_python_numbers(settings: Any) -> None:
 
 
 def one_of(options: Iterable[str], **values: object) -> None:
-    """Refuses a name that is not among `options`, and shows the nearest that are.
+    """Refuses a name that is not among `options`, and shows the nearest that is.
 
     Examples:
         >>> one_of(["stem", "shallow"], region="shalow")
@@ -167,16 +168,10 @@ def one_of(options: Iterable[str], **values: object) -> None:
     known = list(options)
     for name, value in values.items():
         if not isinstance(value, str) or value not in known:
-            near = " or ".join(map(repr, _nearest(str(value), known)))
-            hint = f"; did you mean {near}?" if near else "."
+            near = near_names(str(value), known)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             listed = ", ".join(map(repr, known))
             raise Refused(f"{name} {_shown(value)} is unknown{hint} Known: {listed}")
-
-
-def _nearest(value: str, known: list[str]) -> list[str]:
-    """The first names that begin as the value does, else the one that is spelt most like it."""
-    begun = [name for name in known if len(value) > 2 and name.startswith(value.lower())]
-    return begun[:3] or difflib.get_close_matches(value, known, n=1)
 
 
 def several(**values: object) -> None:

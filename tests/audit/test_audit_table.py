@@ -49,7 +49,9 @@ def run(table: Table, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, d
         AuditReport(out, "people"),
         runtime=Runtime(log=said.append),
     )
-    assert said == ["1 of 121 rows take part in no model"]
+    columns, left_out = said
+    assert columns.startswith("people.csv: 121 rows; columns, ")
+    assert left_out == "1 of 121 rows take part in no model"
     return out, results
 
 

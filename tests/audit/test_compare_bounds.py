@@ -96,7 +96,7 @@ def test_what_supposes_more_finds_more() -> None:
 def test_scores_that_tell_nothing_have_no_bound_here() -> None:
     found = {pair.kind: pair for pair in compare_bounds(*scored(0.0), delta=DELTA)}
     assert [pair.ours for pair in found.values()] == [0.0] * 4
-    # jax_privacy 2.0 takes the absolute value of μ; once it does not, docs/audits.md must change.
+    # jax_privacy 2.0 takes the absolute value of μ; once it does not, docs/bounds.md must change.
     assert found["rates, Gaussian"].theirs > 1
 
 

@@ -206,10 +206,22 @@ def test_an_audit_of_a_fleet_judges_the_first_targets():
     )
     blind = results["blind"]
     assert [one["target"] for one in blind["targets"]] == [5, 1] and results["screen"] is None
-    assert blind["words"].startswith(("target 5, the most", "target 1, the most"))
-    assert "the most conspicuous of 2 that were judged: labels alone do not" in blind["words"]
+    smallest = min(blind["targets"], key=lambda one: one["p_value"])["target"]
+    assert blind["words"].startswith("labels alone do not distinguish")
+    assert blind["words"].endswith(
+        f"All 2 targets were tested; the AUC is that of target {smallest}, which has the smallest "
+        "p-value"
+    )
     shown = " ".join(render_attacks(RunResults.from_json(results)).split())
     assert blind["words"] in shown
+
+
+def test_of_many_targets_the_first_four_are_tested():
+    rng = np.random.default_rng(0)
+    membership = rng.permuted(np.tile(np.arange(6) < 3, (100, 1)), axis=1).T
+    losses, labels = rng.exponential(size=(6, 100)), rng.integers(0, 3, 100)
+    found = audit_signals({"losses": losses}, membership, labels, attacks=("loss",), resamples=5)
+    assert "4 of 6 targets were tested" in found["blind"]["words"]
 
 
 def test_too_few_examples_and_no_data_are_no_reason_to_stop():

@@ -26,7 +26,8 @@ def test_an_audit_of_given_signals_prints_its_table_and_leaves_its_files(given: 
         *("--attack", "loss", "--attack", "entropy", "--attack", "rmia_online"),
     )
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("s: 6 models, 6 of them attacked, on 40 examples")
+    assert result.stdout.startswith("warning: there are only 16 members of a target: the interv")
+    assert "\ns: 6 models, 6 of them attacked, on 40 examples" in result.stdout
     assert (
         "not possible: entropy: it reads logits and labels, which were not given" in result.stdout
     )

@@ -19,6 +19,9 @@ from invoking import STUDY, pptp, pptp_process
         ),
         (["run"], "STUDY is missing: a Python file"),
         (["run", "none.py"], "none.py: there is no such file"),
+        (["run", "quikstart"], "quikstart: there is no such file; did you mean 'quickstart'?"),
+        (["locate", "HOME/tinny.py"], "tiny.py'? A study is a Python file"),
+        (["run", "STUDY", "--compared", "LiRA"], "is unknown; did you mean 'lira_online'?"),
         (["run", "STUDY", "--recipe", "frieze"], "'frieze' is unknown; did you mean 'freeze'?"),
         (["run", "STUDY", "--data", "x.npz"], "they take no path: x.npz"),
         (["run", "STUDY", "--out", "STUDY"], "is a file."),
@@ -38,7 +41,10 @@ from invoking import STUDY, pptp, pptp_process
     ],
 )
 def test_wrong_arguments(study: Path, args: list[str], message: str) -> None:
-    result = pptp(*[arg.replace("STUDY", str(study)) for arg in args])
+    places = {"STUDY": str(study), "HOME": str(study.parent)}
+    for word, place in places.items():
+        args = [arg.replace(word, place) for arg in args]
+    result = pptp(*args)
     assert result.exit_code != 0
     assert message in result.output
     assert "Traceback" not in result.output

@@ -23,6 +23,23 @@ def runs(study: Path) -> Path:
     return home
 
 
+def said(*args: object) -> str:
+    """What a command prints, without the breaks of its lines."""
+    return " ".join(pptp(*args).stdout.split())
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 200])
+def test_the_comparison_fits_the_terminal(
+    runs: Path, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.chdir(runs)
+    shown = pptp("compare", "a", "b").stdout
+    assert max(map(len, shown.splitlines())) <= min(max(columns, 80), 100)
+    assert "test accuracy" in shown and "TPR@1%" in shown and "…" not in shown
+    assert ("TPR@0.1%" in shown) == (columns >= 100)
+
+
 def test_methods_are_compared_at_equal_strength(runs: Path) -> None:
     found = json.loads(pptp("compare", runs / "a", runs / "b", "--json").stdout)
     assert found["unmatched"] is None
@@ -48,7 +65,7 @@ def test_methods_are_compared_at_equal_strength(runs: Path) -> None:
     assert pair["best"]["value"] == pytest.approx(accuracy["a"] - accuracy["b"])
     aucs = {row["run"]: row["auc"]["value"] for row in found["rows"] if "freeze" in row["slug"]}
     assert [ends[0] for ends in pair["ranges"]] == pytest.approx([aucs["a"], aucs["b"]])
-    shown = pptp("compare", runs / "a", runs / "b").stdout
+    shown = said("compare", runs / "a", runs / "b")
     assert "model.hidden" in shown and "[16]" in shown and pair["verdict"] in shown
 
 
@@ -73,7 +90,7 @@ def test_the_settings_of_a_run_are_ranked(runs: Path) -> None:
 
 
 def test_other_members_are_put_beside_each_other(runs: Path) -> None:
-    shown = pptp("compare", runs / "a", runs / "fewer").stdout
+    shown = said("compare", runs / "a", runs / "fewer")
     assert "no comparison at equal attack strength: the models of the two runs have different" in (
         shown
     )
@@ -140,7 +157,8 @@ def test_an_attack_that_was_not_possible_is_no_damage(runs: Path, study: Path) -
         assert pptp("run", study, *options).exit_code == 0
     result = pptp("compare", runs / "two", runs / "two more")
     assert result.exit_code == 0, result.output
-    assert "two has no LiRA: this attack needs at least 2 IN shadows" in result.stdout
+    sentence = "two has no LiRA: this attack needs at least 2 IN shadows"
+    assert sentence in " ".join(result.stdout.split())
 
 
 def test_recipes_that_could_not_be_attacked_are_left_out(runs: Path, tmp_path: Path) -> None:
@@ -157,4 +175,4 @@ def test_recipes_that_could_not_be_attacked_are_left_out(runs: Path, tmp_path: P
     assert {pair["a"] for pair in found["comparisons"]} == {"freeze stem (a)"}
     [sentence] = found["left_out"]
     assert sentence.endswith("has no LiRA: every shadow diverged")
-    assert sentence in pptp("compare", runs / "a", tmp_path / "b").stdout
+    assert sentence in said("compare", runs / "a", tmp_path / "b")

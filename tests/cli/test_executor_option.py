@@ -57,6 +57,7 @@ def test_a_run_by_a_scheduler_that_is_running(study: Path, tmp_path: Path) -> No
     from distributed import LocalCluster
 
     with LocalCluster(2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
+        cluster.wait_for_workers(2)  # on a busy machine the second comes later
         name = f"dask:{cluster.scheduler_address}"
         given = ("--recipe", "undefended", "--strategy", "scan", "--executor", name)
         done = pptp_process("run", study, "--out", tmp_path / "out", *given, cwd=tmp_path)

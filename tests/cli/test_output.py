@@ -64,7 +64,7 @@ def test_work_goes_on_where_no_message_can_be_written(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("encoding", "shown"), [("ascii", "Bound ε from below"), ("latin-1", "Bound epsilon from")]
+    ("encoding", "shown"), [("ascii", "budget ε by"), ("latin-1", "budget epsilon by")]
 )
 def test_signs_that_an_encoding_lacks_are_replaced(
     tmp_path: Path, encoding: str, shown: str

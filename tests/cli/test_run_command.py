@@ -106,6 +106,23 @@ def test_a_run_shows_what_was_set(study: Path, tmp_path: Path) -> None:
     assert len([*(tmp_path / "fleets").iterdir()]) == 2 and first.exists()
 
 
+def test_another_study_of_the_same_name_is_refused(study: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.py", tmp_path / "second.py"
+    text = study.read_text().replace(' freeze("stem", after=1, more=1)', "")
+    first.write_text(text)
+    second.write_text(text + "# another study\n")
+    options = ("--out", tmp_path / "out", "--strategy", "scan", "--set", "models=4")
+    assert pptp("run", first, *options).exit_code == 0
+    before = (tmp_path / "out" / "report.html").read_bytes()
+    for command in (("run", second, *options), ("locate", second, *options[:2])):
+        result = pptp(*command)
+        assert result.exit_code == 1 and "out holds a run of another study 'tiny'" in result.stderr
+    assert (tmp_path / "out" / "report.html").read_bytes() == before
+    first.write_text(text.replace("resamples=20", "resamples=10"))  # daily work
+    result = pptp("run", first, *options, "--set", "seed=1")
+    assert result.exit_code == 0, result.output
+
+
 def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,17 +50,55 @@ def test_a_table_becomes_a_report(home: Path) -> None:
         2,
     )
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("people: 4 models, 4 of them attacked, on 60 examples, 30 memb")
+    heading = "people: 4 models, 4 of them attacked, on 60 examples, 30 members each"
+    before = result.stdout.partition(f"{heading}\n")[0]
+    assert before.startswith("warning: these models have learned nothing")  # labels are coins
     out = home / "runs" / "people"
     assert (out / "table.txt").read_text().strip() in result.stdout
+    verdict = result.stdout.partition("\nWhat leaks   ")[2]
+    assert (
+        "\nNext         " in verdict and "\nNote         This judges a way of training" in verdict
+    )
+    columns = result.stderr.splitlines()[:5]
+    assert columns[0] == "people.csv: 60 rows; columns, with their number of values, are read as"
+    assert columns[1:] == [
+        "  target      ill (2 classes: n, y)",
+        "  numbers     age (60)",
+        "  categories  town (2)",
+        "  no input    name (id)",
+    ]
     assert "without the model:" in result.stdout and "copies:" in result.stdout
     for name in ("roc.png", "report.html", "scores/given.npz", "combined/given.csv", "models"):
         assert (out / name).exists()
     readme = (out / "README.md").read_text()
     assert all(f"- `{name}`: " in readme for name in named(out))
+    header = (out / "combined" / "given.csv").read_text().splitlines()[0].split(",")
+    page = (Path(__file__).parents[2] / "docs" / "run_directory.md").read_text()
+    assert all(f"`{column}`" in page for column in header)
+    assert all(f"`{column}`" in readme for column in header if "without" not in column)
     results = json.loads((out / "results.json").read_text())
     assert results["command"] in readme and "--jobs" not in results["command"]
     assert results["config"]["model"]["estimator"] == "LogisticRegression(max_iter=2000)"
+
+
+def test_a_warning_on_few_rows_comes_first(home: Path) -> None:
+    lines = (home / "people.csv").read_text().splitlines()
+    (home / "people.csv").write_text("\n".join(lines[:39]))
+    result = pptp("table", "people.csv", "--target", "ill", "--ignore", "name", *FEW)
+    assert result.stdout.startswith("warning: there are only 19 members of a target: the interv")
+    assert "Mind the warnings above." in " ".join(result.stdout.split())
+    assert (home / "runs" / "people" / "table.txt").read_text().startswith("warning: there are ")
+
+
+def test_odd_cells_are_refused_before_training(home: Path) -> None:
+    text = (home / "people.csv").read_text().splitlines()
+    text[7] = "P6,a,<0.3,y"
+    (home / "people.csv").write_text("\n".join(text))
+    args = ("table", "people.csv", "--target", "ill", "--id", "name", *FEW)
+    result = pptp(*args)
+    assert result.exit_code == 1 and not Path("runs").exists()
+    assert "column 'age' holds numbers in 59 of 60 cells" in result.stderr
+    assert "'<0.3' (line 8)" in result.stderr and "--category age" in result.stderr
 
 
 def test_an_interrupted_audit_goes_on(home: Path) -> None:
@@ -96,6 +134,11 @@ def test_an_interrupted_audit_goes_on(home: Path) -> None:
         ("people.csv --target ill --id name --models 7", "an even number of models, got 7"),
         ("people.csv --target ill --id name --model forest", "did you mean 'random_forest'?"),
         ("people.csv --target ill --id name --model no:tree", "ModuleNotFoundError"),
+        (
+            "people.csv --target ill --id name --model sub/mine.py",
+            "say mine:model, in the directory where the file lies. It must define `model`: an est",
+        ),
+        ("people.csv --target ill --id name --model mine", "MODULE:NAME, where the module defin"),
         ("people.csv --target age --id name --model mlp", "'age' is a number, and mlp answers"),
         ("people.csv --target ill --id name --attack lyra", "'lyra' is unknown"),
         ("people.csv --target ill --id name --out there", "there holds no run, but report.html"),

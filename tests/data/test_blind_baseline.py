@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pptp_jax.data import blind_baseline
+from pptp_jax.data import BlindBaseline, blind_baseline
+from pptp_jax.metrics import Estimate
 from pptp_jax.validation import Refused
 
 
@@ -41,6 +42,16 @@ def test_inputs_labels_and_tokens_by_chance_are_at_chance():
     ):
         assert one.auc.low < 0.5 < one.auc.high and not one.found()
         assert "do not distinguish members from non-members" in one.in_words()
+
+
+def test_the_verdict_does_not_contradict_its_p_value():
+    """.0042 is below 1 %, but not as the smallest of four."""
+    one = BlindBaseline(Estimate(0.58, 0.52, 0.64), 0.0042, 400, ("inputs",))
+    assert one.found() and "p = 0.0042)" in one.in_words()
+    assert not one.found(4)
+    assert "do not distinguish members from non-members significantly" in one.in_words(4)
+    assert "p = 0.017 after correction for 4 targets)" in one.in_words(4)
+    assert "significant is p < 0.01" in one.in_words(4)
 
 
 def of_one_column(rng, membership):

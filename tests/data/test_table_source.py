@@ -1,5 +1,6 @@
 """A CSV file as data: what is an input, and what is refused before anything is trained."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,52 @@ def test_separators_and_marks_of_other_programs(tmp_path: Path) -> None:
     }
 
 
+def column(cells: list[str], target: str = "y") -> str:
+    """A table of one column besides a target of two classes."""
+    rows = "".join(f"{cell},{'ab'[i % 2]}\n" for i, cell in enumerate(cells))
+    return f"x,{target}\n{rows}"
+
+
+@pytest.mark.parametrize(
+    ("odd", "others", "kind"),
+    [
+        (["<0.3", "n.d."], [f"{i}.5" for i in range(18)], "numbers"),
+        (["unknown", "?.3.24"], [f"2024-03-{i:02}" for i in range(1, 19)], "dates"),
+    ],
+)
+def test_a_few_odd_cells_are_named(
+    tmp_path: Path, odd: list[str], others: list[str], kind: str
+) -> None:
+    """One `<0.3` must not turn a column of numbers into categories without a word."""
+    file = written(tmp_path, column([others[0], odd[0], *others[1:], odd[1]]))
+    said = rf"'x' holds {kind} in 18 of 20 cells.*{re.escape(repr(odd[0]))} \(line 3\), "
+    said += rf"{re.escape(repr(odd[1]))} \(line 21\)\. Write {kind} there.*--category x$"
+    with pytest.raises(ValueError, match=said):
+        Table(file, target="y").read()
+    assert Table(file, target="y", categories=("x",)).read().kinds == {"x": "category"}
+    file.write_text(file.read_text().replace(odd[0], "").replace(odd[1], "?"))
+    found = Table(file, target="y").read().columns["x"]
+    assert (found.kind, found.values, found.missing) == (kind.removesuffix("s"), 18, 2)
+
+
+def test_many_odd_cells_are_counted(tmp_path: Path) -> None:
+    file = written(tmp_path, column([*(f"{i}" for i in range(45)), *"vwxyz"]))
+    with pytest.raises(ValueError, match=r"'v' \(line 47\), 'w' .*, 'x' \(line 49\), 2 more\."):
+        Table(file, target="y").read()
+
+
+def test_codes_of_which_some_are_numbers_are_categories(tmp_path: Path) -> None:
+    file = written(tmp_path, column([*(f"{i % 9}" for i in range(17)), "V1", "V2"]))
+    assert Table(file, target="y").read().kinds == {"x": "category"}
+
+
+def test_odd_cells_of_the_target_are_named(tmp_path: Path) -> None:
+    file = written(tmp_path, "x,y\n" + "".join(f"{i},{i % 2}\n" for i in range(9)) + "9,?1\n")
+    with pytest.raises(ValueError, match=r"'y' is a number in 9 of 10 rows.*'\?1' \(line 11\).*"):
+        Table(file, target="y").read()
+    assert Table(file, target="y", answer="classes").read().classes == ("0", "1", "?1")
+
+
 LONG = "".join(f"{i},name {i},{i % 2}\n" for i in range(60))
 
 
@@ -150,7 +197,16 @@ LONG = "".join(f"{i},name {i},{i % 2}\n" for i in range(60))
         ("x,y\ninf,a\n2,b\n", {"target": "y"}, "column 'x' has infinite numbers"),
         ("y\na\nb\n", {"target": "y"}, "no column besides the target"),
         ("x,y\n1,a\n1,b\n", {"target": "y"}, "no column besides the target has two different"),
-        ("n,name,y\n" + LONG, {"target": "y"}, "'name' has 60 different texts in 60 rows"),
+        (
+            "n,full name,y\n" + LONG,
+            {"target": "y"},
+            "60 different texts in 60 rows.* names each row, .*--id 'full name'.*--ignore 'full",
+        ),
+        (
+            "n,name,y\n" + LONG + "60,name 1,1\n",
+            {"target": "y"},
+            "60 different texts in 61 rows.* whose a row is, .*--owner name.*--ignore name",
+        ),
     ],
 )
 def test_what_is_refused(

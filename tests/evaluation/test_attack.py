@@ -158,7 +158,7 @@ def test_a_wrong_argument_is_answered_by_the_nearest() -> None:
     given = {"confidence": PHI}, SPLIT.matrix
     with pytest.raises(Refused, match="argument 'attack' is unknown; did you mean 'attacks'"):
         attack(*given, attack="rmia")
-    with pytest.raises(Refused, match="'lira' is unknown; did you mean 'lira_online' or "):
+    with pytest.raises(Refused, match="'lira' is unknown; did you mean 'lira_online'"):
         attack(*given, attacks=("lira",))
     with pytest.raises(Refused, match=r"attacks must be a tuple, .* got 'loss'"):
         attack(*given, attacks="loss")

@@ -60,6 +60,13 @@ def test_logits_of_another_library_are_attacked() -> None:
     assert forgetful.low < 0.5 < forgetful.high
 
 
+def test_the_page_on_audits_shows_the_loop_of_the_example() -> None:
+    code = (EXAMPLES / "logits_from_pytorch.py").read_text()
+    loop = code[code.index("def train_in_pytorch") : code.index("\n\n\ndef audit")]
+    page = EXAMPLES.parent / "docs" / "audits.md"
+    assert f"```python\n{loop}\n```" in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_is_short_and_says_what_one_gets(path: Path) -> None:
     lines = path.read_text().splitlines()

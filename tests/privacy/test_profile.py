@@ -55,6 +55,18 @@ def test_full_batches_are_gaussian_mechanisms(epsilon, noise, steps):
 
 
 @pytest.mark.parametrize("direction", ["remove", "add"])
+@pytest.mark.parametrize(
+    ("rate", "noise", "steps"), [(0.1, 1.0, 10), (1e-3, 0.6, 500), (1.0, 2.0, 1)]
+)
+def test_a_looked_up_delta_is_a_sum_over_all_losses(rate, noise, steps, direction):
+    profile = privacy_profile(rate=rate, noise_multiplier=noise, steps=steps)
+    losses = getattr(profile._losses, f"_pmf_{direction}")
+    epsilons = np.array([-np.inf, -800.0, -3.0, -1e-6, 0.0, 1e-3, 1.0, 2.5, 8.0, 800.0, np.inf])
+    expected = [min(losses.get_delta_for_epsilon(float(one)), 1.0) for one in epsilons]
+    np.testing.assert_allclose(profile.delta(epsilons, direction), expected, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("direction", ["remove", "add"])
 @pytest.mark.parametrize("epsilon", [-0.05, 0.0, 0.1, 1.0])
 def test_one_sampled_step_is_its_integral(epsilon, direction):
     profile = privacy_profile(rate=0.2, noise_multiplier=1.0, steps=1)

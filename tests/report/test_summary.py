@@ -75,6 +75,17 @@ def test_another_measure_has_no_points(tmp_path: Path) -> None:
     assert "AUC 0.70 → 0.60, bits per token 3.000 → 3.250." in text
 
 
+@pytest.mark.parametrize("rival, explained", [("tuned rivals", True), ("early stopping", False)])
+def test_tuned_rivals_are_explained_where_they_are_named(
+    tmp_path: Path, rival: str, explained: bool
+) -> None:
+    verdict = f"freeze keeps more than {rival}."
+    pair = {"b": rival, "statistic": "auc", "mean": estimate(0.01), "verdict": verdict}
+    text = render_summary(results(recipe("freeze", 0.7), comparisons=(pair,)), tmp_path)
+    assert verdict in text
+    assert ("Tuned rivals: all methods without a protected region." in text) == explained
+
+
 def test_many_recipes_are_left_to_the_report(tmp_path: Path) -> None:
     rows = [recipe(f"r{i}", 0.6 + i / 100) for i in range(7)]
     assert "Defences" not in render_summary(results(*rows), tmp_path)

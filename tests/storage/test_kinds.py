@@ -1,11 +1,12 @@
 """No run is written over one of another kind, nor over what is no run."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from pptp_jax.storage.kinds import Kind, check_kind, kind_of
+from pptp_jax.storage.kinds import Kind, check_kind, kind_of, place
 from pptp_jax.validation import Refused
 
 MARKS = {
@@ -68,3 +69,48 @@ def test_a_run_of_another_study_is_refused(tmp_path: Path, name: str, kind: Kind
     said = "holds a run of the study 'digits', which the study 'tiny' would write over"
     with pytest.raises(Refused, match=said):
         check_kind(tmp_path, kind, "tiny")
+
+
+def test_a_run_of_another_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two studies of one name: a copy of a file, changed, whose name in it was forgotten."""
+    mine, other, out = tmp_path / "mine.py", tmp_path / "other.py", tmp_path / "runs" / "tiny"
+    mine.write_text("one")
+    other.write_text("two")
+    out.mkdir(parents=True)
+    manifest = out / "manifest.json"
+
+    def check(file: Path | None) -> None:
+        check_kind(out, "study", "tiny", file)
+        check_kind(out, "risk map", "tiny", file)
+
+    manifest.write_text('{"study": "tiny"}')  # of an older version
+    check(other)
+    manifest.write_text(json.dumps({"study": "tiny", "file": place(mine, out)}))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        Refused, match=r"another study 'tiny', that of mine\.py, which the one of ot"
+    ):
+        check(Path("other.py"))
+    mine.write_text("one, changed")
+    check(mine)
+    check(Path("runs/../mine.py"))
+    check(None)  # called from Python
+    monkeypatch.chdir(out)
+    check(Path("../../mine.py"))
+    other.write_text("one, changed")  # a copy
+    check(other)
+    mine.rename(tmp_path / "renamed.py")
+    check(tmp_path / "renamed.py")
+    check(tmp_path.parent / "anything.py")
+
+
+def test_the_embedded_study_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    embedded, file = Path("quickstart"), Path("mine.py")
+    file.write_text("")
+    for one, other in ((embedded, file), (file, embedded)):
+        record = {"study": "quickstart", "file": place(one, tmp_path)}
+        Path("manifest.json").write_text(json.dumps(record))
+        check_kind(tmp_path, "study", "quickstart", one)
+        with pytest.raises(Refused, match=f"that of {one}, which the one of {other} would write"):
+            check_kind(tmp_path, "study", "quickstart", other)

@@ -44,7 +44,7 @@ def content(directory: Path) -> dict[str, Any]:
         `results` as `RunResults`, `risk_map` and `canaries` as they are stored (None if not), and
         by recipe `rocs` (of every attack on the first recipe, of the compared one on the others),
         `histograms` of the compared attack's scores, the `riskiest` records, and `samples` of
-        generative models.
+        generative models; and how many `shadows` each example has, if every model is a target.
 
     Raises:
         ValueError: if there is nothing to report, or a file is damaged or belongs to another run.
@@ -60,6 +60,7 @@ def content(directory: Path) -> dict[str, Any]:
         )
     found: dict[str, Any] = {"results": results, "risk_map": risks, "canaries": audit}
     found |= {"rocs": {}, "histograms": {}, "riskiest": {}, "samples": _samples(directory)}
+    found["shadows"] = {}
     if results is None:
         return found
     compared = results.compared
@@ -79,8 +80,17 @@ def content(directory: Path) -> dict[str, Any]:
             if attack == compared:
                 found["histograms"][row.slug] = _histogram(stored.scores, stored.membership)
                 found["riskiest"][row.slug] = _told_best(stored)
+                if len(stored.membership) == results.models:
+                    found["shadows"] = _shadows(stored.membership)
     found["riskiest"] |= _kept(directory, compared)
     return found
+
+
+def _shadows(membership: Bool[np.ndarray, "models examples"]) -> dict[str, list[int]]:
+    """The fewest and the most IN and OUT shadows of an example, where all others are shadows."""
+    sides = {"IN": membership, "OUT": ~membership}
+    counts = {name: side.sum(axis=0) - side for name, side in sides.items()}
+    return {name: [int(own.min()), int(own.max())] for name, own in counts.items()}
 
 
 def _thinned(curve: Roc, membership: Bool[np.ndarray, "targets examples"]) -> dict[str, Any]:

@@ -186,30 +186,29 @@ def _slices(found: Sequence[Mapping[str, Any]], title: str, x_title: str) -> Plo
 
 
 def strip(record: Mapping[str, Any], lowest: float) -> dict[str, Any]:
-    """The places of a record's targets on the logarithmic axis of alarm rates, and a sentence.
+    r"""The places of a record's targets on the logarithmic axis of alarm rates, and a sentence.
 
     Args:
         record: one of the riskiest.
         lowest: the least rate that any of them has.
+
+    Examples:
+        >>> targets = [{"member": True, "alarm_rate": 0.001}, {"member": False, "alarm_rate": 0.9}]
+        >>> strip({"targets": targets}, lowest=0.001)["told"].removeprefix("Non-members that ")
+        'score as high: 0.1\xa0% in models trained on it, 90\xa0% in models not trained on it'
     """
     x = Scale(low=min(lowest, 0.1), high=1, start=152, end=8, log=True)
-
-    def typical(member: bool) -> str:
-        rates = [t["alarm_rate"] for t in record["targets"] if t["member"] == member]
-        return rate(math.exp(sum(map(math.log, rates)) / len(rates))) if rates else ""
-
-    told = [
-        f"{typical(member)} {where}"
-        for member, where in ((True, "if trained on it"), (False, "if not"))
-        if typical(member)
-    ]
-    dots = []
+    told, dots = [], []
     for member, top in ((True, 4), (False, 24)):
         rates = sorted(t["alarm_rate"] for t in record["targets"] if t["member"] == member)
         # One below the other, since many are equal.
         step = 16 / max(len(rates) - 1, 1)
+        if rates:
+            typical = rate(math.exp(sum(map(math.log, rates)) / len(rates)))
+            trained = "trained" if member else "not trained"
+            told.append(f"{typical} in models {trained} on it".replace(" %", "\N{NO-BREAK SPACE}%"))
         dots += [
             {"x": x(rate), "y": round(top + step * i, 1), "member": member}
             for i, rate in enumerate(rates)
         ]
-    return {"dots": dots, "told": f"false-positive rate {', '.join(told)}"}
+    return {"dots": dots, "told": f"Non-members that score as high: {', '.join(told)}"}

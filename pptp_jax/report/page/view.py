@@ -22,7 +22,7 @@ from pptp_jax.report.page.sections import SECTIONS
 from pptp_jax.report.page.setting import facts, setting, versions
 from pptp_jax.report.page.strength_plots import strength_plots
 from pptp_jax.report.page.table import cells, columns
-from pptp_jax.report.page.words import metric_name, recipe_name
+from pptp_jax.report.page.words import metric_name, recipe_name, shadow_counts
 from pptp_jax.report.risk_table import WAYS
 from pptp_jax.report.samples import TITLES, sample_rows
 from pptp_jax.report.screen import screen_facts
@@ -115,6 +115,7 @@ def _of_scores(found: Mapping[str, Any]) -> dict[str, Any]:
         "samples": [(names[s], own) for s, own in found["samples"].items() if s in names],
         "strip": partial(strip, lowest=min(rates, default=1.0)),
         **_of_tokens([one for own in found["riskiest"].values() for one in own]),
+        "shadows": shadow_counts(found["shadows"]),
         "caveats": sentences.caveats(found),
     }
 

@@ -13,24 +13,39 @@ RATES = {"tpr": "TPR at {} % FPR", "tnr": "TNR at {} % FNR"}
 
 
 def attack_needs(attack: str) -> str:
-    """What an attacker needs for an attack: of the target, and of shadows.
+    """What an attacker needs for an attack: of the target, and the fewest shadows.
 
     Examples:
         >>> attack_needs("lira_online")
-        'scores; shadows: 2 IN, 2 OUT'
+        'scores; needs at least 2 IN and 2 OUT shadows'
+        >>> attack_needs("shadow_network")
+        'scores; needs at least 1 shadow'
         >>> attack_needs("loss"), attack_needs("my_own")
         ('scores', '')
     """
     known = known_attack(attack)
     if known is None:
         return ""
-    sides = [
-        (known.min_in_shadows, "IN"),
-        (known.min_out_shadows, "OUT"),
-        (known.min_shadows, "to learn from"),
-    ]
-    shadows = ", ".join(f"{count} {side}" for count, side in sides if count)
-    return f"{known.access}; shadows: {shadows}" if shadows else known.access
+    sides = (known.min_in_shadows, "IN"), (known.min_out_shadows, "OUT")
+    needed = " and ".join(f"{count} {side}" for count, side in sides if count)
+    fewest = max(known.min_in_shadows + known.min_out_shadows, known.min_shadows)
+    if not fewest:
+        return known.access
+    return f"{known.access}; needs at least {needed or fewest} shadow{'s' * (fewest > 1)}"
+
+
+def shadow_counts(found: Mapping[str, Sequence[int]]) -> str:
+    """The shadows that there are, from the fewest and the most of each side; empty if unknown.
+
+    Examples:
+        >>> shadow_counts({"IN": [7, 8], "OUT": [8, 8]}), shadow_counts({})
+        ('Here each example has 7 to 8 IN and 8 OUT shadows.', '')
+    """
+    sides = (
+        f"{least} {name}" if least == most else f"{least} to {most} {name}"
+        for name, (least, most) in found.items()
+    )
+    return f"Here each example has {' and '.join(sides)} shadows." if found else ""
 
 
 def attack_shadows(attack: str) -> str:
@@ -38,7 +53,7 @@ def attack_shadows(attack: str) -> str:
 
     Examples:
         >>> attack_shadows("lira_online"), attack_shadows("lira_offline"), attack_shadows("loss")
-        ('with shadows on both sides', 'with OUT shadows only', 'without shadows')
+        ('with IN and OUT shadows', 'with OUT shadows only', 'without shadows')
         >>> attack_shadows("shadow_network"), attack_shadows("my_own")
         ('with shadows', '')
     """
@@ -48,7 +63,7 @@ def attack_shadows(attack: str) -> str:
     sides = ("IN", known.min_in_shadows), ("OUT", known.min_out_shadows)
     needed = [side for side, count in sides if count]
     if len(needed) == 2:
-        return "with shadows on both sides"
+        return "with IN and OUT shadows"
     if needed:
         return f"with {needed[0]} shadows only"
     return "with shadows" if known.min_shadows else "without shadows"

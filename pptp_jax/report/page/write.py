@@ -10,6 +10,7 @@ from pptp_jax.attacks.title import attack_name
 from pptp_jax.report.page import words
 from pptp_jax.report.page.content import content
 from pptp_jax.report.page.plot import COLOURS, DASHES, SHAPES
+from pptp_jax.report.page.terms import TERMS
 from pptp_jax.report.page.view import view
 from pptp_jax.storage.files import write, write_json
 
@@ -69,4 +70,5 @@ def render_page(found: Mapping[str, Any]) -> str:
     environment.filters |= {name: getattr(words, name) for name in FILTERS}
     environment.filters["attack_name"] = attack_name
     environment.globals |= {"colours": COLOURS, "dashes": DASHES, "shapes_of": SHAPES}
+    environment.globals["terms"] = TERMS
     return environment.get_template("report.html.jinja").render(page=view(found))

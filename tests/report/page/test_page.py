@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from stored_run import EXAMPLES, MEMBERSHIP, NASTY, write_run
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import auc, roc, tpr_at_fpr
 from pptp_jax.report import write_report
+from pptp_jax.report.page.terms import TERMS
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -178,6 +180,36 @@ def test_the_json_has_what_the_page_shows(run: Path) -> None:
         pixels = np.asarray(opened.convert("RGB"))[..., :1]
     with np.load(run / "riskiest.npz") as stored:
         np.testing.assert_array_equal(pixels, stored["pictures"][0, 0])
+
+
+def test_the_shadows_that_an_attack_needs_are_not_those_that_there_were(run: Path) -> None:
+    text = " ".join(page_of(run).text)
+    assert "needs at least 2 IN and 2 OUT shadows" in text
+    assert "Here each example has 1 to 2 IN and 1 to 2 OUT shadows." in text
+    found = json.loads((run / "report.json").read_text())
+    assert found["shadows"] == {"IN": [1, 2], "OUT": [1, 2]}
+
+
+def test_shadows_are_not_counted_where_some_models_are_no_targets(tmp_path: Path) -> None:
+    stored = write_run(tmp_path, {"undefended": 1.0})
+    (tmp_path / "results.json").write_text(json.dumps(stored | {"models": 9}))
+    write_report(tmp_path)
+    assert "Here each example" not in (tmp_path / "report.html").read_text()
+
+
+def test_the_sentence_of_a_record_and_every_term_are_in_plain_words(run: Path) -> None:
+    text = page_of(run).text
+    sentences = [part for part in text if part.startswith("Non-members that score as high: ")]
+    assert len(sentences) == 20
+    share = r"[\d.]+\s% in models"
+    assert re.fullmatch(rf"[^:]*: {share} trained on it, {share} not trained on it", sentences[0])
+    assert set(TERMS) <= set(text)
+
+
+def test_the_glossary_has_every_term_of_the_page() -> None:
+    glossary = (Path(__file__).parents[3] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = ", ".join(TERMS).replace("\N{NO-BREAK SPACE}", " ").split(", ")
+    assert [term for term in terms if term not in glossary] == []
 
 
 def test_many_attacks_and_recipes_stay_small_and_readable(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""What leaks of a table's models, a next step, and what was judged, for a terminal."""
+
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+
+from pptp_jax.attacks.title import attack_name
+from pptp_jax.evaluation.results import RecipeResult, RunResults
+from pptp_jax.report.leak import leak, share
+from pptp_jax.report.summary import NARROWEST, WIDEST
+
+# What memorises less than each model that `pptp table` has a name for.
+LESS = {
+    "random_forest": "larger leaves (min_samples_leaf=10) or --model logistic",
+    "boosted_trees": "fewer rounds (max_iter=20) or --model logistic",
+    "logistic": "stronger regularisation (a smaller C, or a larger alpha of Ridge)",
+    "mlp": "a study of this table, which compares defences (pptp run)",
+}
+_FINISHED = (
+    "pptp screen looks at one alone, pptp audit attacks it with shadows, models trained alike"
+)
+
+
+def render_table_verdict(results: RunResults, width: int = WIDEST) -> str:
+    """Whether the models leak and how sure that is, what to do next, and what was judged.
+
+    Args:
+        results: of an audit of a table.
+        width: that of the terminal, in characters; between 80 and 100 of them are used.
+
+    Returns:
+        Plain text.
+
+    Examples:
+        >>> from pptp_jax.evaluation import AttackResult
+        >>> from pptp_jax.metrics import Estimate
+        >>> found = {"loss": AttackResult({"auc": Estimate(0.72, 0.69, 0.75)})}
+        >>> row = RecipeResult(slug="given", recipe="random_forest", attacks=found)
+        >>> known = {"compared": "loss", "models": 16, "data": {"name": "people.csv"}}
+        >>> print(render_table_verdict(RunResults(rows=(row,), **known)).splitlines()[0])
+        What leaks   Membership: LOSS gives a member the higher score in 72 % [69, 75] of pairs...
+    """
+    [row] = results.rows
+    auc = row.attack(results.compared).auc
+    leaks = auc.low is not None and auc.low > 0.5
+    less = LESS.get(row.recipe, "a smaller or more strongly regularised model")
+    said = {
+        "What leaks": _verdict(row, results.compared),
+        "Next": (
+            f"Try {less}, with another --out, and see whether less leaks (docs/choose.md)."
+            if leaks
+            else f"Check the finished model that you release: {_FINISHED}."
+        ),
+        "Note": (
+            f"This judges a way of training: {row.recipe} on random halves of "
+            f"{results.data['name']}, by {results.models} models. It judges no finished model"
+            + (f"; {_FINISHED}." if leaks else ".")
+        ),
+    }
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    for title, sentence in said.items():
+        table.add_row(title, sentence)
+    text = StringIO()
+    width = min(max(width, NARROWEST), WIDEST)
+    Console(file=text, width=width, color_system=None, markup=False, highlight=False).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _verdict(row: RecipeResult, compared: str) -> str:
+    auc = row.attack(compared).auc
+    mind = " Mind the warnings above." if row.warnings else ""
+    if auc.low is None:
+        return f"Nothing can be said: {attack_name(compared)} has no AUC on these rows.{mind}"
+    found = leak(row, compared)
+    if auc.low > 0.5:
+        return f"Membership: {found}. A guess, 50 %, is below the entire interval.{mind}"
+    known = {name: own.auc for name, own in row.attacks.items() if own.auc.low is not None}
+    strongest = max(known, key=lambda name: known[name].low or 0.0)
+    if (known[strongest].low or 0.0) > 0.5:
+        return (
+            f"Perhaps membership: {found}, no better than a guess; "
+            f"{attack_name(strongest)} does so in {share(known[strongest])}, the surest of "
+            f"{len(known)} attacks, in part by luck.{mind}"
+        )
+    return (
+        f"No leak was found: {found}, no better than a guess. That proves nothing: another attack "
+        f"may find more.{mind}"
+    )

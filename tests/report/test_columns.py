@@ -1,0 +1,36 @@
+"""How the columns of a table are read, before anything is trained."""
+
+from pathlib import Path
+
+from pptp_jax.data import Table
+from pptp_jax.report import render_columns
+
+
+def test_each_kind_has_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "patient,doctor,age,town,seen,note,clinic,ill\n"
+        "a,1,30,Bern,2024-03-01,x,A,no\n"
+        "b,1,n/a,Chur,2024-03-02,y,A,yes\n"
+        "c,2,50,,2024-03-02,z,A,no\n"
+    )
+    table = Table(file, target="ill", id="patient", owner="doctor", ignore=("note",))
+    assert render_columns(table, table.read()).splitlines() == [
+        "people.csv: 3 rows; columns, with their number of values, are read as",
+        "  target      ill (2 classes: no, yes)",
+        "  numbers     age (2, 1 missing)",
+        "  dates       seen (2)",
+        "  categories  town (2, 1 missing)",
+        "  no input    note (ignored), patient (id), doctor (owner), clinic (one value)",
+    ]
+
+
+def test_lines_fit_a_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "wide.csv"
+    names = [f"measurement {i}" for i in range(40)]
+    rows = [",".join([*(f"{i}" for _ in names), "c" * 30 + str(i)]) for i in range(4)]
+    file.write_text("\n".join([",".join([*names, "y"]), *rows]))
+    table = Table(file, target="y")
+    _, target, numbers = render_columns(table, table.read()).splitlines()
+    assert target.endswith("cc...") and len(target) == 80
+    assert numbers.endswith("measurement 1 (4) and 38 more") and len(numbers) <= 80
