@@ -45,7 +45,7 @@ def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
         >>> bool(((bavaria_t(held) > 0) == membership).all())
         True
     """
-    return log_ratio(evidence, fits, without, _log_predictive)
+    return log_ratio(evidence, fits, without, _log_predictive, centred=False)
 
 
 def _log_predictive(value: Float[Array, "queries examples"], fit: Fit) -> Float[Array, " examples"]:

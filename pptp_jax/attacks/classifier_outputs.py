@@ -24,7 +24,7 @@ def check_signals(signals: Any, labels: Any) -> None:
         return
     logits = np.asarray(signals["logits"])
     check_no_probabilities(logits)
-    if labels is not None and np.ndim(labels) == 1 and logits.ndim > 2:
+    if labels is not None and np.ndim(labels) == 1 and logits.ndim > 1:
         check_classes(np.asarray(labels), logits.shape[-1])
 
 

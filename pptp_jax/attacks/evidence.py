@@ -16,6 +16,7 @@ from pptp_jax.attacks.rows import (
     numbers,
     rows_of,
 )
+from pptp_jax.attacks.shadow_counts import check_shadow_counts
 from pptp_jax.attacks.signal_derivation import OnExamples, Signals, derived, follows
 from pptp_jax.attacks.signal_registry import PARTS, declaration, shaped
 from pptp_jax.tasks import Signal
@@ -256,21 +257,21 @@ class Evidence:
             at_least: how many each example needs, whichever target is left out.
 
         Raises:
-            AttackUnavailable: if some example has fewer.
+            AttackUnavailable: if some example has fewer; the message says which.
         """
         members = self.shadow_membership()
         chosen = members if kind == "IN" else ~members
-        counts = chosen.sum(axis=0, dtype=np.int32)
         itself = self.target_among_shadows
         if not len(itself):
             raise AttackUnavailable(_NONE_LEFT)
-        left = [(counts - chosen[place]).min() for place in itself[itself >= 0]]
-        fewest = min(left) if len(left) == len(itself) else min([counts.min(), *left])
-        if fewest < at_least:
-            raise AttackUnavailable(
-                f"this attack needs at least {at_least} {kind} shadows for every example, and some "
-                f"example has {fewest}: train more models"
-            )
+        left_out = chosen[itself[itself >= 0]]
+        check_shadow_counts(
+            chosen.sum(axis=0, dtype=np.int32) - left_out.any(axis=0),
+            kind,
+            at_least=at_least,
+            examples=np.arange(chosen.shape[1]) if self.examples is None else self.examples,
+            leaves_out=len(left_out) > 0,
+        )
         return jnp.asarray(chosen)
 
     def require(
@@ -283,7 +284,7 @@ class Evidence:
         """
         array = getattr(self, what)
         if array is None:
-            raise AttackUnavailable(f"this attack needs the examples' {what}: Evidence({what}=...)")
+            raise AttackUnavailable(f"this attack needs the examples' {what}: hand over {what}=")
         return np.asarray(array if all_examples or self.examples is None else array[self.examples])
 
     def _taken(

@@ -107,15 +107,20 @@ def _fit(
     divisor = jnp.maximum(count, 1).astype(values.dtype)[None]
     # Relative to one of the values, the mean of equal values is that value, however many they are.
     # Else its rounding would depend on their number, and the number on membership.
-    origin = _middle(values)
+    origin = middle(values)
     off = values - origin[None]
     mean = jnp.sum(off, axis=0, where=where) / divisor
     squares = jnp.sum(jnp.square(off - mean[None]), axis=0, where=where)
     return Fit(count, origin + mean, squares)
 
 
-def _middle(values: Float[Array, "models queries examples"]) -> Float[Array, "queries examples"]:
-    """The median of the first three models, or the first where there are fewer: no outlier."""
+def middle(values: Float[Array, "models queries examples"]) -> Float[Array, "queries examples"]:
+    """The median of the first three models, or the first where there are fewer: no outlier.
+
+    Examples:
+        >>> print(middle(jnp.array([9.0, 1.0, 2.0, 3.0])[:, None, None]))
+        [[2.]]
+    """
     if len(values) < 3:
         return values[0]
     first, second, third = values[:3]

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.alike import kinds_alike, without_target
 from pptp_jax.attacks.evidence import Evidence
+from pptp_jax.attacks.leave_one_out import middle
 
 Fits = TypeVar("Fits")
 Fit = TypeVar("Fit")
@@ -26,6 +27,8 @@ def log_ratio(
     fit: Callable[..., Fits],
     without: Callable[..., Fit],
     log_density: Callable[[Float[Array, "queries attacked"], Fit], Float[Array, " attacked"]],
+    *,
+    centred: bool = True,
 ) -> Float[Array, "targets attacked"]:
     """Log p(φ; IN) − log p(φ; OUT), fitted to as many IN as OUT shadows without the target.
 
@@ -35,6 +38,10 @@ def log_ratio(
         without: what is left of that, as `leave_out.without` and `covariances.without` do.
         log_density: of a target's values, jointly over the queries. All three are compiled in, so
             the same functions are to be given each time.
+        centred: whether φ is taken relative to a value of its own example, which does not depend on
+            membership. Else rounding to the digits of φ depends on which models are IN, and models
+            that differ by rounding alone seem to leak. False for densities that such a shift
+            changes.
 
     Raises:
         AttackUnavailable: with fewer than 2 IN and 2 OUT shadows for an example.
@@ -56,6 +63,8 @@ def log_ratio(
         near(evidence.target_signal("confidence")),
         near(evidence.shadow_signal("confidence")),
     )
+    if centred:
+        own, known = _from_middle(own, known)
     return _log_ratio(
         fit, without, log_density, own, known, kinds, jnp.asarray(evidence.target_among_shadows)
     )
@@ -69,6 +78,14 @@ def near(phi: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         [[[-1.e+09  2.e+00  1.e+09]]]
     """
     return jnp.clip(phi, -_FAR, _FAR)
+
+
+@jax.jit
+def _from_middle(
+    own: Float[Array, "targets queries examples"], known: Float[Array, "shadows queries examples"]
+) -> tuple[Float[Array, "targets queries examples"], Float[Array, "shadows queries examples"]]:
+    origin = middle(known)[None]
+    return own - origin, known - origin
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

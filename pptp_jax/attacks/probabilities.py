@@ -90,12 +90,22 @@ TAYLOR = Signal(
 )
 
 
-class _Sums(NamedTuple):
-    """Log of a sum over models, which of them is the largest, and log of the sum without it."""
+class _Sum(NamedTuple):
+    """A sum of exponentials, as a multiple of the largest of them: that of equal ones is exact."""
 
-    full: Float[Array, "queries examples"]
+    log_largest: Float[Array, "queries examples"]
+    multiple: Float[Array, "queries examples"]
+
+    def log_mean(self, count: Float[Array, " examples"]) -> Float[Array, "queries examples"]:
+        return self.log_largest + jnp.log(self.multiple / count[None])
+
+
+class _Sums(NamedTuple):
+    """The sum over models, which of them is the largest, and the sum without it."""
+
+    full: _Sum
     largest: Int[Array, "queries examples"]
-    rest: Float[Array, "queries examples"]
+    rest: _Sum
 
 
 def _sums(
@@ -104,17 +114,23 @@ def _sums(
     masked = jnp.where(chosen[:, None], values, -jnp.inf)
     largest = masked.argmax(axis=0)
     models = jnp.arange(len(values))[:, None, None]
-    others = jnp.where(models == largest[None], -jnp.inf, masked)
-    rest = jax.nn.logsumexp(others, axis=0)
-    return _Sums(jnp.logaddexp(rest, masked.max(axis=0)), largest, rest)
+    return _Sums(_sum(masked), largest, _sum(jnp.where(models == largest[None], -jnp.inf, masked)))
 
 
-def _without(
-    sums: _Sums, model: Int[Array, ""], value: Float[Array, "queries examples"]
-) -> Float[Array, "queries examples"]:
+def _sum(values: Float[Array, "models queries examples"]) -> _Sum:
+    log_largest = values.max(axis=0)
+    finite = jnp.where(jnp.isfinite(log_largest), log_largest, 0.0)
+    return _Sum(log_largest, jnp.exp(values - finite[None]).sum(axis=0))
+
+
+def _without(sums: _Sums, model: Int[Array, ""], value: Float[Array, "queries examples"]) -> _Sum:
     # All but the largest are at most half of the sum: nothing cancels.
-    less = sums.full + jnp.log1p(-jnp.minimum(jnp.exp(value - sums.full), 0.5))
-    return jnp.where(sums.largest == model, sums.rest, less)
+    full, at_largest = sums.full, sums.largest == model
+    less = full.multiple - jnp.minimum(jnp.exp(value - full.log_largest), 0.5 * full.multiple)
+    return _Sum(
+        jnp.where(at_largest, sums.rest.log_largest, full.log_largest),
+        jnp.where(at_largest, sums.rest.multiple, less),
+    )
 
 
 @jax.jit
@@ -146,8 +162,11 @@ def references(
             there = chosen[place] & (place >= 0)
             count = (chosen.sum(axis=0) - there.astype(jnp.int32)).astype(known.log_p.dtype)
             log_p, *rest = (
-                jnp.where(there[None], _without(own, place, part[place]), own.full)
-                - jnp.log(count)[None]
+                jnp.where(
+                    there[None],
+                    _without(own, place, part[place]).log_mean(count),
+                    own.full.log_mean(count),
+                )
                 for own, part in zip(sums, parts, strict=True)
             )
             for log_q in rest:

@@ -77,9 +77,12 @@ def check_membership(membership: Shaped[np.ndarray, "..."]) -> None:
         pptp_jax.validation.Refused: membership must be boolean, of shape ...
     """
     if membership.ndim != 2 or membership.dtype != bool:
+        numbers = membership.dtype.kind in "iuf"
         raise Refused(
             "membership must be boolean, of shape (models, examples), got "
             f"{membership.dtype} of shape {membership.shape}"
+            + ": if it holds 0 and 1, hand over membership.astype(bool)" * numbers
+            + ": of one model, hand over membership[None]" * (membership.ndim == 1)
         )
 
 

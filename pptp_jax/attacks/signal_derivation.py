@@ -103,7 +103,7 @@ def derived(
             f"there is{there}"
         )
     if not follows(one, declared, arrays, labels is not None):
-        raise AttackUnavailable("this attack needs the examples' labels: Evidence(labels=...)")
+        raise AttackUnavailable("this attack needs the examples' labels: hand over labels=")
     # Model by model: all logits at once may be more than the memory holds.
     models = len(next(iter(arrays.values())))
     return jnp.concatenate([_of_model(one, declared, arrays, labels, i) for i in range(models)])

@@ -148,12 +148,16 @@ def shaped(
 ) -> dict[str, Shaped[np.ndarray, "models ..."]]:
     """The arrays with all axes of their signals: without a query axis they hold one query.
 
+    Where there is one model only, its axis may be missing as well, after that of the queries.
+
     Raises:
         Refused: if a name is unknown, a shape does not fit, or an array does not hold real numbers.
 
     Examples:
         >>> shaped({"confidence": np.zeros((3, 5))}, (), 3, 5)["confidence"].shape
         (3, 1, 5)
+        >>> shaped({"confidence": np.zeros(5)}, (), 1, 5)["confidence"].shape
+        (1, 1, 5)
     """
     return {
         name: _shaped(name, axes_of(name, declared), np.asarray(array), models, examples)
@@ -174,6 +178,8 @@ def _shaped(
     models: int,
     examples: int,
 ) -> Shaped[np.ndarray, "models ..."]:
+    if models == 1 and array.ndim == len(axes) - ("queries" in axes) - 1:
+        array = array[None]
     if array.ndim == len(axes) - 1 and "queries" in axes:
         array = np.expand_dims(array, axes.index("queries"))
     if array.ndim != len(axes):
@@ -184,6 +190,12 @@ def _shaped(
     if found != (models, examples):
         raise Refused(
             f"{name} of shape {array.shape} has {found[0]} models and {found[1]} examples, and "
-            f"membership has {models} and {examples}"
+            f"membership has {models} and {examples}" + _hint(name, found, (models, examples))
         )
     return array
+
+
+def _hint(name: str, found: tuple[int, int], sizes: tuple[int, int]) -> str:
+    if found != sizes[::-1]:
+        return ""
+    return f": one is transposed, hand over membership.T, or {name} with the models first"

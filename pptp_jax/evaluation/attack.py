@@ -11,10 +11,23 @@ from pptp_jax.attacks import ATTACKS, Attack, Evidence, attack_of
 from pptp_jax.attacks.classifier_outputs import check_signals
 from pptp_jax.attacks.rows import numbers
 from pptp_jax.data import Membership
+from pptp_jax.evaluation.impossible import by_reason, reason_of_missing
 from pptp_jax.evaluation.results import AttackResult
 from pptp_jax.metrics import attack_metrics
 from pptp_jax.models import full_float32
-from pptp_jax.validation import AttackUnavailable, Refused, at_least
+from pptp_jax.validation import AttackUnavailable, Refused, at_least, one_of, several
+
+# What `attack` passes on to `Evidence.split`.
+_EVIDENCE = (
+    "targets",
+    "shadows",
+    "mismatched_shadow_signals",
+    "declared",
+    "inputs",
+    "examples",
+    "nonmembers",
+    "population",
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,15 +61,18 @@ class AttackResults(Mapping[str, AttackResult]):
         return len(self.results)
 
     def __str__(self) -> str:
-        """One line an attack, then the notes."""
+        """One line an attack, then one for each reason why others were not possible."""
         lines = [f"{name}: AUC {found.auc:.3f}" for name, found in self.results.items()]
-        return "\n".join((*lines, *(f"not possible: {note}" for note in self.notes)))
+        lines += [f"not possible: {reason}" for reason in by_reason(self.notes)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
 
 
 @full_float32
 def attack(
-    signals: Mapping[str, Shaped[np.ndarray, "models ..."]],
-    membership: Bool[np.ndarray, "models examples"] | Membership,
+    signals: Mapping[str, Shaped[np.ndarray, "..."]],
+    membership: Bool[np.ndarray, "*models examples"] | Membership,
     labels: Int[np.ndarray, " examples"] | None = None,
     attacks: Sequence[str | Attack] = tuple(ATTACKS),
     *,
@@ -68,9 +84,9 @@ def attack(
 
     Args:
         signals: arrays by name, models first: `logits`, `confidence` (φ), `log_prob` or others;
-            without a query axis they hold one query.
-        membership: who trained on what; a `Membership` names targets, shadows and the examples
-            under attack as well.
+            without a query axis they hold one query. Those of a single model may lack the models.
+        membership: who trained on what, (models, examples), or (examples,) of a single model; a
+            `Membership` names targets, shadows and the examples under attack as well.
         labels: the examples' classes; `logits` need them.
         attacks: the attacks, or their names; by default all of them.
         resamples: the number of bootstrap resamples of targets and examples behind each interval.
@@ -84,7 +100,7 @@ def attack(
 
     Raises:
         Refused: if shapes disagree, logits are probabilities, labels are none of their classes, an
-            attack is unknown, or none is possible.
+            attack or an argument is unknown, or no attack is possible.
 
     Examples:
         >>> rng = np.random.default_rng(0)
@@ -96,19 +112,29 @@ def attack(
         (['rmia_online(gamma=1.0)', 'rmia_online(gamma=2.0)'], True)
         >>> found.notes
         ('entropy: it reads logits and labels, which were not given',)
+
+        One model, whose shadows nobody has:
+
+        >>> list(attack({"confidence": phi[0]}, membership[0], resamples=50))
+        ['loss', 'confidence', 'attack_p']
     """
+    for name in evidence:
+        one_of((*_EVIDENCE, "labels", "attacks", "resamples", "seed"), argument=name)
     chosen = _distinct(attacks)
     check_signals(signals, labels)
     if isinstance(membership, Membership):
         named = {"targets": membership.targets, "shadows": membership.shadows}
         evidence = {**named, "examples": membership.evaluated, **evidence}
         membership = membership.matrix
+    membership = np.asarray(membership)
+    if membership.ndim == 1:
+        membership = membership[None]
     evidence = {"targets": None, "shadows": None, **evidence}
     own = [signal for one in chosen for signal in one.declared]
     declared = (*evidence.pop("declared", ()), *own)
     held = Evidence.split(signals, membership, declared=declared, labels=labels, **evidence)
     rows = numbers(evidence["targets"], "target", len(membership))
-    truth = np.asarray(membership)[rows]
+    truth = membership[rows]
     truth = truth if held.examples is None else truth[:, held.examples]
     scores, notes = _scores(held, chosen)
     results = {
@@ -121,6 +147,8 @@ def attack(
 
 
 def _distinct(attacks: Sequence[str | Attack]) -> list[Attack]:
+    if isinstance(attacks, str | Attack):
+        several(attacks=attacks)
     at_least(1, attacks=len(attacks))
     chosen = [attack_of(one) for one in attacks]
     names = [one.name for one in chosen]
@@ -136,11 +164,9 @@ def _scores(
     """The scores of each attack, and the reasons why others were not possible."""
     scores, notes = {}, []
     for attack in attacks:
-        missing = [part for part in attack.reads if not evidence.has(part)]
-        if missing:
-            names = " and ".join(p if isinstance(p, str) else p.name for p in missing)
-            were = "were" if len(missing) > 1 else "was"
-            notes.append(f"{attack.name}: it reads {names}, which {were} not given")
+        missing = reason_of_missing(attack, evidence)
+        if missing is not None:
+            notes.append(f"{attack.name}: {missing}")
             continue
         try:
             found = attack(evidence)
@@ -152,5 +178,5 @@ def _scores(
             continue
         scores[attack.name] = found
     if not scores:
-        raise Refused("no attack is possible on these signals:\n" + "\n".join(notes))
+        raise Refused("no attack is possible on these signals:\n" + "\n".join(by_reason(notes)))
     return scores, notes

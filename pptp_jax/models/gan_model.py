@@ -49,8 +49,9 @@ def gan(
         `Drawn` and `Shown`.
 
     Raises:
-        ValueError: if a number is out of range, the contest is unknown, or a network knows another
-            number of classes; in `init`, if the generator makes other shapes than the data have.
+        ValueError: if a number is out of range, the contest is unknown, the networks are swapped,
+            or one knows another number of classes; in `init`, if the generator makes other shapes
+            than the data have.
 
     References:
         Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014,
@@ -70,6 +71,9 @@ def gan(
     task = Adversarial(num_classes, latent, contest, weight, **settings)
     networks = {GENERATOR: generator, DISCRIMINATOR: discriminator}
     for name, own in networks.items():
+        made = str(own.config.get("name", ""))
+        if any(made.startswith(f"{other}_") for other in PLAYERS if other != name):
+            raise Refused(f"the {name} is a {made}: gan takes the generator first")
         known = own.config.get("num_classes", num_classes)
         if known != num_classes:
             raise Refused(f"the {name} knows {known} classes, and the gan has {num_classes}")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from pptp_jax.validation import at_least, positive, several
+from pptp_jax.validation import Refused, at_least, positive, several
 
 
 class Generator(Protocol):
@@ -49,7 +49,18 @@ class GaussianNoise:
         positive(start=self.start)
 
     def begin(self, key: Key[Array, ""], statistics: Float[Array, "draws statistics"]) -> Any:
-        """As `Generator`."""
+        """As `Generator`.
+
+        Raises:
+            ValueError: if a statistic is constant: its noise would be 0 and stay so.
+        """
+        constant = jnp.flatnonzero(statistics.max(axis=0) == statistics.min(axis=0)).tolist()
+        if constant:
+            raise Refused(
+                f"statistics {constant[:5]}{' ...' * (len(constant) > 5)} are constant in the "
+                f"{len(statistics)} opening draws, so GaussianNoise never noises them: leave "
+                "constants out, or take NetworkNoise, which noises a rare change too"
+            )
         return {"log_std": jnp.log(self.start * statistics.std(axis=0))}
 
     def noise(

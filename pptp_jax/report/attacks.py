@@ -6,6 +6,7 @@ import numpy as np
 from rich.table import Table
 
 from pptp_jax.attacks.title import attack_name, known_attack
+from pptp_jax.evaluation.impossible import by_reason
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
@@ -66,7 +67,7 @@ def render_attacks(results: RunResults) -> str:
         parts.append(f"a look at the model alone: {results.screen['sentence']}")
     # Where it warns, it is among the warnings above.
     parts += blind_lines(results.blind)[bool(results.blind and results.blind["found"]) :]
-    parts += [f"not possible: {note}" for note in row.notes]
+    parts += [f"not possible: {reason}" for reason in by_reason(row.notes)]
     return plain_text(*parts)
 
 

@@ -4,6 +4,7 @@ from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import Estimate
 from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.simple_table import simple_table
+from pptp_jax.report.stronger_attack import stronger_attack
 
 EXPLAINED = (
     "±: the wider side of the 95 % interval; n/a: sample too small to estimate; ~: fewer than 10 "
@@ -17,6 +18,9 @@ COLUMNS = {
     "LiRA TPR@1%": ("lira_online", "tpr@0.01"),
     "TPR@0.1%": ("lira_online", "tpr@0.001"),
 }
+
+# An interval this wide, of which less than this share lies on one side of the value, is lopsided.
+_WIDE, _LOPSIDED = 0.1, 0.1
 
 
 def render_table(results: RunResults) -> str:
@@ -66,6 +70,7 @@ def render_table(results: RunResults) -> str:
     )
     lines = [] if results.precision is None else [f"Precision {results.precision}."]
     lines += [f"warning: {warning}" for warning in warnings_of(results)]
+    lines += [f"warning: {one}" for one in filter(None, [stronger_attack(results)])]
     lines += [f"note: {note}" for note in sorted(notes)]
     return plain_text(heading, table, explained, *lines)
 
@@ -108,9 +113,20 @@ def warnings_of(results: RunResults) -> list[str]:
 
 
 def cell(estimate: Estimate) -> str:
-    """An estimate with the wider side of its interval."""
+    """An estimate with the wider side of its interval, or with both ends of a lopsided one.
+
+    Tied scores make a rate jump: a threshold takes all of them or none. The interval then reaches
+    from the value to the end of the jump, which no ± describes.
+
+    Examples:
+        >>> cell(Estimate(0.7, 0.65, 0.73)), cell(Estimate(0.0, 0.0, 0.889))
+        ('0.700 ±0.050', '0.000 [0.000, 0.889]')
+    """
     value, low, high = estimate
     if value is None or low is None or high is None:
         return "n/a"
     mark = "~" if estimate.coarse else ""
+    narrower = min(high - value, value - low)
+    if high - low > _WIDE and narrower < _LOPSIDED * (high - low):
+        return f"{mark}{value:.3f} [{low:.3f}, {high:.3f}]"
     return f"{mark}{value:.3f} ±{max(high - value, value - low):.3f}"

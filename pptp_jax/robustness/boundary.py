@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from pptp_jax.robustness.arguments import check_examples
 from pptp_jax.robustness.gradient import Predict, as_float32
 from pptp_jax.validation import at_least
 
@@ -60,7 +61,8 @@ def nearest_boundary(
         high: the most.
 
     Raises:
-        ValueError: if the steps are not positive.
+        ValueError: if the steps are not positive, inputs or logits are no numbers, or a label is no
+            class. Within `jax.jit` they cannot be looked at: of NaN both distances are NaN.
 
     References:
         Moosavi-Dezfooli, Fawzi and Frossard, "DeepFool: a simple and accurate method to fool deep
@@ -74,6 +76,7 @@ def nearest_boundary(
     """
     at_least(1, steps=steps)
     x = as_float32(x)
+    check_examples(predict, x, labels)
 
     def of_example(x: Float[Array, "*input"], label: Int[Array, ""]) -> Boundary:
         def margins(x: Float[Array, "*input"]) -> Float[Array, " classes"]:
@@ -115,9 +118,11 @@ def nearest_boundary(
         _, share = jax.lax.fori_loop(0, BISECTIONS, half, (jnp.float32(0), jnp.float32(1)))
         far = share * jnp.linalg.norm((end - x).ravel())
         _, linear = stepped(x, (-jnp.inf, jnp.inf))
-        lost = wrong(x)
+        lost = jnp.where(jnp.isnan(margins(x)).any(), jnp.nan, 0.0)
+        right = ~wrong(x) & (lost == 0)
         return Boundary(
-            jnp.where(lost, 0.0, linear), jnp.where(lost, 0.0, jnp.where(wrong(end), far, jnp.inf))
+            jnp.where(right, linear, lost),
+            jnp.where(right, jnp.where(wrong(end), far, jnp.inf), lost),
         )
 
     return jax.vmap(of_example)(x, labels)

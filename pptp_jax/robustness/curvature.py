@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from pptp_jax.robustness.arguments import check_examples
 from pptp_jax.robustness.gradient import Predict, as_float32
 from pptp_jax.tasks import logit_scaled_confidence
 from pptp_jax.validation import Refused, at_least
@@ -42,7 +43,9 @@ def input_curvature(
             is fewer.
 
     Raises:
-        ValueError: if there are fewer inputs or products than eigenvalues.
+        ValueError: if there are fewer inputs or products than eigenvalues, inputs or logits are no
+            numbers, or a label is no class. Within `jax.jit` they cannot be looked at: of NaN the
+            eigenvalues are NaN.
 
     References:
         Moosavi-Dezfooli et al., "Robustness via curvature regularization, and vice versa", CVPR
@@ -64,6 +67,7 @@ def input_curvature(
         raise Refused(
             f"count must be at most the number of products and of inputs ({several}), got {count}"
         )
+    check_examples(predict, x, labels)
 
     def of_example(x: Float[Array, "*input"], label: Int[Array, ""]) -> Float[Array, " count"]:
         def loss(flat: Float[Array, " size"]) -> Float[Array, ""]:

@@ -95,6 +95,12 @@ class Federated:
             )
         if self.server is not None:
             object.__setattr__(self, "server", phase_optimizer(self.server))
+        for name, rules, one in (
+            ("late", self.late, "late={'protect': 5}"),
+            ("perturbed", self.perturbed, "perturbed={'protect': Perturbation(...)}"),
+        ):
+            if not isinstance(rules, Mapping | None):
+                raise Refused(f"{name} must be a dictionary by region, as in {one}, got {rules!r}")
         for label, every in (self.late or {}).items():
             at_least(1, **{f"the rounds after which {label} is sent": every})
         for label in self.home:

@@ -1,6 +1,7 @@
 """The optimisers of a GAN's two players."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import optax
@@ -9,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from pptp_jax.pytree import pytree
 from pptp_jax.regions import RegionMap
 from pptp_jax.training.optimizer import AdamW
-from pptp_jax.validation import at_least, positive
+from pptp_jax.validation import Refused, at_least, positive
 
 _PLAYERS = RegionMap.from_rules([("generator/.*", "generator"), (".*", "discriminator")])
 
@@ -27,7 +28,8 @@ class Players(AdamW):
         every: the generator takes a step at each so-many-th step of the discriminator.
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range; in the transform's `init`, if the parameters are
+            not those of a `gan`.
 
     References:
         Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional
@@ -76,4 +78,15 @@ class Players(AdamW):
                 generator, lambda step, **_: step % self.every == self.every - 1
             )
         both = {"generator": generator, "discriminator": super().__call__(steps, decay)}
-        return optax.partition(both, _PLAYERS.labels)
+        return optax.partition(both, _by_player)
+
+
+def _by_player(params: Any) -> Any:
+    """The player that each weight belongs to."""
+    try:
+        return _PLAYERS.labels(params)
+    except Refused as error:
+        raise Refused(
+            "Players optimise the two networks of a gan, generator and discriminator: take AdamW "
+            f"for any other model; {error}"
+        ) from None

@@ -48,11 +48,38 @@ def test_shadows_are_counted_without_the_target() -> None:
     rows = np.array([[True], [True], [False], [False]])
     one = Evidence.leave_one_out({}, rows, targets=[0])
     assert one.shadows_of("OUT", at_least=2).sum() == 2
-    with pytest.raises(ValueError, match=r"at least 2 IN shadows for every example, .* has 1"):
+    with pytest.raises(ValueError, match=r"at least 2 IN .* none has more than 1 besides"):
         one.shadows_of("IN", at_least=2)
     other = Evidence.split({}, rows, [0], [1, 2, 3])
     with pytest.raises(ValueError, match="at least 2 IN"):
         other.shadows_of("IN", at_least=2)
+
+
+def test_examples_with_too_few_shadows_are_named_by_their_own_numbers() -> None:
+    rows = np.ones((4, 10), bool)
+    rows[1:, [3, 8]] = False
+    rows[2:, 8] = True
+    held = Evidence.split({}, rows, [], None, examples=np.array([8, 0, 3, 5]))
+    with pytest.raises(AttackUnavailable, match="no model is left"):
+        held.shadows_of("IN", at_least=2)
+    apart = Evidence.split({}, rows, [0], [1, 2, 3], examples=np.array([8, 0, 3, 5]))
+    with pytest.raises(AttackUnavailable, match=r"and 1 of 4 has only 0 \(number 3\): attack the"):
+        apart.shadows_of("IN", at_least=2)
+    every = Evidence.leave_one_out({}, rows)
+    with pytest.raises(
+        AttackUnavailable, match=r"2 of 10 have only 0 to 2 besides the target \(number 3, 8\)"
+    ):
+        every.shadows_of("IN", at_least=3)
+    assert apart.shadows_of("IN", at_least=0).shape == (3, 4)
+
+
+def test_arrays_of_one_model_may_lack_its_axis() -> None:
+    one = MADE.membership[:1]
+    for phi in (MADE.phi[0, 0], MADE.phi[:1, 0], MADE.phi[:1, :1]):
+        held = Evidence.leave_one_out({"confidence": phi}, one)
+        np.testing.assert_array_equal(held.target["confidence"], MADE.phi[:1, :1])
+    norms = Evidence.leave_one_out({"gradient_norms": MADE.phi[0]}, one)
+    np.testing.assert_array_equal(norms.target["gradient_norms"], MADE.phi[:1])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +95,15 @@ def test_shadows_are_counted_without_the_target() -> None:
         ),
         (
             {"membership": MADE.membership[0]},
-            r"membership must be boolean, .* got bool of shape \(10,\)",
+            r"membership must be boolean, .* got bool of shape \(10,\): of one model, .*\[None\]",
+        ),
+        (
+            {"membership": MADE.membership.astype(int)},
+            r"got int\d+ of shape \(6, 10\): if it holds 0 and 1, .*astype\(bool\)",
+        ),
+        (
+            {"membership": MADE.membership.T},
+            r"membership has 10 and 6: one is transposed, hand over membership\.T",
         ),
         ({"targets": [6]}, "target must be one of the models 0 to 5, got 6"),
         ({"shadows": [-1]}, "shadow must be one of the models 0 to 5, got -1"),

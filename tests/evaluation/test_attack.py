@@ -139,3 +139,43 @@ def test_outputs_that_would_be_attacked_wrongly_are_refused(rng) -> None:
     shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     with pytest.raises(Refused, match="logits are probabilities here"):
         attack({"logits": shares}, membership, labels)
+
+
+def test_one_model_is_attacked_without_shadows(rng) -> None:
+    logits, membership, labels = rng.normal(size=(40, 3)), np.arange(40) < 20, np.arange(40) % 3
+    given = {"logits": logits}, membership, labels
+    found = attack(*given, **DRAWS)
+    matrix = attack({"logits": logits[None]}, membership[None], labels, **DRAWS)
+    assert list(found) == ["loss", "confidence", "entropy", "correctness", "attack_p"]
+    assert found.results == matrix.results and found.notes == matrix.notes
+    with pytest.raises(Refused, match="below the 3 classes of the logits"):
+        attack({"logits": logits}, membership, labels + 1)
+    with pytest.raises(Refused, match="has 8 models and 100 examples, and membership has 1 and"):
+        attack({"confidence": PHI}, SPLIT.matrix[0])
+
+
+def test_a_wrong_argument_is_answered_by_the_nearest() -> None:
+    given = {"confidence": PHI}, SPLIT.matrix
+    with pytest.raises(Refused, match="argument 'attack' is unknown; did you mean 'attacks'"):
+        attack(*given, attack="rmia")
+    with pytest.raises(Refused, match="'lira' is unknown; did you mean 'lira_online'"):
+        attack(*given, attacks=("lira",))
+    with pytest.raises(Refused, match=r"attacks must be a tuple, .* got 'loss'"):
+        attack(*given, attacks="loss")
+
+
+def test_forgotten_labels_are_named_with_their_shape(rng) -> None:
+    logits = rng.normal(size=(8, 100, 3))
+    with pytest.raises(Refused, match=r"entropy.*: it needs the labels: labels=, .*\(100,"):
+        attack({"logits": logits}, SPLIT.matrix, attacks=("loss", "entropy"))
+    found = attack({"logits": logits, "confidence": PHI}, SPLIT.matrix, **DRAWS)
+    [why] = [note for note in found.notes if note.startswith("entropy")]
+    assert why == "entropy: it needs the labels: labels=, integers of shape (100,)"
+
+
+def test_impossible_attacks_are_printed_by_reason() -> None:
+    found = attack({"confidence": PHI}, SPLIT.matrix, **DRAWS)
+    lines = [line for line in repr(found).splitlines() if line.startswith("not possible")]
+    assert len(found.notes) > 30 and len(lines) < 5
+    unread = sum("not given" in note for note in found.notes)
+    assert any(f"not possible: {unread} attacks (" in line for line in lines)

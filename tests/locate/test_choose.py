@@ -103,7 +103,7 @@ def test_bad_questions() -> None:
     risks = risk_map(stem=change(0.0, 0.1))
     with pytest.raises(ValueError, match="budget must be a finite number of at least 0, got -1"):
         choose(risks, budget=-1)
-    with pytest.raises(ValueError, match=r"attack 'lira' is unknown. Known: .loss., .lira_online."):
+    with pytest.raises(ValueError, match=r"attack 'lira' is unknown; did you mean 'lira_online'"):
         choose(risks, attack="lira")
     with pytest.raises(ValueError, match="modification 'retrain' is unknown"):
         choose(risks, by="retrain")

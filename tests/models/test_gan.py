@@ -115,6 +115,14 @@ def test_each_player_has_a_rate_and_steps_of_its_own() -> None:
             lambda: gan(generator_mlp([8], (3,), 20), discriminator_mlp([8]), num_classes=20),
             "the discriminator knows 10 classes, and the gan has 20",
         ),
+        (
+            lambda: gan(discriminator_mlp([8]), generator_mlp([8], (3,)), num_classes=10),
+            "the generator is a discriminator_mlp: gan takes the generator first",
+        ),
+        (
+            lambda: Players()(steps=1).init({"stem": jnp.ones(1), "head": jnp.ones(1)}),
+            "Players optimise the two networks of a gan, .* take AdamW for any other model",
+        ),
         (lambda: Players(every=0), "every must be"),
         (lambda: Players(generator_rate=0.0), "generator_rate must be"),
     ],

@@ -260,7 +260,7 @@ def test_bad_input_is_refused():
         bayes_response(gaussian(1.0), jnp.array([1.0]), KEY)
     with pytest.raises(Refused, match="steps must be an integer of at least 1, got 0"):
         AttackerTraining(steps=0)
-    with pytest.raises(Refused, match=r"privacy 'cross' is unknown\. Known: 'cross_entropy'"):
+    with pytest.raises(Refused, match=r"privacy 'cross' is unknown; did you mean 'cross_entropy'"):
         Game(utility_weight=1.0, privacy="cross")
     with pytest.raises(Refused, match="utility_weight must be a finite number of at least 0"):
         Game(utility_weight=-1.0)
@@ -268,6 +268,8 @@ def test_bad_input_is_refused():
         GaussianNoise(start=0.0)
     with pytest.raises(Refused, match="latents must be an integer of at least 1"):
         NetworkNoise(latents=0)
+    with pytest.raises(Refused, match=r"statistics \[1\] are constant in the 3 opening draws"):
+        GaussianNoise().begin(KEY, jnp.array([[0.0, 0.1], [1.0, 0.1], [3.0, 0.1]]))
     with pytest.raises(Refused, match="prior must hold positive probabilities that add up to 1"):
         blahut_arimoto(np.array([0.5, 0.6]), np.eye(2), 1.0)
     with pytest.raises(Refused, match=r"got shapes \(2, 2\) and \(3,\)"):

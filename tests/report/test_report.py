@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from pptp_jax.evaluation.results import RunResults
+from pptp_jax.metrics import Estimate, attack_metrics
 from pptp_jax.report import draw_figures, render_attacks, render_table
+from pptp_jax.report.table import cell
 
 
 def estimate(value: float | None, low: float = 0.0, high: float = 0.0) -> dict[str, float | None]:
@@ -132,3 +134,14 @@ def test_figures_are_drawn(out: Path) -> None:
 def test_no_figure_of_what_is_not_known(out: Path) -> None:
     assert draw_figures(results(row("a", None)), out) == []
     assert not list(out.glob("*.png"))
+
+
+def test_a_rate_of_tied_scores_shows_both_ends_of_its_interval() -> None:
+    """90 % of the members and 1.05 % of the non-members have the higher score of two."""
+    membership = np.arange(4000)[None] < 2000
+    scores = np.zeros((1, 4000))
+    scores[0, :1800] = scores[0, 2000:2021] = 1.0
+    rate = attack_metrics(scores, membership, resamples=200)["tpr@0.01"]
+    assert rate.value == 0 and rate.high > 0.88
+    assert cell(rate) == f"0.000 [0.000, {rate.high:.3f}]"
+    assert cell(Estimate(0.02, 0.0, 0.05)) == "0.020 ±0.030"

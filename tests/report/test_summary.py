@@ -7,7 +7,7 @@ import pytest
 
 from pptp_jax.evaluation import AttackResult, RecipeResult, RunResults
 from pptp_jax.metrics import UNRESOLVED, Estimate
-from pptp_jax.report import render_summary
+from pptp_jax.report import render_summary, render_table
 
 
 def estimate(value: float) -> Estimate:
@@ -52,6 +52,20 @@ def test_the_strongest_leak_and_the_price_of_each_defence(tmp_path: Path) -> Non
     assert "undefended: LiRA gives a member the higher score in 70 % [68, 72] of pairs" in text
     assert "finds 10 % [8, 12] of the members at 1 % false positives." in text
     assert "stopped: AUC 0.70 → 0.60, accuracy 93.0 → 88.0 % (-5.0)." in text
+
+
+def test_a_stronger_attack_is_named_below_the_table(tmp_path: Path) -> None:
+    """Beyond the interval of the compared attack, whose upper end is .02 above its AUC."""
+    rows = [recipe("plain", 0.6), recipe("stopped", 0.6)]
+    for attack, row, value in (("rmia_online", 0, 0.63), ("loss", 0, 0.65), ("loss", 1, 0.615)):
+        rows[row].attacks[attack] = AttackResult({"auc": estimate(value)})
+    found = results(*rows)
+    for text in (render_summary(found, tmp_path), render_table(found)):
+        text = " ".join(text.split())
+        assert "other attacks are stronger than LiRA on plain (LOSS, AUC 0.650). LiRA may" in text
+        assert "highest of 3 AUCs on the same data overstates it" in text
+    alike = results(recipe("plain", 0.6))
+    assert "stronger" not in render_summary(alike, tmp_path) + render_table(alike)
 
 
 def test_another_measure_has_no_points(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pptp_jax.robustness import nearest_boundary
+from pptp_jax.robustness import input_curvature, nearest_boundary
+from pptp_jax.validation import Refused
 
 RNG = np.random.default_rng(0)
 FIRST = RNG.normal(size=(3, 12)).astype(np.float32)
@@ -117,3 +118,33 @@ def test_inputs_of_half_precision_are_searched_in_single() -> None:
     x, labels = jnp.ones((2, 3), jnp.bfloat16), jnp.zeros(2, int)
     found = of_planes(jnp.eye(3) - 1, jnp.array([1.0, 0.0, 0.0]), x, labels)
     np.testing.assert_allclose(found.found, np.full(2, 0.5**0.5), rtol=1e-4)
+
+
+def test_what_is_no_number_has_no_distance() -> None:
+    weights, biases = jnp.asarray(FIRST[:, :4]), jnp.zeros(4)
+    x = jnp.ones((2, 3)).at[1, 0].set(jnp.nan)
+    found = of_planes(weights, biases, x, (x @ weights).argmax(axis=1))
+    for distances in found:
+        assert jnp.isfinite(distances[0]) and jnp.isnan(distances[1])
+    broken = of_planes(weights.at[:, 3].set(jnp.nan), biases, jnp.ones((2, 3)), jnp.zeros(2, int))
+    assert jnp.isnan(broken.linear).all() and jnp.isnan(broken.found).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "labels", "weight", "message"),
+    [
+        (jnp.nan, 0, 1.0, "inputs must be finite numbers, .* in 1 of 2 examples, the first is 1"),
+        (1.0, 4, 1.0, "labels must be the classes 0 to 3, got 4 of example 1"),
+        (1.0, -1, 1.0, "labels must be the classes 0 to 3, got -1 of example 1"),
+        (1.0, 0, jnp.nan, "the model answers NaN in 2 of 2 examples, the first is 0"),
+    ],
+)
+def test_searches_refuse_what_they_cannot_judge(
+    x: float, labels: int, weight: float, message: str
+) -> None:
+    weights = jnp.asarray(FIRST[:, :4]).at[0, 3].multiply(weight)
+    given = jnp.ones((2, 3)).at[1, 0].set(x), jnp.array([0, labels])
+    with pytest.raises(Refused, match=message):
+        nearest_boundary(lambda x: x @ weights, *given)
+    with pytest.raises(Refused, match=message):
+        input_curvature(lambda x: x @ weights, *given, jax.random.key(0))

@@ -357,6 +357,8 @@ def test_rules_that_contradict_each_other_are_refused() -> None:
         Federated(clients=4, home=("protect",), late={"protect": 2})
     with pytest.raises(Refused, match="the rounds after which protect is sent must be an integer"):
         Federated(clients=4, late={"protect": 0})
+    with pytest.raises(ValueError, match=r"late must be a dictionary by region, .* \['protect'\]"):
+        Federated(clients=4, late=["protect"])  # type: ignore[arg-type]
     with pytest.raises(Refused, match="clients must be an integer of at least 1, got 0"):
         Federated(clients=0)
     with pytest.raises(Refused, match="proximal must be"):
