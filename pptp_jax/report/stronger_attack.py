@@ -1,4 +1,4 @@
-"""A sentence on recipes on which another attack is stronger than the compared one."""
+"""The strongest attack, and a sentence where it finds more than the compared one."""
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.results import RecipeResult, RunResults
@@ -35,7 +35,7 @@ def stronger_attack(results: RunResults) -> str | None:
     found = [
         f"{row.slug} ({attack_name(name)}, AUC {row.attack(name).auc.value:.3f})"
         for row in results.rows
-        if (name := _strongest(row, results.compared)) is not None
+        if (name := _stronger(row, results.compared)) is not None
     ]
     if not found:
         return None
@@ -48,9 +48,27 @@ def stronger_attack(results: RunResults) -> str | None:
     )
 
 
-def _strongest(row: RecipeResult, compared: str) -> str | None:
-    """The attack of the highest AUC, if that lies above the interval of the compared attack."""
-    known = {name: found.auc.value for name, found in row.attacks.items() if found.auc.value}
-    upper = row.attack(compared).auc.high
-    name = max(known, key=lambda name: known[name], default=None)
-    return name if name is not None and upper is not None and known[name] > upper else None
+def strongest(row: RecipeResult) -> str | None:
+    """The attack with the largest AUC on a recipe; None if none is known.
+
+    Examples:
+        >>> from pptp_jax.evaluation.results import AttackResult
+        >>> from pptp_jax.metrics import Estimate
+        >>> known = AttackResult({"auc": Estimate(0.6, 0.5, 0.7)})
+        >>> found = {"loss": known, "rmia": AttackResult()}
+        >>> strongest(RecipeResult(slug="x", attacks=found))
+        'loss'
+    """
+    known = {
+        attack: found.auc.value
+        for attack, found in row.attacks.items()
+        if found.auc.value is not None
+    }
+    return max(known, key=lambda attack: known[attack], default=None)
+
+
+def _stronger(row: RecipeResult, compared: str) -> str | None:
+    """The strongest attack, if its AUC lies above the interval of the compared one."""
+    name, upper = strongest(row), row.attack(compared).auc.high
+    highest = None if name is None else row.attack(name).auc.value
+    return name if upper is not None and highest is not None and highest > upper else None

@@ -16,7 +16,6 @@ from pptp_jax.evaluation.schema import typed
 from pptp_jax.report.leak import leak
 from pptp_jax.report.plain_text import plain_text
 from pptp_jax.report.room import fitting
-from pptp_jax.report.stronger_attack import stronger_attack
 from pptp_jax.report.table import cell, warnings_of
 
 NARROWEST, WIDEST = 80, 100
@@ -118,7 +117,7 @@ def _sentences(results: RunResults, directory: Path) -> Iterator[tuple[str, str]
         for i, verdict in enumerate(verdicts[:VERDICTS]):
             yield "" if i else "At equal AUC", verdict
         yield from _records(directory, most.slug, results.compared)
-    for warning in (*warnings_of(results), *filter(None, [stronger_attack(results)])):
+    for warning in warnings_of(results):
         yield "Warning", warning
     for note in sorted({note for row in results.rows for note in row.notes}):
         yield "Note", note

@@ -70,7 +70,6 @@ def render_table(results: RunResults) -> str:
     )
     lines = [] if results.precision is None else [f"Precision {results.precision}."]
     lines += [f"warning: {warning}" for warning in warnings_of(results)]
-    lines += [f"warning: {one}" for one in filter(None, [stronger_attack(results)])]
     lines += [f"note: {note}" for note in sorted(notes)]
     return plain_text(heading, table, explained, *lines)
 
@@ -94,7 +93,7 @@ def render_white_box(results: RunResults) -> str:
 
 
 def warnings_of(results: RunResults) -> list[str]:
-    """Why numbers say little, with the recipes that each sentence holds for.
+    """Why numbers say little, with the recipes each sentence holds for, and a stronger attack.
 
     Args:
         results: of a run; those of an older version have no warnings.
@@ -109,7 +108,8 @@ def warnings_of(results: RunResults) -> list[str]:
     for row in results.rows:
         for warning in row.warnings:
             slugs.setdefault(warning, []).append(row.slug)
-    return [f"{', '.join(who)}: {warning}" for warning, who in slugs.items()]
+    own = [f"{', '.join(who)}: {warning}" for warning, who in slugs.items()]
+    return [*own, *filter(None, [stronger_attack(results)])]
 
 
 def cell(estimate: Estimate) -> str:

@@ -5,28 +5,10 @@ from typing import Any
 
 from pptp_jax.attacks.title import attack_name
 from pptp_jax.evaluation.method import RIVALS
-from pptp_jax.evaluation.results import RecipeResult, RunResults
+from pptp_jax.evaluation.results import RunResults
 from pptp_jax.report.comparison import RIVALS_EXPLAINED
 from pptp_jax.report.page.words import attack_shadows, interval, number, rate, recipe_name
-
-
-def strongest(row: RecipeResult) -> str | None:
-    """The attack with the largest AUC on a recipe; None if none is known.
-
-    Examples:
-        >>> from pptp_jax.evaluation.results import AttackResult
-        >>> from pptp_jax.metrics import Estimate
-        >>> known = AttackResult({"auc": Estimate(0.6, 0.5, 0.7)})
-        >>> found = {"loss": known, "rmia": AttackResult()}
-        >>> strongest(RecipeResult(slug="x", attacks=found))
-        'loss'
-    """
-    known = {
-        attack: found.auc.value
-        for attack, found in row.attacks.items()
-        if found.auc.value is not None
-    }
-    return max(known, key=lambda attack: known[attack], default=None)
+from pptp_jax.report.stronger_attack import stronger_attack, strongest
 
 
 def summary(results: RunResults) -> list[str]:
@@ -86,7 +68,7 @@ def split(results: RunResults) -> str:
 
 
 def warnings(results: RunResults) -> list[str]:
-    """What makes numbers unreliable: warnings, diverged models, and copies among the data."""
+    """What makes numbers unreliable: warnings, diverged models, stronger attacks, and copies."""
     told = [
         f"Warning, {recipe_name(row)}: {warning}."
         for row in results.rows
@@ -97,6 +79,8 @@ def warnings(results: RunResults) -> list[str]:
         for row in results.rows
         if row.diverged
     ]
+    if stronger := stronger_attack(results):
+        told.append(f"Warning: {stronger}.")
     if alike := results.data.get("likeness"):
         told.append(f"Data: {alike['words']}.")
     return told
