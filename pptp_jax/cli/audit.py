@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from pptp_jax.cli.command_line import typed
+from pptp_jax.cli.earlier_report import check_earlier_report
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import out_option
+from pptp_jax.cli.output import terminal_width
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 # What each form of a record is attacked by unless attacks are named.
@@ -53,17 +55,18 @@ def audit(
     directory = out or Path("runs") / signals.stem
     with errors_as_sentences():
         over_a_range = [range_attack(name) for name in attacks or RANGED] if ranged else []
-        given = read_given(*dict.fromkeys((signals, membership)))
         options = {"signals": signals, "membership": membership, "attack": attacks}
         options["range"] = ranged or None
+        command = typed("audit", **options, resamples=resamples)
+        check_earlier_report(directory, command)
+        given = read_given(*dict.fromkeys((signals, membership)))
         results = audit_signals(
             **given,
             attacks=(*(attacks or tuple(ATTACKS)), *over_a_range),
-            report=AuditReport(
-                directory, signals.stem, typed("audit", **options, resamples=resamples)
-            ),
+            report=AuditReport(directory, signals.stem, command),
             resamples=resamples,
         )
     page = directory / "report.html"
-    click.echo(render_audit(RunResults.from_json(results)))
-    click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")
+    click.echo(render_audit(RunResults.from_json(results), terminal_width()))
+    spent = f"{results['seconds']:.0f} s on {results['device']}"
+    click.echo(f"{spent}; the report is {page} (table.txt: all columns)")

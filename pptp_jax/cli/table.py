@@ -6,6 +6,7 @@ from typing import cast
 import click
 
 from pptp_jax.cli.command_line import typed
+from pptp_jax.cli.earlier_report import check_earlier_report
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import out_option
 from pptp_jax.cli.output import log, terminal_width
@@ -105,6 +106,7 @@ def table(
         importable_beside(Path("here")),
         interruption,
     ):
+        check_earlier_report(directory, command)
         data = Table(
             file,
             target=target,
@@ -130,12 +132,14 @@ def table(
             runtime=Runtime(log=log, stop=interruption.requested),
         )
     found = RunResults.from_json(results)
-    click.echo(render_audit(found))
+    width = terminal_width()
+    click.echo(render_audit(found, width))
     if errors := results["config"].get("mean_squared_error"):
         click.echo(
             f"mean squared error: {errors['members']:.4g} on members, {errors['nonmembers']:.4g} "
             "on non-members"
         )
-    click.echo(f"\n{render_table_verdict(found, terminal_width())}\n")
+    click.echo(f"\n{render_table_verdict(found, width)}\n")
     page = directory / "report.html"
-    click.echo(f"{results['seconds']:.0f} s on {results['device']}; the report is {page}")
+    spent = f"{results['seconds']:.0f} s on {results['device']}"
+    click.echo(f"{spent}; the report is {page} (table.txt: all columns)")

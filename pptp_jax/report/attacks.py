@@ -10,7 +10,7 @@ from pptp_jax.evaluation.impossible import by_reason
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.metrics import roc
 from pptp_jax.report.figures import draw_rocs
-from pptp_jax.report.plain_text import plain_text
+from pptp_jax.report.plain_text import WIDE, plain_text
 from pptp_jax.report.screen import blind_lines
 from pptp_jax.report.simple_table import simple_table
 from pptp_jax.report.table import EXPLAINED, cell
@@ -22,13 +22,16 @@ _METRICS = {
     "TPR@1%": "tpr@0.01",
     "TPR@0.1%": "tpr@0.001",
 }
+# Those of a terminal.
+_BRIEF = ("AUC", "TPR@1%")
 
 
-def render_attacks(results: RunResults) -> str:
+def render_attacks(results: RunResults, width: int = WIDE) -> str:
     """One line an attack: what the attacker needs, and what is achieved.
 
     Args:
         results: of one row.
+        width: that of a line; below 200 there are fewer columns.
 
     Returns:
         Warnings, the table with a heading, and why each other attack was not possible, as plain
@@ -39,7 +42,8 @@ def render_attacks(results: RunResults) -> str:
     shown = {
         title: metric
         for title, metric in _METRICS.items()
-        if all(metric in found.metrics for found in attacks.values())
+        if (width >= WIDE or title in _BRIEF)
+        and all(metric in found.metrics for found in attacks.values())
     }
     table = simple_table(("attack", "access"), ("IN", "OUT", *shown))
     for name, found in attacks.items():
@@ -68,7 +72,7 @@ def render_attacks(results: RunResults) -> str:
     # Where it warns, it is among the warnings above.
     parts += blind_lines(results.blind)[bool(results.blind and results.blind["found"]) :]
     parts += [f"not possible: {reason}" for reason in by_reason(row.notes)]
-    return plain_text(*parts)
+    return plain_text(*parts, width=width)
 
 
 def draw_attack_rocs(results: RunResults, out: Path) -> Path:

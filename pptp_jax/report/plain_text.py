@@ -5,8 +5,11 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
+# The width of files, in which tables have all their columns.
+WIDE = 200
 
-def plain_text(*parts: Table | str, width: int = 200) -> str:
+
+def plain_text(*parts: Table | str, width: int = WIDE) -> str:
     r"""Prints tables and sentences one below the other.
 
     Names of studies, data and recipes may hold square brackets and colons, which Rich would

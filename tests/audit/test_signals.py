@@ -12,8 +12,7 @@ from pptp_jax.attacks import ATTACKS
 from pptp_jax.audit import AuditReport, audit_model, audit_signals
 from pptp_jax.evaluation import RunResults, attack
 from pptp_jax.metrics import attack_metrics, auc, combine, roc
-from pptp_jax.report import render_attacks, render_combined, render_table
-from pptp_jax.report.other_questions import render_other
+from pptp_jax.report import render_attacks, render_audit, render_table
 from pptp_jax.validation import Refused
 
 pytestmark = pytest.mark.usefixtures("compile_in_haste")
@@ -57,7 +56,7 @@ def test_what_is_found_is_what_the_attacks_and_metrics_find(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "The signals come from elsewhere" in page and "BaVarIA-t" in page
     found = RunResults.from_json(results)
-    table = "\n".join([render_attacks(found), render_combined(found), render_other(found)])
+    table = render_audit(found)
     assert (tmp_path / "table.txt").read_text().strip() == table.strip()
     assert row["combined"]["attacks"] == list(row["attacks"])
     lines = (tmp_path / "combined" / "given.csv").read_text().splitlines()

@@ -1,0 +1,53 @@
+"""Refuse to write over the report of other inputs."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+
+from pptp_jax.validation import Refused
+
+# What a report is of; another value of any other option is the same report with other settings.
+_FILES, _NAMES = ("--signals", "--membership"), ("--target", "--model")
+
+
+def check_earlier_report(directory: Path, command: str) -> None:
+    """Refuses a directory that holds the report of another file, target or model.
+
+    Args:
+        directory: where the report goes.
+        command: what a person typed for it, as `results.json` keeps it.
+
+    Raises:
+        ValueError: naming the command of the report that is there.
+
+    Examples:
+        >>> import tempfile
+        >>> here = Path(tempfile.mkdtemp())
+        >>> _ = (here / "results.json").write_text('{"command": "pptp table a.csv --target ill"}')
+        >>> check_earlier_report(here, "pptp table a.csv --target ill --seed 1")
+        >>> check_earlier_report(here, "pptp table a.csv --target age")
+        Traceback (most recent call last):
+            ...
+        pptp_jax.validation.Refused: ... holds the report of `pptp table a.csv --target ill`, ...
+    """
+    try:
+        known = json.loads((directory / "results.json").read_text())["command"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if isinstance(known, str) and _inputs(known) != _inputs(command):
+        raise Refused(
+            f"{directory} holds the report of `{known}`, which this one would write over: give "
+            "another directory, with --out"
+        )
+
+
+def _inputs(command: str) -> list[str]:
+    """The command's name, its file, and the values of the options that name inputs."""
+    words = shlex.split(command)
+
+    def values(options: tuple[str, ...]) -> list[str]:
+        return [words[words.index(one) + 1] for one in options if one in words]
+
+    files = [*(word for word in words[2:3] if not word.startswith("--")), *values(_FILES)]
+    return [words[1], *map(os.path.realpath, files), *values(_NAMES)]
