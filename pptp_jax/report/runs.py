@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
+from textwrap import TextWrapper
 from typing import Any
 
 from rich import box
@@ -45,8 +45,10 @@ def render_runs(found: Mapping[str, Any], width: int = WIDEST) -> str:
     elif found["comparisons"]:
         said += render_comparison(found["comparisons"], width).splitlines()
     said += [f"not compared: {sentence}" for sentence in found["left_out"]]
+    # Paths stay whole, to be copied.
+    wrapper = TextWrapper(width, break_on_hyphens=False, break_long_words=False)
     for line in said:
-        lines += [line] if len(line) <= width else wrap(line, width)
+        lines += [line] if len(line) <= width else wrapper.wrap(line)
     return "\n".join(lines)
 
 
