@@ -7,6 +7,16 @@ _ONE_IN = 10
 _SHOWN = 3
 
 
+def mostly(count: int, cells: int) -> bool:
+    """Whether these are at least 90 % of the cells.
+
+    Examples:
+        >>> mostly(9, 10), mostly(8, 10)
+        (True, False)
+    """
+    return _ONE_IN * (cells - count) <= cells
+
+
 def nearly_all(values: Sequence[float | None]) -> bool:
     """Whether at least 90 % of the cells could be read, but not all.
 
@@ -17,7 +27,8 @@ def nearly_all(values: Sequence[float | None]) -> bool:
         >>> nearly_all(9 * [0.5] + [None]), nearly_all(8 * [0.5] + [None]), nearly_all([0.5])
         (True, False, False)
     """
-    return 0 < _ONE_IN * values.count(None) <= len(values)
+    missing = values.count(None)
+    return missing > 0 and mostly(len(values) - missing, len(values))
 
 
 def odd_cells(cells: Iterable[str], lines: Iterable[int], values: Iterable[float | None]) -> str:

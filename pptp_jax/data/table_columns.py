@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from pptp_jax.data.foreign_cells import check_foreign
 from pptp_jax.data.odd_cells import nearly_all, odd_cells
 from pptp_jax.data.table_file import number_of
 from pptp_jax.validation import Refused
@@ -79,7 +80,8 @@ def column_of(
 
     Raises:
         ValueError: if it is not of the stated kind, nearly all cells are numbers or dates but some
-            are not, it has an infinite number, or it has too many categories: names or free text.
+            are not, nearly all are either in a form that is not read, it has an infinite number, or
+            it has too many categories: names or free text.
     """
     known, places = cells[~missing].tolist(), lines[~missing].tolist()
     for tried, read in _READERS.items():
@@ -98,6 +100,8 @@ def column_of(
                 "there, or empty these cells, which then count as missing. If these are "
                 f"categories, name the column as one: --category {shlex.quote(name)}"
             )
+    if kind is None:
+        check_foreign(name, known)
     _check_categories(name, known)
     return Column("category", np.where(missing, _MISSING, cells))
 

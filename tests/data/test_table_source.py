@@ -158,6 +158,21 @@ def test_codes_of_which_some_are_numbers_are_categories(tmp_path: Path) -> None:
     assert Table(file, target="y").read().kinds == {"x": "category"}
 
 
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ('"{},5"', r"'x' holds numbers with a decimal comma, such as '1,5': write a point"),
+        ("{}.03.2024", r"'x' holds dates, such as '1.03.2024': write them as 2024-03-01"),
+        ("{}/3/24", r"'x' holds dates, such as '1/3/24': write them as 2024-03-01"),
+    ],
+)
+def test_forms_of_other_countries_are_no_categories(tmp_path: Path, form: str, said: str) -> None:
+    file = written(tmp_path, column([*(form.format(i) for i in range(1, 10)), "none"]))
+    with pytest.raises(ValueError, match=said + r".*--category x$"):
+        Table(file, target="y").read()
+    assert Table(file, target="y", categories=("x",)).read().kinds == {"x": "category"}
+
+
 def test_odd_cells_of_the_target_are_named(tmp_path: Path) -> None:
     file = written(tmp_path, "x,y\n" + "".join(f"{i},{i % 2}\n" for i in range(9)) + "9,?1\n")
     with pytest.raises(ValueError, match=r"'y' is a number in 9 of 10 rows.*'\?1' \(line 11\).*"):
