@@ -45,7 +45,7 @@ def render_runs(found: Mapping[str, Any], width: int = WIDEST) -> str:
     elif found["comparisons"]:
         said += render_comparison(found["comparisons"], width).splitlines()
     said += [f"not compared: {sentence}" for sentence in found["left_out"]]
-    # Paths stay whole, to be copied.
+    # Paths stay unbroken, to be copied.
     wrapper = TextWrapper(width, break_on_hyphens=False, break_long_words=False)
     for line in said:
         lines += [line] if len(line) <= width else wrapper.wrap(line)
