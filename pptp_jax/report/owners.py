@@ -10,6 +10,7 @@ from pptp_jax.report.combination import render_combined
 from pptp_jax.report.other_questions import render_other
 from pptp_jax.report.plain_text import WIDE, plain_text
 from pptp_jax.report.simple_table import simple_table
+from pptp_jax.report.summary import NARROWEST
 from pptp_jax.report.table import cell
 
 SHOWN = (("AUC", "auc"), ("TPR@1%", "tpr@0.01"))
@@ -58,7 +59,7 @@ def render_audit(results: RunResults, width: int = WIDE) -> str:
 
     Args:
         results: of one row.
-        width: that of a line; below 200 the tables have fewer columns.
+        width: that of a line, at least 80; below 200 the tables have fewer columns.
 
     Examples:
         >>> from pptp_jax.evaluation import RecipeResult
@@ -66,6 +67,7 @@ def render_audit(results: RunResults, width: int = WIDE) -> str:
         >>> render_audit(one).splitlines()[0]
         'mine: None models, None of them attacked, on 9 examples'
     """
+    width = max(width, NARROWEST)
     tables = [show(results, width) for show in (render_attacks, render_combined, render_owners)]
     other = render_other(results)
     return "\n".join(filter(None, [*tables, other and plain_text(other, width=width)]))
