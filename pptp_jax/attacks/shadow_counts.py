@@ -41,7 +41,8 @@ def check_shadow_counts(
     few = np.flatnonzero(counts < at_least)
     if not len(few):
         return
-    needs = f"this attack needs at least {at_least} {kind} shadows for every example"
+    shadows = f"{kind} shadow{'s' * (at_least != 1)}"
+    needs = f"this attack needs at least {at_least} {shadows} for every example"
     apart = " besides the target" if leaves_out else ""
     most, fewest = int(counts[few].max()), int(counts[few].min())
     if len(few) == len(counts):

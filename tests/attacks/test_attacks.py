@@ -215,7 +215,7 @@ def test_an_attack_takes_what_it_says_it_takes(name: str) -> None:
         if needed:
             fewer = rows.copy()
             fewer[np.flatnonzero(rows[1:, 0] == (kind == "IN"))[0] + 1, 3] = kind == "OUT"
-            with pytest.raises(AttackUnavailable, match=f"needs at least {needed} {kind} shadows"):
+            with pytest.raises(AttackUnavailable, match=f"needs at least {needed} {kind} shadow"):
                 attack(made._replace(membership=fewer).held(targets=[0]))
     if attack.min_shadows:
         with pytest.raises(AttackUnavailable, match="train more models"):
