@@ -24,8 +24,22 @@ def check_signals(signals: Any, labels: Any) -> None:
         return
     logits = np.asarray(signals["logits"])
     check_no_probabilities(logits)
+    check_no_zeros(logits)
     if labels is not None and np.ndim(labels) == 1 and logits.ndim > 1:
         check_classes(np.asarray(labels), logits.shape[-1])
+
+
+def check_no_zeros(logits: Float[np.ndarray, "... classes"]) -> None:
+    """Refuses logarithms of probabilities of 0, whose φ is infinite; a tree answers them.
+
+    Raises:
+        ValueError: if a number is −inf; it names the remedy.
+    """
+    if np.isneginf(logits).any():
+        raise Refused(
+            "logits hold −inf, the logarithm of a probability of 0: raise probabilities to a floor "
+            "first, such as half a vote of a forest, np.log(np.maximum(p, 0.5 / trees))"
+        )
 
 
 def check_no_probabilities(logits: Float[np.ndarray, "... classes"]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from pptp_jax.attacks import Evidence
+from pptp_jax.attacks.classifier_outputs import check_no_zeros
 from pptp_jax.attacks.rows import numbers
 from pptp_jax.attacks.signal_registry import KNOWN, axes_of
 from pptp_jax.audit.foreign import as_float32, plain
@@ -241,6 +242,8 @@ def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
             f"{name} of shape {array.shape}, read as ({', '.join(own)}), has {_words(has)}; "
             f"membership has {_words(sizes)}" + _hint(has, sizes, array.shape)
         )
+    if name == "logits":
+        check_no_zeros(array)
     if not np.isfinite(array).all():
         bad = ~np.isfinite(array)
         where = ""

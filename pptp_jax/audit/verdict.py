@@ -23,7 +23,7 @@ def verdict(found: Mapping[str, Any]) -> dict[str, str]:
         >>> rates = [{"fnr": 0.01, "tnr": Estimate(0.08, 0.05, 0.11)}]
         >>> own = {"loss_auc": Estimate(0.52, 0.49, 0.55), "tail": rates, "blind": None}
         >>> print(verdict(own)["sentence"])
-        A fleet is worth its time: at 1 % false negatives the loss attack clears 8.0 % of the ...
+        A fleet is worth its time: 8.0 % of the non-members (5.0 to 11.0) have a larger loss ...
         >>> verdict(own | {"tail": [{"fnr": 0.01, "tnr": Estimate(0.02, 0.0, 0.04)}]})["verdict"]
         'little to find'
     """
@@ -49,16 +49,17 @@ def verdict(found: Mapping[str, Any]) -> dict[str, str]:
     tail = min(known, key=lambda one: one["fnr"])
     chance, rate = tail["fnr"], f"{100 * tail['fnr']:g} %"
     value, low, high = (100 * end for end in tail["tnr"])
-    clears = (
-        f"at {rate} false negatives the loss attack clears {value:.1f} % of the non-members "
-        f"({low:.1f} to {high:.1f})"
+    apart = (
+        f"{value:.1f} % of the non-members ({low:.1f} to {high:.1f}) have a larger loss than "
+        f"{100 - 100 * tail['fnr']:g} % of the members"
     )
     if tail["tnr"].low > chance:
         return {
             "verdict": WORTH,
             "sentence": (
-                f"A fleet is worth its time: {clears}, where {rate} is chance. On our fleets "
-                "such a tail went with members that LiRA finds."
+                f"A fleet is worth its time: {apart}, where {rate} is chance. The model gives "
+                "members away; on our fleets LiRA found many where this share was large. Train "
+                "shadows and attack with pptp audit to measure how many."
             ),
         }
     auc: Estimate = found["loss_auc"]
@@ -71,7 +72,7 @@ def verdict(found: Mapping[str, Any]) -> dict[str, str]:
     return {
         "verdict": LITTLE,
         "sentence": (
-            f"A fleet will probably find little: {clears}, and chance is {rate}.{above} This "
+            f"A fleet will probably find little: {apart}, and chance is {rate}.{above} This "
             "proves nothing: LiRA can find members that a common threshold on the loss does not."
         ),
     }

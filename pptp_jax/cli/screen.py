@@ -18,7 +18,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--identifying",
     type=click.IntRange(min=0),
     multiple=True,
-    help="A column of `inputs` that somebody may know of a person; may be repeated.",
+    help="A column of `inputs` that somebody may know of a person, counted from 0; repeatable.",
 )
 @click.option(
     "--resamples",

@@ -26,7 +26,7 @@ from pptp_jax.cli.output import log, terminal_width
     type=int,
     default=16,
     show_default=True,
-    help="How many are trained, each on half of the rows; even.",
+    help="How many are trained, each on half of the rows: even, at least 4; LiRA needs 6.",
 )
 @click.option("--id", "identity", help="The column that names the rows; no input.")
 @click.option("--owner", help="The column that says whose each row is; no input.")

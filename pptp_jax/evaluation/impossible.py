@@ -13,7 +13,7 @@ _NOT_GIVEN = re.compile(r"it reads (.*), which (?:was|were) not given")
 
 
 def reason_of_missing(attack: Attack, evidence: Evidence) -> str | None:
-    """What an attack reads that is not there; None if all of it is.
+    """What an attack needs that is not there; None if all of it is.
 
     Args:
         attack: the attack.
@@ -21,7 +21,10 @@ def reason_of_missing(attack: Attack, evidence: Evidence) -> str | None:
     """
     missing = [part for part in attack.reads if not evidence.has(part)]
     if not missing:
-        return None
+        alone = len(evidence.membership) == 1 and evidence.target_among_shadows.tolist() == [0]
+        needed = max(attack.min_shadows, attack.min_in_shadows, attack.min_out_shadows)
+        words = "it needs shadows, other models that were trained alike, and there is one model"
+        return words if alone and needed else None
     declared, arrays = evidence.declared, evidence.target
     labelled = (
         part == "labels" or (part not in PARTS and follows(part, declared, arrays, labelled=True))

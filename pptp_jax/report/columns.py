@@ -1,10 +1,15 @@
 """How the columns of a table are read, a line a kind, for a terminal."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from pptp_jax.data import Table, TableRows
 
 _WIDTH = 80
+# How many columns of a kind are named.
+_NAMED = 40
+# How many classes of the target are.
+_CLASSES = 10
 _TITLES = {"number": "numbers", "date": "dates", "category": "categories"}
 
 
@@ -16,7 +21,7 @@ def render_columns(table: Table, rows: TableRows) -> str:
         rows: what was read from it.
 
     Returns:
-        A line a kind in 80 characters; names that find no room are counted.
+        The columns of each kind in lines of 80 characters; of each kind beyond 40 they are counted.
 
     Examples:
         >>> import tempfile
@@ -43,22 +48,20 @@ def render_columns(table: Table, rows: TableRows) -> str:
     aside |= {name: "one value" for name, one in rows.columns.items() if not one.varies}
     lines["no input"] = [f"{name} ({why})" for name, why in aside.items()]
     head = f"{rows.data.name}: {len(rows.data):,} rows; columns, with their number of values, "
-    shown = [f"  {title:<12}{_fitted(parts)}" for title, parts in lines.items() if parts]
+    shown = [line for title, parts in lines.items() if parts for line in _lines(title, parts)]
     return "\n".join([f"{head}are read as", *shown])
 
 
 def _target(name: str, classes: Sequence[str]) -> str:
     if not classes:
         return f"{name} (a number)"
-    return f"{name} ({len(classes)} classes: {', '.join(classes)})"
+    more = ", ..." * (len(classes) > _CLASSES)
+    return f"{name} ({len(classes)} classes: {', '.join(classes[:_CLASSES])}{more})"
 
 
-def _fitted(parts: Sequence[str]) -> str:
-    """As many of the parts as a line has room for."""
-    room = _WIDTH - 14
-    for count in range(len(parts), 0, -1):
-        more = f" and {len(parts) - count:,} more" * (count < len(parts))
-        line = ", ".join(parts[:count]) + more
-        if len(line) <= room:
-            return line
-    return f"{parts[0][: room - len(more) - 3]}...{more}"
+def _lines(title: str, parts: Sequence[str]) -> list[str]:
+    """The parts behind their title, in as many lines as they take."""
+    more = [f"and {len(parts) - _NAMED:,} more"] * (len(parts) > _NAMED)
+    text = ", ".join([*parts[:_NAMED], *more])
+    indent = " " * 14
+    return wrap(text, _WIDTH, initial_indent=f"  {title:<12}", subsequent_indent=indent)

@@ -69,7 +69,7 @@ def _verdict(row: RecipeResult, compared: str) -> str:
         return f"Nothing can be said: {attack_name(compared)} has no AUC on these rows.{mind}"
     found = leak(row, compared)
     if auc.low > 0.5:
-        return f"Membership: {found}. A guess, 50 %, is below the entire interval.{mind}"
+        return f"Membership: {found}. That is clearly more than a guess, 50 %.{mind}"
     known = {name: own.auc for name, own in row.attacks.items() if own.auc.low is not None}
     strongest = max(known, key=lambda name: known[name].low or 0.0)
     if (known[strongest].low or 0.0) > 0.5:

@@ -92,6 +92,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                     raise Refused(f"what it holds as {key} is no array")
     except Exception as error:
         why = " ".join(str(error).split()) or type(error).__name__
+        if "Object arrays" in why:
+            why = (
+                "it holds Python objects, such as texts of pandas: store numbers instead; "
+                "numpy.unique(texts, return_inverse=True)[1] numbers classes"
+            )
         raise Refused(f"{path}: this is no .npz file of plain arrays: {why:.300}") from error
     return {key: _widened(array) for key, array in arrays.items()}
 

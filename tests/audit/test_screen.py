@@ -80,7 +80,7 @@ def test_a_tail_alone_is_enough():
     found = screen_signals({"losses": losses}, membership, resamples=100)
     assert found["loss_auc"]["low"] < 0.5 < found["loss_auc"]["high"]
     assert found["verdict"] == "worth it"
-    assert "at 1 % false negatives the loss attack clears" in found["sentence"]
+    assert "have a larger loss than 99 % of the members, where 1 % is chance" in found["sentence"]
 
 
 def test_an_auc_without_a_tail_is_not_enough():
@@ -100,7 +100,7 @@ def test_few_members_are_judged_by_what_they_resolve():
     losses = rng.uniform(0.1, 1, size=60) + 3 * (~membership & (rng.random(60) < 0.6))
     found = screen_signals({"losses": losses}, membership, resamples=50)
     assert found["tail"][1]["tnr"]["value"] is None and found["verdict"] == "worth it"
-    assert "at 10 % false negatives" in found["sentence"]
+    assert "a larger loss than 90 % of the members" in found["sentence"]
     few = screen_signals({"losses": losses[:12]}, membership[:12], resamples=50)
     assert few["verdict"] == "too few" and "needs at least 10 members" in few["sentence"]
 

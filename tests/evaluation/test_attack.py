@@ -139,6 +139,10 @@ def test_outputs_that_would_be_attacked_wrongly_are_refused(rng) -> None:
     shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     with pytest.raises(Refused, match="logits are probabilities here"):
         attack({"logits": shares}, membership, labels)
+    with np.errstate(divide="ignore"):
+        votes = np.log(np.eye(shares.shape[-1])[labels] + 0 * shares)
+    with pytest.raises(Refused, match=r"logits hold −inf, .* half a vote of a forest"):
+        attack({"logits": votes}, membership, labels)
 
 
 def test_one_model_is_attacked_without_shadows(rng) -> None:
@@ -148,6 +152,10 @@ def test_one_model_is_attacked_without_shadows(rng) -> None:
     matrix = attack({"logits": logits[None]}, membership[None], labels, **DRAWS)
     assert list(found) == ["loss", "confidence", "entropy", "correctness", "attack_p"]
     assert found.results == matrix.results and found.notes == matrix.notes
+    assert "lira_online: it needs shadows, other models that were trained alike, and" in str(
+        found.notes
+    )
+    assert repr(found).count("not possible") == 2
     with pytest.raises(Refused, match="below the 3 classes of the logits"):
         attack({"logits": logits}, membership, labels + 1)
     with pytest.raises(Refused, match="has 8 models and 100 examples, and membership has 1 and"):
