@@ -54,8 +54,8 @@ def screen_facts(screen: Mapping[str, Any]) -> dict[str, str]:
     if own := screen.get("smallest_group"):
         columns = ", ".join(map(str, own["columns"]))
         found["smallest group"] = (
-            f"{own['records']:,} members, of {own['groups']:,} groups that are equal in columns "
-            f"{columns}; {own['alone']:,} members are alone in theirs"
+            f"{own['records']:,} member{'s' * (own['records'] != 1)}, of {own['groups']:,} groups "
+            f"that are equal in columns {columns}; members alone in theirs: {own['alone']:,}"
         )
     return found
 
