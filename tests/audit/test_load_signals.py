@@ -35,7 +35,7 @@ def test_arrays_may_lie_in_either_file(tmp_path):
         ({"logits": LOGITS}, "there is no array `membership` in .*s.npz"),
         ({"memberships": MEMBERSHIP}, "array 'memberships' is unknown; did you mean 'membership'"),
         ({"arr_0": MEMBERSHIP}, "an array has no name"),
-        ({"membership": np.array([None])}, "no .npz file of plain arrays: Object"),
+        ({"membership": np.array([None])}, "no .npz file of plain arrays: it holds Python objects"),
     ],
 )
 def test_files_that_say_something_else(tmp_path, arrays, message):
