@@ -1,5 +1,6 @@
 """Refuse to write over the report of other inputs."""
 
+import filecmp
 import json
 import os
 import shlex
@@ -33,21 +34,28 @@ def check_earlier_report(directory: Path, command: str) -> None:
     """
     try:
         known = json.loads((directory / "results.json").read_text())["command"]
-    except (OSError, ValueError, KeyError, TypeError):
+        files, names = _inputs(known)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return
-    if isinstance(known, str) and _inputs(known) != _inputs(command):
+    new_files, new_names = _inputs(command)
+    if names != new_names or not all(map(_same, files, new_files)):
         raise Refused(
             f"{directory} holds the report of `{known}`, which this one would write over: give "
             "another directory, with --out"
         )
 
 
-def _inputs(command: str) -> list[str]:
-    """The command's name, its file, and the values of the options that name inputs."""
+def _inputs(command: str) -> tuple[list[str], list[str]]:
+    """The files of a command; its name, and the values of the options that name inputs."""
     words = shlex.split(command)
 
     def values(options: tuple[str, ...]) -> list[str]:
         return [words[words.index(one) + 1] for one in options if one in words]
 
     files = [*(word for word in words[2:3] if not word.startswith("--")), *values(_FILES)]
-    return [words[1], *map(os.path.realpath, files), *values(_NAMES)]
+    return files, [words[1], *values(_NAMES)]
+
+
+def _same(known: str, given: str) -> bool:
+    """Whether a file is the known one: a copy of it, or one that was moved or named elsewhere."""
+    return not os.path.isfile(known) or filecmp.cmp(known, given, shallow=False)

@@ -45,13 +45,22 @@ def test_an_audit_of_given_signals_prints_its_table_and_leaves_its_files(given: 
 
 
 def test_other_signals_do_not_write_over_a_report(given: Path, tmp_path: Path) -> None:
-    (tmp_path / "copy.npz").write_bytes((given / "s.npz").read_bytes())
-    args = ("--membership", given / "m.npz", "--out", tmp_path / "out", "--resamples", 10)
-    attack = ("--attack", "loss")
-    assert pptp("audit", "--signals", given / "s.npz", *args, *attack).exit_code == 0
-    result = pptp("audit", "--signals", tmp_path / "copy.npz", *args, *attack)
+    own, out, rng = tmp_path / "own.npz", tmp_path / "out", np.random.default_rng(1)
+    args = ("--membership", given / "m.npz", "--out", out, "--resamples", 10)
+    args = (*args, "--attack", "loss", "--signals")
+    own.write_bytes((given / "s.npz").read_bytes())
+    assert pptp("audit", *args, own).exit_code == 0
+    np.savez(tmp_path / "other.npz", losses=rng.exponential(size=(6, 40)))
+    result = pptp("audit", *args, tmp_path / "other.npz")
     assert result.exit_code == 1 and "holds the report of `pptp audit --signals" in result.stderr
-    assert pptp("audit", "--signals", given / "s.npz", *args).exit_code == 0
+    # A copy is no other file, nor is one that was moved.
+    assert pptp("audit", *args, given / "s.npz").exit_code == 0
+    assert pptp("audit", *args, own).exit_code == 0
+    own.unlink()
+    assert pptp("audit", *args, tmp_path / "other.npz").exit_code == 0
+    # A record that nobody can read stops nobody.
+    (out / "results.json").write_text('{"command": "pptp \\"unclosed"}')
+    assert pptp("audit", *args, given / "s.npz").exit_code == 0
 
 
 @pytest.mark.parametrize(
