@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from pptp_jax.data.dataset import Dataset
+from pptp_jax.data.foreign_cells import check_foreign
 from pptp_jax.data.odd_cells import nearly_all, odd_cells
 from pptp_jax.data.source import Select
 from pptp_jax.data.table_columns import Column, Kind, column_of, encoded
@@ -203,13 +204,16 @@ class Table:
     def _check_target(self, file: TableFile) -> None:
         cells = file.columns[self.target].tolist()
         found = [number_of(cell) for cell in cells]
+        what = f"{file.name}: the target {self.target!r}"
+        as_classes = "If these are classes, say so: --answer classes"
         if nearly_all(found):
             raise Refused(
-                f"{file.name}: the target {self.target!r} is a number in "
-                f"{len(cells) - found.count(None):,} of {len(cells):,} rows, and something else in "
-                f"the others: {odd_cells(cells, file.lines.tolist(), found)}. Write numbers there, "
-                "or leave these rows out. If these are classes, say so: --answer classes"
+                f"{what} is a number in {len(cells) - found.count(None):,} of {len(cells):,} rows, "
+                f"and something else in the others: "
+                f"{odd_cells(cells, file.lines.tolist(), found)}. Write numbers there, or leave "
+                f"these rows out. {as_classes}"
             )
+        check_foreign(what, cells, as_classes)
 
     def _ids(
         self, file: TableFile, gaps: Mapping[str, Bool[np.ndarray, " rows"]]

@@ -84,6 +84,7 @@ def column_of(
             it has too many categories: names or free text.
     """
     known, places = cells[~missing].tolist(), lines[~missing].tolist()
+    as_category = f"If these are categories, name the column as one: --category {shlex.quote(name)}"
     for tried, read in _READERS.items():
         if kind not in (None, tried):
             continue
@@ -97,11 +98,10 @@ def column_of(
             raise Refused(
                 f"column {name!r} holds {tried}s in {len(known) - values.count(None):,} of "
                 f"{len(known):,} cells, and something else in the others: {odd}. Write {tried}s "
-                "there, or empty these cells, which then count as missing. If these are "
-                f"categories, name the column as one: --category {shlex.quote(name)}"
+                f"there, or empty these cells, which then count as missing. {as_category}"
             )
     if kind is None:
-        check_foreign(name, known)
+        check_foreign(f"column {name!r}", known, as_category)
     _check_categories(name, known)
     return Column("category", np.where(missing, _MISSING, cells))
 

@@ -161,8 +161,11 @@ def test_codes_of_which_some_are_numbers_are_categories(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ('"{},5"', r"'x' holds numbers with a decimal comma, such as '1,5': write a point"),
+        ('"{},5"', r"'x' holds numbers with commas, such as '1,5': write 1234\.5 for 1\.234,5"),
+        ('"-{}.234,5"', r"'x' holds numbers with commas, such as '-1\.234,5': write 1234\.5"),
+        ('"{},234.50"', r"'x' holds numbers with commas, such as '1,234\.50': write 1234\.5"),
         ("{}.03.2024", r"'x' holds dates, such as '1.03.2024': write them as 2024-03-01"),
+        ("{}.03.2024 14:05", r"'x' holds dates, such as '1.03.2024 14:05': write them as"),
         ("{}/3/24", r"'x' holds dates, such as '1/3/24': write them as 2024-03-01"),
     ],
 )
@@ -171,6 +174,22 @@ def test_forms_of_other_countries_are_no_categories(tmp_path: Path, form: str, s
     with pytest.raises(ValueError, match=said + r".*--category x$"):
         Table(file, target="y").read()
     assert Table(file, target="y", categories=("x",)).read().kinds == {"x": "category"}
+
+
+def test_numbers_with_and_without_commas_are_no_categories(tmp_path: Path) -> None:
+    file = written(tmp_path, column([*(f"{i}" for i in range(5)), *(f'"{i},5"' for i in range(5))]))
+    with pytest.raises(ValueError, match=r"'x' holds numbers with commas, such as '0,5'"):
+        Table(file, target="y").read()
+
+
+@pytest.mark.parametrize(
+    ("form", "said"), [('"{},5"', "numbers with commas, such as '0,5'"), ("{}.3.24", "dates")]
+)
+def test_forms_of_other_countries_are_no_classes(tmp_path: Path, form: str, said: str) -> None:
+    file = written(tmp_path, "x,y\n" + "".join(f"{i},{form.format(i)}\n" for i in range(9)))
+    with pytest.raises(ValueError, match=f"the target 'y' holds {said}.*--answer classes$"):
+        Table(file, target="y").read()
+    assert len(Table(file, target="y", answer="classes").read().classes) == 9
 
 
 def test_odd_cells_of_the_target_are_named(tmp_path: Path) -> None:
