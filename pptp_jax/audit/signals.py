@@ -13,6 +13,7 @@ from pptp_jax.attacks.signal_registry import axes_of
 from pptp_jax.audit.audit_files import write_audit
 from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.audit.blind_report import blind_report
+from pptp_jax.audit.earlier_report import check_earlier_report
 from pptp_jax.audit.other_questions import other_questions
 from pptp_jax.audit.screen import screen_given
 from pptp_jax.audit.user_signals import Given, given_signals
@@ -98,6 +99,7 @@ def audit_signals(
     examples = handed.membership.shape[1]
     if report.ids is not None and len(report.ids) != examples:
         raise Refused(f"there are {examples} examples and {len(report.ids)} ids")
+    check_earlier_report(report)
     draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
     seen = attack(
         handed.signals,
@@ -111,17 +113,9 @@ def audit_signals(
     )
     blind = blind_report(handed, seed=seed)
     rows, truth, scores = handed.targets, seen.membership, seen.scores
-    held = handed.evidence()
-    accuracy: dict[str, Any] = {}
+    accuracy, weak = _utility(handed, truth, **draws)
     warnings = [blind["words"]] if blind is not None and blind["found"] else []
-    warnings += too_few(truth)
-    if held.has("correct"):
-        correct = np.asarray(held.target_signal("correct"))[:, 0]
-        for key, chosen in (("train_utility", truth), ("utility", ~truth)):
-            accuracy[key] = masked_mean(correct, chosen, **draws)
-        if handed.labels is not None and truth.any(axis=1).all():
-            on_members = accuracy["train_utility"]
-            warnings += unlearned(correct, truth, handed.labels, on_members, rows.tolist())
+    warnings += [*too_few(truth), *weak]
     compared = next(key for key in (*_FOREMOST, *scores) if key in scores)
     by_slice = slices_of_scores(
         scores,
@@ -160,12 +154,6 @@ def audit_signals(
         **typed({**by_slice, "combined": together.record}),
     )
     members = truth.sum(axis=1)
-    classes = handed.signals["logits"].shape[-1] if "logits" in handed.signals else None
-    queries = [
-        array.shape[axes.index("queries")]
-        for key, array in handed.signals.items()
-        if "queries" in (axes := axes_of(key))
-    ]
     found = {
         "study": report.name,
         "command": report.command,
@@ -179,7 +167,7 @@ def audit_signals(
         "data": {
             "name": report.data,
             "examples": truth.shape[1],
-            "classes": classes,
+            "classes": handed.signals["logits"].shape[-1] if "logits" in handed.signals else None,
             "fingerprint": _fingerprint(handed),
         },
         "models": len(handed.membership),
@@ -192,12 +180,40 @@ def audit_signals(
         "blind": blind,
         "screen": _screen(handed, blind, parameters=parameters, **draws),
         **others,
-        "queries": ["identity", *(f"query {i}" for i in range(1, max(queries, default=1)))],
+        "queries": ["identity", *(f"query {i}" for i in range(1, _queries(handed)))],
     }
     results = RunResults(rows=(row,), **typed(found))
     if out is not None:
         write_audit(results, seen, together, handed, report)
     return results.to_json()
+
+
+def _utility(
+    given: Given, truth: Bool[np.ndarray, "targets examples"], **draws: Any
+) -> tuple[dict[str, Any], list[str]]:
+    """The accuracy on members and on others, and what a reader must know of it."""
+    held = given.evidence()
+    if not held.has("correct"):
+        return {}, []
+    correct = np.asarray(held.target_signal("correct"))[:, 0]
+    found = {
+        key: masked_mean(correct, chosen, **draws)
+        for key, chosen in (("train_utility", truth), ("utility", ~truth))
+    }
+    if given.labels is None or not truth.any(axis=1).all():
+        return found, []
+    targets = given.targets.tolist()
+    return found, unlearned(correct, truth, given.labels, found["train_utility"], targets)
+
+
+def _queries(given: Given) -> int:
+    """How many forms of each example the models were given."""
+    counts = [
+        array.shape[axes.index("queries")]
+        for key, array in given.signals.items()
+        if "queries" in (axes := axes_of(key))
+    ]
+    return max(counts, default=1)
 
 
 def _screen(given: Given, blind: Mapping[str, Any] | None, **options: Any) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from pptp_jax.attacks import ATTACKS, attack_of
 from pptp_jax.audit.audit_report import AuditReport
+from pptp_jax.audit.earlier_report import check_earlier_report
 from pptp_jax.audit.signals import audit_signals
 from pptp_jax.audit.table_models import MLP, estimator_of
 from pptp_jax.data import Balanced, Membership, Table, TableRows, draw_by_owner
@@ -137,6 +138,7 @@ def audit_table(
     rows = audit.data.read()
     runtime.log(render_columns(audit.data, rows))
     _check_classes(audit, rows)
+    check_earlier_report(report)
     drawn = _membership(audit, rows)
     own, data = drawn.evaluated, rows.data
     if len(own) < len(data):

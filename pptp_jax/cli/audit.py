@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from pptp_jax.cli.command_line import typed
-from pptp_jax.cli.earlier_report import check_earlier_report
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import out_option
 from pptp_jax.cli.output import terminal_width
@@ -58,7 +57,6 @@ def audit(
         options = {"signals": signals, "membership": membership, "attack": attacks}
         options["range"] = ranged or None
         command = typed("audit", **options, resamples=resamples)
-        check_earlier_report(directory, command)
         given = read_given(*dict.fromkeys((signals, membership)))
         results = audit_signals(
             **given,

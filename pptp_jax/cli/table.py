@@ -6,7 +6,6 @@ from typing import cast
 import click
 
 from pptp_jax.cli.command_line import typed
-from pptp_jax.cli.earlier_report import check_earlier_report
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import out_option
 from pptp_jax.cli.output import log, terminal_width
@@ -106,7 +105,6 @@ def table(
         importable_beside(Path("here")),
         interruption,
     ):
-        check_earlier_report(directory, command)
         data = Table(
             file,
             target=target,

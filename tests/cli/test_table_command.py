@@ -112,6 +112,8 @@ def test_another_target_does_not_write_over_a_report(home: Path) -> None:
     assert result.exit_code == 1
     assert "holds the report of `pptp table people.csv --target ill --model log" in result.stderr
     assert (home / "runs" / "people" / "results.json").read_bytes() == kept
+    misspelt = pptp(*args, "--target", "il")
+    assert "did you mean 'ill'" in misspelt.stderr
     again = pptp(*args, "--target", "ill", "--seed", 1)
     assert again.exit_code == 0, again.stderr
 

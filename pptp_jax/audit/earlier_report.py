@@ -4,44 +4,48 @@ import filecmp
 import json
 import os
 import shlex
-from pathlib import Path
 
+from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.validation import Refused
 
 # What a report is of; another value of any other option is the same report with other settings.
 _FILES, _NAMES = ("--signals", "--membership"), ("--target", "--model")
 
 
-def check_earlier_report(directory: Path, command: str) -> None:
+def check_earlier_report(report: AuditReport) -> None:
     """Refuses a directory that holds the report of another file, target or model.
 
     Args:
-        directory: where the report goes.
-        command: what a person typed for it, as `results.json` keeps it.
+        report: where the new one goes, and what a person typed for it; without a command, or a
+            directory, nothing is refused.
 
     Raises:
         ValueError: naming the command of the report that is there.
 
     Examples:
         >>> import tempfile
-        >>> here = Path(tempfile.mkdtemp())
-        >>> _ = (here / "results.json").write_text('{"command": "pptp table a.csv --target ill"}')
-        >>> check_earlier_report(here, "pptp table a.csv --target ill --seed 1")
-        >>> check_earlier_report(here, "pptp table a.csv --target age")
+        >>> from pathlib import Path
+        >>> here = tempfile.mkdtemp()
+        >>> known = '{"command": "pptp table a.csv --target ill"}'
+        >>> _ = Path(here, "results.json").write_text(known)
+        >>> check_earlier_report(AuditReport(here, "a", "pptp table a.csv --target ill --seed 1"))
+        >>> check_earlier_report(AuditReport(here, "a", "pptp table a.csv --target age"))
         Traceback (most recent call last):
             ...
         pptp_jax.validation.Refused: ... holds the report of `pptp table a.csv --target ill`, ...
     """
+    if report.directory is None or report.command is None:
+        return
     try:
-        known = json.loads((directory / "results.json").read_text())["command"]
+        known = json.loads((report.directory / "results.json").read_text())["command"]
         files, names = _inputs(known)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return
-    new_files, new_names = _inputs(command)
+    new_files, new_names = _inputs(report.command)
     if names != new_names or not all(map(_same, files, new_files)):
         raise Refused(
-            f"{directory} holds the report of `{known}`, which this one would write over: give "
-            "another directory, with --out"
+            f"{report.directory} holds the report of `{known}`, which this one would write over: "
+            "give another directory, with --out"
         )
 
 
