@@ -12,7 +12,7 @@ the principal axes; the first principal axes alone, the rest from the population
 network has learned in a game against an attacker. Risk is the AUC of the strongest exact attacker
 and of a fresh attacker's network, utility the root mean squared error of a frequency.
 
-Result: docs/findings.md. About seven minutes of CPU time.
+Result: docs/findings.md. About three minutes of CPU time.
 """
 
 import json
@@ -51,7 +51,7 @@ POOL = OTHERS + TARGETS // 2
 DRAWS = 400
 ERRORS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.045, 0.07)
 WEIGHTS = (0.3, 1.0)
-TRAINING = AttackerTraining(hidden=(32,), steps=5000, batch_size=256)
+HIDDEN = (32,)
 GENERATORS = {
     "network": NetworkNoise(hidden=(32,), start=0.5),
     "gaussian": GaussianNoise(start=0.5),
@@ -243,19 +243,20 @@ def _suppressed(people: Population, members: Array, exact: Array) -> list[dict[s
     return points
 
 
-def game_point(people: Population, generator: str, weight: float) -> dict[str, Any]:
+def game_point(people: Population, generator: str, weight: float, steps: int) -> dict[str, Any]:
     """One game, judged by a fresh attacker; without a generator the exact frequencies."""
     prior, key = jnp.full(TARGETS, 0.5), jax.random.key(11)
+    training = AttackerTraining(hidden=HIDDEN, steps=steps, batch_size=256)
     train, test = statistic(people, test=False), statistic(people, test=True)
     members, exact = draws(people)
     if generator == "none":
-        response = bayes_response(train, prior, key, training=TRAINING, held_out=test, draws=4000)
+        response = bayes_response(train, prior, key, training=training, held_out=test, draws=4000)
         released, error, opponent = exact, 0.0, None
     else:
-        game = Game(utility_weight=weight, rounds=500, attacker=TRAINING.hidden)
+        game = Game(utility_weight=weight, rounds=500, attacker=HIDDEN)
         found = train_release(
             train, prior, GENERATORS[generator], key,
-            game=game, training=TRAINING, held_out=test, draws=4000,
+            game=game, training=training, held_out=test, draws=4000,
         )  # fmt: skip
         response, opponent = found.response, found.opponent
         noise = jax.vmap(GENERATORS[generator].noise, (None, 0, 0))
@@ -365,7 +366,8 @@ def _releases(axes: Axes, points: Sequence[dict[str, Any]], games: Sequence[dict
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), default=None)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/statistics_game"))
-def main(data: Path | None, out: Path) -> None:
+@click.option("--steps", default=5000, show_default=True, help="Of the fresh attacker's training.")
+def main(data: Path | None, out: Path, steps: int) -> None:
     """Attacks each release, plays the games, and draws both."""
     with errors_as_sentences(resumable=True):
         sources: dict[str, np.ndarray] = {}
@@ -382,8 +384,8 @@ def main(data: Path | None, out: Path) -> None:
             settings += [("gaussian", WEIGHTS[0])]
             games = [
                 kept(
-                    place / f"{generator}_{weight:g}.json",
-                    lambda people=people, g=generator, w=weight: game_point(people, g, w),
+                    place / f"{generator}_{weight:g}_{steps}.json",
+                    lambda people=people, g=generator, w=weight: game_point(people, g, w, steps),
                 )
                 for generator, weight in settings
             ]

@@ -224,10 +224,11 @@ class Attacker(NamedTuple):
         """One that answers about the prior, for releases as `sample` draws them."""
         from pptp_jax.models import mlp  # loads Flax
 
-        members, released = sample(key, 1024)
+        seen, start = jax.random.split(key)
+        members, released = sample(seen, 1024)
         people = members.shape[1]
         model = mlp(training.hidden, num_classes=people, activation="relu")
-        network, state = model.init(key, released[:1])
+        network, state = model.init(start, released[:1])
         shape = released.shape[1], people
         params = {"network": network, "linear": jnp.zeros(shape, jnp.float32)}
         scale = released.std(axis=0)

@@ -139,9 +139,9 @@ def train_release(
         True
     """
     prior = check_prior(prior)
-    begin, attack, play, judge, measure = jax.random.split(key, 5)
+    seen, begin, attack, play, judge, measure = jax.random.split(key, 6)
     sample = drawn(statistic, prior)
-    start = generator.begin(begin, sample(begin, 1024)[1])
+    start = generator.begin(begin, sample(seen, 1024)[1])
 
     def published(exact: Publish, params: Any) -> Publish:
         def release(members: Array, key: Array) -> Array:

@@ -23,7 +23,7 @@ from pptp_jax.validation import Refused
 
 KEY = jax.random.key(0)
 HALF = jnp.array([0.5])
-TRAINING = AttackerTraining(hidden=(32,), steps=400)
+TRAINING = AttackerTraining(hidden=(32,), steps=800)
 
 
 def gaussian(std: float):
@@ -228,6 +228,20 @@ def test_the_price_of_error_decides():
     exact = conditional_entropy(1 / separation)
     assert found[0].response.cross_entropy.value == pytest.approx(exact, abs=0.03)
     assert found[1].response.uncertainty_left.value > 0.95
+
+
+def test_an_attacker_with_more_steps_a_round_knows_more():
+    """In few rounds the noise has hardly moved: only the attacker's steps differ."""
+    opponents = [
+        train_release(
+            gaussian(0.3), HALF, GaussianNoise(start=0.01), KEY, draws=2,
+            game=Game(utility_weight=1.0, rounds=30, attacker_steps=steps, attacker=(8,)),
+            training=AttackerTraining(hidden=(8,), steps=1),
+        ).opponent
+        for steps in (1, 8)
+    ]  # fmt: skip
+    # The prior's entropy is .693, and a posterior's .12.
+    assert conditional_entropy(0.3) < opponents[1] < opponents[0] - 0.1
 
 
 def test_blahut_and_arimoto_against_what_is_known():
