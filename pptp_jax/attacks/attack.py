@@ -1,5 +1,6 @@
 """The class `Attack`, and a short way to run one on confidences alone."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.tasks import Signal
 from pptp_jax.tasks.signal import Access
-from pptp_jax.validation import AttackUnavailable
+from pptp_jax.validation import AttackUnavailable, one_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +96,17 @@ class Attack:
     def using(self, **options: Any) -> "Attack":
         """The same attack with other options, under a name of its own.
 
+        Raises:
+            Refused: if the attack has no such option.
+
         Examples:
             >>> from pptp_jax.attacks import ATTACKS
             >>> [ATTACKS["rmia_online"].using(gamma=gamma).name for gamma in (1.0, 2.0)]
             ['rmia_online(gamma=1.0)', 'rmia_online(gamma=2.0)']
         """
+        _, *known = inspect.signature(self.function).parameters
+        for name in options:
+            one_of(known, **{f"{self.name}: option": name})
         before, after = _words(self.options), _words({**self.options, **options})
         return replace(
             self,

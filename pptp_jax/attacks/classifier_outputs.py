@@ -4,13 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
+from pptp_jax.attacks.finite import check_finite
 from pptp_jax.validation import Refused
 
 
-def check_signals(signals: Any, labels: Any) -> None:
-    """Refuses what is no dictionary of signals, and `logits` or labels that cannot be meant.
+def check_signals(signals: Any, labels: Any, models: int) -> None:
+    """Refuses what is no dictionary of signals, and numbers or labels that cannot be meant.
+
+    Args:
+        signals: arrays by name.
+        labels: the examples' classes; None without any.
+        models: how many there are.
 
     Raises:
         ValueError: as the checks below do.
@@ -20,13 +26,41 @@ def check_signals(signals: Any, labels: Any) -> None:
             "signals must be a dictionary of arrays by name, such as {'logits': logits}, got "
             f"{type(signals).__name__}"
         )
-    if "logits" not in signals:
-        return
-    logits = np.asarray(signals["logits"])
-    check_no_probabilities(logits)
-    check_no_zeros(logits)
-    if labels is not None and np.ndim(labels) == 1 and logits.ndim > 1:
-        check_classes(np.asarray(labels), logits.shape[-1])
+    arrays = {name: np.asarray(array) for name, array in signals.items()}
+    logits = arrays.get("logits")
+    if logits is not None:
+        check_no_probabilities(logits)
+        check_no_zeros(logits)
+        if labels is not None and logits.ndim > 1:
+            _check_labels(np.asarray(labels), logits.shape[-1])
+    for name, array in arrays.items():
+        check_finite(name, array, by_model=array.shape[:1] == (models,))
+    if "confidence" in arrays:
+        check_log_odds(arrays["confidence"])
+
+
+def _check_labels(labels: Shaped[np.ndarray, "..."], classes: int) -> None:
+    if labels.ndim == 2 and labels.shape[1] == classes:
+        raise Refused(
+            f"labels must have shape (examples,), a class each, got {labels.shape}: of rows with "
+            "a single 1 hand over labels.argmax(axis=1)"
+        )
+    if labels.ndim == 1:
+        check_classes(labels, classes)
+
+
+def check_log_odds(confidence: Shaped[np.ndarray, "..."]) -> None:
+    """Refuses probabilities in the place of φ, the log-odds: LiRA would find less in them.
+
+    Raises:
+        ValueError: if all numbers lie between 0 and 1, and not all are 0 or 1.
+    """
+    within = (confidence >= 0) & (confidence <= 1)
+    if within.all() and ((confidence > 0) & (confidence < 1)).any():
+        raise Refused(
+            "confidence is φ, the log-odds of the label, and these numbers lie between 0 and 1 as "
+            "probabilities do: hand over np.log(p / (1 - p))"
+        )
 
 
 def check_no_zeros(logits: Float[np.ndarray, "... classes"]) -> None:

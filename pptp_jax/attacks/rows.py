@@ -21,6 +21,8 @@ def numbers(chosen: Sequence[int] | None, what: str, total: int) -> Int[np.ndarr
     if chosen is None:
         return np.arange(total)
     found = np.array(chosen, int)
+    if found.ndim != 1:
+        raise Refused(f"{what}s must be numbers of models, such as [0, 1], got {chosen!r:.80}")
     check_different(found, what, total, "models")
     return found
 

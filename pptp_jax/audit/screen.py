@@ -48,7 +48,8 @@ def screen_signals(
         `loss_auc`; `tail`, the true negative rate of the loss attack at false negative rates of 10
         % and 1 %; `parameters`, with how many there are for each member; `smallest_class`,
         `smallest_group` and `blind`, or None where they are not known; and the `verdict`, one of
-        `worth it`, `little to find`, `not yet` and `too few`, with a `sentence` that says why.
+        `worth it`, `little to find`, `not yet`, `too few` and `inverted`, with a `sentence` that
+        says why.
 
     Raises:
         ValueError: saying what is wrong with which array, and what would be right.

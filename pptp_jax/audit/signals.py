@@ -115,7 +115,7 @@ def audit_signals(
     rows, truth, scores = handed.targets, seen.membership, seen.scores
     accuracy, weak = _utility(handed, truth, **draws)
     warnings = [blind["words"]] if blind is not None and blind["found"] else []
-    warnings += [*too_few(truth), *weak]
+    warnings += [*seen.warnings, *too_few(truth), *weak]
     compared = next(key for key in (*_FOREMOST, *scores) if key in scores)
     by_slice = slices_of_scores(
         scores,

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from pptp_jax.attacks import Evidence
-from pptp_jax.attacks.classifier_outputs import check_no_zeros
+from pptp_jax.attacks.classifier_outputs import check_log_odds, check_no_zeros
+from pptp_jax.attacks.finite import check_finite
 from pptp_jax.attacks.rows import numbers
 from pptp_jax.attacks.signal_registry import KNOWN, axes_of
 from pptp_jax.audit.foreign import as_float32, plain
@@ -244,16 +245,9 @@ def _shaped(name: str, array: np.ndarray, sizes: _Sizes) -> np.ndarray:
         )
     if name == "logits":
         check_no_zeros(array)
-    if not np.isfinite(array).all():
-        bad = ~np.isfinite(array)
-        where = ""
-        if "models" in own:
-            rows = np.flatnonzero(bad.reshape(len(array), -1).any(axis=1))
-            where = f", in model {', '.join(map(str, rows[:8]))}{' ...' if len(rows) > 8 else ''}"
-        raise Refused(
-            f"{name} must be finite; {bad.sum()} of {array.size} values are NaN or infinite{where}"
-            ": leave out models that diverged"
-        )
+    check_finite(name, array, by_model="models" in own)
+    if name == "confidence":
+        check_log_odds(array)
     array = in_bounds(name, array)
     return array.reshape(tuple(found.get(axis, 1) for axis in axes))
 

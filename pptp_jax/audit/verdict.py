@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pptp_jax.evaluation.warnings import inverted
 from pptp_jax.metrics import Estimate
 
 WORTH, LITTLE, NOT_YET, TOO_FEW = "worth it", "little to find", "not yet", "too few"
+INVERTED = "inverted"
 
 
 def verdict(found: Mapping[str, Any]) -> dict[str, str]:
     """A verdict and a sentence that says why.
 
-    A fleet has to wait where members can be distinguished without the model. It is worth its time
+    Where members have the larger loss by far, membership may be inverted, and nothing is said of a
+    fleet. It has to wait where members can be distinguished without the model. It is worth its time
     where the tail of the loss attack lies above chance by its entire interval, at the lowest false
     negative rate that the sample resolves. The gap in accuracy and the AUC of the loss decide
     nothing: on our fleets they did not predict what LiRA finds (docs/audits.md).
@@ -27,6 +30,8 @@ def verdict(found: Mapping[str, Any]) -> dict[str, str]:
         >>> verdict(own | {"tail": [{"fnr": 0.01, "tnr": Estimate(0.02, 0.0, 0.04)}]})["verdict"]
         'little to find'
     """
+    for doubt in inverted(found["loss_auc"]):
+        return {"verdict": INVERTED, "sentence": f"{doubt[0].upper()}{doubt[1:]}."}
     blind = found["blind"]
     if blind is not None and blind["found"]:
         return {

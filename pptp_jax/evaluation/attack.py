@@ -13,6 +13,7 @@ from pptp_jax.attacks.rows import numbers
 from pptp_jax.data import Membership
 from pptp_jax.evaluation.impossible import by_reason, reason_of_missing
 from pptp_jax.evaluation.results import AttackResult
+from pptp_jax.evaluation.warnings import inverted, other_scales
 from pptp_jax.metrics import attack_metrics
 from pptp_jax.models import full_float32
 from pptp_jax.validation import AttackUnavailable, Refused, at_least, one_of, several
@@ -40,6 +41,7 @@ class AttackResults(Mapping[str, AttackResult]):
         targets: the models under attack.
         membership: who is a member of which target.
         notes: why each other attack was not possible.
+        warnings: what makes the numbers doubtful, such as a membership that looks inverted.
     """
 
     results: Mapping[str, AttackResult]
@@ -47,6 +49,7 @@ class AttackResults(Mapping[str, AttackResult]):
     targets: Int[np.ndarray, " targets"]
     membership: Bool[np.ndarray, "targets examples"]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> AttackResult:
         """The metrics of an attack."""
@@ -61,8 +64,9 @@ class AttackResults(Mapping[str, AttackResult]):
         return len(self.results)
 
     def __str__(self) -> str:
-        """One line an attack, then one for each reason why others were not possible."""
-        lines = [f"{name}: AUC {found.auc:.3f}" for name, found in self.results.items()]
+        """The warnings, one line an attack, then the reasons why others were not possible."""
+        lines = [f"warning: {warning}" for warning in self.warnings]
+        lines += [f"{name}: AUC {found.auc:.3f}" for name, found in self.results.items()]
         lines += [f"not possible: {reason}" for reason in by_reason(self.notes)]
         return "\n".join(lines)
 
@@ -121,14 +125,12 @@ def attack(
     for name in evidence:
         one_of((*_EVIDENCE, "labels", "attacks", "resamples", "seed"), argument=name)
     chosen = _distinct(attacks)
-    check_signals(signals, labels)
     if isinstance(membership, Membership):
         named = {"targets": membership.targets, "shadows": membership.shadows}
         evidence = {**named, "examples": membership.evaluated, **evidence}
         membership = membership.matrix
-    membership = np.asarray(membership)
-    if membership.ndim == 1:
-        membership = membership[None]
+    membership = _matrix(membership)
+    check_signals(signals, labels, len(membership))
     evidence = {"targets": None, "shadows": None, **evidence}
     own = [signal for one in chosen for signal in one.declared]
     declared = (*evidence.pop("declared", ()), *own)
@@ -141,9 +143,29 @@ def attack(
         name: AttackResult(attack_metrics(found, truth, resamples=resamples, seed=seed))
         for name, found in scores.items()
     }
+    doubts = other_scales(scores, truth)
+    if "loss" in results:
+        doubts += inverted(results["loss"].auc)
     return AttackResults(
-        results=results, scores=scores, targets=rows, membership=truth, notes=tuple(notes)
+        results=results,
+        scores=scores,
+        targets=rows,
+        membership=truth,
+        notes=tuple(notes),
+        warnings=tuple(doubts),
     )
+
+
+def _matrix(membership: Any) -> Shaped[np.ndarray, "models ..."]:
+    """The membership, of a single model with the axis of models."""
+    try:
+        found = np.asarray(membership)
+    except ValueError as error:  # NumPy's word for lists of different lengths
+        raise Refused(
+            "membership must be a boolean array of shape (models, examples), not a list of the "
+            "members of each model"
+        ) from error
+    return found[None] if found.ndim == 1 else found
 
 
 def _distinct(attacks: Sequence[str | Attack]) -> list[Attack]:

@@ -1,17 +1,21 @@
-"""Warnings of models that have not learned: attacks on them do not measure a recipe."""
+"""Warnings of numbers that do not measure a recipe: models that have not learned, and others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pptp_jax.attacks.title import attack_name
 from pptp_jax.data import Membership
 from pptp_jax.evaluation.attack_fleet import Attacked
 from pptp_jax.fleets import FleetSignals
 from pptp_jax.metrics import Estimate, clopper_pearson
+from pptp_jax.metrics.within_targets import auc_within_targets
 
 # Of fewer examples a bootstrap's intervals are too narrow to be believed.
 FEW = 20
+# Between the AUC over all targets together and that within a target: more than a usual interval.
+_OTHER_SCALE = 0.03
 TRY = (
     "try more epochs, a lower learning rate, standardised inputs, a weaker defence or less noise, "
     "and check the labels"
@@ -24,6 +28,7 @@ def warnings(
     seen: Attacked,
     labels: Int[np.ndarray, " examples"] | None,
     accuracy: Estimate,
+    compared: str,
 ) -> list[str]:
     """The reasons why a fleet's results mean little, a sentence each.
 
@@ -33,14 +38,17 @@ def warnings(
         seen: the fleet as the attacks saw it.
         labels: the examples' classes; None without any, and then nothing is known of chance.
         accuracy: the estimate of the targets' accuracy on their members, with its interval.
+        compared: the attack by which recipes are compared.
     """
     if not len(seen.targets):
         return [f"all targets diverged, and nothing is left to attack: {TRY}"]
+    by_compared = {name: own for name, own in seen.scores.items() if name == compared}
+    found = [*too_few(seen.membership), *other_scales(by_compared, seen.membership)]
     if labels is None:
-        return too_few(seen.membership)
+        return found
     kept = np.flatnonzero(fleet.finite)
     own = fleet.utility[kept], membership.matrix[kept]
-    return [*unlearned(*own, labels, accuracy, kept.tolist()), *too_few(seen.membership)]
+    return [*unlearned(*own, labels, accuracy, kept.tolist()), *found]
 
 
 def unlearned(
@@ -122,3 +130,56 @@ def too_few(membership: Bool[np.ndarray, "targets examples"]) -> list[str]:
         for kind, count in counts.items()
         if count.min() < FEW
     ]
+
+
+def inverted(auc: Estimate) -> list[str]:
+    """Warns of members that a model answers worse than others by far: they may be the others.
+
+    Args:
+        auc: that of the attack by the loss.
+
+    Examples:
+        >>> inverted(Estimate(0.49, 0.46, 0.52))
+        []
+        >>> inverted(Estimate(0.43, 0.42, 0.44))[0].partition(":")[0]
+        'is membership inverted? Members have a larger loss than non-members'
+    """
+    if auc.value is None or auc.high is None or 2 * auc.high - auc.value >= 0.5:
+        return []
+    return [
+        "is membership inverted? Members have a larger loss than non-members: the AUC of the loss "
+        f"is {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}). A model is seldom worse on what it "
+        "has learned. True must stand for a member"
+    ]
+
+
+def other_scales(
+    scores: Mapping[str, Float[np.ndarray, "targets examples"]],
+    membership: Bool[np.ndarray, "targets examples"],
+) -> list[str]:
+    """Warns of attacks whose scores of different targets cannot be compared with each other.
+
+    All metrics take the pairs of all targets together. Where a score means one thing in one target
+    and another in the next, they understate what an attacker finds who has a single target.
+
+    Args:
+        scores: those of each attack.
+        membership: who is a member of which target.
+
+    Examples:
+        >>> membership = np.arange(100)[None] % 2 == np.arange(2)[:, None]
+        >>> scores = membership + 10.0 * np.arange(2)[:, None]
+        >>> print(other_scales({"rmia_online": scores}, membership)[0])
+        scores have another scale in each target: RMIA has AUC 0.750 over all targets ...
+    """
+    found = []
+    for name, own in scores.items():
+        within = auc_within_targets(own, membership)
+        together = auc_within_targets(own.reshape(1, -1), membership.reshape(1, -1))
+        if within is None or together is None or abs(within - together) <= _OTHER_SCALE:
+            continue
+        found.append(
+            f"{attack_name(name)} has AUC {together:.3f} over all targets together, {within:.3f} "
+            "within a target on average"
+        )
+    return [f"scores have another scale in each target: {'; '.join(found)}"] if found else []

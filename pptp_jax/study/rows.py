@@ -85,7 +85,7 @@ def full_row(
     draws: dict[str, Any] = {"resamples": study.resamples, "seed": study.seed}
     plain = row(study, spec.recipe, fleet, seen, spec.members.shape[1])
     owners = found_by_owner(study, data, membership, seen)
-    doubts = warnings(fleet, membership, seen, data.labels, plain.train_utility)
+    doubts = warnings(fleet, membership, seen, data.labels, plain.train_utility, study.compared)
     regions = resolved_regions(spec)
     blocks = [block.name for block in study.model.blocks]
     more = {

@@ -71,6 +71,14 @@ def test_a_model_that_memorised_nothing_is_not_worth_a_fleet():
     assert "This proves nothing" in found["sentence"] and found["parameters"] is None
 
 
+def test_an_inverted_membership_is_doubted():
+    signals, membership, *rest = model()
+    assert screen_signals(signals, membership, *rest, resamples=50)["verdict"] == "worth it"
+    found = screen_signals(signals, ~np.asarray(membership), *rest, resamples=50)
+    assert found["verdict"] == "inverted"
+    assert found["sentence"].startswith("Is membership inverted? Members have a larger loss")
+
+
 def test_a_tail_alone_is_enough():
     """The body of the losses is equal; a tenth of the non-members have losses of no member."""
     rng = np.random.default_rng(0)

@@ -217,7 +217,7 @@ ONE_SIDED[4] = True
         ),
         (
             changed(signals={"logits": WITH_NAN}),
-            "logits must be finite; 1 of 720 values are NaN or infinite, in model 2: leave out",
+            "logits must be finite; 1 of 720 values is NaN or infinite, in model 2: leave out",
         ),
         (changed(signals={"logits": PROBABILITIES}), "logits are probabilities here"),
         (

@@ -145,6 +145,60 @@ def test_outputs_that_would_be_attacked_wrongly_are_refused(rng) -> None:
         attack({"logits": votes}, membership, labels)
 
 
+def test_signals_that_are_not_finite_are_named_with_their_models(rng) -> None:
+    logits = rng.normal(size=(8, 100, 3))
+    logits[5, 3, 1] = np.nan
+    with pytest.raises(Refused, match=r"logits must be finite; 1 of 2400 .* in model 5: leave out"):
+        attack({"logits": logits}, SPLIT.matrix, np.arange(100) % 3)
+
+
+def test_probabilities_are_no_log_odds() -> None:
+    shares = 1 / (1 + np.exp(-PHI))
+    with pytest.raises(Refused, match=r"confidence is φ, .* hand over np.log\(p / \(1 - p\)\)"):
+        attack({"confidence": shares}, SPLIT.matrix)
+
+
+def test_shapes_that_numpy_would_explain_are_explained(rng) -> None:
+    logits = rng.normal(size=(8, 100, 3))
+    with pytest.raises(Refused, match=r"a class each, got \(100, 3\): of rows with a single 1"):
+        attack({"logits": logits}, SPLIT.matrix, np.eye(3)[np.arange(100) % 3])
+    with pytest.raises(Refused, match="not a list of the members of each model"):
+        attack({"confidence": PHI}, [[0, 1], [2, 3, 4]])  # type: ignore[arg-type]
+    with pytest.raises(
+        Refused, match=r"targets must be numbers of models, such as \[0, 1\], got 0"
+    ):
+        attack({"confidence": PHI}, SPLIT.matrix, targets=0)
+
+
+def test_an_inverted_membership_is_doubted(rng) -> None:
+    """LiRA finds as much of it: only the loss tells."""
+    phi = np.float32(rng.normal(size=(8, 100)) + 2 * SPLIT.matrix)
+    right, wrong = (
+        attack({"confidence": phi}, one, **DRAWS) for one in (SPLIT.matrix, ~SPLIT.matrix)
+    )
+    assert right["lira_online"].auc.value == pytest.approx(wrong["lira_online"].auc.value, abs=0.01)
+    assert right.warnings == () and "warning" not in repr(right)
+    assert wrong.warnings[0].startswith("is membership inverted?")
+    assert repr(wrong).startswith("warning: is membership inverted? Members have a larger loss")
+
+
+def test_scores_of_another_scale_in_each_target_are_named() -> None:
+    """One number a target, added to all its scores, changes no attack on that target alone."""
+    moved = PHI + 5 * np.arange(8, dtype=np.float32)[:, None]
+    found = attack({"confidence": moved}, SPLIT.matrix, attacks=("loss",), **DRAWS)
+    same = attack({"confidence": PHI}, SPLIT.matrix, attacks=("loss",), **DRAWS)
+    within = [
+        attack_metrics(same.scores["loss"][i : i + 1], SPLIT.matrix[i : i + 1], **DRAWS)["auc"]
+        for i in range(8)
+    ]
+    mean, pooled = np.mean([one.value for one in within]), found["loss"].auc.value
+    assert same.warnings == ()
+    assert found.warnings[-1] == (
+        f"scores have another scale in each target: LOSS has AUC {pooled:.3f} over all targets "
+        f"together, {mean:.3f} within a target on average"
+    )
+
+
 def test_one_model_is_attacked_without_shadows(rng) -> None:
     logits, membership, labels = rng.normal(size=(40, 3)), np.arange(40) < 20, np.arange(40) % 3
     given = {"logits": logits}, membership, labels
@@ -170,6 +224,10 @@ def test_a_wrong_argument_is_answered_by_the_nearest() -> None:
         attack(*given, attacks=("lira",))
     with pytest.raises(Refused, match=r"attacks must be a tuple, .* got 'loss'"):
         attack(*given, attacks="loss")
+    with pytest.raises(
+        Refused, match="rmia_online: option 'gama' is unknown; did you mean 'gamma'"
+    ):
+        ATTACKS["rmia_online"].using(gama=1.0)
 
 
 def test_forgotten_labels_are_named_with_their_shape(rng) -> None:
