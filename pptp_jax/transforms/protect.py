@@ -35,7 +35,8 @@ def pptp(
     Either the region is frozen: `inner` then never sees it, keeps no state for it (where the map
     is one of entire leaves) and decays none of its weights. Or its updates go through those of
     these steps that are requested, in this order: clip the gradient's norm, add noise, drop,
-    `inner`, scale. Other orders, regions and transforms: `chain`. Whatever `inner` draws is
+    `inner`, scale. An `inner` like Adam divides by the size of the gradient, which undoes a clip.
+    Other orders, regions and transforms: `chain`. Whatever `inner` draws is
     independent of it.
 
     None of this gives an ε for the model; see `clip_region_norm` and `add_region_noise`.
@@ -46,7 +47,8 @@ def pptp(
         label: the region to protect.
         freeze: whether the region is frozen.
         max_norm: the norm to clip the region's gradient to; see `clip_region_norm`.
-        stddev: the noise on the region's gradient; see `add_region_noise`.
+        stddev: the noise on each coordinate of the region's gradient, so that d weights get noise
+            of norm stddev √d; see `add_region_noise`.
         rate: the share of the region's gradient to drop; see `drop_region_updates`.
         scale: the region's own learning rate, relative to that of `inner`; see `scale_region`.
 
@@ -54,8 +56,8 @@ def pptp(
         A transform whose `update` needs `key=` if there is noise or a rate.
 
     Raises:
-        ValueError: if nothing is requested, or a frozen region is to learn with some step; or as
-            the transforms say.
+        ValueError: if nothing is requested, `inner` is no optimiser, or a frozen region is to learn
+            with some step; or as the transforms say.
 
     References:
         Fang and Kim, "Decoupling Generalizability and Membership Privacy Risks in Neural
@@ -66,13 +68,15 @@ def pptp(
         >>> from pptp_jax.regions import RegionMap
         >>> regions = RegionMap.from_rules([("stem/.*", "protect"), (".*", "general")])
         >>> params = {"stem": {"w": jnp.ones(2)}, "head": {"w": jnp.ones(2)}}
-        >>> tx = pptp(optax.adamw(0.1), regions, max_norm=1.0, stddev=0.5)
+        >>> tx = pptp(optax.sgd(0.1), regions, max_norm=1.0, stddev=0.5)
         >>> updates, _ = tx.update(params, tx.init(params), params, key=jax.random.key(0))
         >>> tx = pptp(optax.adamw(0.1), regions, freeze=True)
         >>> updates, _ = tx.update(params, tx.init(params), params)
         >>> print(updates["stem"]["w"], bool((updates["head"]["w"] < 0).all()))
         [0. 0.] True
     """
+    if not isinstance(inner, optax.GradientTransformation):
+        raise Refused(f"inner must be an optimiser, such as optax.sgd(0.1), got {inner!r:.80}")
     check_label(region_map, label)
     chosen = given(max_norm=max_norm, stddev=stddev, rate=rate, scale=scale)
     if freeze and chosen:

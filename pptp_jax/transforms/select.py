@@ -8,13 +8,18 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
-from pptp_jax.regions import Regions, paths
+from pptp_jax.regions import RegionMap, Regions, WeightMap, paths
 from pptp_jax.transforms.norms import ScaledNorm, scaled_norm
 from pptp_jax.validation import Refused, one_of
 
 
 def check_label(regions: Regions, label: str) -> None:
-    """Refuses a region that the map does not have."""
+    """Refuses what is no map of regions, and a region that the map does not have."""
+    if not isinstance(regions, RegionMap | WeightMap):
+        raise Refused(
+            "region_map must be a RegionMap or a WeightMap, such as RegionMap.from_rules(...), got "
+            f"{regions!r:.80}"
+        )
     one_of(regions.names, label=label)
 
 

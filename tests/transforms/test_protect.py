@@ -82,3 +82,7 @@ def test_what_contradicts_itself_is_refused() -> None:
         pptp(optax.sgd(0.1), REGIONS, freeze=True, max_norm=1.0, scale=0.1)
     with pytest.raises(ValueError, match="nothing would protect 'general'"):
         pptp(optax.sgd(0.1), REGIONS, "general")
+    with pytest.raises(ValueError, match=r"inner must be an optimiser, such as .*, got RegionMap"):
+        pptp(REGIONS, optax.sgd(0.1), freeze=True)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"region_map must be a RegionMap or .*, got \('stem',"):
+        pptp(optax.sgd(0.1), ("stem", "head"), freeze=True)  # type: ignore[arg-type]
