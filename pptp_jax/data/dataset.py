@@ -181,9 +181,12 @@ def _check_labels(name: str, x: np.ndarray, y: np.ndarray, num_classes: int) -> 
         raise Refused(f"{name}: a data set needs at least 2 classes, got {num_classes}")
     if num_classes > np.iinfo(np.int32).max:  # labels are int32 where a model learns them
         raise Refused(f"{name}: num_classes must fit into 32 bits, got {num_classes:.4g}")
-    bad = np.flatnonzero((y < 0) | (y >= num_classes))
-    if bad.size:
-        raise Refused(
-            f"{name}: labels must lie between 0 and {num_classes - 1}; {bad.size} do not, "
-            f"the first is {y[bad[0]]} at row {bad[0]}"
-        )
+    for bad, bounds in (
+        (np.flatnonzero(y < 0), "be at least 0"),
+        (np.flatnonzero(y >= num_classes), f"lie between 0 and {num_classes - 1}"),
+    ):
+        if bad.size:
+            raise Refused(
+                f"{name}: labels must {bounds}; of {y.size} rows {bad.size} do not fit, the first "
+                f"is {y[bad[0]]} at row {bad[0]}"
+            )

@@ -55,7 +55,7 @@ def render_forecast(found: Mapping[str, Any], width: int = 160) -> str:
     if any(recipe["region"] in ("auto", "not auto") for recipe in found["recipes"]):
         why += " So does the search for the region `auto`."
     alike = [f"Data: {found['likeness']['words']}."] if found.get("likeness") else []
-    known = [f"Precision {found['precision']}.", *alike, needed, why]
+    known = [f"Precision {found['precision']}.", *alike, *found.get("notices", ()), needed, why]
     return "\n".join(
         [heading, plain_text(table, width=width), *known, "Nothing was trained or written."]
     )

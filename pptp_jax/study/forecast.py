@@ -9,6 +9,7 @@ from pptp_jax.models import precision_in_words
 from pptp_jax.regions import region_name
 from pptp_jax.study.config import Study
 from pptp_jax.study.likeness import likeness
+from pptp_jax.study.notices import notices
 from pptp_jax.study.standardize import prepared
 from pptp_jax.training import Private, Probe, Recipe, Strategy, chunks, fitting_chunk, needed_memory
 
@@ -79,6 +80,7 @@ def forecast(study: Study, strategy: Strategy, probe: Probe) -> dict[str, Any]:
         "data": data.name,
         "examples": len(data),
         "likeness": likeness(data, membership),
+        "notices": notices(study, membership),
         "classes": data.num_classes,
         "members": members,
         "model": dict(study.model.config),

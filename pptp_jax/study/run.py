@@ -30,6 +30,7 @@ from pptp_jax.study.comparisons import (
 from pptp_jax.study.config import Study
 from pptp_jax.study.losses import recording
 from pptp_jax.study.manifest import manifest_of
+from pptp_jax.study.notices import notices
 from pptp_jax.study.readme import render_readme
 from pptp_jax.study.rows import full_row
 from pptp_jax.study.run_arrays import (
@@ -126,6 +127,8 @@ def _run(
         write_text(out / "README.md", render_readme(manifest))
         if alike := manifest["data"].get("likeness"):
             runtime.log(alike["words"])
+        for notice in notices(study, membership):
+            runtime.log(notice)
     evaluated = None if data.labels is None else data.labels[membership.evaluated]
     watched = watching(runtime, evaluated, manifest["members"] // study.batch_size)
     watched = recording(watched, out / "losses.csv")

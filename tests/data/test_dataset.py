@@ -82,7 +82,10 @@ def test_the_fingerprint_sees_every_change() -> None:
         ({"x": X, "y": Y.astype(float)}, "y must hold integer class labels, got .* float64"),
         ({"x": X, "y": np.eye(3, dtype=int)[Y]}, r"y must have shape \(6,\).*got \(6, 3\)"),
         ({"x": X, "y": Y[:4]}, r"y must have shape \(6,\).*got \(4,\)"),
-        ({"x": X, "y": Y - 1}, "labels must lie between 0 and 1; .* the first is -1 at row 0"),
+        (
+            {"x": X, "y": Y - 1},
+            r"labels must be at least 0; .* the first is -1 at row 0",
+        ),
         (
             {"x": X, "y": Y * 2},
             "labels must run from 0 without gaps; the largest is 4, .* 1 is not among",
@@ -142,7 +145,9 @@ def test_missing_damaged_and_foreign_files(tmp_path: Path) -> None:
 
 def test_labels_out_of_a_given_range(tmp_path: Path) -> None:
     stored(tmp_path, x=X, y=Y)
-    with pytest.raises(ValueError, match="between 0 and 1; 2 do not, the first is 2 at row 2"):
+    with pytest.raises(
+        ValueError, match=r"0 and 1; of 6 rows 2 do not fit, the first is 2 at row 2"
+    ):
         Npz(str(tmp_path / "d.npz"), num_classes=2).load()
 
 

@@ -73,3 +73,18 @@ def test_groups_and_memory_are_those_of_the_plan(tmp_path: Path) -> None:
     run(study, tmp_path, runtime=Runtime(log=told.append))  # which has nothing left to train
     assert len(told) == 1
     assert recipe["at_a_time"] == len(plan["groups"][0])
+
+
+def test_what_a_study_asks_for_in_vain_is_said_before_training(tmp_path: Path) -> None:
+    few = replace(STUDY, split=replace(STUDY.split, models=2), recipes=STUDY.recipes[:1])
+    few = replace(few, trajectory=(1, 7))
+    found = forecast(few, Strategy(order="scan"), SPEEDS)
+    *impossible, late = found["notices"]
+    assert late == "no recipe trains 7 epochs, a stop of the trajectory"
+    assert all(one in render_forecast(found) for one in found["notices"])
+    assert forecast(STUDY, Strategy(order="scan"), SPEEDS)["notices"] == []
+    lines: list[str] = []
+    notes = run(few, tmp_path, runtime=Runtime(log=lines.append))["rows"][0]["notes"]
+    assert lines[: len(found["notices"])] == found["notices"]
+    attacks = [note for note in notes if "at least" in note]
+    assert len(attacks) == 4 and [f"not possible: {note}" for note in attacks] == impossible
