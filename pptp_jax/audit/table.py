@@ -154,7 +154,7 @@ def audit_table(
     config = {
         "data": _changed(audit.data),
         "columns": rows.kinds,
-        "inputs": list(rows.inputs),
+        "inputs": len(rows.inputs),
         "classes": list(rows.classes),
         "left_out": len(data) - len(own),
         "split": describe(Balanced(audit.models)),

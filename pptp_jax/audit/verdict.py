@@ -8,6 +8,8 @@ from pptp_jax.metrics import Estimate
 
 WORTH, LITTLE, NOT_YET, TOO_FEW = "worth it", "little to find", "not yet", "too few"
 INVERTED = "inverted"
+# Where the interval of the tail ends this far above chance, nothing is known of it.
+_WIDE = 0.2
 
 
 def verdict(found: Mapping[str, Any]) -> dict[str, str]:
@@ -64,7 +66,17 @@ def verdict(found: Mapping[str, Any]) -> dict[str, str]:
             "sentence": (
                 f"A fleet is worth its time: {apart}, where {rate} is chance. The model gives "
                 "members away; on our fleets LiRA found many where this share was large. Train "
-                "shadows and attack with pptp audit to measure how many."
+                "shadows and attack with pptp audit to measure how many; for a table, pptp table "
+                "does both."
+            ),
+        }
+    if tail["tnr"].high > chance + _WIDE:
+        return {
+            "verdict": TOO_FEW,
+            "sentence": (
+                f"Whether a fleet is worth its time cannot be said: {apart}, where {rate} is "
+                "chance, and an interval so wide says little. Hand over more members and "
+                "non-members."
             ),
         }
     auc: Estimate = found["loss_auc"]

@@ -1,4 +1,6 @@
-"""What leaks of a table's models, a next step, and what was judged, for a terminal."""
+"""What leaks of a table's models, a next step, and what was judged."""
+
+from collections.abc import Mapping
 
 from rich.table import Table
 
@@ -20,6 +22,18 @@ _FINISHED = (
 )
 
 
+def is_table(results: RunResults) -> bool:
+    """Whether these are the results of `pptp table`, and not of a study of a table.
+
+    Examples:
+        >>> is_table(RunResults(rows=(), config={"data": {"type": "Table"}}, study="mine"))
+        False
+    """
+    data = results.config.get("data")
+    of_table = isinstance(data, Mapping) and data.get("type") == "Table"
+    return of_table and [row.slug for row in results.rows] == ["given"]
+
+
 def render_table_verdict(results: RunResults, width: int = WIDEST) -> str:
     """Whether the models leak and how sure that is, what to do next, and what was judged.
 
@@ -39,11 +53,19 @@ def render_table_verdict(results: RunResults, width: int = WIDEST) -> str:
         >>> print(render_table_verdict(RunResults(rows=(row,), **known)).splitlines()[0])
         What leaks   Membership: LOSS gives a member the higher score in 72 % [69, 75] of pairs...
     """
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    for title, sentence in table_verdict(results).items():
+        table.add_row(title, sentence)
+    return plain_text(table, width=min(max(width, NARROWEST), WIDEST))
+
+
+def table_verdict(results: RunResults) -> dict[str, str]:
+    """The sentences of `render_table_verdict` by their titles."""
     [row] = results.rows
     auc = row.attack(results.compared).auc
     leaks = auc.low is not None and auc.low > 0.5
     less = LESS.get(row.recipe, "a smaller or more strongly regularised model")
-    said = {
+    return {
         "What leaks": _verdict(row, results.compared),
         "Next": (
             f"Try {less}, with another --out, and see whether less leaks (docs/choose.md)."
@@ -56,20 +78,17 @@ def render_table_verdict(results: RunResults, width: int = WIDEST) -> str:
             + (f"; {_FINISHED}." if leaks else ".")
         ),
     }
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    for title, sentence in said.items():
-        table.add_row(title, sentence)
-    return plain_text(table, width=min(max(width, NARROWEST), WIDEST))
 
 
 def _verdict(row: RecipeResult, compared: str) -> str:
     auc = row.attack(compared).auc
-    mind = " Mind the warnings above." if row.warnings else ""
+    mind = " Mind the warnings." if row.warnings else ""
     if auc.low is None:
         return f"Nothing can be said: {attack_name(compared)} has no AUC on these rows.{mind}"
     found = leak(row, compared)
     if auc.low > 0.5:
-        return f"Membership: {found}. That is clearly more than a guess, 50 %.{mind}"
+        guess = "50 % of pairs" + ", 1 % of the members" * (" and finds " in found)
+        return f"Membership: {found}. That is clearly more than a guess ({guess}).{mind}"
     known = {name: own.auc for name, own in row.attacks.items() if own.auc.low is not None}
     strongest = max(known, key=lambda name: known[name].low or 0.0)
     if (known[strongest].low or 0.0) > 0.5:

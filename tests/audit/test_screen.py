@@ -102,6 +102,15 @@ def test_an_auc_without_a_tail_is_not_enough():
     assert "is above chance, but such an AUC did not predict LiRA" in found["sentence"]
 
 
+def test_an_interval_that_allows_anything_decides_nothing():
+    rng = np.random.default_rng(0)
+    membership = np.arange(30) < 22
+    losses = rng.exponential(size=30) * np.where(membership, 0.7, 1.0)
+    found = screen_signals({"losses": losses}, membership, resamples=100)
+    assert found["tail"][0]["tnr"]["high"] > 0.3 and found["verdict"] == "too few"
+    assert "an interval so wide says little. Hand over more members" in found["sentence"]
+
+
 def test_few_members_are_judged_by_what_they_resolve():
     rng = np.random.default_rng(0)
     membership = np.arange(60) % 2 == 0

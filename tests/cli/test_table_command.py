@@ -82,6 +82,11 @@ def test_a_table_becomes_a_report(home: Path) -> None:
     results = json.loads((out / "results.json").read_text())
     assert results["command"] in readme and "--jobs" not in results["command"]
     assert results["config"]["model"]["estimator"] == "LogisticRegression(max_iter=2000)"
+    # The page begins as the terminal ends, and lists no value of a category.
+    summary = (out / "report.html").read_text().partition("</ul>")[0]
+    assert "<li>What leaks: " in summary and "<li>Next: " in summary
+    assert "<li>Note: This judges a way of training: logistic on random halves" in summary
+    assert isinstance(results["config"]["inputs"], int)
 
 
 def test_a_warning_on_few_rows_comes_first(home: Path) -> None:
@@ -89,7 +94,7 @@ def test_a_warning_on_few_rows_comes_first(home: Path) -> None:
     (home / "people.csv").write_text("\n".join(lines[:39]))
     result = pptp("table", "people.csv", "--target", "ill", "--ignore", "name", *FEW)
     assert result.stdout.startswith("warning: there are only 19 members of a target: the interv")
-    assert "Mind the warnings above." in " ".join(result.stdout.split())
+    assert "Mind the warnings." in " ".join(result.stdout.split())
     assert (home / "runs" / "people" / "table.txt").read_text().startswith("warning: there are ")
 
 

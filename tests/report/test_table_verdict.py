@@ -6,7 +6,7 @@ from pptp_jax.audit.table_models import MLP, NAMED
 from pptp_jax.evaluation import AttackResult, RecipeResult, RunResults
 from pptp_jax.metrics import UNRESOLVED, Estimate
 from pptp_jax.report import render_table_verdict
-from pptp_jax.report.table_verdict import LESS
+from pptp_jax.report.table_verdict import LESS, table_verdict
 
 
 def verdict(
@@ -37,7 +37,18 @@ def test_what_leaks_and_what_to_do(aucs: tuple[Estimate, ...], said: str, step: 
     assert all(part in text for part in said.split(" .* "))
     assert "Note This judges a way of training: random_forest on random halves of people" in text
     assert "pptp screen looks at one alone" in text and "Mind the warnings" not in text
-    assert "Mind the warnings above." in " ".join(verdict(*aucs, warnings=("few",)).split())
+    assert "Mind the warnings." in " ".join(verdict(*aucs, warnings=("few",)).split())
+
+
+def test_a_guess_is_named_for_each_number() -> None:
+    found = {"auc": ABOVE, "tpr@0.01": Estimate(0.16, 0.12, 0.23)}
+    row = RecipeResult(slug="given", attacks={"lira_online": AttackResult(found)})
+    results = RunResults(rows=(row,), compared="lira_online", models=16, data={"name": "a.csv"})
+    assert table_verdict(results)["What leaks"].endswith(
+        "finds 16 % [12, 23] of the members at 1 % false positives. That is clearly more than a "
+        "guess (50 % of pairs, 1 % of the members)."
+    )
+    assert "more than a guess (50 % of pairs)." in " ".join(verdict(ABOVE).split())
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 200])

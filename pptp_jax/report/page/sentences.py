@@ -9,17 +9,20 @@ from pptp_jax.evaluation.results import RunResults
 from pptp_jax.report.comparison import RIVALS_EXPLAINED
 from pptp_jax.report.page.words import attack_shadows, interval, number, rate, recipe_name
 from pptp_jax.report.stronger_attack import stronger_attack, strongest
+from pptp_jax.report.table_verdict import is_table, table_verdict
 
 
 def summary(results: RunResults) -> list[str]:
-    """The strongest attack on the first recipe, and how many comparisons came out which way."""
+    """What leaks: of a table in words, of a study by the strongest attack and the comparisons."""
     told = []
     if warned := sum(bool(row.warnings) for row in results.rows):
         told.append(
             f"Warning: the numbers of {warned} of {len(results.rows)} recipes are unreliable; the "
             "first table gives the reasons."
         )
-    if results.rows and (attack := strongest(row := results.rows[0])) is not None:
+    if is_table(results):
+        told += [f"{title}: {sentence}" for title, sentence in table_verdict(results).items()]
+    elif results.rows and (attack := strongest(row := results.rows[0])) is not None:
         metrics = row.attacks[attack]
         among = f", the strongest of {len(row.attacks)} attacks," if len(row.attacks) > 1 else ""
         named = " ".join(filter(None, (attack_name(attack), attack_shadows(attack))))

@@ -9,6 +9,8 @@ TERMS = {
     "likely the record is a member.",
     "LiRA, RMIA": "Attacks that compare the target with shadows. LOSS reads the loss of the target "
     "alone.",
+    "other attacks": "BaVarIA, BASE, InfoRMIA, Attack-P and the others are attacks of the "
+    "literature, which the page on attacks of the documentation describes one by one.",
     "AUC": "The probability that a member has a higher score than a non-member.",
     "TPR at 1\N{NO-BREAK SPACE}% FPR": "The share of the members that the attack finds "
     "(true-positive rate), if it accuses 1\N{NO-BREAK SPACE}% of the non-members (false-positive "
