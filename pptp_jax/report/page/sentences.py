@@ -13,7 +13,7 @@ from pptp_jax.report.table_verdict import is_table, table_verdict
 
 
 def summary(results: RunResults) -> list[str]:
-    """What leaks: of a table in words, of a study by the strongest attack and the comparisons."""
+    """The verdict on a table; of a study the strongest attack and how comparisons came out."""
     told = []
     if warned := sum(bool(row.warnings) for row in results.rows):
         told.append(
