@@ -7,6 +7,7 @@ import click
 
 from pptp_jax.cli.errors import errors_as_sentences
 from pptp_jax.cli.options import json_option
+from pptp_jax.cli.output import terminal_width
 
 
 @click.command()
@@ -25,4 +26,8 @@ def choose(directory: Path, as_json: bool) -> None:
 
     with errors_as_sentences():
         found = choose_setting(directory)
-    click.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else render_choice(found))
+    click.echo(
+        json.dumps(found, indent=1, allow_nan=False)
+        if as_json
+        else render_choice(found, terminal_width())
+    )

@@ -136,11 +136,16 @@ class Table:
         gaps = {name: np.isin(cells, self.missing) for name, cells in file.columns.items()}
         y, classes = self._target(file, gaps[self.target])
         unseen = {self.target, self.id, self.owner, *self.ignore}
-        columns = {
-            name: column_of(name, cells, gaps[name], file.lines, self._stated(name))
-            for name, cells in file.columns.items()
-            if name not in unseen
-        }
+        columns, wrong = {}, []
+        for name in [name for name in file.columns if name not in unseen]:
+            try:
+                columns[name] = column_of(
+                    name, file.columns[name], gaps[name], file.lines, self._stated(name)
+                )
+            except Refused as refusal:
+                wrong.append(str(refusal))
+        if wrong:
+            raise Refused("\n".join(wrong))
         if not columns:
             raise Refused(f"{file.name}: there is no column besides the target to learn from")
         x, inputs = encoded(columns)

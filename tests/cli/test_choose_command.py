@@ -44,6 +44,12 @@ SETTINGS = (
 )
 
 
+def test_it_fits_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = pptp("choose", tuned(tmp_path, *SETTINGS))
+    assert result.exit_code == 0 and max(map(len, result.stdout.splitlines())) <= 80
+
+
 def test_the_surest_is_taken_not_the_largest(tmp_path: Path) -> None:
     home = tuned(tmp_path, *SETTINGS)
     found = json.loads(pptp("choose", home, "--json").stdout)
@@ -54,7 +60,7 @@ def test_the_surest_is_taken_not_the_largest(tmp_path: Path) -> None:
         "[2.0, 4.0] more accuracy than the tuned rivals at its attack strength."
     )
     shown = pptp("choose", home).stdout
-    assert found["sentence"] in shown and "[+2.0, +4.0]" in shown
+    assert found["sentence"] in " ".join(shown.split()) and "[+2.0, +4.0]" in shown
     rows = [line.split() for line in shown.splitlines()]
     assert ["unreached", "-", "0.600", "±0.020", "0.500", "±0.020", "n/a", "n/a"] in rows
 
@@ -68,7 +74,8 @@ def test_none_is_taken_where_none_lies_above(tmp_path: Path) -> None:
         "wide, by 5.0 points [-1.0, 11.0]."
     )
     home = tuned(tmp_path, SETTINGS[1])
-    assert "No setting leaks as much as the tuned rivals do at least" in pptp("choose", home).stdout
+    told = " ".join(pptp("choose", home).stdout.split())
+    assert "No setting leaks as much as the tuned rivals do at least" in told
 
 
 @pytest.mark.parametrize(

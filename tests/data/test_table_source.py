@@ -176,6 +176,12 @@ def test_forms_of_other_countries_are_no_categories(tmp_path: Path, form: str, s
     assert Table(file, target="y", categories=("x",)).read().kinds == {"x": "category"}
 
 
+def test_all_columns_that_are_wrong_are_named_at_once(tmp_path: Path) -> None:
+    rows = "".join(f'"{i},5",{i}.3.24,{i},{i % 2}\n' for i in range(1, 10))
+    with pytest.raises(ValueError, match=r"'a' holds numbers with commas.*\n.*'b' holds dates"):
+        Table(written(tmp_path, "a,b,c,y\n" + rows), target="y").read()
+
+
 def test_numbers_with_and_without_commas_are_no_categories(tmp_path: Path) -> None:
     file = written(tmp_path, column([*(f"{i}" for i in range(5)), *(f'"{i},5"' for i in range(5))]))
     with pytest.raises(ValueError, match=r"'x' holds numbers with commas, such as '0,5'"):
