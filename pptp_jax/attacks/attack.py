@@ -104,9 +104,10 @@ class Attack:
             >>> [ATTACKS["rmia_online"].using(gamma=gamma).name for gamma in (1.0, 2.0)]
             ['rmia_online(gamma=1.0)', 'rmia_online(gamma=2.0)']
         """
-        _, *known = inspect.signature(self.function).parameters
-        for name in options:
-            one_of(known, **{f"{self.name}: option": name})
+        _, *known = inspect.signature(self.function).parameters.values()
+        if not any(one.kind is one.VAR_KEYWORD for one in known):
+            for name in options:
+                one_of([one.name for one in known], **{f"{self.name}: option": name})
         before, after = _words(self.options), _words({**self.options, **options})
         return replace(
             self,

@@ -5,12 +5,14 @@ References:
     https://arxiv.org/abs/2603.11799
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jax.scipy.stats import t as student
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from pptp_jax.attacks.evidence import Evidence
-from pptp_jax.attacks.leave_one_out import Fit, fits, without
+from pptp_jax.attacks.leave_one_out import Fit, Fits, fits, middle, without
 from pptp_jax.attacks.likelihood_ratio import log_ratio
 from pptp_jax.attacks.pooled_variance import pooled_variance, typical
 
@@ -45,18 +47,45 @@ def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
         >>> bool(((bavaria_t(held) > 0) == membership).all())
         True
     """
-    return log_ratio(evidence, fits, without, _log_predictive, centred=False)
+    return log_ratio(evidence, _fits, _without, _log_predictive, centred=False)
 
 
-def _log_predictive(value: Float[Array, "queries examples"], fit: Fit) -> Float[Array, " examples"]:
+class _Centred(NamedTuple):
+    """Fits, or a fit, to φ less a value of its own example, and that value."""
+
+    fit: Fits | Fit
+    origin: Float[Array, "queries examples"]
+
+
+def _fits(
+    values: Float[Array, "shadows queries examples"], chosen: Bool[Array, "shadows examples"]
+) -> _Centred:
+    origin = middle(values)
+    return _Centred(fits(values - origin[None], chosen), origin)
+
+
+def _without(
+    found: _Centred,
+    model: Int[Array, ""],
+    value: Float[Array, "queries examples"],
+    there: Bool[Array, " examples"],
+) -> _Centred:
+    return _Centred(without(found.fit, model, value - found.origin, there), found.origin)
+
+
+def _log_predictive(
+    value: Float[Array, "queries examples"], found: _Centred
+) -> Float[Array, " examples"]:
+    fit, origin = found
     n = fit.models.astype(value.dtype)[None]
-    centre, kappa, alpha, beta = _prior(fit)
+    centre, kappa, alpha, beta = _prior(fit._replace(mean=origin + fit.mean))
+    centre = centre - origin
     kappa_n, alpha_n = kappa + n, alpha + n / 2
     mean = (kappa * centre + n * fit.mean) / kappa_n
     off = kappa * n * jnp.square(fit.mean - centre) / kappa_n
     beta_n = beta + (fit.squares + off) / 2
     scale = jnp.sqrt(beta_n * (kappa_n + 1) / (alpha_n * kappa_n))
-    return student.logpdf(value, 2 * alpha_n, mean, scale).sum(axis=0)
+    return student.logpdf(value - origin, 2 * alpha_n, mean, scale).sum(axis=0)
 
 
 def _prior(fit: Fit) -> tuple[Float[Array, "queries 1"], ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
@@ -26,27 +27,38 @@ def check_signals(signals: Any, labels: Any, models: int) -> None:
             "signals must be a dictionary of arrays by name, such as {'logits': logits}, got "
             f"{type(signals).__name__}"
         )
-    arrays = {name: np.asarray(array) for name, array in signals.items()}
+    arrays = {name: _real(name, array) for name, array in signals.items()}
     logits = arrays.get("logits")
     if logits is not None:
         check_no_probabilities(logits)
         check_no_zeros(logits)
-        if labels is not None and logits.ndim > 1:
+        if labels is not None and np.size(labels) and logits.ndim > 1:
             _check_labels(np.asarray(labels), logits.shape[-1])
     for name, array in arrays.items():
-        check_finite(name, array, by_model=array.shape[:1] == (models,))
+        by_model = array.shape[:1] == (models,)
+        check_finite(name, array, by_model=by_model, infinite=name != "logits")
     if "confidence" in arrays:
         check_log_odds(arrays["confidence"])
 
 
+def _real(name: str, array: Any) -> Shaped[np.ndarray, "..."]:
+    try:
+        found = np.asarray(array)
+    except ValueError as error:  # NumPy's word for parts of different shapes
+        raise Refused(f"{name} must be one array, and its parts do not fit: {error}") from error
+    real = found.dtype == bool or jax.dtypes.issubdtype(found.dtype, np.number)
+    if not real or np.iscomplexobj(found):
+        raise Refused(f"{name} must hold real numbers, got an array of {found.dtype}")
+    return found
+
+
 def _check_labels(labels: Shaped[np.ndarray, "..."], classes: int) -> None:
-    if labels.ndim == 2 and labels.shape[1] == classes:
+    if labels.ndim == 2:
         raise Refused(
             f"labels must have shape (examples,), a class each, got {labels.shape}: of rows with "
             "a single 1 hand over labels.argmax(axis=1)"
         )
-    if labels.ndim == 1:
-        check_classes(labels, classes)
+    check_classes(labels, classes)
 
 
 def check_log_odds(confidence: Shaped[np.ndarray, "..."]) -> None:

@@ -20,9 +20,13 @@ def numbers(chosen: Sequence[int] | None, what: str, total: int) -> Int[np.ndarr
     """
     if chosen is None:
         return np.arange(total)
-    found = np.array(chosen, int)
-    if found.ndim != 1:
-        raise Refused(f"{what}s must be numbers of models, such as [0, 1], got {chosen!r:.80}")
+    found = np.array(chosen)
+    if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+        hint = ": of a mask hand over np.flatnonzero(mask)" * (found.dtype == bool)
+        raise Refused(
+            f"{what}s must be numbers of models, such as [0, 1], got {chosen!r:.80}{hint}"
+        )
+    found = found.astype(int)
     check_different(found, what, total, "models")
     return found
 

@@ -52,5 +52,5 @@ def check_shadow_counts(
     has = f"{most}" if most == fewest else f"{fewest} to {most}"
     raise AttackUnavailable(
         f"{needs}, and {len(few)} of {len(counts)} {'has' if len(few) == 1 else 'have'} only {has}"
-        f"{apart} (number {named}): attack the others (examples=), or train more models"
+        f"{apart} (number {named}): leave these examples out, or train more models"
     )

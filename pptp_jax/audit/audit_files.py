@@ -1,5 +1,6 @@
 """The files of an audit of signals: scores, probabilities, results and the report."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -35,7 +36,11 @@ def write_audit(
     # It vouches for all that lies beside it.
     (out / "results.json").unlink(missing_ok=True)
     manifest = {key: part for key, part in record.items() if key not in ("rows", "seconds")}
-    write_json(out / "manifest.json", {"kind": "signals"} | manifest)
+    for name in ("report.html", "report.json", "table.txt", "roc.png"):  # of an earlier report
+        (out / name).unlink(missing_ok=True)
+    # Files in the command are seen from here.
+    here = os.path.relpath(Path.cwd(), out.resolve())
+    write_json(out / "manifest.json", {"kind": "signals", "cwd": here} | manifest)
     slug, examples = results.rows[0].slug, np.arange(seen.membership.shape[1])
     arrays = {"targets": seen.targets, "examples": examples, "membership": seen.membership}
     if handed.owners is not None:

@@ -4,6 +4,7 @@ import filecmp
 import json
 import os
 import shlex
+from pathlib import Path
 
 from pptp_jax.audit.audit_report import AuditReport
 from pptp_jax.validation import Refused
@@ -42,7 +43,13 @@ def check_earlier_report(report: AuditReport) -> None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return
     new_files, new_names = _inputs(report.command)
-    if names != new_names or not all(map(_same, files, new_files)):
+    try:
+        manifest = json.loads((report.directory / "manifest.json").read_text())
+        base = report.directory.resolve() / manifest["cwd"]
+    except (OSError, ValueError, KeyError, TypeError):
+        base = Path()
+    pairs = zip(files, new_files, strict=False)
+    if names != new_names or not all(_same(base / known, given) for known, given in pairs):
         raise Refused(
             f"{report.directory} holds the report of `{known}`, which this one would write over: "
             "give another directory, with --out"
@@ -60,6 +67,6 @@ def _inputs(command: str) -> tuple[list[str], list[str]]:
     return files, [words[1], *values(_NAMES)]
 
 
-def _same(known: str, given: str) -> bool:
+def _same(known: Path, given: str) -> bool:
     """Whether a file is the known one: a copy of it, or one that was moved or named elsewhere."""
     return not os.path.isfile(known) or filecmp.cmp(known, given, shallow=False)

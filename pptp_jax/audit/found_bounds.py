@@ -41,6 +41,11 @@ def found_bounds(
     ]
     # Each half of the runs needs one with the canary and one without it.
     kept = np.minimum(present.sum(axis=0), (~present).sum(axis=0)) >= 2
+    if not kept.any():
+        raise Refused(
+            f"{recipe.slug}: in the {len(present)} runs that did not diverge no canary was present "
+            "twice and absent twice: take more runs or more canaries"
+        )
     many = epsilon_in_many_runs(
         scores[:, kept],
         present[:, kept],
@@ -99,12 +104,17 @@ def _theirs(
     delta: float,
     significance: float,
 ) -> dict[str, float] | None:
-    """The bound of jax_privacy's auditor on the same run; None if it is not installed."""
+    """The bound of jax_privacy's auditor on the same run; None if there is none.
+
+    It is not installed, or refuses the run: without canaries on either side, or with a δ of 0.
+    """
+    if present.all() or not present.any():
+        return None
     try:
         auditor = jax_privacy_auditor(scores, present)
     except ImportError:
         return None
-    if delta == 0:  # refused there
+    if delta == 0:
         return None
     return {
         "one_run": float(auditor.epsilon_one_run(significance, delta)),

@@ -49,9 +49,8 @@ def judged_by_out_models(
          [0.5  0.25]]
     """
     # Guesses are no signal, but they have the shape of one, and what is wrong is said alike.
-    handed = given_signals(
-        {"confidence": right[:, None]}, membership, targets=targets, shadows=shadows
-    )
+    losses = 1 - right[:, None]
+    handed = given_signals({"losses": losses}, membership, targets=targets, shadows=shadows)
     idle = ~np.isin(np.arange(len(handed.membership)), handed.shadows)
     known = handed.membership | idle[:, None]
     control = out_confidence(right, known, handed.targets)

@@ -60,10 +60,10 @@ def run_canaries(
 
     Raises:
         ValueError: if the audit does not fit its data, training diverged in every run, another
-            process writes into `out`, or `out` holds another kind of run.
+            process writes into `out`, or `out` holds another kind of run or another audit.
         KeyboardInterrupt: if the runtime says stop, when what is being trained has been saved.
     """
-    check_kind(out, "canaries")
+    check_kind(out, "canaries", audit.name)
     with held(out):
         sweep(out)
         return _run(audit, out, Runtime() if runtime is None else runtime, command)

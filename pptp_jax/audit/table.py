@@ -83,8 +83,17 @@ class TableAudit:
         positive(**given(least_probability=self.least_probability))
         fraction(**given(least_probability=self.least_probability))
         Balanced(self.models)
-        for one in self.attacks:
-            attack_of(one)
+        most = self.models // 2 - 1  # of either kind, that every row has besides the target
+        chosen = [attack_of(one) for one in self.attacks]
+        if not any(
+            one.name in TABLE_ATTACKS and max(one.min_in_shadows, one.min_out_shadows) <= most
+            for one in chosen
+        ):
+            raise Refused(
+                f"{', '.join(one.name for one in chosen)}: not possible of a table with "
+                f"{self.models} models, of which every row has {most} IN and {most} OUT shadows: "
+                f"train more models, or take one of {', '.join(TABLE_ATTACKS)}"
+            )
 
 
 class _Answers(NamedTuple):
@@ -233,7 +242,7 @@ def _networks(
     with TemporaryDirectory() as aside:
         fleet = run_fleet(spec, (home or Path(aside)) / f"mlp-{key[:12]}", runtime, key=key)
         logits = np.array(fleet.end["logits"])
-    recipe = {"model": describe(model), "recipes": [spec.recipe.slug]}
+    recipe = {"model": describe(model), "recipes": [MLP]}
     return _Answers({"logits": logits}, recipe | {"optimizer": describe(DEFAULT_OPTIMIZER)})
 
 

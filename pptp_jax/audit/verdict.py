@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from scipy.stats import hypergeom
+
 from pptp_jax.evaluation.warnings import inverted
 from pptp_jax.metrics import Estimate
 
@@ -10,6 +12,8 @@ WORTH, LITTLE, NOT_YET, TOO_FEW = "worth it", "little to find", "not yet", "too 
 INVERTED = "inverted"
 # Where the interval of the tail ends this far above chance, nothing is known of it.
 _WIDE = 0.2
+# The one-sided level of the exact test.
+_SURE = 0.025
 
 
 def verdict(found: Mapping[str, Any]) -> dict[str, str]:
@@ -18,15 +22,18 @@ def verdict(found: Mapping[str, Any]) -> dict[str, str]:
     Where members have the larger loss by far, membership may be inverted, and nothing is said of a
     fleet. It has to wait where members can be distinguished without the model. It is worth its time
     where the tail of the loss attack lies above chance by its entire interval, at the lowest false
-    negative rate that the sample resolves. The gap in accuracy and the AUC of the loss decide
+    negative rate that the sample resolves, and Fisher's exact test agrees: a bootstrap of few
+    members is too sure of their largest losses. The gap in accuracy and the AUC of the loss decide
     nothing: on our fleets they did not predict what LiRA finds (docs/audits.md).
 
     Args:
-        found: `loss_auc`, the `tail`, and the `blind` baseline, None if there is none.
+        found: `loss_auc`, the `tail`, how many `members` and `nonmembers` there are, and the
+            `blind` baseline, None if there is none.
 
     Examples:
         >>> rates = [{"fnr": 0.01, "tnr": Estimate(0.08, 0.05, 0.11)}]
         >>> own = {"loss_auc": Estimate(0.52, 0.49, 0.55), "tail": rates, "blind": None}
+        >>> own |= {"members": 500, "nonmembers": 500}
         >>> print(verdict(own)["sentence"])
         A fleet is worth its time: 8.0 % of the non-members (5.0 to 11.0) have a larger loss ...
         >>> verdict(own | {"tail": [{"fnr": 0.01, "tnr": Estimate(0.02, 0.0, 0.04)}]})["verdict"]
@@ -56,11 +63,16 @@ def verdict(found: Mapping[str, Any]) -> dict[str, str]:
     tail = min(known, key=lambda one: one["fnr"])
     chance, rate = tail["fnr"], f"{100 * tail['fnr']:g} %"
     value, low, high = (100 * end for end in tail["tnr"])
+    allowed = int(tail["fnr"] * found["members"] + 1e-9)
+    beyond = round(tail["tnr"].value * found["nonmembers"])
+    everyone = found["members"] + found["nonmembers"]
+    # By chance alone, of the records with the largest losses so few or fewer are members.
+    luck = hypergeom.cdf(allowed, everyone, found["members"], beyond + allowed)
     apart = (
         f"{value:.1f} % of the non-members ({low:.1f} to {high:.1f}) have a larger loss than "
         f"{100 - 100 * tail['fnr']:g} % of the members"
     )
-    if tail["tnr"].low > chance:
+    if tail["tnr"].low > chance and luck < _SURE:
         return {
             "verdict": WORTH,
             "sentence": (

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -188,7 +188,10 @@ def _day(cell: str) -> float | None:
         date = datetime.fromisoformat(cell)
     except ValueError:
         return None
-    return date.toordinal() + (date.hour * 60 + date.minute) / 1440
+    if date.tzinfo is not None:
+        date = date.astimezone(UTC)
+    seconds = (date.hour * 60 + date.minute) * 60 + date.second + date.microsecond / 1e6
+    return date.toordinal() + seconds / 86400
 
 
 # How each kind but categories reads a cell, in the order in which they are tried.

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from pptp_jax.attacks import ATTACKS, Attack, Evidence, attack_of
 from pptp_jax.attacks.classifier_outputs import check_signals
-from pptp_jax.attacks.rows import numbers
+from pptp_jax.attacks.rows import check_membership, numbers
 from pptp_jax.data import Membership
 from pptp_jax.evaluation.impossible import by_reason, reason_of_missing
 from pptp_jax.evaluation.results import AttackResult
@@ -130,6 +130,7 @@ def attack(
         evidence = {**named, "examples": membership.evaluated, **evidence}
         membership = membership.matrix
     membership = _matrix(membership)
+    check_membership(membership)
     check_signals(signals, labels, len(membership))
     evidence = {"targets": None, "shadows": None, **evidence}
     own = [signal for one in chosen for signal in one.declared]

@@ -14,6 +14,8 @@ Direction = Literal["remove", "add"]
 DIRECTIONS: tuple[Direction, ...] = ("remove", "add")
 # Beyond this ε a test of likelihoods errs on one side alone, to the precision of float64.
 _FAR, _GRID = 40.0, 241
+# The exponentials of larger numbers leave float64; a δ there is a little too large.
+_MOST = 700.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +163,8 @@ class PrivacyProfile:
             return least
         losses, with_it, without = self._tails[direction]
         above = np.searchsorted(losses, epsilons, side="right")
-        found = with_it[above] - np.exp(np.minimum(epsilons, losses[-1])) * without[above]
+        powers = np.exp(np.minimum(epsilons, min(losses[-1], _MOST)))
+        found = with_it[above] - powers * without[above]
         return np.clip(found, least, 1.0)
 
     @cached_property
@@ -175,7 +178,7 @@ class PrivacyProfile:
             # The library gives the larger of both directions alone; each lies in an attribute.
             pmf = getattr(self._losses, f"_pmf_{direction}").to_dense_pmf()
             losses = (np.arange(pmf.size) + pmf._lower_loss) * pmf._discretization
-            masses = np.stack([pmf._probs, pmf._probs * np.exp(-losses)])
+            masses = np.stack([pmf._probs, pmf._probs * np.exp(np.minimum(-losses, _MOST))])
             ends = np.array([[pmf._infinity_mass], [0.0]])
             tails = np.cumsum(np.concatenate([masses, ends], axis=1)[:, ::-1], axis=1)[:, ::-1]
             found[direction] = (losses, *tails)

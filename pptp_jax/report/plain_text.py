@@ -28,5 +28,9 @@ def plain_text(*parts: Table | str, width: int = WIDE) -> str:
         file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False
     )
     for part in parts:
+        console.width = width
+        if width >= WIDE and isinstance(part, Table):  # a file loses no number to a long name
+            console.width = 10_000
+            console.width = max(width, console.measure(part).maximum)
         console.print(part)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -61,10 +61,11 @@ def _rows(rows: Sequence[Mapping[str, Any]], measure: str, width: int) -> Table:
         for title, key in metrics.items()
     }
     slugs = [row["slug"] for row in rows]
-    kept = fitting(columns, width - 8 - max(map(len, ("recipe", *slugs))))
+    longest = min(max(map(len, ("recipe", *slugs))), width // 2)
+    kept = fitting(columns, width - 8 - longest)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("run")
-    table.add_column("recipe", no_wrap=True)
+    table.add_column("recipe", max_width=longest, overflow="fold")
     for title in kept:
         table.add_column(title, justify="right", no_wrap=True)
     for row, *cells in zip(rows, *kept.values(), strict=True):

@@ -70,5 +70,8 @@ def strongest(row: RecipeResult) -> str | None:
 def _stronger(row: RecipeResult, compared: str) -> str | None:
     """The strongest attack, if its AUC lies above the interval of the compared one."""
     name, upper = strongest(row), row.attack(compared).auc.high
-    highest = None if name is None else row.attack(name).auc.value
-    return name if upper is not None and highest is not None and highest > upper else None
+    if name is None or upper is None:
+        return None
+    highest, low, _ = row.attack(name).auc
+    sure = low is not None and low > 0.5  # else it guesses as well
+    return name if sure and highest is not None and highest > upper else None

@@ -64,6 +64,8 @@ def render_summary(results: RunResults, directory: Path, width: int = WIDEST) ->
     if any(column.header == FOUND for column in table.columns):
         explained += f" {FOUND}: share of the members found at 1 % false positives."
     said = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    said.add_column(no_wrap=True)
+    said.add_column(overflow="fold")
     for title, sentence in _sentences(results, directory):
         said.add_row(title, sentence)
     return plain_text(heading, table, explained, "", said, width=width)
@@ -83,8 +85,9 @@ def _table(results: RunResults, width: int) -> Table:
             found = [cell(row.attack(other).auc) for row in results.rows]
             columns[f"{attack_name(other)} AUC"] = found
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("recipe", no_wrap=True)
-    kept = fitting(columns, width - 2 - max(map(len, ("recipe", *labels))))
+    longest = min(max(map(len, ("recipe", *labels))), width // 2)
+    table.add_column("recipe", max_width=longest, overflow="fold")
+    kept = fitting(columns, width - 2 - longest)
     for title in kept:
         table.add_column(title, justify="right", no_wrap=True)
     for label, *cells in zip(labels, *kept.values(), strict=True):

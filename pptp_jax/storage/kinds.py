@@ -59,9 +59,10 @@ def kind_name(kind: Kind | None) -> str:
 
 
 def _study_of(directory: Path) -> str | None:
-    """The name of the study whose run or risk map a directory holds, where it can be read."""
+    """The name of the study or audit whose run a directory holds, where it can be read."""
     for name in ("manifest.json", "risk_map.json"):
-        study = _record(directory / name).get("study")
+        found = _record(directory / name)
+        study = found.get("study", found.get("audit"))
         if isinstance(study, str):
             return study
     return None
@@ -101,6 +102,7 @@ def _other_file(directory: Path, file: Path) -> str | None:
     A file that has been moved or renamed since is no other, nor is a copy without a change.
     """
     known = _record(directory / "manifest.json").get("file")
+    known = known or _record(directory / "risk_map.json").get("file")
     if not isinstance(known, str) or known == place(file, directory):
         return None
     there = directory / known
@@ -122,7 +124,7 @@ def check_kind(
     Args:
         directory: where the run goes.
         kind: what kind of run it is.
-        study: the name of the study that is run or located; None if there is none.
+        study: the name of the study that is run or located, or of the audit; None without any.
         file: the file that defines it; None if there is none.
 
     Raises:

@@ -19,7 +19,7 @@ from pptp_jax.objectives import Objective, RelaxLoss, TaskLoss
 from pptp_jax.regions import asks_for_auto
 from pptp_jax.report import draw_risk_map, render_risk_map
 from pptp_jax.storage.files import write, write_json, write_text
-from pptp_jax.storage.kinds import check_kind
+from pptp_jax.storage.kinds import check_kind, place
 from pptp_jax.storage.lock import held
 from pptp_jax.storage.provenance import provenance
 from pptp_jax.study import Study, prepared
@@ -112,6 +112,7 @@ def locate_study(
             auto["explanation"] = str(error)
         risks = {
             "study": study.name,
+            **({} if file is None else {"file": place(file, out)}),
             "data": {"name": data.name, "fingerprint": data.fingerprint, "tuning": study.tuning},
             **provenance(),
             "seconds": round(time.monotonic() - began, 1),

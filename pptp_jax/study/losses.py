@@ -1,5 +1,6 @@
 """The loss after each epoch in a file, for those who watch a training."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,8 +37,9 @@ def recording(runtime: Runtime, path: Path) -> Runtime:
     def followed(recipe: Recipe, now: Progress) -> None:
         runtime.on_progress(recipe, now)
         heading = "" if path.exists() else f"{COLUMNS}\n"
-        line = f"{recipe.slug},{now.models},{now.training},{now.epoch},{now.loss:.6g}\n"
-        with path.open("a", encoding="utf-8") as file:
-            file.write(heading + line)
+        row = (recipe.slug, now.models, now.training, now.epoch, f"{now.loss:.6g}")
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(heading)
+            csv.writer(file, lineterminator="\n").writerow(row)
 
     return replace(runtime, on_progress=followed)

@@ -174,6 +174,11 @@ def _run(
     results = RunResults(rows=rows, **typed(manifest | found_of_all)).to_json()
     # It vouches for all that lies beside it.
     (out / "results.json").unlink(missing_ok=True)
+    for name in ("report.html", "report.json", "table.txt"):  # of an earlier run
+        (out / name).unlink(missing_ok=True)
+    for figure in out.glob("*.png"):
+        if figure.name != "risk_map.png":
+            figure.unlink()
     write_signals(out / "signals", data, membership, fleets)
     write_scores(out / "scores", membership, seen)
     write_stops(out / "scores", membership, reached)

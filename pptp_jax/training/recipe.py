@@ -15,6 +15,9 @@ from pptp_jax.validation import Refused, at_least, keep_python_numbers, one_of
 from pptp_jax.validation.field_types import check_fields
 from pptp_jax.validation.names import file_name
 
+# Most file systems take 255 bytes; files add some to the name of their recipe.
+_LONGEST = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -66,6 +69,11 @@ class Recipe:
                 )
         if self.phases[-1].ensemble is not None:
             raise Refused(f"{self.name} ends with an ensemble: distil it into one network")
+        if (length := len(self.slug.encode())) > _LONGEST:
+            raise Refused(
+                f"{self.name[:40]}... has {length} bytes with its region. Files have its name, so "
+                f"{_LONGEST} are the most: give it a shorter one"
+            )
 
     @property
     def needs_reference(self) -> bool:

@@ -198,7 +198,7 @@ def test_too_few_shadows_are_called_so(name: str) -> None:
         ATTACKS[name](held)
 
 
-@pytest.mark.parametrize("name", ["lira_online", "lira_multivariate", "base_offline"])
+@pytest.mark.parametrize("name", ["lira_online", "lira_multivariate", "bavaria_t", "base_offline"])
 def test_models_that_differ_by_rounding_alone_leak_nothing(name: str) -> None:
     """Near 5, float32 has steps of 5e-7; of equal models nothing may differ but ties."""
     rng, models, examples = np.random.default_rng(0), 16, 4000

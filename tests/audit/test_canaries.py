@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pptp_jax.audit import CanaryAudit, jax_privacy_auditor, one_run_bound, run_canaries
+from pptp_jax.audit.found_bounds import found_bounds
 from pptp_jax.data import Arrays, Digits
 from pptp_jax.models import mlp
 from pptp_jax.objectives import LabelSmoothing, MixupMMD, TaskLoss
@@ -25,6 +26,7 @@ from pptp_jax.training import (
     undefended,
     whole_network,
 )
+from pptp_jax.validation import Refused
 
 PLAIN = undefended(60)
 PRIVATE = dp_sgd(Private(noise_multiplier=2.0), epochs=2)
@@ -53,6 +55,21 @@ def test_the_experiments_are_audits(name, places):
     found = load_defined(path, "audit", CanaryAudit)
     assert found.name == path.stem
     assert found.plant().places == places
+
+
+@pytest.mark.parametrize("canaries", [1, 3])
+def test_few_canaries_have_bounds_or_a_reason(canaries):
+    """In the first run they may all be there, or none: then one auditor of two has no bound."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        present = rng.random((8, canaries)) < 0.5
+        scores = rng.normal(size=(8, canaries)) + 3 * present
+        given = audit(recipes=(PLAIN,)), 240, PLAIN, 1e-5, scores, present
+        if (np.minimum(present.sum(axis=0), (~present).sum(axis=0)) < 2).all():
+            with pytest.raises(Refused, match="no canary was present twice and absent twice: take"):
+                found_bounds(*given)
+        else:
+            assert found_bounds(*given)["many_runs"]["epsilon"] >= 0
 
 
 def test_what_is_planted():

@@ -71,6 +71,15 @@ def test_a_model_that_memorised_nothing_is_not_worth_a_fleet():
     assert "This proves nothing" in found["sentence"] and found["parameters"] is None
 
 
+@pytest.mark.parametrize(("members", "others"), [(100, 5000), (12, 50), (400, 400)])
+def test_noise_is_seldom_worth_a_fleet(members, others):
+    """A bootstrap of few members is too sure of their largest losses."""
+    membership = np.arange(members + others) < members
+    losses = np.random.default_rng(0).exponential(size=(40, members + others))
+    found = [screen_signals({"losses": one}, membership, resamples=50) for one in losses]
+    assert sum(one["verdict"] == "worth it" for one in found) <= 3
+
+
 def test_an_inverted_membership_is_doubted():
     signals, membership, *rest = model()
     assert screen_signals(signals, membership, *rest, resamples=50)["verdict"] == "worth it"

@@ -123,6 +123,35 @@ def test_another_target_does_not_write_over_a_report(home: Path) -> None:
     assert again.exit_code == 0, again.stderr
 
 
+def test_a_file_of_the_same_name_elsewhere_does_not_write_over_a_report(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (home / "people.csv").read_text().splitlines()
+    for place, kept in (("a", lines), ("b", lines[:50])):
+        (home / place).mkdir()
+        (home / place / "people.csv").write_text("\n".join(kept))
+    args = ("--target", "ill", "--ignore", "name", *FEW, "--model", "logistic", "--out", home / "r")
+    monkeypatch.chdir(home / "a")
+    assert pptp("table", "people.csv", *args).exit_code == 0
+    monkeypatch.chdir(home / "b")
+    assert "holds the report of" in pptp("table", "people.csv", *args).stderr
+    assert pptp("table", home / "a" / "people.csv", *args).exit_code == 0
+
+
+def test_attacks_that_a_table_cannot_have_are_refused_before_training(home: Path) -> None:
+    args = ("table", "people.csv", "--target", "ill", "--ignore", "name", "--models", 4)
+    for name in ("lira_online", "min_k"):
+        result = pptp(*args, "--attack", name)
+        assert result.exit_code == 1 and not Path("runs").exists()
+        assert f"{name}: not possible of a table with 4 models, of which every" in result.stderr
+
+
+def test_the_network_is_called_by_its_name(home: Path) -> None:
+    args = ("table", "people.csv", "--target", "ill", "--ignore", "name", *FEW, "--model", "mlp")
+    told = " ".join(pptp(*args).stdout.split())
+    assert "This judges a way of training: mlp on random halves" in told
+
+
 def test_an_interrupted_audit_goes_on(home: Path) -> None:
     def run(module: str, stop: int, out: str) -> tuple[int, str]:
         (home / f"{module}.py").write_text(MINE.replace("STOP", str(stop)))

@@ -167,6 +167,8 @@ def test_codes_of_which_some_are_numbers_are_categories(tmp_path: Path) -> None:
         ("{}.03.2024", r"'x' holds dates, such as '1.03.2024': write them as 2024-03-01"),
         ("{}.03.2024 14:05", r"'x' holds dates, such as '1.03.2024 14:05': write them as"),
         ("{}/3/24", r"'x' holds dates, such as '1/3/24': write them as 2024-03-01"),
+        ("{}-03-2024", r"'x' holds dates, such as '1-03-2024': write them as 2024-03-01"),
+        ("2024/03/{}", r"'x' holds dates, such as '2024/03/1': write them as 2024-03-01"),
     ],
 )
 def test_forms_of_other_countries_are_no_categories(tmp_path: Path, form: str, said: str) -> None:
@@ -180,6 +182,16 @@ def test_all_columns_that_are_wrong_are_named_at_once(tmp_path: Path) -> None:
     rows = "".join(f'"{i},5",{i}.3.24,{i},{i % 2}\n' for i in range(1, 10))
     with pytest.raises(ValueError, match=r"'a' holds numbers with commas.*\n.*'b' holds dates"):
         Table(written(tmp_path, "a,b,c,y\n" + rows), target="y").read()
+
+
+def test_seconds_and_time_zones_count(tmp_path: Path) -> None:
+    cells = [f"2024-03-01 12:00:{i:02}" for i in range(30)]
+    cells += [f"2024-03-01 {i:02}:00:00+{i:02}:00" for i in range(1, 10)]
+    found = Table(written(tmp_path, column(cells[:30])), target="y").read().columns["x"]
+    assert (found.kind, found.values) == ("date", 30)
+    np.testing.assert_allclose(np.diff(found.cells) * 86_400, 1, atol=1e-3)
+    found = Table(written(tmp_path, column(cells[29:])), target="y").read().columns["x"]
+    assert (found.kind, found.values) == ("date", 2)
 
 
 def test_numbers_with_and_without_commas_are_no_categories(tmp_path: Path) -> None:

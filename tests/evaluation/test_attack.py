@@ -1,5 +1,6 @@
 """One call from arrays to typed results."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -151,6 +152,33 @@ def test_signals_that_are_not_finite_are_named_with_their_models(rng) -> None:
     with pytest.raises(Refused, match=r"logits must be finite; 1 of 2400 .* in model 5: leave out"):
         attack({"logits": logits}, SPLIT.matrix, np.arange(100) % 3)
 
+    bfloat = jnp.asarray(np.where(np.arange(8)[:, None] == 5, np.nan, PHI), jnp.bfloat16)
+    with pytest.raises(Refused, match=r"confidence must be numbers; 100 of .* NaN, in model 5"):
+        attack({"confidence": bfloat}, SPLIT.matrix)
+
+
+def test_a_loss_of_zero_is_attacked() -> None:
+    phi = np.where(PHI > 1.5, np.inf, PHI)
+    found = attack({"confidence": phi}, SPLIT.matrix, attacks=("loss",), **DRAWS)
+    same = attack({"confidence": PHI}, SPLIT.matrix, attacks=("loss",), **DRAWS)
+    assert found["loss"].auc.value == pytest.approx(same["loss"].auc.value, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [
+        np.full((8, 100, 3), "a"),
+        np.full((8, 100, 3), 1j),
+        np.full((8, 100, 3), None),
+        [[1.0], [1.0, 2.0]],
+    ],
+)
+def test_what_is_no_array_of_real_numbers_is_refused(logits) -> None:
+    with pytest.raises(Refused, match=r"logits must (hold real numbers|be one array)"):
+        attack({"logits": logits}, SPLIT.matrix, np.arange(100) % 3)
+    with pytest.raises(Refused, match="membership must be boolean, of shape"):
+        attack({"confidence": PHI}, None)  # type: ignore[arg-type]
+
 
 def test_probabilities_are_no_log_odds() -> None:
     shares = 1 / (1 + np.exp(-PHI))
@@ -168,6 +196,10 @@ def test_shapes_that_numpy_would_explain_are_explained(rng) -> None:
         Refused, match=r"targets must be numbers of models, such as \[0, 1\], got 0"
     ):
         attack({"confidence": PHI}, SPLIT.matrix, targets=0)
+    with pytest.raises(Refused, match=r"of a mask hand over np.flatnonzero\(mask\)"):
+        attack({"confidence": PHI}, SPLIT.matrix, targets=np.arange(8) == 1)
+    with pytest.raises(Refused, match=r"must be numbers of models, such as \[0, 1\], got \[1.9\]"):
+        attack({"confidence": PHI}, SPLIT.matrix, targets=[1.9])
 
 
 def test_an_inverted_membership_is_doubted(rng) -> None:
@@ -193,6 +225,8 @@ def test_scores_of_another_scale_in_each_target_are_named() -> None:
     ]
     mean, pooled = np.mean([one.value for one in within]), found["loss"].auc.value
     assert same.warnings == ()
+    few = attack({"confidence": moved[:, :40]}, SPLIT.matrix[:, :40], attacks=("loss",), **DRAWS)
+    assert few.warnings == ()
     assert found.warnings[-1] == (
         f"scores have another scale in each target: LOSS has AUC {pooled:.3f} over all targets "
         f"together, {mean:.3f} within a target on average"

@@ -56,7 +56,7 @@ def test_full_batches_are_gaussian_mechanisms(epsilon, noise, steps):
 
 @pytest.mark.parametrize("direction", ["remove", "add"])
 @pytest.mark.parametrize(
-    ("rate", "noise", "steps"), [(0.1, 1.0, 10), (1e-3, 0.6, 500), (1.0, 2.0, 1)]
+    ("rate", "noise", "steps"), [(0.1, 1.0, 10), (1e-3, 0.6, 500), (1.0, 2.0, 1), (1.0, 1.0, 1000)]
 )
 def test_a_looked_up_delta_is_a_sum_over_all_losses(rate, noise, steps, direction):
     profile = privacy_profile(rate=rate, noise_multiplier=noise, steps=steps)

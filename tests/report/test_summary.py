@@ -68,6 +68,19 @@ def test_a_stronger_attack_is_named_below_the_table(tmp_path: Path) -> None:
     assert "stronger" not in render_summary(alike, tmp_path) + render_table(alike)
 
 
+def test_an_attack_that_may_only_guess_is_not_called_stronger(tmp_path: Path) -> None:
+    row = recipe("plain", 0.45)
+    guess = {"shadow_network": AttackResult({"auc": Estimate(0.54, 0.46, 0.62)})}
+    guessed = RecipeResult(slug="plain", recipe="plain", attacks=dict(row.attacks) | guess)
+    assert "stronger" not in render_summary(results(guessed), tmp_path)
+
+
+def test_a_long_name_leaves_room_for_numbers(tmp_path: Path) -> None:
+    row = recipe("freeze_" + "-".join(f"stage{i}" for i in range(40)), 0.7)
+    assert "0.700" in render_summary(results(row), tmp_path, 80)
+    assert "…" not in render_table(results(row))
+
+
 def test_another_measure_has_no_points(tmp_path: Path) -> None:
     rows = recipe("plain", 0.7, 3.0), recipe("stopped", 0.6, 3.25)
     found = results(*rows, utility_name="bits per token", higher_is_better=False)

@@ -71,6 +71,24 @@ def test_a_run_of_another_study_is_refused(tmp_path: Path, name: str, kind: Kind
         check_kind(tmp_path, kind, "tiny")
 
 
+def test_another_audit_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"kind": "canaries", "audit": "first"}')
+    check_kind(tmp_path, "canaries", "first")
+    with pytest.raises(Refused, match="holds a run of the study 'first', which the study 'second'"):
+        check_kind(tmp_path, "canaries", "second")
+
+
+def test_a_risk_map_of_another_file_is_refused(tmp_path: Path) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "risk_map.json").write_text('{"study": "tiny", "file": "a.py"}')
+    check_kind(tmp_path, "risk map", "tiny", tmp_path / "a.py")
+    with pytest.raises(
+        Refused, match=r"another study 'tiny', that of .*a\.py, which the one of .*b"
+    ):
+        check_kind(tmp_path, "risk map", "tiny", tmp_path / "b.py")
+
+
 def test_a_run_of_another_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two studies of one name: a copy of a file, changed, whose name in it was forgotten."""
     mine, other, out = tmp_path / "mine.py", tmp_path / "other.py", tmp_path / "runs" / "tiny"

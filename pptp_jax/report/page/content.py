@@ -54,6 +54,10 @@ def content(directory: Path) -> dict[str, Any]:
     results, risks = read_results(directory), read_risk_map(directory)
     audit = read_canaries(directory)
     if results is None and risks is None and audit is None:
+        if (directory / "manifest.json").exists():
+            raise Refused(
+                f"{directory} holds a run that is not finished: the same command goes on from there"
+            )
         raise Refused(
             f"{directory} holds neither results.json nor risk_map.json nor audit.json, so it is "
             "not the directory of a run"
