@@ -5,7 +5,7 @@ References:
     https://arxiv.org/abs/2603.11799
 """
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 from jax.scipy.stats import t as student
@@ -15,6 +15,8 @@ from pptp_jax.attacks.evidence import Evidence
 from pptp_jax.attacks.leave_one_out import Fit, Fits, fits, middle, without
 from pptp_jax.attacks.likelihood_ratio import log_ratio
 from pptp_jax.attacks.pooled_variance import pooled_variance, typical
+
+Fitted = TypeVar("Fitted", Fits, Fit)
 
 
 def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
@@ -50,31 +52,34 @@ def bavaria_t(evidence: Evidence) -> Float[Array, "targets attacked"]:
     return log_ratio(evidence, _fits, _without, _log_predictive, centred=False)
 
 
-class _Centred(NamedTuple):
-    """Fits, or a fit, to φ less a value of its own example, and that value."""
+class _Centred(NamedTuple, Generic[Fitted]):
+    """Fits, or a fit, to φ less a value of its own example, and that value.
 
-    fit: Fits | Fit
+    Far from 0, means would round by how many they are of, and so by membership.
+    """
+
+    fit: Fitted
     origin: Float[Array, "queries examples"]
 
 
 def _fits(
     values: Float[Array, "shadows queries examples"], chosen: Bool[Array, "shadows examples"]
-) -> _Centred:
+) -> _Centred[Fits]:
     origin = middle(values)
     return _Centred(fits(values - origin[None], chosen), origin)
 
 
 def _without(
-    found: _Centred,
+    found: _Centred[Fits],
     model: Int[Array, ""],
     value: Float[Array, "queries examples"],
     there: Bool[Array, " examples"],
-) -> _Centred:
+) -> _Centred[Fit]:
     return _Centred(without(found.fit, model, value - found.origin, there), found.origin)
 
 
 def _log_predictive(
-    value: Float[Array, "queries examples"], found: _Centred
+    value: Float[Array, "queries examples"], found: _Centred[Fit]
 ) -> Float[Array, " examples"]:
     fit, origin = found
     n = fit.models.astype(value.dtype)[None]
