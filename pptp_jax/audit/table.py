@@ -1,5 +1,6 @@
 """From a CSV table to a report: train target and shadow models on it, and attack them."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from pptp_jax.models import mlp
 from pptp_jax.report import render_columns
 from pptp_jax.storage.kinds import check_kind
 from pptp_jax.storage.record import describe
+from pptp_jax.storage.units import duration
 from pptp_jax.training import DEFAULT_OPTIMIZER, undefended
 from pptp_jax.validation import Refused, at_least, fraction, given, positive, several
 from pptp_jax.validation.field_types import check_fields
@@ -116,7 +118,7 @@ def audit_table(
             finished models in `models/`, from which the same call goes on.
         jobs: how many estimators are fitted at a time; the numbers do not depend on it.
         runtime: how the networks of `mlp` are executed; its `log` is also given how the columns
-            are read, and sentences of other models.
+            are read, and when models are ready.
 
     Returns:
         What `results.json` holds, as of `audit_signals`. Of a target that is a number `config` has
@@ -156,10 +158,13 @@ def audit_table(
     part = replace(data, x=data.x[own], y=data.y[own], ids=data.ids[own])
     chosen = rows._replace(data=part)
     home = None if out is None else out / "models"
+    began = time.monotonic()
     if audit.model == MLP:
         found = _networks(audit, chosen, matrix, home, runtime)
     else:
         found = _estimators(audit, chosen, matrix, home, jobs, runtime.log)
+    spent = duration(time.monotonic() - began)
+    runtime.log(f"{audit.models} models are ready ({spent}); the attacks on them follow")
     config = {
         "data": _changed(audit.data),
         "columns": rows.kinds,

@@ -54,5 +54,10 @@ def check_labels(
     labels = plain("labels", labels)
     if labels.shape != (examples,):
         raise Refused(f"labels must have shape ({examples},), one an example, got {labels.shape}")
+    if labels.dtype.kind == "f" and (np.trunc(labels) != labels)[np.isfinite(labels)].any():
+        raise Refused(
+            "labels must be classes, as integers, and some of these have decimals: answers of a "
+            "regression go in as `predictions` and `true_values`, without labels"
+        )
     check_classes(labels, classes)
     return labels.astype(np.int32)

@@ -178,6 +178,12 @@ def _check_targets(given: Given) -> None:
     """Refuses targets with members or non-members alone, and owners that are half in."""
     for target in given.targets:
         own = given.membership[target]
+        if own.all() and len(given.membership) == 1:
+            raise Refused(
+                "the model was trained on all examples, so that no attack on it can be judged: "
+                "hand over examples that it was not trained on as well. If there are none, only "
+                "other models can tell: take `pptp table`, or shadows"
+            )
         if own.all() or not own.any():
             raise Refused(
                 f"model {target} has {'no non-members' if own.all() else 'no members'} among the "

@@ -81,7 +81,7 @@ class Balanced:
         at_least(2, models=self.models)
         if self.models % 2:
             raise Refused(
-                f"a balanced membership matrix needs an even number of models, got {self.models}"
+                f"models must be even, so that each example is in half of them, got {self.models}"
             )
 
     def draw(self, examples: int, seed: int) -> Membership:

@@ -1,6 +1,7 @@
 """Read a CSV file as columns of text, and name the line of a cell."""
 
 import csv
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +74,10 @@ def read_table(path: Path) -> TableFile:
             reader = csv.reader(file, delimiter=separator, strict=True)
             rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except UnicodeDecodeError as error:
-        raise Refused(f"{path}: this is no text in UTF-8: {error.reason}") from error
+        raise Refused(
+            f"{path}: this is no text in UTF-8: {error.reason}. Save it as CSV UTF-8, or convert "
+            f"it: iconv -f cp1252 -t utf-8 {shlex.quote(path.name)} > utf8.csv"
+        ) from error
     except csv.Error as error:
         raise Refused(f"{path}: line {reader.line_num} is no CSV: {error}") from error
     if not rows:

@@ -21,6 +21,7 @@ from pptp_jax.evaluation.run_files import (
     read_study_results,
 )
 from pptp_jax.metrics import Bootstrap
+from pptp_jax.storage.kinds import kind_name, kind_of
 from pptp_jax.validation import Refused
 
 Found = Mapping[str, RunResults]
@@ -78,6 +79,11 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
 
 
 def _read(home: Path) -> RunResults:
+    if kind_of(home) == "signals":
+        raise Refused(
+            f"{home} holds {kind_name('signals')}, and `pptp compare` takes runs of studies: "
+            "compare the verdicts and reports of two audits by eye"
+        )
     results = read_study_results(home)
     _complete(home, results.config, ("resamples",), "its configuration")
     _complete(home, results.data, ("fingerprint", "name", "examples"), "what it says of data")

@@ -12,6 +12,11 @@ from pptp_jax.storage.files import read_arrays, sweep, write_arrays
 from pptp_jax.storage.lock import held
 from pptp_jax.validation import Refused, at_least, given, positive
 
+_NAMELESS = (
+    " (Models get an array without column names, which `pptp table` has already encoded: of a "
+    "pipeline that encodes columns by name, give the last step, pipeline[-1])"
+)
+
 
 class EstimatorFleet(NamedTuple):
     """The answers of a fleet's models for every example.
@@ -238,6 +243,7 @@ def _fit(task: _Task) -> Float[np.ndarray, "examples ..."]:
         except Exception as error:  # whatever an estimator of somebody else may raise
             raise Refused(
                 f"model {task.model} could not be trained: {type(error).__name__}: {error}"
+                + _NAMELESS * ("dataframe" in str(error))
             ) from error
     if task.classes is not None and not np.allclose(answers.sum(axis=1), 1, atol=1e-3):
         raise Refused(f"model {task.model}: predict_proba gave no probabilities that sum to 1")

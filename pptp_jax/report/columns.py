@@ -1,6 +1,7 @@
 """How the columns of a table are read, a line a kind, for a terminal."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from pptp_jax.data import Table, TableRows
@@ -10,6 +11,8 @@ _WIDTH = 80
 _NAMED = 40
 # How many classes of the target are.
 _CLASSES = 10
+# Of more values than this, in fewer rows each than that, a column may hold identities.
+_MANY, _FEW = 50, 5
 _TITLES = {"number": "numbers", "date": "dates", "category": "categories"}
 
 
@@ -22,6 +25,7 @@ def render_columns(table: Table, rows: TableRows) -> str:
 
     Returns:
         The columns of each kind in lines of 80 characters; of each kind beyond 40 they are counted.
+        Below are notes on columns that may name the rows, or say whose they are.
 
     Examples:
         >>> import tempfile
@@ -49,7 +53,28 @@ def render_columns(table: Table, rows: TableRows) -> str:
     lines["no input"] = [f"{name} ({why})" for name, why in aside.items()]
     head = f"{rows.data.name}: {len(rows.data):,} rows; columns, with their number of values, "
     shown = [line for title, parts in lines.items() if parts for line in _lines(title, parts)]
-    return "\n".join([f"{head}are read as", *shown])
+    notes = [
+        line
+        for note in _notes(table, rows)
+        for line in wrap(f"note: {note}", _WIDTH, subsequent_indent=" " * 6, break_on_hyphens=False)
+    ]
+    return "\n".join([f"{head}are read as", *shown, *notes])
+
+
+def _notes(table: Table, rows: TableRows) -> Iterator[str]:
+    """Of each column that may name the rows, or say whose they are, the option for it."""
+    for name, column in rows.columns.items():
+        known, values, quoted = column.known, column.values, shlex.quote(name)
+        if values <= _MANY:
+            continue
+        if column.kind == "number" and values == len(rows.data) and (known % 1 == 0).all():
+            remedy = "leave it out: --ignore" if table.id else "give it as the id: --id"
+            yield f"{name} has another integer in every row: if it names rows, {remedy} {quoted}"
+        elif column.kind == "category" and len(known) < _FEW * values and not table.owner:
+            yield (
+                f"{name} has {values:,} texts, {len(known) / values:.1f} rows each: if it says "
+                f"whose a row is, give it as the owner: --owner {quoted}"
+            )
 
 
 def _target(name: str, classes: Sequence[str]) -> str:

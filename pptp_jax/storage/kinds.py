@@ -11,7 +11,7 @@ from pptp_jax.validation import Refused
 Kind = Literal["study", "signals", "canaries", "risk map", "search"]
 _NAMES: dict[Kind, str] = {
     "study": "a run of a study (`pptp run`)",
-    "signals": "an audit of signals (`pptp audit`)",
+    "signals": "an audit of signals (`pptp table` or `pptp audit`)",
     "canaries": "an audit by canaries (`pptp canaries`)",
     "risk map": "a risk map (`pptp locate`)",
     "search": "a search (`pptp search`)",

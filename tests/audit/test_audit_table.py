@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,10 @@ def run(table: Table, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, d
         AuditReport(out, "people"),
         runtime=Runtime(log=said.append),
     )
-    columns, left_out = said
+    columns, left_out, trained = said
     assert columns.startswith("people.csv: 121 rows; columns, ")
     assert left_out == "1 of 121 rows take part in no model"
+    assert re.fullmatch(r"4 models are ready \(.* s\); the attacks on them follow", trained)
     return out, results
 
 
@@ -145,7 +147,7 @@ def test_our_network_goes_on_where_it_stopped(table: Table, tmp_path: Path) -> N
     ("options", "message"),
     [
         ({"models": 3}, "models must be an integer of at least 4, got 3"),
-        ({"models": 5}, "an even number of models, got 5"),
+        ({"models": 5}, "models must be even, so that each example is in half of them"),
         ({"model": "forest"}, "model 'forest' is unknown; did you mean 'random_forest'"),
         ({"model": "nowhere:tree"}, "cannot be made: ModuleNotFoundError"),
         ({"model": "sklearn.tree:Tree"}, "cannot be made: AttributeError"),

@@ -111,9 +111,9 @@ def test_what_cannot_be_compared_is_refused(runs: Path, tmp_path: Path) -> None:
     (lost / "scores" / "undefended_1.npz").unlink()
     assert "has lost the scores of undefended_1" in refused(runs / "a", lost)
     (tmp_path / "results.json").write_text('{"rows": []}')
-    assert "holds an audit of signals (`pptp audit`), and no run of a study" in (
-        refused(runs / "a", tmp_path)
-    )
+    of_table = refused(runs / "a", tmp_path)
+    assert "holds an audit of signals (`pptp table` or `pptp audit`), and" in of_table
+    assert "compare the verdicts and reports of two audits by eye" in of_table
 
 
 def test_what_is_damaged_is_named(runs: Path, tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_an_interrupted_audit_goes_on(home: Path) -> None:
             "the id 'town' must name each row once, and 'a' is",
         ),
         ("people.csv --target ill --id name --models 3", "models must be an integer of at le"),
-        ("people.csv --target ill --id name --models 7", "an even number of models, got 7"),
+        ("people.csv --target ill --id name --models 7", "models must be even, so that each"),
         ("people.csv --target ill --id name --model forest", "did you mean 'random_forest'?"),
         ("people.csv --target ill --id name --model no:tree", "ModuleNotFoundError"),
         (

@@ -93,7 +93,10 @@ def test_member_indices_are_the_members() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Balanced(5), "even number of models, got 5"),
+        (
+            lambda: Balanced(5),
+            "models must be even, so that each example is in half of them, got 5",
+        ),
         (lambda: Balanced(0), "models must be an integer of at least 2, got 0"),
         (lambda: Balanced(4).draw(7, 0), "multiple of 2 examples, got 7; the nearest below is 6"),
         (lambda: Balanced(None), "models must be an integer, got None"),

@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -192,6 +193,12 @@ def test_another_fleet_is_trained_again(tmp_path: Path, what: str) -> None:
 def test_what_is_refused(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         estimator_fleet(*arguments)
+
+
+def test_columns_by_name_are_refused_with_the_remedy() -> None:
+    named = ColumnTransformer([("scaled", StandardScaler(), ["age"])])
+    with pytest.raises(ValueError, match=r"dataframes\. \(Models get .* step, pipeline\[-1\]\)$"):
+        estimator_fleet(make_pipeline(named, FOREST), X, Y, MEMBERS)
 
 
 def test_what_cannot_be_kept_is_refused_before_training(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_directory_has_one_kind_of_run(tmp_path: Path, own: str, there: str) -
         check_kind(tmp_path, own)
         return
     names = {"study": "run", "signals": "audit", "canaries": "canaries", "risk map": "locate"}
-    with pytest.raises(Refused, match=rf"\(`pptp {names[there]}`\), which .* with --out"):
+    with pytest.raises(Refused, match=rf"`pptp {names[there]}`\), which .* with --out"):
         check_kind(tmp_path, own)
 
 
