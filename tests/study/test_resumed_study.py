@@ -93,7 +93,7 @@ def test_a_full_disk_loses_what_was_being_written_alone(
 def test_a_finished_run_trains_nothing_and_a_forced_one_everything(done: Path) -> None:
     before, told = fleets(done), []
     stale = [done / name for name in ("report.html", "roc.png")]
-    for path in stale:  # until `pptp run` writes them anew, a report is of earlier results
+    for path in stale:  # a report of earlier results, which `pptp run` would write again
         path.write_text("of an earlier run")
     run(STUDY, done, runtime=Runtime(on_progress=lambda recipe, progress: told.append(recipe)))
     assert fleets(done) == before and not told and not any(path.exists() for path in stale)

@@ -271,7 +271,10 @@ def fleet(recipe: Recipe, data=DATA, batch_size: int = BATCH):
         ),
         (lambda: Recipe(name="r", phases=(STUDENT,)), "r needs a teacher: train one in a phase"),
         (lambda: Recipe(name="r", phases=(PLAIN, TEACHERS)), "r ends with an ensemble"),
-        (lambda: Recipe(name="n" * 220, phases=(PLAIN,)), r"n+\.\.\. has 222 bytes with its region"),
+        (
+            lambda: Recipe(name="n" * 220, phases=(PLAIN,)),
+            r"n+\.\.\. has 222 bytes with its region",
+        ),
         (
             lambda: Recipe(name="r", phases=(TEACHERS, PLAIN)),
             "r must train from scratch, on the members, after the phase of an ensemble",
