@@ -14,6 +14,7 @@ from pptp_jax.evaluation.combination import Combined, write_combined
 from pptp_jax.evaluation.results import RunResults
 from pptp_jax.report import draw_attack_rocs, render_audit, write_report
 from pptp_jax.storage.files import write_arrays, write_json, write_text
+from pptp_jax.storage.report_files import remove_report
 
 
 def write_audit(
@@ -35,9 +36,8 @@ def write_audit(
     out, record = Path(str(report.out)), results.to_json()
     # It vouches for all that lies beside it.
     (out / "results.json").unlink(missing_ok=True)
+    remove_report(out)
     manifest = {key: part for key, part in record.items() if key not in ("rows", "seconds")}
-    for name in ("report.html", "report.json", "table.txt", "roc.png"):  # of an earlier report
-        (out / name).unlink(missing_ok=True)
     # Files in the command are seen from here.
     here = os.path.relpath(Path.cwd(), out.resolve())
     write_json(out / "manifest.json", {"kind": "signals", "cwd": here} | manifest)

@@ -41,9 +41,15 @@ def stronger_attack(results: RunResults) -> str | None:
         return None
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     compared = attack_name(results.compared)
+    known = {
+        name
+        for row in results.rows
+        for name, own in row.attacks.items()
+        if own.auc.value is not None
+    }
     return (
         f"other attacks are stronger than {compared} on {', '.join(found[:_NAMED])}{more}. "
-        f"{compared} may understate the leak there. The highest of {len(results.attacks)} AUCs on "
+        f"{compared} may understate the leak there. The highest of {len(known)} AUCs on "
         "the same data overstates it, because it is chosen by its result"
     )
 

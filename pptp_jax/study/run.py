@@ -21,6 +21,7 @@ from pptp_jax.fleets.plan import predicted_bytes
 from pptp_jax.storage.files import sweep, write_json, write_text
 from pptp_jax.storage.kinds import check_kind, place
 from pptp_jax.storage.lock import held
+from pptp_jax.storage.report_files import remove_report
 from pptp_jax.study.comparisons import (
     comparisons,
     curves,
@@ -174,11 +175,7 @@ def _run(
     results = RunResults(rows=rows, **typed(manifest | found_of_all)).to_json()
     # It vouches for all that lies beside it.
     (out / "results.json").unlink(missing_ok=True)
-    for name in ("report.html", "report.json", "table.txt"):  # of an earlier run
-        (out / name).unlink(missing_ok=True)
-    for figure in out.glob("*.png"):
-        if figure.name != "risk_map.png":
-            figure.unlink()
+    remove_report(out)
     write_signals(out / "signals", data, membership, fleets)
     write_scores(out / "scores", membership, seen)
     write_stops(out / "scores", membership, reached)

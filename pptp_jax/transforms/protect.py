@@ -75,7 +75,7 @@ def pptp(
         >>> print(updates["stem"]["w"], bool((updates["head"]["w"] < 0).all()))
         [0. 0.] True
     """
-    if not isinstance(inner, optax.GradientTransformation):
+    if not (hasattr(inner, "init") and hasattr(inner, "update")):
         raise Refused(f"inner must be an optimiser, such as optax.sgd(0.1), got {inner!r:.80}")
     check_label(region_map, label)
     chosen = given(max_norm=max_norm, stddev=stddev, rate=rate, scale=scale)

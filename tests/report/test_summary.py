@@ -57,6 +57,7 @@ def test_the_strongest_leak_and_the_price_of_each_defence(tmp_path: Path) -> Non
 def test_a_stronger_attack_is_named_below_the_table(tmp_path: Path) -> None:
     """Beyond the interval of the compared attack, whose upper end is .02 above its AUC."""
     rows = [recipe("plain", 0.6), recipe("stopped", 0.6)]
+    rows[0].attacks["shadow_network"] = AttackResult()  # without an AUC
     for attack, row, value in (("rmia_online", 0, 0.63), ("loss", 0, 0.65), ("loss", 1, 0.615)):
         rows[row].attacks[attack] = AttackResult({"auc": estimate(value)})
     found = results(*rows)
