@@ -13,6 +13,7 @@ from pptp_jax.attacks.rows import (
     check_mask,
     check_membership,
     check_same_shapes,
+    indices,
     numbers,
     rows_of,
 )
@@ -84,12 +85,17 @@ class Evidence:
             if array is not None and len(array) != examples:
                 raise Refused(f"there are {examples} examples, but {len(array)} {what}")
         if self.examples is not None:
+            chosen = indices(self.examples, "examples", "examples")
+            object.__setattr__(self, "examples", chosen)
             check_different(self.examples, "example", examples, "examples")
         attacked = examples if self.examples is None else len(self.examples)
-        if self.nonmembers is not None:
-            check_mask(self.nonmembers, "nonmembers", examples, "examples")
-        if self.population is not None:
-            check_mask(self.population, "population", attacked, "examples under attack")
+        for field, count, of in (
+            ("nonmembers", examples, "examples"),
+            ("population", attacked, "examples under attack"),
+        ):
+            if (mask := getattr(self, field)) is not None:
+                object.__setattr__(self, field, np.asarray(mask))
+                check_mask(getattr(self, field), field, count, of)
 
     @classmethod
     def leave_one_out(

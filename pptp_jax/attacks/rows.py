@@ -20,15 +20,26 @@ def numbers(chosen: Sequence[int] | None, what: str, total: int) -> Int[np.ndarr
     """
     if chosen is None:
         return np.arange(total)
+    found = indices(chosen, f"{what}s", "models")
+    check_different(found, what, total, "models")
+    return found
+
+
+def indices(chosen: Sequence[int], what: str, of: str) -> Int[np.ndarray, " chosen"]:
+    """What was chosen by numbers, as an array.
+
+    Raises:
+        Refused: if these are no integers.
+
+    Examples:
+        >>> indices([0, 2], "targets", "models")
+        array([0, 2])
+    """
     found = np.array(chosen)
     if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
         hint = ": of a mask hand over np.flatnonzero(mask)" * (found.dtype == bool)
-        raise Refused(
-            f"{what}s must be numbers of models, such as [0, 1], got {chosen!r:.80}{hint}"
-        )
-    found = found.astype(int)
-    check_different(found, what, total, "models")
-    return found
+        raise Refused(f"{what} must be numbers of {of}, such as [0, 1], got {chosen!r:.80}{hint}")
+    return found.astype(int)
 
 
 def check_different(chosen: Int[np.ndarray, " chosen"], what: str, total: int, of: str) -> None:

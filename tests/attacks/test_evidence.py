@@ -63,7 +63,7 @@ def test_examples_with_too_few_shadows_are_named_by_their_own_numbers() -> None:
     with pytest.raises(AttackUnavailable, match="no model is left"):
         held.shadows_of("IN", at_least=2)
     apart = Evidence.split({}, rows, [0], [1, 2, 3], examples=np.array([8, 0, 3, 5]))
-    with pytest.raises(AttackUnavailable, match=r"and 1 of 4 has only 0 \(number 3\): attack the"):
+    with pytest.raises(AttackUnavailable, match=r"and 1 of 4 has only 0 \(number 3\): leave these"):
         apart.shadows_of("IN", at_least=2)
     every = Evidence.leave_one_out({}, rows)
     with pytest.raises(

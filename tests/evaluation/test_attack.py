@@ -202,6 +202,25 @@ def test_shapes_that_numpy_would_explain_are_explained(rng) -> None:
         attack({"confidence": PHI}, SPLIT.matrix, targets=[1.9])
 
 
+def test_lists_are_arrays() -> None:
+    given = {"confidence": PHI}, SPLIT.matrix
+    options = {"attacks": ("attack_p", "lira_online"), **DRAWS}
+    mask, chosen = np.arange(100) < 60, np.arange(40)
+    known = attack(*given, examples=chosen, population=mask[:40], nonmembers=mask, **options)
+    found = attack(
+        *given,
+        examples=chosen.tolist(),
+        population=mask[:40].tolist(),
+        nonmembers=mask.tolist(),
+        **options,
+    )
+    assert found.results == known.results
+    with pytest.raises(Refused, match=r"(?s)examples must be numbers .* np.flatnonzero\(mask\)"):
+        attack(*given, examples=mask)
+    with pytest.raises(Refused, match=r"examples must be numbers of examples, .* got 3"):
+        attack(*given, examples=3)
+
+
 def test_an_inverted_membership_is_doubted(rng) -> None:
     """LiRA finds as much of it: only the loss tells."""
     phi = np.float32(rng.normal(size=(8, 100)) + 2 * SPLIT.matrix)
