@@ -25,7 +25,9 @@ def numbers(chosen: Sequence[int] | None, what: str, total: int) -> Int[np.ndarr
     return found
 
 
-def indices(chosen: Sequence[int], what: str, of: str) -> Int[np.ndarray, " chosen"]:
+def indices(
+    chosen: Sequence[int] | Int[np.ndarray, " chosen"], what: str, of: str
+) -> Int[np.ndarray, " chosen"]:
     """What was chosen by numbers, as an array.
 
     Raises:
