@@ -77,6 +77,8 @@ def pptp(
     """
     if not (hasattr(inner, "init") and hasattr(inner, "update")):
         raise Refused(f"inner must be an optimiser, such as optax.sgd(0.1), got {inner!r:.80}")
+    if not isinstance(freeze, bool):
+        raise Refused(f"freeze must be True or False, got {freeze!r:.80}")
     check_label(region_map, label)
     chosen = given(max_norm=max_norm, stddev=stddev, rate=rate, scale=scale)
     if freeze and chosen:

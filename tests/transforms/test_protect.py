@@ -80,6 +80,8 @@ def test_the_gradient_of_a_frozen_region_is_dead_code() -> None:
 def test_what_contradicts_itself_is_refused() -> None:
     with pytest.raises(ValueError, match=r"give freeze=True or max_norm, scale, not both"):
         pptp(optax.sgd(0.1), REGIONS, freeze=True, max_norm=1.0, scale=0.1)
+    with pytest.raises(ValueError, match="freeze must be True or False, got 'no'"):
+        pptp(optax.sgd(0.1), REGIONS, freeze="no")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="nothing would protect 'general'"):
         pptp(optax.sgd(0.1), REGIONS, "general")
     with pytest.raises(ValueError, match=r"inner must be an optimiser, such as .*, got RegionMap"):
