@@ -9,11 +9,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Int, Shaped
 
 from pptp_jax.attacks.rows import (
-    check_different,
-    check_mask,
     check_membership,
     check_same_shapes,
     indices,
+    mask_of,
     numbers,
     rows_of,
 )
@@ -85,17 +84,13 @@ class Evidence:
             if array is not None and len(array) != examples:
                 raise Refused(f"there are {examples} examples, but {len(array)} {what}")
         if self.examples is not None:
-            chosen = indices(self.examples, "examples", "examples")
-            object.__setattr__(self, "examples", chosen)
-            check_different(self.examples, "example", examples, "examples")
+            rows = indices(self.examples, "example", examples, "examples")
+            object.__setattr__(self, "examples", rows)
         attacked = examples if self.examples is None else len(self.examples)
-        for field, count, of in (
-            ("nonmembers", examples, "examples"),
-            ("population", attacked, "examples under attack"),
-        ):
+        masks = ("nonmembers", examples, ""), ("population", attacked, " under attack")
+        for field, count, which in masks:
             if (mask := getattr(self, field)) is not None:
-                object.__setattr__(self, field, np.asarray(mask))
-                check_mask(getattr(self, field), field, count, of)
+                object.__setattr__(self, field, mask_of(mask, field, count, f"examples{which}"))
 
     @classmethod
     def leave_one_out(
@@ -298,9 +293,8 @@ class Evidence:
     ) -> Shaped[Array, "models ..."]:
         if not len(self.target_among_shadows) or not all(map(len, arrays.values())):
             raise AttackUnavailable(_NONE_LEFT)
-        labels = None
-        if self.labels is not None:
-            labels = self.require("labels", all_examples=all_examples)
+        known = self.labels is not None
+        labels = self.require("labels", all_examples=all_examples) if known else None
         if not all_examples and self.examples is not None:
             arrays = OnExamples(arrays, self.examples, self.declared)
         return derived(signal, self.declared, arrays, labels)

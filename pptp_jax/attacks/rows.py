@@ -20,67 +20,60 @@ def numbers(chosen: Sequence[int] | None, what: str, total: int) -> Int[np.ndarr
     """
     if chosen is None:
         return np.arange(total)
-    found = indices(chosen, f"{what}s", "models")
-    check_different(found, what, total, "models")
-    return found
+    return indices(chosen, what, total, "models")
 
 
 def indices(
-    chosen: Sequence[int] | Int[np.ndarray, " chosen"], what: str, of: str
+    chosen: Sequence[int] | Int[np.ndarray, " chosen"], what: str, total: int, of: str
 ) -> Int[np.ndarray, " chosen"]:
     """What was chosen by numbers, as an array.
 
     Raises:
-        Refused: if these are no integers.
+        Refused: if these are no integers, or one is out of range or repeated.
 
     Examples:
-        >>> indices([0, 2], "targets", "models")
+        >>> indices([0, 2], "target", 3, "models")
         array([0, 2])
-    """
-    found = np.array(chosen)
-    if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
-        hint = ": of a mask hand over np.flatnonzero(mask)" * (found.dtype == bool)
-        raise Refused(f"{what} must be numbers of {of}, such as [0, 1], got {chosen!r:.80}{hint}")
-    return found.astype(int)
-
-
-def check_different(chosen: Int[np.ndarray, " chosen"], what: str, total: int, of: str) -> None:
-    """Refuses an index that is out of range or repeated.
-
-    Raises:
-        Refused: naming the number.
-
-    Examples:
-        >>> check_different(np.array([1, 1]), "example", 3, "examples")
+        >>> indices([1, 1], "example", 3, "examples")
         Traceback (most recent call last):
             ...
         pptp_jax.validation.Refused: example 1 is given several times: give each of them once
     """
-    outside = (chosen < 0) | (chosen >= total)
+    found = np.array(chosen)
+    if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+        hint = ": of a mask hand over np.flatnonzero(mask)" * (found.dtype == bool)
+        raise Refused(f"{what}s must be numbers of {of}, such as [0, 1], got {chosen!r:.80}{hint}")
+    found = found.astype(int)
+    outside = (found < 0) | (found >= total)
     if outside.any():
-        raise Refused(f"{what} must be one of the {of} 0 to {total - 1}, got {chosen[outside][0]}")
-    found, times = np.unique(chosen, return_counts=True)
-    for number in found[times > 1].tolist():
+        raise Refused(f"{what} must be one of the {of} 0 to {total - 1}, got {found[outside][0]}")
+    values, times = np.unique(found, return_counts=True)
+    for number in values[times > 1].tolist():
         raise Refused(f"{what} {number} is given several times: give each of them once")
+    return found
 
 
-def check_mask(mask: Bool[np.ndarray, " total"], what: str, total: int, of: str) -> None:
-    """Refuses what is no mask, or an empty one.
+def mask_of(
+    mask: Sequence[bool] | Bool[np.ndarray, " total"], what: str, total: int, of: str
+) -> Bool[np.ndarray, " total"]:
+    """A mask as an array.
 
     Raises:
-        Refused: saying what it should be.
+        Refused: if it is no mask, one of another length, or an empty one.
 
     Examples:
-        >>> check_mask(np.ones(2, bool), "nonmembers", 3, "examples")
+        >>> mask_of(np.ones(2, bool), "nonmembers", 3, "examples")
         Traceback (most recent call last):
             ...
         pptp_jax.validation.Refused: nonmembers must be a mask of the 3 examples, got bool of ...
     """
-    if mask.shape != (total,) or mask.dtype != bool:
+    found = np.asarray(mask)
+    if found.shape != (total,) or found.dtype != bool:
         raise Refused(
-            f"{what} must be a mask of the {total} {of}, got {mask.dtype} of shape {mask.shape}"
+            f"{what} must be a mask of the {total} {of}, got {found.dtype} of shape {found.shape}"
         )
-    positive(**{what: int(mask.sum())})
+    positive(**{what: int(found.sum())})
+    return found
 
 
 def check_membership(membership: Shaped[np.ndarray, "..."]) -> None:
