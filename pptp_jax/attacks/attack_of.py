@@ -18,8 +18,8 @@ def attack_of(attack: str | Attack, others: Sequence[str | Attack] = ()) -> Atta
         Refused: if there is no attack of this name.
 
     Examples:
-        >>> attack_of("loss").title, attack_of(ATTACKS["loss"].using(mine=1)).name
-        ('LOSS', 'loss(mine=1)')
+        >>> attack_of("loss").title, attack_of(ATTACKS["rmia_online"].using(gamma=1)).name
+        ('LOSS', 'rmia_online(gamma=1)')
     """
     if isinstance(attack, Attack):
         return attack
