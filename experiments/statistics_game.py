@@ -219,7 +219,6 @@ def exact_points(people: Population) -> list[dict[str, Any]]:
 def _suppressed(people: Population, members: Array, exact: Array) -> list[dict[str, Any]]:
     """The first principal axes as they are, and the population's mean along the others."""
     points = []
-    size = len(people.mean)
     for kept in (10, 25, 50, 100, 200, 300):
         axes = people.axes[:, :kept]
         scores = _scores(
@@ -234,7 +233,7 @@ def _suppressed(people: Population, members: Array, exact: Array) -> list[dict[s
         points.append(
             {
                 "release": "first axes alone",
-                "error": float(jnp.sqrt(jnp.square(rest).sum(axis=1).mean() / size)),
+                "error": float(jnp.sqrt(jnp.square(rest).sum(axis=1).mean() / len(people.mean))),
                 "kept": kept,
                 "attackers": {"all covariances": auc(scores, members)},
                 "closed form": float(risk_of_means(people.variances[:kept], POOL).auc),
@@ -366,7 +365,7 @@ def _releases(axes: Axes, points: Sequence[dict[str, Any]], games: Sequence[dict
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), default=None)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/statistics_game"))
-@click.option("--steps", default=5000, show_default=True, help="Of the fresh attacker's training.")
+@click.option("--steps", type=click.IntRange(1), default=5000, help="To train a fresh attacker.")
 def main(data: Path | None, out: Path, steps: int) -> None:
     """Attacks each release, plays the games, and draws both."""
     with errors_as_sentences(resumable=True):
